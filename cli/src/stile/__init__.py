@@ -1,0 +1,1 @@
+"""Runs Stile on one machine, and looks at it."""

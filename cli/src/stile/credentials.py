@@ -1,0 +1,61 @@
+"""The services' nkeys: made at first start, the seeds in files of mode 0600, only public halves elsewhere.
+
+An nkey is an Ed25519 key pair; nats-server knows the public half alone, so neither its configuration nor
+its environment holds a secret (https://docs.nats.io/running-a-nats-service/configuration/securing_nats).
+"""
+
+import os
+from pathlib import Path
+
+import nkeys
+
+USERS = ("provisioner", "gateway", "filter", "consumer")
+"""The users of the APP account in ``nats/accounts.conf``, one a service."""
+
+
+class CredentialsError(Exception):
+    """A seed file that cannot be used; the message says which and why."""
+
+
+def seed_file(folder: Path, user: str) -> Path:
+    """Name the file that holds ``user``'s seed."""
+    return folder / f"{user}.nk"
+
+
+def ensure(folder: Path, users: tuple[str, ...] = USERS) -> dict[str, str]:
+    """Make the missing seeds in ``folder``; return each user's public key.
+
+    Raises:
+        CredentialsError: a seed file is there and is no seed, or others may read it.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return {user: _public_key(seed_file(folder, user)) for user in users}
+
+
+def server_environment(public_keys: dict[str, str]) -> dict[str, str]:
+    """Return the variables that ``nats/accounts.conf`` reads the public keys from."""
+    return {f"STILE_NKEY_{user.upper()}": key for user, key in public_keys.items()}
+
+
+def _public_key(path: Path) -> str:
+    if not path.exists():
+        _write_secret(path, nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))
+    if path.stat().st_mode & 0o077:
+        raise CredentialsError(
+            f"{path} can be read by others: chmod 600 it, or delete it to have a new one made"
+        )
+    try:
+        return str(nkeys.from_seed(bytearray(path.read_bytes().strip())).public_key.decode())
+    except nkeys.NkeysError as error:
+        raise CredentialsError(f"{path} holds no nkey seed: delete it to have a new one made") from error
+
+
+def _write_secret(path: Path, secret: bytes) -> None:
+    """Write ``secret`` whole or not at all: a crash leaves no half a seed under the real name."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)

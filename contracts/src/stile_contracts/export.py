@@ -1,0 +1,44 @@
+"""Exports the JSON Schemas and the table of errors: ``python -m stile_contracts.export CONTRACTS``."""
+
+import json
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from stile_contracts import messages
+from stile_contracts.errors import ERRORS
+
+MESSAGES: dict[str, type[BaseModel]] = {
+    "request": messages.ChatRequest,
+    "approved": messages.ApprovedChat,
+    "reply": messages.Reply,
+    "error": messages.ErrorReply,
+    "accepted": messages.Accepted,
+    "started": messages.Started,
+    "token": messages.Token,
+    "heartbeat": messages.Heartbeat,
+}
+"""Every message by the name of its schema and of its fixtures' folder."""
+
+
+def schema(name: str) -> str:
+    """Return the JSON Schema of the message ``name`` as text, the same every time."""
+    return json.dumps(MESSAGES[name].model_json_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def error_table() -> str:
+    """Return the table of errors as text: each code's HTTP status and finality."""
+    table = {code: {"status": kind.status, "final": kind.final} for code, kind in ERRORS.items()}
+    return json.dumps(table, indent=2) + "\n"
+
+
+def main(contracts: Path) -> None:
+    """Write every schema, and the errors that the consumer's table is compared with."""
+    for name in MESSAGES:
+        (contracts / "schemas" / "v1" / f"{name}.json").write_text(schema(name))
+    (contracts / "fixtures" / "v1" / "errors.json").write_text(error_table())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

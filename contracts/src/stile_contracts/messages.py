@@ -1,0 +1,228 @@
+"""The bodies of Stile's messages, version 1, as JSON.
+
+Readers ignore fields they do not know; writers write these and no others. Only fields may be added; a
+changed meaning is a ``v2``. ``contracts/schemas/v1`` holds the exported JSON Schemas.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stile_contracts.errors import ERRORS, ErrorCode
+
+MAX_REFUSAL_CHARS = 500
+"""Of ``refusal_message``; longer ones are no refusal but an answer of the client's own making."""
+
+
+class Role(StrEnum):
+    """Who speaks in a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+
+class Turn(_Message):
+    """One message of a conversation."""
+
+    role: Annotated[Role, Field(strict=False)]
+    content: str
+
+
+class Sampling(_Message):
+    """llama.cpp's usual sampling parameters, by its names; one that is absent is the server's default."""
+
+    temperature: Annotated[float, Field(ge=0, le=5)] | None = None
+    top_k: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    typical_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repeat_penalty: Annotated[float, Field(ge=0, le=10)] | None = None
+    repeat_last_n: Annotated[int, Field(ge=-1, le=1_000_000)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Tokens of the answer, at most."""
+    stop: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(None, max_length=16)
+    """Texts that end the answer where the model writes them."""
+
+
+class ChatRequest(Sampling):
+    """What a client asks: ``POST /chat`` and ``chat.request``.
+
+    ``prompt`` is the new user turn after ``messages``; where the last message already is that turn it is
+    not doubled. Either may be missing, not both.
+    """
+
+    prompt: Annotated[str, Field(min_length=1)] | None = None
+    messages: list[Turn] | None = None
+    """The conversation so far, oldest first."""
+    refusal_message: Annotated[str, Field(max_length=MAX_REFUSAL_CHARS)] | None = None
+    """What the client wants to be answered where the filter refuses."""
+    model: Annotated[str, Field(max_length=200)] | None = None
+    stream: bool = False
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if self.prompt is None and not self.messages:
+            raise ValueError("give a prompt, or messages, or both")
+        return self
+
+    def turns(self) -> list[Turn]:
+        """Return the conversation with the prompt as its last turn, oldest first."""
+        turns = list(self.messages or [])
+        if self.prompt is None:
+            return turns
+        last = Turn(role=Role.USER, content=self.prompt)
+        return turns if turns and turns[-1] == last else [*turns, last]
+
+    def sampling(self) -> Sampling:
+        """Return the sampling parameters alone."""
+        return Sampling.model_construct(
+            **{name: getattr(self, name) for name in Sampling.model_fields if getattr(self, name) is not None}
+        )
+
+
+class ApprovedChat(_Message):
+    """What the filter approved, as it lies in CHAT: the whole conversation that the model will see."""
+
+    messages: list[Turn] = Field(min_length=1)
+    """Oldest first, the policy's system prompt before all."""
+    sampling: Sampling = Sampling()
+    model: str | None = None
+
+
+class Usage(_Message):
+    """Counts of tokens, as llama.cpp reports them."""
+
+    prompt_tokens: Annotated[int, Field(ge=0)]
+    completion_tokens: Annotated[int, Field(ge=0)]
+    total_tokens: Annotated[int, Field(ge=0)]
+
+
+class Refusal(_Message):
+    """Why the filter refused, without the rule's words."""
+
+    category: str
+    """The kind of rule: ``profanity``, ``secrets``, ``prompt_injection`` … as the policy names it."""
+    place: str
+    """What was refused: ``prompt``, ``messages[3]`` (counted from 0), or ``joined``."""
+
+
+class Reply(_Message):
+    """The final answer, or the refusal in its place; the body of ``done`` and of CHAT_RESULT."""
+
+    response: str
+    id: UUID
+    refused: bool = False
+    model: str | None = None
+    usage: Usage | None = None
+    finish_reason: Literal["stop", "length", "content_filter"] | None = None
+    refusal: Refusal | None = None
+    """Set where ``refused`` is."""
+
+    @model_validator(mode="after")
+    def _refusal_is_told(self) -> Self:
+        if self.refused != (self.refusal is not None):
+            raise ValueError("refusal is set where refused is, and only there")
+        return self
+
+
+class ErrorBody(_Message):
+    """One error, for people and for programs."""
+
+    code: Annotated[ErrorCode, Field(strict=False)]
+    message: str
+    """One sentence that says what to do; for people, and free to change."""
+    type: str = "stile_error"
+    param: str | None = None
+    """The field or header at fault."""
+    id: UUID | None = None
+    """The request's id, where it has one."""
+    final: bool
+    retry_after: Annotated[float, Field(ge=0)] | None = None
+    """Seconds after which a repeat may do better."""
+
+
+class ErrorReply(_Message):
+    """The one shape of every error, on the bus and over HTTP; the body of ``error``."""
+
+    error: ErrorBody
+
+    @classmethod
+    def of(
+        cls,
+        code: ErrorCode,
+        message: str,
+        *,
+        chat_id: UUID | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> Self:
+        """Make the error ``code`` with its table's finality."""
+        final = ERRORS[code].final
+        return cls(
+            error=ErrorBody(
+                code=code, message=message, id=chat_id, param=param, final=final, retry_after=retry_after
+            )
+        )
+
+
+class Event(StrEnum):
+    """The kinds of reply messages; ``done`` and ``error`` are final."""
+
+    ACCEPTED = "accepted"
+    STARTED = "started"
+    TOKEN = "token"  # noqa: S105 -- a piece of text, no secret
+    DONE = "done"
+    ERROR = "error"
+
+
+class Wanted(StrEnum):
+    """What a requester wants to hear beside the final reply (``Chat-Events``)."""
+
+    NONE = "none"
+    STATE = "state"
+    TOKEN = "token"  # noqa: S105 -- a piece of text, no secret
+
+
+class Accepted(_Message):
+    """The request is stored in CHAT; from here on it has an outcome."""
+
+    id: UUID
+
+
+class Started(_Message):
+    """A worker has taken the request up."""
+
+    id: UUID
+    model: str | None = None
+
+
+class Token(_Message):
+    """A piece of the answer."""
+
+    text: str
+
+
+class Heartbeat(_Message):
+    """What a filter or a consumer says of itself every two seconds."""
+
+    part: Literal["filter", "consumer"]
+    instance: str
+    """Unique to the process."""
+    version: str
+    ready: bool
+    reason: str | None = None
+    """Why it is not ready, one sentence."""
+    model: str | None = None
+    """The consumer's model, as llama.cpp names it."""
+    service_seconds: Annotated[float, Field(ge=0)] | None = None
+    """How long a request has lately taken from its start to its end, a moving average."""

@@ -1,0 +1,118 @@
+"""The names on the bus.
+
+A token is ``[A-Za-z0-9_-]``, 1 to 64 characters; a subject's tokens are joined by dots.
+"""
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+GATEWAY = "gateway"
+"""The origin token of requests that came over HTTP."""
+
+HTTP_CLIENT_PREFIX = "http-"
+"""What every HTTP client's name begins with, so that none can be taken for a NATS account."""
+
+REQUESTS = "chat.request.*"
+FILTER_QUEUE = "filter"
+APPROVED = "chat.approved.*.*.*"
+RESULTS = "chat.result.*.*"
+FILTER_HEARTBEAT = "chat.event.filter"
+CONSUMER_HEARTBEAT = "chat.event.consumer"
+
+CHAT_STREAM = "CHAT"
+RESULT_STREAM = "CHAT_RESULT"
+WORKER = "worker"
+"""The durable consumer of CHAT that every worker pulls from."""
+
+GATEWAY_INBOX = "_INBOX_gateway"
+REPLY_PREFIXES = (f"{GATEWAY_INBOX}.", "_R_.")
+"""Where a reply may go: the gateway's inbox, or what the server made of a direct client's (decision 5)."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_REPLY_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+_MAX_REPLY_LENGTH = 256
+
+
+class Lane(StrEnum):
+    """Which of the two queues a request waits in."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+class Approved(NamedTuple):
+    """The parts of an approved request's subject."""
+
+    lane: Lane
+    client: str
+    id: UUID
+
+
+def is_token(text: str) -> bool:
+    """Tell whether ``text`` can stand as one token of a subject."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def is_reply_allowed(subject: str) -> bool:
+    """Tell whether an answer may be sent to ``subject``.
+
+    Only well-formed, wildcard-free subjects under ``REPLY_PREFIXES`` are: anything else could turn a
+    reply into a request, or into an approved one (DESIGN, decisions 5 and 6).
+    """
+    return (
+        len(subject) <= _MAX_REPLY_LENGTH
+        and subject.startswith(REPLY_PREFIXES)
+        and all(_REPLY_TOKEN.fullmatch(token) for token in subject.split("."))
+    )
+
+
+def request(origin: str) -> str:
+    """Name the subject that ``origin`` (``gateway`` or an account) sends its requests to."""
+    return f"chat.request.{_token(origin)}"
+
+
+def origin_of(subject: str) -> str:
+    """Read who sent a request off its subject; the server guarantees it (``account_token_position``).
+
+    Raises:
+        ValueError: the subject is none of a request.
+    """
+    match subject.split("."):
+        case ["chat", "request", origin] if is_token(origin):
+            return origin
+    raise ValueError(f"not a request's subject: {subject!r}")
+
+
+def approved(lane: Lane, client: str, chat_id: UUID) -> str:
+    """Name the subject of an approved request in CHAT."""
+    return f"chat.approved.{lane}.{_token(client)}.{chat_id}"
+
+
+def parse_approved(subject: str) -> Approved:
+    """Take an approved request's subject apart.
+
+    Raises:
+        ValueError: the subject is none of an approved request.
+    """
+    match subject.split("."):
+        case ["chat", "approved", lane, client, chat_id] if is_token(client):
+            return Approved(Lane(lane), client, UUID(chat_id))
+    raise ValueError(f"not an approved request's subject: {subject!r}")
+
+
+def result(client: str, chat_id: UUID) -> str:
+    """Name the subject that keeps a request's outcome in CHAT_RESULT."""
+    return f"chat.result.{_token(client)}.{chat_id}"
+
+
+def http_client(peer: str) -> str:
+    """Make an HTTP client's name out of its address or key name, safe as one token."""
+    return HTTP_CLIENT_PREFIX + re.sub(r"[^A-Za-z0-9_-]", "-", peer)[: 64 - len(HTTP_CLIENT_PREFIX)]
+
+
+def _token(text: str) -> str:
+    if not is_token(text):
+        raise ValueError(f"not a subject token: {text!r}")
+    return text

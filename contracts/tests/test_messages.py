@@ -1,0 +1,101 @@
+"""What the messages mean beyond their shape."""
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stile_contracts import ids, subjects
+from stile_contracts.errors import ERRORS, ErrorCode
+from stile_contracts.messages import ChatRequest, ErrorReply, Role, Sampling, Turn
+
+ASK = Turn(role=Role.USER, content="Hi")
+
+
+def test_the_prompt_is_the_last_turn():
+    """``prompt`` comes after ``messages`` as the user's turn."""
+    request = ChatRequest(prompt="Hi", messages=[Turn(role=Role.ASSISTANT, content="Yes?")])
+    assert request.turns()[-1] == ASK
+    assert len(request.turns()) == 2
+
+
+def test_a_prompt_that_the_history_ends_with_is_not_doubled():
+    """Older clients send the new turn twice, in ``messages`` and as ``prompt``."""
+    assert ChatRequest(prompt="Hi", messages=[ASK]).turns() == [ASK]
+
+
+def test_the_same_words_from_the_assistant_are_another_turn():
+    """Only a user's turn can be the prompt."""
+    request = ChatRequest(prompt="Hi", messages=[Turn(role=Role.ASSISTANT, content="Hi")])
+    assert len(request.turns()) == 2
+
+
+def test_sampling_keeps_zeroes():
+    """A temperature of 0 is a wish, not an absence."""
+    assert ChatRequest(prompt="Hi", temperature=0).sampling() == Sampling(temperature=0)
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_an_error_reply_is_as_final_as_its_table_says(code):
+    """The finality is looked up, never chosen by the caller."""
+    assert ErrorReply.of(code, "x").error.final == ERRORS[code].final
+
+
+def test_a_keyed_id_depends_on_client_and_key():
+    """The same key of the same client is the same request; another client's is not."""
+    assert ids.keyed_id("a", "k") == ids.keyed_id("a", "k")
+    assert len({ids.keyed_id("a", "k"), ids.keyed_id("b", "k"), ids.keyed_id("a", "l")}) == 3
+
+
+def test_new_ids_are_uuid7():
+    """Ids without a key sort by the time they were made."""
+    assert ids.new_id().version == 7
+
+
+@given(st.text())
+def test_an_http_clients_name_is_always_one_token(peer):
+    """Whatever the address looks like, it can stand in a subject."""
+    assert subjects.is_token(subjects.http_client(peer))
+
+
+def test_an_approved_subject_is_read_as_it_was_written():
+    """Lane, client and id come back."""
+    chat_id = UUID("01920f3c-7a51-7c3e-8f00-0123456789ab")
+    subject = subjects.approved(subjects.Lane.BATCH, "press-7", chat_id)
+    assert subjects.parse_approved(subject) == (subjects.Lane.BATCH, "press-7", chat_id)
+
+
+@pytest.mark.parametrize("subject", ["chat.approved.x.c.1", "chat.request", "chat.approved.batch.c.d.e", ""])
+def test_another_subject_is_no_approved_one(subject):
+    """A wrong subject is an error, not a guess."""
+    with pytest.raises(ValueError, match=r"not|badly formed"):
+        subjects.parse_approved(subject)
+
+
+@pytest.mark.parametrize("subject", ["_INBOX_gateway.abc.1", "_R_.x.y"])
+def test_replies_go_to_the_gateway_and_to_mapped_clients(subject):
+    """The two prefixes of DESIGN's decision 5."""
+    assert subjects.is_reply_allowed(subject)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "",
+        "chat.approved.interactive.x.1",
+        "_INBOX.abc",
+        "_INBOX_gateway.",
+        "_INBOX_gateway.*",
+        "_INBOX_gateway.>",
+        "_INBOX_gateway.a b",
+        "_INBOX_gatewayx.a",
+        "_R_.a..b",
+        "_R_.a\r\nPUB",
+        "$JS.API.INFO",
+        "_R_." + "a" * 300,
+    ],
+)
+def test_no_other_reply_subject_is_allowed(subject):
+    """A reply can't be turned into a request, an approval or a command to the bus."""
+    assert not subjects.is_reply_allowed(subject)

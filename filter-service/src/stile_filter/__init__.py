@@ -1,0 +1,1 @@
+"""Decides which chat requests may reach the model."""

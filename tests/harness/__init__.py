@@ -1,0 +1,1 @@
+"""What tests of several parts share: the real servers, started on free ports, and ways to wait."""

@@ -1,0 +1,111 @@
+"""A real nats-server with the project's own configuration, credentials and streams."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any, Self
+
+import nats
+from nats.aio.client import Client
+
+from harness.ports import free_port
+from harness.process import BIN, Process
+from harness.wait import until
+from stile import credentials, provision
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIGURATION = REPOSITORY / "nats"
+
+_CLIENT = """\
+{name} {{
+  imports: [{{ service: {{ account: APP, subject: "chat.request.{name}" }}, to: "chat.request" }}]
+  users: [{{ nkey: {key}, permissions: {{
+    publish: {{ allow: ["chat.request"] }}, subscribe: {{ allow: ["_INBOX.>"] }} }} }}]
+}}
+"""
+
+
+class Bus:
+    """nats-server on a free port, provisioned; ``connect("filter")`` speaks as that service.
+
+    Args:
+        folder: an empty folder for configuration, store, seeds and log.
+        clients: names of direct clients, an account each; ``connect`` knows them too.
+    """
+
+    def __init__(self, folder: Path, *, clients: tuple[str, ...] = ("alice",)) -> None:
+        self.folder = folder
+        self.seeds = folder / "credentials"
+        self.port = free_port()
+        self.monitor_port = free_port()
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._clients = clients
+        self._connections: list[Client] = []
+        self._process: Process | None = None
+
+    async def start(self) -> Self:
+        """Start the server (again: on its old store and ports) and make its streams."""
+        keys = credentials.ensure(self.seeds)
+        accounts = credentials.ensure(self.seeds, self._clients)
+        for name in ("nats-server.conf", "accounts.conf"):
+            shutil.copy(CONFIGURATION / name, self.folder)
+        (self.folder / "clients.conf").write_text(
+            "\n".join(_CLIENT.format(name=name, key=key) for name, key in accounts.items())
+        )
+        self._process = Process(
+            BIN / "nats-server",
+            "-c",
+            self.folder / "nats-server.conf",
+            log=self.folder / "nats.log",
+            env={
+                **credentials.server_environment(keys),
+                "STILE_NATS_LISTEN": f"127.0.0.1:{self.port}",
+                "STILE_NATS_MONITOR": f"127.0.0.1:{self.monitor_port}",
+                "STILE_NATS_STORE": str(self.folder / "store"),
+            },
+        )
+        await until(self._answers, what="nats-server answers")
+        provisioner = await self.connect("provisioner")
+        await provision.apply(
+            provisioner, provision.read_plan(CONFIGURATION / "streams.json"), lambda _: None
+        )
+        return self
+
+    async def connect(self, user: str, **options: Any) -> Client:
+        """Connect as ``user``: provisioner, gateway, filter, consumer, or a direct client."""
+        prefix = b"_INBOX" if user in self._clients else f"_INBOX_{user}".encode()
+        client = await nats.connect(
+            self.url,
+            nkeys_seed=str(credentials.seed_file(self.seeds, user)),
+            inbox_prefix=prefix,
+            **options,
+        )
+        self._connections.append(client)
+        return client
+
+    def environment(self, user: str) -> dict[str, str]:
+        """Return the variables that a service needs to connect as ``user``."""
+        return {
+            "STILE_NATS_URL": self.url,
+            "STILE_NATS_NKEY_FILE": str(credentials.seed_file(self.seeds, user)),
+        }
+
+    def kill(self) -> None:
+        """End the server at once; ``start`` brings it back with what it had stored."""
+        if self._process:
+            self._process.kill()
+
+    async def stop(self) -> None:
+        """Close the connections and end the server."""
+        for client in self._connections:
+            await client.close()
+        if self._process:
+            await asyncio.to_thread(self._process.stop)
+
+    async def _answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True

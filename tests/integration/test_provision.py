@@ -1,0 +1,26 @@
+"""The streams on the bus are those of ``nats/streams.json``."""
+
+from harness.bus import CONFIGURATION
+from stile import provision
+
+PLAN = CONFIGURATION / "streams.json"
+
+
+async def test_a_second_run_changes_nothing(bus):
+    """Provisioning is idempotent: what is as it should be is not touched, nor spoken of."""
+    shown = []
+    await provision.apply(await bus.connect("provisioner"), provision.read_plan(PLAN), shown.append)
+    assert shown == []
+
+
+async def test_a_change_is_shown_and_made(bus):
+    """A field that differs is named with both values, and changed; the others stay."""
+    plan = provision.read_plan(PLAN)
+    plan[0].fields["max_msgs"] = 7
+    client = await bus.connect("provisioner")
+    shown = []
+    await provision.apply(client, plan, shown.append)
+    assert shown == ["CHAT: max_msgs is 1000, will be 7"]
+    config = (await client.jetstream().stream_info("CHAT")).config
+    assert config.max_msgs == 7
+    assert config.discard_new_per_subject

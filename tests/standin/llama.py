@@ -1,0 +1,229 @@
+"""A stand-in for llama.cpp's HTTP server: of fixed speed, and it records what it generated.
+
+For load and faults, where the real one is too slow or cannot be made to fail; the end-to-end tests use
+the real one. Standard library only, so that the consumer's tests can start it with any Python:
+
+    python tests/standin/llama.py --port 9000 --tokens 20 --token-seconds 0.01
+
+It answers ``/health``, ``/v1/models``, ``/slots`` and ``/v1/chat/completions`` as llama.cpp does with one
+slot, and echoes the last message in its answer, so that an answer given to the wrong request is seen.
+Beyond llama.cpp:
+
+    GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}], "most_open": n}
+    POST /standin/faults  {"status": 500, "times": 2}, {"cut_after": 3, "times": 1} or {"loading": true}
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import signal
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+
+MODEL = "standin"
+
+
+@dataclass
+class Generation:
+    """One answer: when (seconds, monotonic clock) and how it ended."""
+
+    prompt: str
+    seed: int | None
+    started: float
+    ended: float | None = None
+    outcome: str = "running"
+    tokens: int = 0
+
+
+@dataclass
+class Faults:
+    """What goes wrong next, and how often."""
+
+    status: int | None = None
+    cut_after: int | None = None
+    times: int = 0
+    loading: bool = False
+
+
+@dataclass
+class Standin:
+    """One slot, its speed, and its record."""
+
+    tokens: int
+    token_seconds: float
+    prompt_seconds: float
+    slot: asyncio.Lock = field(default_factory=asyncio.Lock)
+    faults: Faults = field(default_factory=Faults)
+    generations: list[Generation] = field(default_factory=list)
+    open: int = 0
+    most_open: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection's requests, one after the other."""
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while request := await _read_request(reader):
+                if not await self._answer(*request, reader, writer):
+                    break
+        writer.close()
+
+    async def _answer(
+        self, route: str, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        match route:
+            case "GET /health" if self.faults.loading:
+                error = {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
+                _write_json(writer, error, 503)
+            case "GET /health":
+                _write_json(writer, {"status": "ok"})
+            case "GET /v1/models":
+                _write_json(writer, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+            case "GET /slots":
+                _write_json(writer, [{"id": 0, "n_ctx": 4096, "is_processing": self.slot.locked()}])
+            case "GET /standin/log":
+                record = [asdict(generation) for generation in self.generations]
+                _write_json(writer, {"generations": record, "most_open": self.most_open})
+            case "POST /standin/faults":
+                self.faults = Faults(**json.loads(body))
+                _write_json(writer, {})
+            case "POST /v1/chat/completions":
+                return await self._complete(json.loads(body), reader, writer)
+            case _:
+                _write_json(writer, {"error": {"message": "File Not Found", "code": 404}}, 404)
+        await writer.drain()
+        return True
+
+    async def _complete(
+        self, request: dict[str, object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        gone = asyncio.ensure_future(reader.read(1))
+        answer = asyncio.ensure_future(self._generate(request, writer))
+        try:
+            await asyncio.wait({gone, answer}, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+            answer.cancel()
+            with suppress(asyncio.CancelledError):
+                await answer
+            return False
+        finally:
+            gone.cancel()
+            self.open -= 1
+
+    async def _generate(self, request: dict[str, object], writer: asyncio.StreamWriter) -> bool:
+        if self.faults.times and self.faults.status:
+            self.faults.times -= 1
+            error = {"error": {"message": "made to fail", "code": self.faults.status}}
+            _write_json(writer, error, self.faults.status)
+            await writer.drain()
+            return False
+        async with self.slot:
+            prompt = request["messages"][-1]["content"]
+            generation = Generation(prompt, request.get("seed"), time.monotonic())
+            self.generations.append(generation)
+            try:
+                generation.outcome = await self._write_answer(request, generation, writer)
+            except (asyncio.CancelledError, ConnectionError):
+                generation.outcome = "cancelled"
+                raise
+            finally:
+                generation.ended = time.monotonic()
+        return False
+
+    async def _write_answer(
+        self, request: dict[str, object], generation: Generation, writer: asyncio.StreamWriter
+    ) -> str:
+        await _pause(self.prompt_seconds)
+        if request.get("stream"):
+            writer.write(_head(200, "text/event-stream"))
+            writer.write(_event(_chunk({"role": "assistant", "content": None})))
+        wanted = min(self.tokens, request.get("max_tokens") or self.tokens)
+        words = itertools.islice(
+            itertools.chain([f"echo: {generation.prompt}"], itertools.repeat(" word")), wanted
+        )
+        written = []
+        for word in words:
+            await _pause(self.token_seconds)
+            if self.faults.times and self.faults.cut_after == len(written):
+                self.faults.times -= 1
+                writer.transport.abort()
+                return "cut"
+            written.append(word)
+            generation.tokens += 1
+            if request.get("stream"):
+                writer.write(_event(_chunk({"content": word})))
+                await writer.drain()
+        reason = "length" if wanted < self.tokens else "stop"
+        usage = {"prompt_tokens": 10, "completion_tokens": wanted, "total_tokens": 10 + wanted}
+        if request.get("stream"):
+            writer.write(_event(_chunk({}, reason)))
+            writer.write(_event({**_chunk({}), "choices": [], "usage": usage}))
+            writer.write(b"data: [DONE]\n\n")
+        else:
+            message = {"role": "assistant", "content": "".join(written)}
+            choice = {"index": 0, "message": message, "finish_reason": reason}
+            _write_json(writer, {"model": MODEL, "choices": [choice], "usage": usage})
+        await writer.drain()
+        return "done"
+
+
+async def _pause(seconds: float) -> None:
+    if seconds:
+        await asyncio.sleep(seconds)
+
+
+async def _read_request(reader: asyncio.StreamReader) -> tuple[str, bytes] | None:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, target, _ = first.split(" ", 2)
+    headers = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return f"{method} {target}", body
+
+
+def _chunk(delta: dict[str, object], reason: str | None = None) -> dict[str, object]:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return {"object": "chat.completion.chunk", "model": MODEL, "choices": [choice]}
+
+
+def _event(body: dict[str, object]) -> bytes:
+    return b"data: " + json.dumps(body).encode() + b"\n\n"
+
+
+def _head(status: int, kind: str, length: int | None = None) -> bytes:
+    framing = "Connection: close" if length is None else f"Content-Length: {length}"
+    return f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{framing}\r\n\r\n".encode()
+
+
+def _write_json(writer: asyncio.StreamWriter, body: object, status: int = 200) -> None:
+    text = json.dumps(body).encode()
+    writer.write(_head(status, "application/json", len(text)) + text)
+
+
+async def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--tokens", type=int, default=8, help="of each answer")
+    parser.add_argument("--token-seconds", type=float, default=0.0, help="between two tokens")
+    parser.add_argument("--prompt-seconds", type=float, default=0.0, help="before the first token")
+    options = parser.parse_args()
+    standin = Standin(options.tokens, options.token_seconds, options.prompt_seconds)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    server = await asyncio.start_server(standin.serve, "127.0.0.1", options.port, limit=2**24)
+    print("listening on", options.port, flush=True)  # noqa: T201 -- whoever started it waits for this line
+    await stop.wait()
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
