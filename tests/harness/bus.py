@@ -1,7 +1,6 @@
 """A real nats-server with the project's own configuration, credentials and streams."""
 
 import asyncio
-import shutil
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,18 +10,10 @@ from nats.aio.client import Client
 from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
-from stile import credentials, provision
+from stile import credentials, nats_config, provision
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGURATION = REPOSITORY / "nats"
-
-_CLIENT = """\
-{name} {{
-  imports: [{{ service: {{ account: APP, subject: "chat.request.{name}" }}, to: "chat.request" }}]
-  users: [{{ nkey: {key}, permissions: {{
-    publish: {{ allow: ["chat.request"] }}, subscribe: {{ allow: ["_INBOX.>"] }} }} }}]
-}}
-"""
 
 
 class Bus:
@@ -47,18 +38,13 @@ class Bus:
         """Start the server (again: on its old store and ports) and make its streams."""
         keys = credentials.ensure(self.seeds)
         accounts = credentials.ensure(self.seeds, self._clients)
-        for name in ("nats-server.conf", "accounts.conf"):
-            shutil.copy(CONFIGURATION / name, self.folder)
-        (self.folder / "clients.conf").write_text(
-            "\n".join(_CLIENT.format(name=name, key=key) for name, key in accounts.items())
-        )
+        configuration = nats_config.write(CONFIGURATION, self.folder / "nats", keys, accounts)
         self._process = Process(
             BIN / "nats-server",
             "-c",
-            self.folder / "nats-server.conf",
+            configuration,
             log=self.folder / "nats.log",
             env={
-                **credentials.server_environment(keys),
                 "STILE_NATS_LISTEN": f"127.0.0.1:{self.port}",
                 "STILE_NATS_MONITOR": f"127.0.0.1:{self.monitor_port}",
                 "STILE_NATS_STORE": str(self.folder / "store"),

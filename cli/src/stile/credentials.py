@@ -32,11 +32,6 @@ def ensure(folder: Path, users: tuple[str, ...] = USERS) -> dict[str, str]:
     return {user: _public_key(seed_file(folder, user)) for user in users}
 
 
-def server_environment(public_keys: dict[str, str]) -> dict[str, str]:
-    """Return the variables that ``nats/accounts.conf`` reads the public keys from."""
-    return {f"STILE_NKEY_{user.upper()}": key for user, key in public_keys.items()}
-
-
 def _public_key(path: Path) -> str:
     if not path.exists():
         _write_secret(path, nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))

@@ -1,0 +1,58 @@
+"""The configuration that one nats-server runs with: the committed files beside the generated ones.
+
+nats-server's ``include`` is relative to the file it stands in, so the committed ``nats-server.conf`` and
+``accounts.conf`` are copied into a folder beside two generated files: ``nkeys.conf``, the public halves of
+the services' keys, and ``clients.conf``, an account for each direct client. No secret stands in any of them.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+COMMITTED = ("nats-server.conf", "accounts.conf")
+CLIENTS = "clients.conf"
+NKEYS = "nkeys.conf"
+
+# A direct client may ask, and hear what its own account is told. The server writes the account's name into
+# the subject it imports, so no client can pass for another (accounts.conf, `account_token_position`).
+_ACCOUNT = """\
+"{name}": {{
+  imports: [{{ service: {{ account: APP, subject: "chat.request.{name}" }}, to: "chat.request" }}]
+  users: [{{ nkey: {key}, permissions: {{
+    publish: {{ allow: ["chat.request"] }}, subscribe: {{ allow: ["_INBOX.>"] }} }} }}]
+}}
+"""
+
+
+def write(source: Path, folder: Path, users: Mapping[str, str], clients: Mapping[str, str]) -> Path:
+    """Write the whole configuration into ``folder``; return the file that nats-server is started with.
+
+    Args:
+        source: the folder with the committed files.
+        folder: where to write; made where it is not there.
+        users: the services' public keys.
+        clients: the direct clients' public keys.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in COMMITTED:
+        _replace(folder / name, (source / name).read_text())
+    nkeys = "".join(f"STILE_NKEY_{user.upper()}: {key}\n" for user, key in users.items())
+    _replace(folder / NKEYS, f"# The services' public keys, written by `stile`.\n{nkeys}")
+    write_clients(folder, clients)
+    return folder / COMMITTED[0]
+
+
+def write_clients(folder: Path, clients: Mapping[str, str]) -> None:
+    """Write the accounts of the direct clients anew; a running nats-server needs a SIGHUP to see them."""
+    accounts = "".join(_ACCOUNT.format(name=name, key=key) for name, key in sorted(clients.items()))
+    _replace(folder / CLIENTS, f"# The direct clients, written by `stile clients add NAME`.\n{accounts}")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write ``text`` whole or not at all: nats-server may read the file at any moment."""
+    draft = path.with_name(f"{path.name}.new")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
