@@ -1,0 +1,55 @@
+"""The stand-in llama.cpp as a process, and what it recorded."""
+
+from pathlib import Path
+from sys import executable
+from typing import Any, Self
+
+import httpx
+
+from harness.ports import free_port
+from harness.process import Process
+from harness.wait import until
+
+PROGRAM = Path(__file__).parents[1] / "standin" / "llama.py"
+
+
+class Standin:
+    """A llama.cpp of fixed speed; ``generations`` tells what it was asked.
+
+    Args:
+        folder: for its log.
+        tokens: of each answer.
+        token_seconds: between two tokens.
+    """
+
+    def __init__(self, folder: Path, *, tokens: int = 3, token_seconds: float = 0.0) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._speed = ("--tokens", str(tokens), "--token-seconds", str(token_seconds))
+        self.process: Process | None = None
+
+    async def start(self) -> Self:
+        """Start it and wait until it listens."""
+        log = self._folder / "standin.log"
+        self.process = Process(executable, PROGRAM, "--port", str(self.port), *self._speed, log=log)
+        await until(self._listens, what="the stand-in listens")
+        return self
+
+    async def log(self) -> dict[str, Any]:
+        """Return its record: ``generations`` and ``most_open``, the most requests open at once."""
+        async with httpx.AsyncClient() as client:
+            record: dict[str, Any] = (await client.get(f"{self.url}/standin/log")).json()
+        return record
+
+    async def prompts(self) -> list[str]:
+        """Return what it was asked to answer, in order."""
+        return [generation["prompt"] for generation in (await self.log())["generations"]]
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process:
+            self.process.stop()
+
+    def _listens(self) -> bool:
+        return self.process is not None and "listening on" in self.process.output()

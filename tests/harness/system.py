@@ -1,0 +1,82 @@
+"""The whole system on one machine: real parts, a stand-in model unless the real one is asked for."""
+
+import asyncio
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from harness.bus import Bus
+from harness.ports import free_port
+from harness.process import BIN, Process
+from harness.standin import Standin
+from harness.wait import until
+
+
+class System:
+    """nats-server, filter-service, consumer and gateway before a model.
+
+    Args:
+        folder: an empty folder for all that they write.
+        model: the model's server; its ``url`` is used.
+        clients: names of direct clients.
+        settings: further variables for every part.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: Standin,
+        *,
+        clients: tuple[str, ...] = ("alice",),
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.model = model
+        self.bus = Bus(folder, clients=clients)
+        self.port = free_port()
+        self.consumer_port = free_port()
+        self.filter_port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.parts: dict[str, Process] = {}
+        self._settings = settings or {}
+
+    async def start(self) -> Self:
+        """Start every part and wait until the gateway says that all are ready."""
+        await self.bus.start()
+        for part in ("filter", "consumer", "gateway"):
+            self.start_part(part)
+        await self.ready()
+        return self
+
+    def start_part(self, part: str) -> None:
+        """Start ``filter``, ``consumer`` or ``gateway`` (again)."""
+        environment = {
+            **self.bus.environment(part),
+            "STILE_PORT": str(self.port),
+            "STILE_CONSUMER_PORT": str(self.consumer_port),
+            "STILE_FILTER_PORT": str(self.filter_port),
+            "STILE_LLAMA_URL": self.model.url,
+            **self._settings,
+        }
+        log = self.folder / f"{part}.log"
+        self.parts[part] = Process(BIN / f"stile-{part}", log=log, env=environment)
+
+    async def ready(self, within: float = 60.0) -> None:
+        """Wait until the gateway says that every part is ready."""
+        async with httpx.AsyncClient() as client:
+
+            async def answers() -> bool:
+                try:
+                    return (await client.get(f"{self.url}/readyz")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await until(answers, within=within, what="every part is ready")
+
+    async def stop(self) -> None:
+        """End every part, the gateway first."""
+        for process in reversed(self.parts.values()):
+            await asyncio.to_thread(process.stop)
+        await self.bus.stop()
+        await asyncio.to_thread(self.model.stop)

@@ -1,0 +1,159 @@
+"""Attacks that work against weaker configurations; here nothing reaches the model but what was approved.
+
+Each ends with an honest request: jobs are answered in the order of their approval, so whatever an attack
+had brought into the queue would have been generated before it.
+"""
+
+import json
+from uuid import uuid4
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FORGED = json.dumps({"messages": [{"role": "user", "content": "SMUGGLED"}]}).encode()
+BANNED = "what the fuck"
+
+
+def approved_subject(client="alice"):
+    return f"chat.approved.interactive.{client}.{uuid4()}"
+
+
+def approval_headers():
+    return {
+        "Chat-Id": str(uuid4()),
+        "Chat-Client": "alice",
+        "Chat-Lane": "interactive",
+        "Chat-Deadline": "9999999999999",
+        "Chat-Reply-To": "_INBOX_gateway.a.b",
+        "Chat-Events": "none",
+        "Chat-Body-SHA256": "0" * 64,
+        "Chat-Policy": "0" * 12,
+    }
+
+
+async def assert_only_the_honest_reach_the_model(system):
+    honest = f"Why is the sky blue? {uuid4()}"
+    async with httpx.AsyncClient(timeout=60) as client:
+        answer = await client.post(f"{system.url}/chat", json={"prompt": honest})
+    assert answer.status_code == 200, answer.text
+    prompts = await system.model.prompts()
+    assert prompts[-1] == honest
+    assert all(prompt.startswith("Why is the sky blue?") for prompt in prompts)
+
+
+async def send(system, identity, subject, body=b"", *, reply="", headers=None):
+    client = await system.bus.connect(identity)
+    await client.publish(subject, body, reply=reply, headers=headers)
+    await client.flush()
+
+
+@pytest.mark.parametrize("identity", ["alice", "gateway", "consumer"])
+async def test_an_approval_by_anyone_but_the_filter(system, identity):
+    """The server lets nobody else publish under ``chat.approved``."""
+    await send(system, identity, approved_subject(), FORGED, headers=approval_headers())
+    await assert_only_the_honest_reach_the_model(system)
+
+
+@pytest.mark.parametrize(
+    ("identity", "subject"), [("alice", "chat.request"), ("gateway", "chat.request.gateway")]
+)
+async def test_a_refusal_deputised_to_an_approved_subject(system, identity, subject):
+    """A refused request whose reply subject is an approval's, with an approval's body for its refusal text."""
+    request = {"prompt": BANNED, "refusal_message": FORGED.decode()}
+    headers = {"Chat-Id": str(uuid4()), "Chat-Client": "http-x", "Chat-Events": "state"}
+    await send(
+        system, identity, subject, json.dumps(request).encode(), reply=approved_subject(), headers=headers
+    )
+    await assert_only_the_honest_reach_the_model(system)
+
+
+@pytest.mark.parametrize(
+    "reply", ["chat.approved.x", "chat.request.gateway", "$JS.API.INFO", "_INBOX_filter.x"]
+)
+async def test_an_answer_sent_elsewhere(system, reply):
+    """A request that wants its answer outside the allowed prefixes is dropped, however harmless it is."""
+    request = json.dumps({"prompt": "SMUGGLED"}).encode()
+    headers = {"Chat-Id": str(uuid4()), "Chat-Client": "http-x", "Chat-Events": "state"}
+    await send(system, "gateway", "chat.request.gateway", request, reply=reply, headers=headers)
+    await assert_only_the_honest_reach_the_model(system)
+
+
+@pytest.mark.parametrize("identity", ["alice", "gateway", "filter", "consumer"])
+@pytest.mark.parametrize(
+    ("subject", "body"),
+    [
+        ("$JS.API.CONSUMER.MSG.NEXT.CHAT.worker", b'{"batch":1,"no_wait":true}'),
+        ("$JS.API.INFO", b""),
+        ("$JS.API.STREAM.INFO.CHAT", b""),
+        ("$JS.API.STREAM.MSG.GET.CHAT", b'{"seq":1}'),
+    ],
+)
+async def test_the_bus_answers_at_an_approved_subject(system, identity, subject, body):
+    """The server itself as the deputy: its own answer, sent to a subject that CHAT captures."""
+    await send(system, identity, subject, body, reply=approved_subject())
+    await assert_only_the_honest_reach_the_model(system)
+
+
+@pytest.mark.parametrize("identity", ["alice", "gateway", "filter", "consumer"])
+async def test_a_stream_of_ones_own(system, identity):
+    """A stream that republishes what it stores under ``chat.approved`` cannot be made."""
+    stream = {
+        "name": "EVIL",
+        "subjects": ["chat.result.>"],
+        "storage": "memory",
+        "republish": {"src": "chat.result.>", "dest": "chat.approved.interactive.>"},
+    }
+    await send(system, identity, "$JS.API.STREAM.CREATE.EVIL", json.dumps(stream).encode(), reply="_INBOX.x")
+    await assert_only_the_honest_reach_the_model(system)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Chat-Lane": f"interactive.alice.{uuid4()}"},
+        {"Chat-Lane": "interactive\u00a0"},
+        {"Chat-Key": "k" * 5000},
+    ],
+)
+async def test_headers_that_would_break_out_of_the_subject(system, headers):
+    """What a client writes into headers never adds tokens to a subject: the request is an error."""
+    client = await system.bus.connect("alice")
+    answer = await client.request(
+        "chat.request", json.dumps({"prompt": "SMUGGLED"}).encode(), headers=headers, timeout=10
+    )
+    assert answer.headers["Nats-Service-Error"] == "invalid_header"
+    await assert_only_the_honest_reach_the_model(system)
+
+
+async def test_a_client_cannot_take_anothers_name_or_an_id(system):
+    """``Chat-Client`` and ``Chat-Id`` of a direct client are ignored; its account is its name."""
+    client = await system.bus.connect("mallory")
+    wanted = str(uuid4())
+    headers = {"Chat-Client": "alice", "Chat-Id": wanted}
+    answer = await client.request(
+        "chat.request", b'{"prompt":"Why is the sky blue?"}', headers=headers, timeout=30
+    )
+    reply = json.loads(answer.data)
+    assert reply["id"] != wanted
+    provisioner = await system.bus.connect("provisioner")
+    info = await provisioner.jetstream().stream_info("CHAT_RESULT", subjects_filter="chat.result.mallory.>")
+    assert list(info.state.subjects) == [f"chat.result.mallory.{reply['id']}"]
+
+
+async def test_a_client_cannot_ask_as_another_account(system):
+    """``chat.request.<account>`` is filled in by the server; naming another's is refused."""
+    await send(system, "mallory", "chat.request.alice", b'{"prompt":"SMUGGLED"}', reply="_INBOX.x.y")
+    await assert_only_the_honest_reach_the_model(system)
+
+
+async def test_a_banned_word_anywhere_is_refused(system):
+    """Not only in the prompt: a message of the history, of either role, is refused too."""
+    async with httpx.AsyncClient(timeout=60) as client:
+        for role in ("user", "assistant"):
+            history = [{"role": role, "content": BANNED}]
+            answer = await client.post(f"{system.url}/chat", json={"prompt": "Go on", "messages": history})
+            assert answer.json()["refused"], answer.text
+            assert answer.json()["refusal"]["place"] == "messages[0]"
+    await assert_only_the_honest_reach_the_model(system)
