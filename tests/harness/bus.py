@@ -76,6 +76,13 @@ class Bus:
             "STILE_NATS_NKEY_FILE": str(credentials.seed_file(self.seeds, user)),
         }
 
+    @property
+    def pid(self) -> int:
+        """The server's process id; start it first."""
+        if self._process is None:
+            raise RuntimeError("start the bus first")
+        return self._process.pid
+
     def kill(self) -> None:
         """End the server at once; ``start`` brings it back with what it had stored."""
         if self._process:

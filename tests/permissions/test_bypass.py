@@ -60,7 +60,7 @@ async def test_an_approval_by_anyone_but_the_filter(system, identity):
     ("identity", "subject"), [("alice", "chat.request"), ("gateway", "chat.request.gateway")]
 )
 async def test_a_refusal_deputised_to_an_approved_subject(system, identity, subject):
-    """A refused request whose reply subject is an approval's, with an approval's body for its refusal text."""
+    """A refused request whose reply subject is an approval's, an approval's body its refusal text."""
     request = {"prompt": BANNED, "refusal_message": FORGED.decode()}
     headers = {"Chat-Id": str(uuid4()), "Chat-Client": "http-x", "Chat-Events": "state"}
     await send(

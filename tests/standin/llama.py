@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 MODEL = "standin"
+ECHO_CHARS = 200
 
 
 @dataclass
@@ -142,7 +143,7 @@ class Standin:
             writer.write(_event(_chunk({"role": "assistant", "content": None})))
         wanted = min(self.tokens, request.get("max_tokens") or self.tokens)
         words = itertools.islice(
-            itertools.chain([f"echo: {generation.prompt}"], itertools.repeat(" word")), wanted
+            itertools.chain([f"echo: {generation.prompt[:ECHO_CHARS]}"], itertools.repeat(" word")), wanted
         )
         written = []
         for word in words:
