@@ -61,6 +61,15 @@ class ChatRequest(Sampling):
     not doubled. Either may be missing, not both.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
+                {"required": ["messages"], "properties": {"messages": {"type": "array", "minItems": 1}}},
+            ]
+        }
+    )
+
     prompt: Annotated[str, Field(min_length=1)] | None = None
     messages: list[Turn] | None = None
     """The conversation so far, oldest first."""
