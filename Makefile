@@ -29,5 +29,8 @@ test: setup ## every test that needs no Docker
 	.venv/bin/pytest -m "not e2e"
 	cd rust-consumer && cargo test --locked
 
+e2e: setup ## the tests in containers: needs Docker with Compose v2
+	.venv/bin/pytest -m e2e tests/e2e
+
 schemas: setup ## export the messages' JSON Schemas
 	.venv/bin/python -m stile_contracts.export contracts

@@ -1,0 +1,162 @@
+"""`docker compose up` as a newcomer runs it, but for its ports, its name and a smaller model."""
+
+import json
+import shutil
+import socket
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from e2e import engine
+from harness.ports import free_port
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+SERVICES = {"nats", "llama-cpp", "filter-service", "rust-consumer", "gateway", "bus-port"}
+ONE_SHOTS = {"credentials", "provision", "models"}
+
+
+class Compose:
+    """The project's compose file under a name and ports of its own."""
+
+    def __init__(self, models) -> None:
+        self.project = f"stile-e2e-{uuid4().hex[:8]}"
+        self.port = free_port()
+        self.nats_port = free_port()
+        self._env = {
+            "COMPOSE_PROJECT_NAME": self.project,
+            "COMPOSE_PROFILES": "bus",
+            "STILE_MODEL": "small.gguf",
+            "STILE_MODELS_DIR": str(models),
+            "STILE_NATS_PORT": f"127.0.0.1:{self.nats_port}",
+            "STILE_PORT": f"127.0.0.1:{self.port}",
+        }
+
+    def __call__(self, *argv, within=120.0):
+        """Run `docker compose …`; return what it printed."""
+        return engine.run("docker", "compose", *argv, env=self._env, within=within)
+
+    def containers(self):
+        """Return `docker inspect` of every container, those that have ended too, by service."""
+        ids = self("ps", "--all", "--quiet").split()
+        described = json.loads(engine.run("docker", "inspect", *ids))
+        return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in described}
+
+
+@pytest.fixture(scope="module")
+def compose(images, tmp_path_factory):  # noqa: ARG001 -- images first
+    """The compose file, up and healthy; taken down with its volumes afterwards."""
+    models = tmp_path_factory.mktemp("models")
+    shutil.copy(engine.small_model(), models / "small.gguf")
+    for path in (models, models / "small.gguf"):
+        path.chmod(0o755)  # llama.cpp's container reads it under a user of its own
+    compose = Compose(models)
+    try:
+        compose("up", "--detach", "--wait", "--wait-timeout", "600", within=700)
+        yield compose
+    except BaseException:
+        print(compose("ps", "--all"), compose("logs", "--tail", "40"))  # noqa: T201 -- why it did not come up
+        raise
+    finally:
+        compose("down", "--volumes", "--timeout", "30")
+
+
+def test_every_service_is_healthy(compose):
+    """All that runs on is healthy, by its own check; all that runs once has ended well."""
+    states = {name: each["State"] for name, each in compose.containers().items()}
+    assert {
+        name for name, state in states.items() if state.get("Health", {}).get("Status") == "healthy"
+    } == SERVICES
+    assert {name for name, state in states.items() if state["Status"] == "exited"} == ONE_SHOTS
+    assert {states[name]["ExitCode"] for name in ONE_SHOTS} == {0}
+
+
+def test_a_chat_is_answered(compose):
+    """The one published HTTP port answers with the model's words."""
+    body = {"prompt": "Why is the sky blue?", "max_tokens": 24}
+    answer = httpx.post(f"http://127.0.0.1:{compose.port}/chat", json=body, timeout=240)
+    assert answer.status_code == 200
+    assert answer.json()["response"].strip()
+
+
+def test_no_container_has_more_rights_than_it_needs(compose):
+    """No root but the one that becomes the models folder's owner; nothing writable, no capability kept."""
+    for name, each in compose.containers().items():
+        host = each["HostConfig"]
+        assert host["ReadonlyRootfs"], name
+        assert host["CapDrop"] == ["ALL"], name
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], name
+        assert host["Memory"] > 0, name
+        assert not host["Privileged"], name
+        if name == "models":
+            assert (each["Config"]["User"], sorted(host["CapAdd"])) == ("0:0", ["SETGID", "SETUID"])
+        else:
+            assert (each["Config"]["User"], host["CapAdd"]) == ("10001:10001", None), name
+
+
+def test_a_running_process_is_what_was_asked_for(compose):
+    """Seen from inside: the uid is not root's, no capability is left, the root takes no file."""
+    script = (
+        "id -u; sed -n 's/^CapEff:[[:space:]]*//p; s/^CapBnd:[[:space:]]*//p' /proc/self/status;"
+        " touch /probe 2>/dev/null && echo writable || echo read-only"
+    )
+    for name in SERVICES:
+        uid, *capabilities, root = compose("exec", "-T", name, "sh", "-c", script).split()
+        assert uid == "10001", name
+        assert {int(mask, 16) for mask in capabilities} == {0}, name
+        assert root == "read-only", name
+
+
+def test_only_the_named_ports_are_published(compose):
+    """The gateway's 8000, and the bus's where the profile asks for it; nothing else."""
+    published = {
+        (name, inside, bound["HostIp"], int(bound["HostPort"]))
+        for name, each in compose.containers().items()
+        for inside, bindings in (each["NetworkSettings"]["Ports"] or {}).items()
+        for bound in bindings or ()
+    }
+    assert published == {
+        ("gateway", "8000/tcp", "127.0.0.1", compose.port),
+        ("bus-port", "4222/tcp", "127.0.0.1", compose.nats_port),
+    }
+
+
+def test_only_the_consumer_reaches_the_model(compose):
+    """llama.cpp shares its one network with the consumer alone, and that network leads nowhere."""
+    networks = {name: set(each["NetworkSettings"]["Networks"]) for name, each in compose.containers().items()}
+    model = f"{compose.project}_model"
+    assert networks["llama-cpp"] == {model}
+    assert {name for name, joined in networks.items() if model in joined} == {"llama-cpp", "rust-consumer"}
+    for name in (model, f"{compose.project}_bus"):
+        (network,) = json.loads(engine.run("docker", "network", "inspect", name))
+        assert network["Internal"], name
+
+
+def test_each_service_sees_its_own_seed_alone(compose):
+    """A seed is a file of mode 0400 in a volume that no other service mounts."""
+    volumes = []
+    for name in ("gateway", "filter-service", "rust-consumer"):
+        seeds = [
+            mount for mount in compose.containers()[name]["Mounts"] if mount["Destination"] == "/run/stile"
+        ]
+        (seed,) = seeds
+        assert not seed["RW"], name
+        volumes.append(seed["Name"])
+        assert compose("exec", "-T", name, "stat", "-c", "%u %a", "/run/stile/nats.nk").split() == [
+            "10001",
+            "400",
+        ]
+    assert len(set(volumes)) == len(volumes)
+    environment = json.dumps([each["Config"]["Env"] for each in compose.containers().values()])
+    assert '"SU' not in environment
+    assert "=SU" not in environment
+
+
+def test_the_profiles_port_leads_to_the_bus(compose):
+    """Behind the profile's port nats-server greets, and lets nobody in without a key."""
+    with socket.create_connection(("127.0.0.1", compose.nats_port), timeout=30) as connection:
+        greeting = connection.makefile("rb").readline()
+    kind, _, info = greeting.partition(b" ")
+    assert kind == b"INFO"
+    assert json.loads(info)["auth_required"] is True
