@@ -1,0 +1,181 @@
+"""The bus, through nats-py, whose errors end here.
+
+One inbox subscription for all requests, the heartbeats, and a connection that is kept up.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from stile_contracts import subjects
+from stile_contracts.ids import new_id
+from stile_gateway.config import Settings
+from stile_gateway.errors import BusUnavailableError, GatewayError, InternalError, TooLargeError
+from stile_gateway.inbox import Delivery, Inbox, Signal
+from stile_gateway.metrics import Metrics
+from stile_gateway.presence import Presence
+
+RECONNECT_SECONDS = 0.5
+PING_SECONDS = 10
+FLUSH_SECONDS = 2.0
+"""How long a publish waits for room where the server reads too slowly."""
+QUIET_SECONDS = 10.0
+"""Between two log lines of the same fault, while it lasts."""
+
+_SUBJECT = subjects.request(subjects.GATEWAY)
+_NO_RESPONDERS = "503"
+
+log = structlog.get_logger(__name__)
+
+
+def translate(error: Exception) -> GatewayError:
+    """Turn an error of a publish into the gateway's own."""
+    match error:
+        case nats.errors.MaxPayloadError():
+            return TooLargeError("The bus takes no message of this size.", param="body")
+        case (
+            nats.errors.ConnectionClosedError()
+            | nats.errors.ConnectionDrainingError()
+            | nats.errors.ConnectionReconnectingError()
+            | nats.errors.OutboundBufferLimitError()
+            | nats.errors.NoServersError()
+        ):
+            return BusUnavailableError("The bus is not connected; try again.", retry_after=1)
+    return InternalError("The request could not be sent.")
+
+
+class NatsBus:
+    """The gateway's connection to nats-server; ``run`` keeps it up.
+
+    Args:
+        settings: where the server is, and as whom to speak.
+        presence: told of every heartbeat.
+        metrics: what is counted.
+    """
+
+    def __init__(self, settings: Settings, presence: Presence, metrics: Metrics) -> None:
+        self._settings = settings
+        self._presence = presence
+        self._metrics = metrics
+        self._prefix = f"{subjects.GATEWAY_INBOX}.{new_id().hex}"
+        self._inboxes: dict[str, Inbox] = {}
+        self._client: Client | None = None
+        self._last_fault: tuple[str, float] = ("", 0.0)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a publish would go out now."""
+        return self._client is not None and self._client.is_connected
+
+    async def run(self) -> None:
+        """Keep the connection up until cancelled.
+
+        nats-py comes back from a lost connection by itself, but closes for good on some errors of the
+        server's (a refused user, for one): then a new client takes its place.
+        """
+        while True:
+            client, closed = Client(), asyncio.Event()
+            try:
+                await self._connect(client, closed)
+                await closed.wait()
+            except (OSError, nats.errors.Error) as error:
+                await self._fault(error)
+            finally:
+                self._client = None
+                self._metrics.bus_connected.set(0)
+                await client.close()
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    @contextlib.contextmanager
+    def inbox(self, name: str) -> Iterator[Inbox]:
+        """Open the inbox ``name``, one token of a subject; left, it is forgotten."""
+        inbox = self._inboxes[name] = Inbox(f"{self._prefix}.{name}")
+        try:
+            yield inbox
+        finally:
+            del self._inboxes[name]
+            if inbox.dropped:
+                self._metrics.dropped.inc(inbox.dropped)
+
+    async def publish(self, inbox: Inbox, body: bytes, headers: dict[str, str]) -> None:
+        """Publish a request whose replies go to ``inbox``.
+
+        Raises:
+            BusUnavailableError: there is no connection; nothing was sent, nor will be later.
+            TooLargeError: the server takes no message of this size.
+            InternalError: it could not be sent for another reason.
+        """
+        client = self._client
+        if client is None or not client.is_connected:
+            raise BusUnavailableError("The bus is not connected; try again.", retry_after=1)
+        try:
+            await client.publish(_SUBJECT, body, inbox.subject, headers)
+        except nats.errors.Error as error:
+            raise translate(error) from error
+
+    async def _connect(self, client: Client, closed: asyncio.Event) -> None:
+        async def lost() -> None:
+            self._metrics.bus_connected.set(0)
+            log.warning("bus lost")
+
+        async def gone() -> None:
+            closed.set()
+
+        async def back() -> None:
+            self._metrics.bus_connected.set(1)
+            log.info("bus back")
+            for inbox in self._inboxes.values():
+                inbox.put(Signal.RECONNECTED)
+
+        seed = self._settings.nats_nkey_file
+        await client.connect(
+            [url.strip() for url in self._settings.nats_url.split(",")],
+            name="stile-gateway",
+            nkeys_seed=str(seed) if seed else None,
+            inbox_prefix=subjects.GATEWAY_INBOX,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # a float works
+            ping_interval=PING_SECONDS,
+            flush_timeout=FLUSH_SECONDS,
+            error_cb=self._fault,
+            disconnected_cb=lost,
+            reconnected_cb=back,
+            closed_cb=gone,
+        )
+        await client.subscribe(f"{self._prefix}.*", cb=self._reply)
+        for subject in (subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT):
+            await client.subscribe(subject, cb=self._heartbeat)
+        await client.flush()
+        self._client = client
+        self._metrics.bus_connected.set(1)
+        log.info("bus connected")
+        for inbox in self._inboxes.values():
+            inbox.put(Signal.RECONNECTED)
+
+    async def _reply(self, message: Msg) -> None:
+        inbox = self._inboxes.get(message.subject[len(self._prefix) + 1 :])
+        if inbox is None:
+            self._metrics.unclaimed.inc()
+            return
+        headers = message.headers or {}
+        if not message.data and headers.get("Status") == _NO_RESPONDERS:
+            inbox.put(Signal.NO_RESPONDERS)
+        else:
+            inbox.put(Delivery(headers, message.data))
+
+    async def _heartbeat(self, message: Msg) -> None:
+        self._presence.hear(message.data)
+
+    async def _fault(self, error: Exception) -> None:
+        """Log a fault of the connection, the same one not again and again."""
+        kind, now = type(error).__name__, time.monotonic()
+        if kind == self._last_fault[0] and now - self._last_fault[1] < QUIET_SECONDS:
+            return
+        self._last_fault = (kind, now)
+        log.warning("bus fault", error=kind, reason=str(error))

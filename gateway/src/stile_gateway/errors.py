@@ -1,0 +1,199 @@
+"""What can go wrong between an HTTP request and its answer, as one tree.
+
+::
+
+    GatewayError
+     ├ RequestError               the request's own fault
+     │   ├ InvalidRequestError          invalid_request 422
+     │   ├ InvalidHeaderError           invalid_header 400
+     │   ├ TooLargeError                too_large 413
+     │   ├ UnsupportedMediaTypeError    unsupported_media_type 415
+     │   ├ NotFoundError                not_found 404
+     │   ├ MethodNotAllowedError        method_not_allowed 405
+     │   └ KeyConflictError             key_conflict 422
+     ├ UnavailableError           of the moment; surely not stored
+     │   ├ BusUnavailableError          bus_unavailable 503
+     │   ├ NoFilterError                no_filter 503
+     │   ├ TooManyWaitingError          queue_full 503
+     │   └ ShuttingDownError            shutting_down 503
+     ├ UnknownOutcomeError        the request may be waiting, running, or done
+     │   ├ InProgressError              in_progress 409
+     │   ├ AcceptTimeoutError           accept_timeout 504
+     │   ├ AnswerTimeoutError           answer_timeout 504
+     │   └ InternalError                internal 500
+     └ RelayedError               what the filter or the consumer said, with its own code
+
+Foreign errors are turned into these where they enter: nats-py's in ``bus``, pydantic's in ``limits``,
+Starlette's in ``from_http``. What an error means to a client stands in ``stile_contracts.errors``.
+"""
+
+from uuid import UUID
+
+from stile_contracts.errors import ERRORS, ErrorCode
+from stile_contracts.messages import ErrorReply
+
+
+class GatewayError(Exception):
+    """Any error that a client can be answered with.
+
+    Args:
+        message: one sentence for people, without text of the client and without a path.
+        param: the field or header at fault.
+        retry_after: seconds after which a repeat may do better.
+    """
+
+    code: ErrorCode
+    """The class's own; of a relayed error, the one that was said."""
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+        self.chat_id: UUID | None = None
+        """Set as soon as the request has an id."""
+
+    def reply(self) -> ErrorReply:
+        """Return what the client is answered."""
+        return ErrorReply.of(
+            self.code, self.message, chat_id=self.chat_id, param=self.param, retry_after=self.retry_after
+        )
+
+
+class RequestError(GatewayError):
+    """The same request would fail again."""
+
+
+class InvalidRequestError(RequestError):
+    """The body is no request, or beyond a limit."""
+
+    code = ErrorCode.INVALID_REQUEST
+
+
+class InvalidHeaderError(RequestError):
+    """A header cannot be read."""
+
+    code = ErrorCode.INVALID_HEADER
+
+
+class TooLargeError(RequestError):
+    """The body has too many bytes."""
+
+    code = ErrorCode.TOO_LARGE
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The body is not said to be JSON."""
+
+    code = ErrorCode.UNSUPPORTED_MEDIA_TYPE
+
+
+class NotFoundError(RequestError):
+    """There is nothing at this address."""
+
+    code = ErrorCode.NOT_FOUND
+
+
+class MethodNotAllowedError(RequestError):
+    """There is something at this address, for other methods."""
+
+    code = ErrorCode.METHOD_NOT_ALLOWED
+
+
+class KeyConflictError(RequestError):
+    """The idempotency key belongs to another request."""
+
+    code = ErrorCode.KEY_CONFLICT
+
+
+class UnavailableError(GatewayError):
+    """Surely not stored; may be sent again."""
+
+
+class BusUnavailableError(UnavailableError):
+    """There is no connection to the bus."""
+
+    code = ErrorCode.BUS_UNAVAILABLE
+
+
+class NoFilterError(UnavailableError):
+    """No filter was there, however often it was asked."""
+
+    code = ErrorCode.NO_FILTER
+
+
+class TooManyWaitingError(UnavailableError):
+    """The gateway holds as many requests as it may."""
+
+    code = ErrorCode.QUEUE_FULL
+
+
+class ShuttingDownError(UnavailableError):
+    """The gateway takes nothing more."""
+
+    code = ErrorCode.SHUTTING_DOWN
+
+
+class UnknownOutcomeError(GatewayError):
+    """The request may be stored; under the same key it can be asked for again."""
+
+
+class InProgressError(UnknownOutcomeError):
+    """The request under this key is being answered to somebody else."""
+
+    code = ErrorCode.IN_PROGRESS
+
+
+class AcceptTimeoutError(UnknownOutcomeError):
+    """Nothing was heard of the request in time."""
+
+    code = ErrorCode.ACCEPT_TIMEOUT
+
+
+class AnswerTimeoutError(UnknownOutcomeError):
+    """The request was accepted, and its answer was not heard in time."""
+
+    code = ErrorCode.ANSWER_TIMEOUT
+
+
+class InternalError(UnknownOutcomeError):
+    """A fault of Stile's own."""
+
+    code = ErrorCode.INTERNAL
+
+
+class RelayedError(GatewayError):
+    """An error that the filter or the consumer answered with, as it is."""
+
+    def __init__(self, said: ErrorReply) -> None:
+        super().__init__(said.error.message, param=said.error.param, retry_after=said.error.retry_after)
+        self.code = said.error.code
+        self.chat_id = said.error.id
+        self._said = said
+
+    def reply(self) -> ErrorReply:
+        """Return what was said; the id is filled in where it was left out."""
+        if self._said.error.id == self.chat_id:
+            return self._said
+        return ErrorReply(error=self._said.error.model_copy(update={"id": self.chat_id}))
+
+
+def from_http(status: int) -> GatewayError:
+    """Translate the errors that Starlette raises by itself: no such route, no such method, and the like."""
+    match status:
+        case 404:
+            return NotFoundError("There is nothing at this address.")
+        case 405:
+            return MethodNotAllowedError("This address takes other methods; see the Allow header.")
+        case 413:
+            return TooLargeError("The body is too large.")
+        case 415:
+            return UnsupportedMediaTypeError("Send the body as application/json.")
+        case _ if 400 <= status < 500:
+            return InvalidHeaderError("The request could not be read.")
+    return InternalError("Something went wrong in the gateway.")
+
+
+def status_of(error: GatewayError) -> int:
+    """Return the HTTP status of ``error``."""
+    return ERRORS[error.code].status

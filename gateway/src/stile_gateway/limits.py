@@ -1,0 +1,86 @@
+"""How large a request may be: its body's bytes, and the lengths and counts in it."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, create_model
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stile_contracts.messages import ChatRequest, Turn
+from stile_gateway.config import Settings
+from stile_gateway.errors import InvalidRequestError, TooLargeError
+
+
+def request_model(settings: Settings) -> type[ChatRequest]:
+    """Make the contract's request with this installation's limits, so that its schema shows them too."""
+    turn: Any = create_model(
+        "Turn",
+        __base__=Turn,
+        content=(Annotated[str, Field(max_length=settings.max_message_chars)], ...),
+    )
+    prompt: Any = Annotated[str, Field(min_length=1, max_length=settings.max_prompt_chars)] | None
+    messages: Any = Annotated[list[turn], Field(max_length=settings.max_messages)] | None
+    shown = ChatRequest.model_fields["messages"].description
+    return create_model(
+        "ChatRequest",
+        __base__=ChatRequest,
+        __doc__=ChatRequest.__doc__,
+        prompt=(prompt, None),
+        messages=(messages, Field(None, description=shown)),
+    )
+
+
+def read_request(model: type[ChatRequest], body: bytes) -> ChatRequest:
+    """Read a request's body.
+
+    Raises:
+        InvalidRequestError: it is no such request; ``param`` is the field at fault.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise InvalidRequestError("The body is not valid JSON.", param="body") from None
+        param = _param(first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
+        raise InvalidRequestError(f"{param}: {reason}", param=param) from None
+
+
+def _param(location: tuple[int | str, ...]) -> str:
+    """Write pydantic's location as a client would: ``messages[3].content``."""
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+    return path.removeprefix(".") or "body"
+
+
+class BodyLimit:
+    """ASGI middleware that counts a body's bytes, announced or streamed.
+
+    ``TooLargeError`` is raised to whoever reads the body.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its body counted."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        left = self._max_bytes
+
+        async def counted() -> Message:
+            nonlocal left
+            if int(announced) > self._max_bytes:
+                raise self._too_large()
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, counted, send)
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(f"The body may have {self._max_bytes} bytes at the most.", param="body")

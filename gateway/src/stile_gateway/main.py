@@ -1,0 +1,94 @@
+"""The composition: settings → adapters → routes → server. Nothing is connected at import."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request, Response
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from stile_gateway import config, logs, server
+from stile_gateway.access import REQUEST_ID, Access
+from stile_gateway.bus import NatsBus
+from stile_gateway.chat import Chat
+from stile_gateway.config import Settings
+from stile_gateway.conversation import Timing
+from stile_gateway.errors import GatewayError, from_http
+from stile_gateway.limits import BodyLimit, request_model
+from stile_gateway.metrics import Metrics
+from stile_gateway.note import note_of
+from stile_gateway.openapi import document
+from stile_gateway.presence import Presence
+from stile_gateway.responses import ErrorResponse
+from stile_gateway.routes import chat as chat_routes
+from stile_gateway.routes import health as health_routes
+
+
+def main() -> None:
+    """Run the gateway: exit code 0 when told to stop, 1 where it cannot start."""
+    try:
+        settings = config.load()
+    except config.SettingsError as error:
+        sys.exit(f"stile-gateway: {error}")
+    logs.configure(settings)
+    app = create_app(settings)
+    chat: Chat = app.state.chat
+    if not server.run(server.make(app, settings, lambda: chat.leave(settings.shutdown_seconds))):
+        sys.exit(1)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Wire the application; its lifespan holds the connection to the bus."""
+    metrics = Metrics()
+    presence = Presence()
+    bus = NatsBus(settings, presence, metrics)
+    chat = Chat(bus, Timing(accept=settings.accept_timeout, answer=settings.answer_timeout), metrics)
+    model = request_model(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        running = asyncio.create_task(bus.run())
+        yield
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+    app = FastAPIOffline(
+        title="Stile",
+        description="A small language model behind a filter, one request at a time.",
+        version=version("stile-gateway"),
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.chat = chat
+    app.include_router(chat_routes.router(chat, model))
+    app.include_router(health_routes.router(bus, presence, metrics))
+    app.openapi = document(app, model)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.add_exception_handler(GatewayError, _answer_error)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type", chat_routes.IDEMPOTENCY_KEY, REQUEST_ID],
+            expose_headers=[REQUEST_ID, "Retry-After"],
+        )
+    app.add_middleware(Access, metrics=metrics, max_in_flight=settings.max_in_flight)
+    return app
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GatewayError)  # noqa: S101 -- it is registered for these alone
+    return ErrorResponse(error, note_of(request.scope))
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 -- it is registered for these alone
+    return ErrorResponse(from_http(error.status_code), note_of(request.scope), error.headers)

@@ -1,0 +1,63 @@
+"""What is counted; ``GET /metrics`` shows it."""
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+_ACCEPT_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
+_ANSWER_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
+
+
+class Metrics:
+    """The gateway's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self.requests = Counter(
+            "stile_gateway_requests",
+            "HTTP requests by route, status, and error code or `ok`.",
+            ("route", "status", "code"),
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "stile_gateway_in_flight", "HTTP requests being answered now.", registry=registry
+        )
+        self.accept_seconds = Histogram(
+            "stile_gateway_accept_seconds",
+            "From a chat's arrival to the first event heard of it.",
+            buckets=_ACCEPT_BUCKETS,
+            registry=registry,
+        )
+        self.answer_seconds = Histogram(
+            "stile_gateway_answer_seconds",
+            "From a chat's arrival to its answer.",
+            buckets=_ANSWER_BUCKETS,
+            registry=registry,
+        )
+        self.repeats = Counter(
+            "stile_gateway_repeats", "Publishes of a request after its first.", registry=registry
+        )
+        self.gaps = Counter(
+            "stile_gateway_gaps", "Places where a request's events were missing.", registry=registry
+        )
+        self.dropped = Counter(
+            "stile_gateway_dropped_events", "Events that a slow reader left no room for.", registry=registry
+        )
+        self.unclaimed = Counter(
+            "stile_gateway_unclaimed_events", "Events of requests nobody waits for.", registry=registry
+        )
+        self.bus_connected = Gauge(
+            "stile_gateway_bus_connected", "1 where the bus is connected.", registry=registry
+        )
+
+    def exposition(self) -> bytes:
+        """Return all of it in Prometheus' text format."""
+        return generate_latest(self._registry)

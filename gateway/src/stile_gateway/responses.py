@@ -1,0 +1,98 @@
+"""Answers as they go out: errors in their one shape, and events as server-sent events."""
+
+import math
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from stile_contracts.messages import Event
+from stile_gateway.disconnect import ClientGoneError, unless_gone
+from stile_gateway.errors import GatewayError, status_of
+from stile_gateway.hearing import Said
+from stile_gateway.note import Note
+
+RETRY_STATUSES = frozenset({429, 503})
+_NAMES = {Event.ACCEPTED: "queued"}
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+class ErrorResponse(Response):
+    """An error as JSON, with ``Retry-After`` where a repeat may do better."""
+
+    media_type = "application/json"
+
+    def __init__(self, error: GatewayError, note: Note, headers: Mapping[str, str] | None = None) -> None:
+        status = status_of(error)
+        fields = dict(headers or {})
+        if status in RETRY_STATUSES:
+            fields["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1)))
+        note.code = error.code
+        if error.chat_id is not None:
+            note.chat_id = str(error.chat_id)
+        super().__init__(error.reply().model_dump_json(exclude_none=True), status, fields)
+
+
+class EventStream(Response):
+    """A chat's events as they come (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+    Args:
+        first: the event that was waited for before the status was sent.
+        events: those after it; None is sent as a comment that keeps the connection open.
+        note: told how it ended.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, first: Said, events: AsyncGenerator[Said | None, None], note: Note) -> None:
+        super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._first = first
+        self._events = events
+        self._note = note
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- ASGI's
+        """Send the events; where the client goes, so does the wait for them."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        try:
+            async with aclosing(self._events), unless_gone(receive):
+                async for piece in self._blocks():
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except ClientGoneError:
+            self._note.code = "client_gone"
+            return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _blocks(self) -> AsyncGenerator[bytes, None]:
+        yield self._block(self._first)
+        try:
+            async for said in self._events:
+                yield KEEP_ALIVE if said is None else self._block(said)
+        except GatewayError as error:
+            self._note.code = error.code
+            yield block("error", error.reply().model_dump_json(exclude_none=True).encode())
+
+    def _block(self, said: Said) -> bytes:
+        if said.reply is not None and said.reply.refused:
+            self._note.code = "refused"
+        return block(_NAMES.get(said.event, said.event.value), said.body)
+
+
+def block(name: str, data: bytes) -> bytes:
+    """Write one server-sent event; each line of ``data`` becomes a line of its own."""
+    lines = b"".join(b"data: " + line + b"\n" for line in _LINE_END.split(data))
+    return b"event: " + name.encode() + b"\n" + lines + b"\n"
+
+
+class NoResponse(Response):
+    """What a client that is gone is sent: nothing."""
+
+    def __init__(self, note: Note) -> None:
+        note.code = "client_gone"
+        super().__init__()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""

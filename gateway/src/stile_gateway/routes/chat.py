@@ -1,0 +1,157 @@
+"""``POST /chat`` and ``POST /v1/chat``."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from stile_contracts import subjects
+from stile_contracts.errors import ERRORS
+from stile_contracts.ids import keyed_id, new_id
+from stile_contracts.messages import ChatRequest, ErrorReply, Reply, Wanted
+from stile_gateway.chat import Chat
+from stile_gateway.conversation import Question
+from stile_gateway.disconnect import ClientGoneError, unless_gone
+from stile_gateway.errors import InternalError, InvalidHeaderError, UnsupportedMediaTypeError
+from stile_gateway.limits import read_request
+from stile_gateway.note import Note, note_of
+from stile_gateway.responses import EventStream, NoResponse
+
+PULSE_SECONDS = 10.0
+"""Between two signs of life on a stream where nothing happens; proxies close silent ones after a minute."""
+IDEMPOTENCY_KEY = "Idempotency-Key"
+_KEY = re.compile(r"[!-~]{1,255}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "model": ErrorReply,
+        "description": " or ".join(f"`{code}`" for code, kind in ERRORS.items() if kind.status == status),
+    }
+    for status in sorted({kind.status for kind in ERRORS.values()} - {404, 405})
+}
+for _status in (429, 503):
+    _ERRORS[_status]["headers"] = {
+        "Retry-After": {
+            "description": "Seconds after which a repeat may do better.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    }
+
+_ANSWER = {
+    "description": "The answer, or the refusal in its place; with `stream`, its events as they come.",
+    "model": Reply,
+    "content": {
+        "text/event-stream": {
+            "schema": {
+                "type": "string",
+                "description": "Server-sent events: `queued`, `started`, `token`, `done`, `error`.",
+            }
+        }
+    },
+}
+
+_PARAMETERS = [
+    {
+        "name": IDEMPOTENCY_KEY,
+        "in": "header",
+        "required": False,
+        "description": "The same key and body again give the same answer, generated once.",
+        "schema": {"type": "string", "pattern": f"^{_KEY.pattern}$"},
+    },
+    {
+        "name": "X-Request-Id",
+        "in": "header",
+        "required": False,
+        "description": "Comes back in the answer and stands in the log; one that is unfit is replaced.",
+        "schema": {"type": "string"},
+    },
+]
+
+
+def router(chat: Chat, model: type[ChatRequest]) -> APIRouter:
+    """Make the routes of chats.
+
+    Args:
+        chat: the use case.
+        model: the request with this installation's limits.
+    """
+    routes = APIRouter(tags=["chat"])
+
+    async def post_chat(request: Request) -> Response:
+        """Ask the model; the filter decides first. One JSON answer, or events with `"stream": true`."""
+        note = note_of(request.scope)
+        _check_media_type(request.headers)
+        body = await request.body()
+        asked = read_request(model, body)
+        stream = asked.stream or "text/event-stream" in request.headers.get("accept", "")
+        question = _question(request, body, Wanted.TOKEN if stream else Wanted.STATE)
+        note.chat_id = str(question.id)
+        try:
+            async with unless_gone(request.receive):
+                return await (_stream if stream else _whole)(chat, question, note)
+        except ClientGoneError:
+            return NoResponse(note)
+
+    for path, name in (("/chat", "chat"), ("/v1/chat", "chat_v1")):
+        routes.add_api_route(
+            path,
+            post_chat,
+            methods=["POST"],
+            name=name,
+            operation_id=name,
+            summary="Ask the model",
+            responses={200: _ANSWER, **_ERRORS},
+            response_class=Response,
+            openapi_extra={
+                "parameters": _PARAMETERS,
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChatRequest"}}},
+                },
+            },
+        )
+    return routes
+
+
+async def _whole(chat: Chat, question: Question, note: Note) -> Response:
+    said = await chat.ask(question)
+    if said.reply is not None and said.reply.refused:
+        note.code = "refused"
+    return Response(said.body, media_type="application/json")
+
+
+async def _stream(chat: Chat, question: Question, note: Note) -> Response:
+    events = chat.events(question, PULSE_SECONDS)
+    async for first in events:
+        if first is not None:
+            return EventStream(first, events, note)
+    raise InternalError("The request ended without an answer.")
+
+
+def _check_media_type(headers: Mapping[str, str]) -> None:
+    if headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMediaTypeError("Send the body without Content-Encoding.", param="Content-Encoding")
+    if not _JSON.fullmatch(headers.get("content-type", "")):
+        raise UnsupportedMediaTypeError("Send the body as application/json.", param="Content-Type")
+
+
+def _question(request: Request, body: bytes, wanted: Wanted) -> Question:
+    client = subjects.http_client(request.client.host if request.client else "unknown")
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidHeaderError(
+            "A key has 1 to 255 visible ASCII characters.",
+            param=IDEMPOTENCY_KEY,
+        )
+    traceparent = request.headers.get("traceparent")
+    return Question(
+        id=new_id() if key is None else keyed_id(client, key),
+        client=client,
+        body=body,
+        wanted=wanted,
+        key=key,
+        traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
+    )

@@ -1,0 +1,53 @@
+"""``/healthz``, ``/readyz`` and ``/metrics``: for whoever runs Stile."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
+
+from stile_gateway.bus import NatsBus
+from stile_gateway.metrics import Metrics
+from stile_gateway.presence import Presence, Readiness
+
+
+class Health(BaseModel):
+    """The process is up."""
+
+    status: Literal["ok"] = "ok"
+
+
+_HEALTHY = Health().model_dump_json()
+
+
+def router(bus: NatsBus, presence: Presence, metrics: Metrics) -> APIRouter:
+    """Make the routes that say how the gateway is."""
+    routes = APIRouter(tags=["operations"])
+
+    @routes.get("/healthz", summary="Is the process up", responses={200: {"model": Health}})
+    async def healthz() -> Response:
+        return Response(_HEALTHY, media_type="application/json")
+
+    @routes.get(
+        "/readyz",
+        summary="Would a chat be answered now",
+        responses={200: {"model": Readiness}, 503: {"model": Readiness, "description": "Not ready"}},
+    )
+    async def readyz() -> Response:
+        readiness = presence.readiness(connected=bus.connected)
+        return Response(
+            readiness.model_dump_json(exclude_none=True),
+            200 if readiness.ready else 503,
+            media_type="application/json",
+        )
+
+    @routes.get(
+        "/metrics",
+        summary="Metrics in Prometheus' text format",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
+    async def exposition() -> Response:
+        return Response(metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return routes

@@ -1,0 +1,69 @@
+"""uvicorn as the gateway runs it: bounded heads, errors in the one shape, an end that loses nobody."""
+
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+import uvicorn
+from fastapi import FastAPI
+
+from stile_gateway.config import Settings
+from stile_gateway.head import BoundedHead
+
+GRACE_SECONDS = 5.0
+"""For the last answers to be written, after what they waited for has been given up."""
+
+
+class Server(uvicorn.Server):
+    """Tells the application that it is to leave before it waits for its last answers."""
+
+    def __init__(self, config: uvicorn.Config, leave: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._leave = leave
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing more, and finish what is held."""
+        self._leave()
+        await super().shutdown(sockets)
+
+
+def make(app: FastAPI, settings: Settings, leave: Callable[[], None]) -> Server:
+    """Make the server of ``app``; ``leave`` is called once, when it is told to stop."""
+    options: dict[str, Any] = {}
+    if settings.trusted_proxies:
+        options = {"proxy_headers": True, "forwarded_allow_ips": list(settings.trusted_proxies)}
+    else:
+        options = {"proxy_headers": False}
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=BoundedHead.of(settings.max_header_bytes),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds + GRACE_SECONDS),
+        **options,
+    )
+    return Server(config, leave)
+
+
+def run(server: Server) -> bool:
+    """Serve until SIGTERM or SIGINT; return whether it had come up."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave_quietly)  # uvicorn raises what it caught once more when it is done
+    try:
+        server.run()
+    except SystemExit as end:
+        return end.code == 0
+    return server.started
+
+
+def _leave_quietly(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
