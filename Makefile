@@ -1,6 +1,6 @@
 # People, hooks and CI call only these.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test lint format e2e bench clean schemas
+.PHONY: help setup up down test test-llm-guard lint format e2e bench clean schemas
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,10 @@ test: setup ## every test that needs no Docker
 
 e2e: setup ## the tests in containers: needs Docker with Compose v2
 	.venv/bin/pytest -m e2e tests/e2e
+
+test-llm-guard: $(UV) ## the filter's tests on the archived llm-guard, with torch (5 GB, .venv-llm-guard)
+	UV_PROJECT_ENVIRONMENT=.venv-llm-guard $(UV) sync --locked --python '>=3.11,<3.13' --no-default-groups --group dev --group llm-guard
+	.venv-llm-guard/bin/pytest filter-service/tests
 
 schemas: setup ## export the messages' JSON Schemas
 	.venv/bin/python -m stile_contracts.export contracts

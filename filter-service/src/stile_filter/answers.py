@@ -1,0 +1,127 @@
+"""What a requester is sent: events, the final reply, and what ends a stream of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from stile_contracts import headers
+from stile_contracts.errors import ERRORS
+from stile_contracts.messages import Accepted, ErrorReply, Event, Reply, Wanted
+from stile_filter.errors import RequestError, UnavailableError
+
+FILTER_ATTEMPT = "0"
+"""The filter's own ``Chat-Attempt``; deliveries count from 1."""
+
+
+class Outgoing(NamedTuple):
+    """A message to send."""
+
+    subject: str
+    body: bytes
+    headers: dict[str, str] | None
+    """None for the message that ends a reply stream: it must have no headers (ADR-47)."""
+
+
+class Stored(NamedTuple):
+    """A message that a stream holds."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Answers:
+    """Makes one requester's messages; knows more of it the further its request is read."""
+
+    reply_to: str
+    wanted: Wanted = Wanted.NONE
+    chat_id: UUID | None = None
+    said: list[Outgoing] = field(default_factory=list)
+    """The messages to send, in order."""
+
+    def accepted(self) -> None:
+        """Say that the request is stored, to whoever wanted to hear it."""
+        if self.wanted is not Wanted.NONE and self.chat_id:
+            self._event(Event.ACCEPTED, _json(Accepted(id=self.chat_id)))
+
+    def done(self, reply: Reply) -> None:
+        """Give the final reply."""
+        self._event(Event.DONE, _json(reply))
+        self._end()
+
+    def error(self, error: RequestError) -> None:
+        """Give an error."""
+        reply = ErrorReply.of(
+            error.code,
+            error.message,
+            chat_id=self.chat_id,
+            param=error.param,
+            retry_after=error.retry_after,
+        )
+        self._event(Event.ERROR, _json(reply), _error_headers(reply))
+        self._end()
+
+    def stored(self, outcome: Stored) -> None:
+        """Give an outcome that is stored already, as it was stored.
+
+        Raises:
+            UnavailableError: what is stored is no outcome.
+        """
+        reply = _outcome(outcome.body)
+        extra = {
+            name: outcome.headers[name]
+            for name in (headers.CHAT_ATTEMPT, headers.CHAT_SEQ)
+            if name in outcome.headers
+        }
+        if isinstance(reply, ErrorReply):
+            self._event(Event.ERROR, outcome.body, extra | _error_headers(reply))
+        else:
+            self._event(Event.DONE, outcome.body, extra)
+        self._end()
+
+    def _event(self, event: Event, body: bytes, extra: Mapping[str, str] | None = None) -> None:
+        named = {headers.CHAT_ID: str(self.chat_id)} if self.chat_id else {}
+        self.said.append(
+            Outgoing(
+                self.reply_to,
+                body,
+                {
+                    **named,
+                    headers.CHAT_EVENT: event,
+                    headers.CHAT_ATTEMPT: FILTER_ATTEMPT,
+                    headers.CHAT_SEQ: "0",
+                    **(extra or {}),
+                },
+            )
+        )
+
+    def _end(self) -> None:
+        if self.wanted is Wanted.TOKEN:
+            self.said.append(Outgoing(self.reply_to, b"", None))
+
+
+def refusal_body(reply: Reply) -> bytes:
+    """Write a refusal as CHAT_RESULT keeps it."""
+    return _json(reply)
+
+
+def _outcome(body: bytes) -> Reply | ErrorReply:
+    try:
+        return Reply.model_validate_json(body)
+    except ValidationError:
+        try:
+            return ErrorReply.model_validate_json(body)
+        except ValidationError as error:
+            raise UnavailableError("what CHAT_RESULT holds is no outcome") from error
+
+
+def _error_headers(reply: ErrorReply) -> dict[str, str]:
+    code = reply.error.code
+    return {headers.NATS_ERROR_CODE: str(ERRORS[code].status), headers.NATS_ERROR: code}
+
+
+def _json(message: BaseModel) -> bytes:
+    return message.model_dump_json(exclude_none=True).encode()

@@ -1,0 +1,161 @@
+"""The edge to NATS: FastStream takes requests in, the raw client sends what goes out.
+
+FastStream's own ``publish`` adds headers, and the message that ends a reply stream must have none.
+"""
+
+import contextlib
+import uuid
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from typing import Any
+
+import nats.errors
+import structlog
+from faststream.nats import NatsBroker, NatsMessage
+from faststream.nats.security import NatsNKey
+from nats.aio.client import Client
+from pydantic import ValidationError
+
+from stile_contracts import subjects
+from stile_contracts.messages import Heartbeat
+from stile_filter.answers import Outgoing
+from stile_filter.config import Settings
+from stile_filter.request import Incoming
+from stile_filter.tasks import BoundedTasks
+
+MAX_IN_HAND = 64
+"""Requests decided at once. More wait in the subscription, and past its limit the requester repeats."""
+
+_PENDING_BYTES = 32 * 1024 * 1024
+_INBOX = "_INBOX_filter"
+
+log = structlog.get_logger()
+
+
+class Bus:
+    """The connection and its subscriptions.
+
+    Args:
+        settings: where the bus is, and the seed to log in with.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.broker = NatsBroker(
+            settings.nats_url,
+            name="stile-filter",
+            security=NatsNKey.from_file(settings.nats_nkey_file) if settings.nats_nkey_file else None,
+            inbox_prefix=_INBOX,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=1,
+            ping_interval=10,
+            connect_timeout=5,
+            error_cb=self._failed,
+            disconnected_cb=self._disconnected,
+            reconnected_cb=self._reconnected,
+            logger=None,
+            # FastDepends and its validation of arguments are of no use here, and cost a third of a message.
+            apply_types=False,
+        )
+        self.instance = f"filter-{uuid.uuid4().hex[:12]}"
+        self._tasks = BoundedTasks(MAX_IN_HAND)
+        self._last_failure = ""
+        self._subscriber: Any = None
+
+    @property
+    def client(self) -> Client:
+        """The raw connection."""
+        return self.broker.connection
+
+    @property
+    def connected(self) -> bool:
+        """Whether the bus can be reached now."""
+        return self._subscriber is not None and self._subscriber.running and self.client.is_connected
+
+    @property
+    def in_hand(self) -> int:
+        """How many requests are being decided."""
+        return len(self._tasks)
+
+    def serve(self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]]) -> None:
+        """Have ``handle`` called for each request once the broker runs; what it returns is sent."""
+        # A message that this subscription returns nothing for must not be answered with an empty one.
+        self._subscriber = self.broker.subscriber(
+            subjects.REQUESTS,
+            queue=subjects.FILTER_QUEUE,
+            decoder=_incoming,
+            pending_bytes_limit=_PENDING_BYTES,
+            no_reply=True,
+        )
+
+        async def on_request(incoming: Incoming) -> None:
+            await self._tasks.start(self._answer(handle, incoming))
+
+        self._subscriber(on_request)
+
+    def listen(self, heard: Callable[[Heartbeat], None]) -> None:
+        """Have ``heard`` called for each consumer's heartbeat."""
+        subscriber = self.broker.subscriber(subjects.CONSUMER_HEARTBEAT, decoder=_incoming, no_reply=True)
+
+        async def on_heartbeat(incoming: Incoming) -> None:
+            try:
+                heard(Heartbeat.model_validate_json(incoming.body))
+            except ValidationError:
+                log.warning("heartbeat_unreadable")
+
+        subscriber(on_heartbeat)
+
+    async def beat(self, unready: str | None) -> None:
+        """Tell the others of this filter."""
+        heartbeat = Heartbeat(
+            part="filter",
+            instance=self.instance,
+            version=version("stile-filter"),
+            ready=unready is None,
+            reason=unready,
+        )
+        with contextlib.suppress(nats.errors.Error):
+            await self.client.publish(
+                subjects.FILTER_HEARTBEAT, heartbeat.model_dump_json(exclude_none=True).encode()
+            )
+
+    async def drain(self) -> None:
+        """Take no more requests, and finish those that came, the buffered ones too."""
+        subscription = self._subscriber.subscription if self._subscriber else None
+        if subscription is None:
+            return
+        try:
+            await subscription.drain()
+        except nats.errors.Error as error:
+            log.warning("drain_failed", reason=str(error))
+        await self._tasks.wait()
+        # Drained, it is closed; FastStream would close it again.
+        self._subscriber.subscription = None
+        with contextlib.suppress(nats.errors.Error):
+            await self.client.flush()
+
+    async def _answer(
+        self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]], incoming: Incoming
+    ) -> None:
+        for message in await handle(incoming):
+            try:
+                await self.client.publish(message.subject, message.body, headers=message.headers)
+            except nats.errors.Error as error:
+                log.warning("reply_not_sent", reason=str(error))
+
+    async def _failed(self, error: Exception) -> None:
+        reason = str(error) or type(error).__name__
+        if reason != self._last_failure:
+            log.warning("bus_error", reason=reason)
+        self._last_failure = reason
+
+    async def _disconnected(self) -> None:
+        log.warning("bus_disconnected")
+
+    async def _reconnected(self) -> None:
+        self._last_failure = ""
+        log.info("bus_reconnected")
+
+
+async def _incoming(message: NatsMessage) -> Incoming:
+    """Return what came as it came: its body's bytes, not what FastStream would make of them."""
+    return Incoming(message.raw_message.subject, message.reply_to, message.headers, message.body)

@@ -1,0 +1,43 @@
+"""What the environment says: read once, at the start."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, FilePath, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stile_filter.errors import SettingError
+
+
+def default_policy() -> Path:
+    """Find the policy that comes with the service: in the wheel, or in the checkout."""
+    packaged = Path(__file__).parent / "policy.yml"
+    return packaged if packaged.exists() else Path(__file__).parents[2] / "policy.yml"
+
+
+class Settings(BaseSettings):
+    """The service's settings; ``docs/configuration.md`` has a row for each."""
+
+    model_config = SettingsConfigDict(env_prefix="STILE_", env_ignore_empty=True, frozen=True)
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_nkey_file: FilePath | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    policy: Path = Field(default_factory=default_policy)
+    filter_host: str = "127.0.0.1"
+    filter_port: int | None = Field(None, ge=1, le=65535)
+
+    @classmethod
+    def read(cls) -> "Settings":
+        """Read the environment.
+
+        Raises:
+            SettingError: names each variable that can't be used, one a line.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingError(
+                "\n".join(f"STILE_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+            ) from error

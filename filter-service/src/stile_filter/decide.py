@@ -1,0 +1,142 @@
+"""The decision: a request's texts, the policy's rules, one verdict."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from stile_contracts.messages import ChatRequest
+from stile_filter.keywords import KeywordMatcher
+from stile_filter.policy import Action, Policy, Rule
+
+JOINED = "joined"
+"""The place of all texts together."""
+
+
+class State(StrEnum):
+    """How a rule, or the whole policy, judges a text."""
+
+    ALLOW = "allow"
+    REFUSE = "refuse"
+    ERROR = "error"
+    """A scanner raised, ended, or did not see all of the text."""
+    TIMEOUT = "timeout"
+
+
+class Finding(NamedTuple):
+    """What one rule found in one text, where that is not ``allow``."""
+
+    rule: str
+    text: int
+    """The index of the text."""
+    state: State
+
+
+class Scanned(NamedTuple):
+    """What the scanners say of some texts."""
+
+    findings: Sequence[Finding]
+    failure: State | None = None
+    """``error`` or ``timeout`` where not every refusing rule saw every text."""
+
+
+class Scanners(Protocol):
+    """Layer 2: whatever runs the policy's scanners."""
+
+    async def scan(self, texts: Sequence[str]) -> Scanned:
+        """Scan each text with each rule. Never raises: what goes wrong is a state."""
+        ...
+
+
+class NoScanners:
+    """Layer 2 of a policy without scanners."""
+
+    async def scan(self, texts: Sequence[str]) -> Scanned:
+        """Find nothing."""
+        del texts
+        return Scanned(())
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the policy says of a request; rule, category and place where it is not ``allow``."""
+
+    state: State
+    rule: Rule | None = None
+    place: str | None = None
+
+
+Monitor = Callable[[Rule, str, State], None]
+"""Is told what a ``monitor`` rule found, where, and how."""
+
+
+class Decider:
+    """Decides over requests.
+
+    Args:
+        policy: the rules.
+        scanners: layer 2.
+        monitor: told of what ``monitor`` rules find.
+    """
+
+    def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
+        self._keywords = policy.keywords
+        self._matcher = KeywordMatcher(policy.phrases)
+        self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners}
+        self._scanners = scanners
+        self._monitor = monitor
+
+    async def decide(self, request: ChatRequest) -> Verdict:
+        """Judge every message, the prompt and the joined text: keywords first, scanners if those allow."""
+        texts, places = _texts(request)
+        verdict = self._match(texts, places)
+        if verdict.state is State.ALLOW and self._rules:
+            return await self._scan(texts, places)
+        return verdict
+
+    def _match(self, texts: list[str], places: list[str]) -> Verdict:
+        # The joined text, the last, has every phrase that a part of it has: mostly one look is all.
+        found = self._matcher.find(texts[-1])
+        refused: set[int] = set()
+        for index in found:
+            if self._keywords[index].action is Action.REFUSE:
+                refused.add(index)
+            else:
+                self._monitor(self._keywords[index], JOINED, State.REFUSE)
+        if not refused:
+            return Verdict(State.ALLOW)
+        for text, place in zip(texts, places, strict=True):
+            here = refused & self._matcher.find(text)
+            if here:
+                return Verdict(State.REFUSE, self._keywords[min(here)], place)
+        return Verdict(State.REFUSE, self._keywords[min(refused)], JOINED)
+
+    async def _scan(self, texts: list[str], places: list[str]) -> Verdict:
+        scanned = await self._scanners.scan(texts)
+        failed: Verdict | None = None
+        for finding in scanned.findings:
+            rule, place = self._rules[finding.rule], places[finding.text]
+            if rule.action is Action.MONITOR:
+                self._monitor(rule, place, finding.state)
+            elif finding.state is State.REFUSE:
+                return Verdict(State.REFUSE, rule, place)
+            else:
+                failed = failed or Verdict(finding.state, rule, place)
+        if failed:
+            return failed
+        return Verdict(scanned.failure) if scanned.failure else Verdict(State.ALLOW)
+
+
+def _texts(request: ChatRequest) -> tuple[list[str], list[str]]:
+    """Return the texts to look at, each once, the joined one last, and their places."""
+    parts = [(message.content, f"messages[{index}]") for index, message in enumerate(request.messages or [])]
+    if request.prompt is not None:
+        # The prompt keeps its name where an older client sends it as the last message too.
+        parts.insert(0, (request.prompt, "prompt"))
+    places: dict[str, str] = {}
+    for text, place in parts:
+        places.setdefault(text, place)
+    conversation = [turn.content for turn in request.turns()]
+    if len(conversation) > 1:
+        places.setdefault("\n".join(conversation), JOINED)
+    return list(places), list(places.values())

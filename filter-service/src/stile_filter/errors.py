@@ -1,0 +1,79 @@
+"""The filter's own errors; foreign ones are translated into these at the edge that meets them.
+
+::
+
+    FilterServiceError
+     ├ StartError            stops the start: one line a fault on stderr, exit 1
+     │  ├ SettingError       an environment variable, by its name
+     │  └ PolicyError        the policy, by file, line and reason
+     ├ RequestError          answered to the requester, with a code of ``stile_contracts.errors``
+     └ BusError
+        ├ UnconfirmedError   it may have been stored: nothing may be said
+        └ UnavailableError   it was surely not stored
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from stile_contracts.errors import ErrorCode
+
+
+class FilterServiceError(Exception):
+    """What the filter raises."""
+
+
+class StartError(FilterServiceError):
+    """The service can't start as it is configured."""
+
+
+class SettingError(StartError):
+    """An environment variable is missing or wrong."""
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong in a policy."""
+
+    line: int
+    """Counted from 1."""
+    reason: str
+
+
+class PolicyError(StartError):
+    """The policy can't be used; ``str()`` gives one line ``file:line: reason`` a fault."""
+
+    def __init__(self, file: Path, faults: list[Fault]) -> None:
+        self.file = file
+        self.faults = sorted(faults)
+        super().__init__("\n".join(f"{file}:{fault.line}: {fault.reason}" for fault in self.faults))
+
+
+class RequestError(FilterServiceError):
+    """The request can't be let through; the requester is told.
+
+    Args:
+        code: which error; its table says the HTTP status and whether it is final.
+        message: one sentence that says what to do, with nothing of the request's text.
+        param: the field or header at fault.
+        retry_after: seconds after which a repeat may do better.
+    """
+
+    def __init__(
+        self, code: ErrorCode, message: str, *, param: str | None = None, retry_after: float | None = None
+    ) -> None:
+        self.code = code
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class BusError(FilterServiceError):
+    """The bus did not do what was asked."""
+
+
+class UnconfirmedError(BusError):
+    """No confirmation came in time: what was published may be stored, or not."""
+
+
+class UnavailableError(BusError):
+    """The bus said no, or can't be reached: surely nothing was stored."""

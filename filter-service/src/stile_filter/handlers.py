@@ -1,0 +1,258 @@
+"""The use case: one request in, the messages to send out. ``docs/protocol.md``, "The filter", is its text."""
+
+import time
+import traceback
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+import structlog
+
+from stile_contracts import headers, subjects
+from stile_contracts.errors import ErrorCode
+from stile_contracts.messages import ApprovedChat, ChatRequest, Refusal, Reply, Role, Turn, Wanted
+from stile_filter import request as requests
+from stile_filter.answers import Answers, Outgoing, Stored, refusal_body
+from stile_filter.decide import Decider, State, Verdict
+from stile_filter.errors import BusError, RequestError, UnconfirmedError
+from stile_filter.policy import Policy
+from stile_filter.request import Envelope, Incoming
+
+_MAX_PUBLISHES = 3
+"""How often an approval is published where its place was taken, and free again when it was looked at."""
+
+log = structlog.get_logger()
+
+
+class Approval(StrEnum):
+    """What CHAT says to an approved request."""
+
+    STORED = "stored"
+    TAKEN = "taken"
+    """The request's own place is taken: it waits, or a worker has it."""
+    FULL = "full"
+
+
+class Streams(Protocol):
+    """CHAT and CHAT_RESULT. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
+
+    async def approve(self, subject: str, body: bytes, message_headers: dict[str, str]) -> Approval:
+        """Publish an approved request into CHAT, again where no confirmation comes."""
+        ...
+
+    async def waiting(self, subject: str) -> Stored | None:
+        """Return the approved request that CHAT holds under ``subject``."""
+        ...
+
+    async def outcome(self, subject: str) -> Stored | None:
+        """Return the outcome that CHAT_RESULT holds under ``subject``."""
+        ...
+
+    async def settle(self, subject: str, body: bytes, message_headers: dict[str, str]) -> bool:
+        """Store an outcome where there is none yet; False where there is one."""
+        ...
+
+
+class Observer(Protocol):
+    """Is told how requests end."""
+
+    def ended(self, outcome: str, seconds: float) -> None:
+        """Count a request that ended as ``outcome`` after ``seconds``."""
+        ...
+
+
+class Handler:
+    """Handles requests.
+
+    Args:
+        policy: limits, system prompt, refusal texts.
+        decider: the policy's rules.
+        streams: where approvals and outcomes are kept.
+        retry_after: tells in how many seconds a place in CHAT may be free.
+        observer: told of every request's end.
+        now: the time, in seconds since the Unix epoch.
+    """
+
+    def __init__(  # noqa: PLR0913 -- the composition root is its only caller
+        self,
+        policy: Policy,
+        decider: Decider,
+        streams: Streams,
+        *,
+        retry_after: Callable[[], float],
+        observer: Observer,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._policy = policy
+        self._decider = decider
+        self._streams = streams
+        self._retry_after = retry_after
+        self._observer = observer
+        self._now = now
+        self._in_hand: set[tuple[str, str]] = set()
+
+    async def handle(self, incoming: Incoming) -> list[Outgoing]:
+        """Decide over a request and return what its requester is to be sent. Never raises."""
+        started = time.perf_counter()
+        answers = Answers(incoming.reply_to)
+        try:
+            outcome = await self._handle(incoming, answers)
+        except RequestError as error:
+            outcome = error.code.value
+            answers.error(error)
+        except UnconfirmedError:
+            # It may be stored, so nothing may be said; the requester repeats.
+            outcome = "unconfirmed"
+            log.warning("request_unconfirmed", chat_id=str(answers.chat_id))
+        except BusError as error:
+            outcome = ErrorCode.BUS_UNAVAILABLE.value
+            log.warning("bus_unavailable", chat_id=str(answers.chat_id), reason=str(error))
+            answers.error(RequestError(ErrorCode.BUS_UNAVAILABLE, "the bus can't store this now; try again"))
+        except Exception as error:  # noqa: BLE001 -- the last resort: no request is left without an answer
+            outcome = ErrorCode.INTERNAL.value
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            log.error(  # noqa: TRY400 -- an exception's own text may hold the request's
+                "request_failed",
+                chat_id=str(answers.chat_id),
+                error=type(error).__name__,
+                at=f"{at.filename}:{at.lineno}",
+            )
+            answers.error(RequestError(ErrorCode.INTERNAL, "the filter failed; the request was not approved"))
+        self._observer.ended(outcome, time.perf_counter() - started)
+        return answers.said
+
+    async def _handle(self, incoming: Incoming, answers: Answers) -> str:
+        if not subjects.is_reply_allowed(incoming.reply_to):
+            # The place to answer is the attack.
+            log.warning("reply_subject_refused", subject=incoming.subject, reply_to=incoming.reply_to[:256])
+            return "dropped"
+        answers.wanted = requests.wanted_events(incoming)
+        envelope = requests.read_envelope(incoming, answers.wanted, int(self._now() * 1000))
+        answers.chat_id = envelope.id
+        hand = (str(envelope.id), envelope.reply_to)
+        if hand in self._in_hand:
+            # The gateway repeats what it has heard nothing of; the first of them will be answered.
+            return "repeated"
+        self._in_hand.add(hand)
+        try:
+            return await self._decide(incoming, envelope, answers)
+        finally:
+            self._in_hand.discard(hand)
+
+    async def _decide(self, incoming: Incoming, envelope: Envelope, answers: Answers) -> str:
+        request = requests.read_body(incoming.body)
+        if request.stream:
+            answers.wanted = Wanted.TOKEN
+        requests.check_limits(request, self._policy.limits, allow_system=self._policy.allow_system)
+        if envelope.keyed:
+            stored = await self._streams.outcome(envelope.result_subject)
+            if stored:
+                return self._repeat(stored, envelope, answers)
+        verdict = await self._decider.decide(request)
+        if verdict.state is State.ALLOW:
+            return await self._approve(request, envelope, answers)
+        if verdict.state is State.REFUSE:
+            return await self._refuse(request, verdict, envelope, answers)
+        return await self._fail(verdict, envelope, answers)
+
+    async def _approve(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
+        body = self._conversation(request).model_dump_json(exclude_none=True).encode()
+        message_headers = self._approval_headers(envelope, answers.wanted)
+        for _ in range(_MAX_PUBLISHES):
+            approval = await self._streams.approve(envelope.approved_subject, body, message_headers)
+            if approval is Approval.FULL:
+                raise RequestError(
+                    ErrorCode.QUEUE_FULL,
+                    "too many requests are waiting; try again later",
+                    retry_after=self._retry_after(),
+                )
+            if approval is Approval.STORED:
+                answers.accepted()
+                return "accepted"
+            waiting = await self._streams.waiting(envelope.approved_subject)
+            if waiting:
+                return self._already(waiting, envelope, answers)
+        raise UnconfirmedError
+
+    async def _refuse(
+        self, request: ChatRequest, verdict: Verdict, envelope: Envelope, answers: Answers
+    ) -> str:
+        if verdict.rule is None or verdict.place is None:
+            raise AssertionError("a refusal has a rule and a place")
+        category = verdict.rule.category
+        reply = Reply(
+            response=request.refusal_message or self._policy.refusal(category),
+            id=envelope.id,
+            refused=True,
+            finish_reason="content_filter",
+            refusal=Refusal(category=category, place=verdict.place),
+        )
+        log.info("request_refused", chat_id=str(envelope.id), rule=verdict.rule.id, place=verdict.place)
+        stored_headers = {
+            headers.CHAT_ID: str(envelope.id),
+            headers.CHAT_BODY_SHA256: envelope.body_sha256,
+            headers.CHAT_POLICY: self._policy.version,
+        }
+        if await self._streams.settle(envelope.result_subject, refusal_body(reply), stored_headers):
+            answers.done(reply)
+            return "refused"
+        stored = await self._streams.outcome(envelope.result_subject)
+        if stored is None:
+            raise UnconfirmedError
+        return self._repeat(stored, envelope, answers)
+
+    async def _fail(self, verdict: Verdict, envelope: Envelope, answers: Answers) -> str:
+        rule = verdict.rule.id if verdict.rule else None
+        log.warning("scan_failed", chat_id=str(envelope.id), rule=rule, state=verdict.state)
+        waiting = await self._streams.waiting(envelope.approved_subject)
+        if waiting:
+            # It was approved before; a scanner's bad moment does not take that back.
+            return self._already(waiting, envelope, answers)
+        if verdict.state is State.TIMEOUT:
+            raise RequestError(ErrorCode.FILTER_TIMEOUT, "the check took too long; try again")
+        raise RequestError(ErrorCode.FILTER_ERROR, "the check could not be made; try again")
+
+    def _repeat(self, stored: Stored, envelope: Envelope, answers: Answers) -> str:
+        _same_body(stored, envelope)
+        answers.stored(stored)
+        return "repeated"
+
+    def _already(self, waiting: Stored, envelope: Envelope, answers: Answers) -> str:
+        _same_body(waiting, envelope)
+        if not envelope.from_gateway:
+            raise RequestError(
+                ErrorCode.IN_PROGRESS,
+                "a request under this key waits or runs; its answer goes to the first one's reply subject",
+            )
+        answers.accepted()
+        return "repeated"
+
+    def _conversation(self, request: ChatRequest) -> ApprovedChat:
+        turns = request.turns()
+        if self._policy.system_prompt:
+            turns = [Turn(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
+        # Parts that were validated when they were read.
+        return ApprovedChat.model_construct(messages=turns, sampling=request.sampling(), model=request.model)
+
+    def _approval_headers(self, envelope: Envelope, wanted: Wanted) -> dict[str, str]:
+        traced = {headers.TRACEPARENT: envelope.traceparent} if envelope.traceparent else {}
+        return {
+            headers.CHAT_ID: str(envelope.id),
+            headers.CHAT_CLIENT: envelope.client,
+            headers.CHAT_LANE: envelope.lane,
+            headers.CHAT_DEADLINE: str(envelope.deadline_ms),
+            headers.CHAT_EVENTS: wanted,
+            headers.CHAT_REPLY_TO: envelope.reply_to,
+            headers.CHAT_BODY_SHA256: envelope.body_sha256,
+            headers.CHAT_POLICY: self._policy.version,
+            **traced,
+        }
+
+
+def _same_body(stored: Stored, envelope: Envelope) -> None:
+    if stored.headers.get(headers.CHAT_BODY_SHA256) != envelope.body_sha256:
+        raise RequestError(
+            ErrorCode.KEY_CONFLICT,
+            "another request was sent under this key; use a new key for a new request",
+            param=headers.CHAT_KEY if envelope.keyed else headers.CHAT_ID,
+        )

@@ -1,0 +1,156 @@
+"""The composition root: settings, policy, scanners, handler, bus; then run until told to stop."""
+
+import asyncio
+import sys
+
+import nats.errors
+import structlog
+from faststream import FastStream
+
+from stile_filter import logs
+from stile_filter.bus import Bus
+from stile_filter.config import Settings
+from stile_filter.decide import Decider, NoScanners, State
+from stile_filter.errors import Fault, PolicyError, SettingError, StartError
+from stile_filter.handlers import Handler
+from stile_filter.health import Health, HealthServer
+from stile_filter.metrics import Metrics
+from stile_filter.policy import Policy, Rule
+from stile_filter.scanners.pool import ScannerError, ScannerPool
+from stile_filter.streams import NatsStreams
+from stile_filter.workers import Workers
+
+HEARTBEAT_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+class Service:
+    """Everything wired together.
+
+    Args:
+        settings: the environment.
+        policy: the owner's rules.
+    """
+
+    def __init__(self, settings: Settings, policy: Policy) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._metrics = Metrics()
+        self._workers = Workers()
+        self._bus = Bus(settings)
+        self._pool = self._scanner_pool()
+        self._health = Health(self._unready)
+        self._server: HealthServer | None = None
+        self._heartbeats: asyncio.Task[None] | None = None
+        decider = Decider(policy, self._pool or NoScanners(), self._monitored)
+        handler = Handler(
+            policy,
+            decider,
+            NatsStreams(lambda: self._bus.client),
+            retry_after=self._workers.retry_after,
+            observer=self._metrics,
+        )
+        self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
+        self._bus.serve(handler.handle)
+        self._bus.listen(self._workers.heard)
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            StartError: it can't start.
+        """
+        app = FastStream(
+            self._bus.broker,
+            logger=None,
+            on_startup=[self._start],
+            after_startup=[self._started],
+            on_shutdown=[self._bus.drain],
+            after_shutdown=[self._stop],
+        )
+        try:
+            await app.run()
+        except nats.errors.AuthorizationError as error:
+            raise SettingError("STILE_NATS_NKEY_FILE: the bus does not know this key") from error
+        finally:
+            await self._stop()
+
+    async def _start(self) -> None:
+        if self._settings.filter_port:
+            try:
+                self._server = HealthServer(
+                    self._settings.filter_host,
+                    self._settings.filter_port,
+                    self._health,
+                    self._metrics.registry,
+                )
+            except OSError as error:
+                raise SettingError(f"STILE_FILTER_PORT: can't listen there: {error.strerror}") from error
+        if self._pool:
+            log.info("scanners_loading", scanners=[rule.id for rule in self._policy.scanners])
+            try:
+                await self._pool.start()
+            except ScannerError as error:
+                raise self._scanner_fault(error) from error
+
+    async def _started(self) -> None:
+        self._heartbeats = asyncio.create_task(self._beat())
+        log.info("filter_ready", policy=self._policy.version, instance=self._bus.instance)
+
+    async def _stop(self) -> None:
+        if self._heartbeats:
+            self._heartbeats.cancel()
+            self._heartbeats = None
+        if self._pool:
+            await self._pool.close()
+        if self._server:
+            await asyncio.to_thread(self._server.close)
+            self._server = None
+
+    async def _beat(self) -> None:
+        while True:
+            self._health.turned()
+            await self._bus.beat(self._unready())
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def _unready(self) -> str | None:
+        if self._pool and not self._pool.ready:
+            return "the scanners are being loaded"
+        return None if self._bus.connected else "the bus can't be reached"
+
+    def _monitored(self, rule: Rule, place: str, state: State) -> None:
+        self._metrics.monitored(rule, state)
+        log.info("monitored", rule=rule.id, place=place, state=state)
+
+    def _scanner_pool(self) -> ScannerPool | None:
+        if not self._policy.scanners:
+            return None
+        return ScannerPool(
+            self._policy.scanners,
+            processes=self._policy.scan_processes,
+            spares=self._policy.scan_spares,
+            timeout=self._policy.scan_timeout,
+            restarted=self._metrics.scanner_restarted,
+        )
+
+    def _scanner_fault(self, error: ScannerError) -> PolicyError:
+        lines = {rule.id: rule.line for rule in self._policy.scanners}
+        return PolicyError(self._policy.file.path, [Fault(lines[error.rule], str(error))])
+
+
+def main() -> None:
+    """Run the service; exit 1 where it can't start, with the reason on stderr."""
+    try:
+        settings = Settings.read()
+        logs.configure(settings.log_level, settings.log_format)
+        asyncio.run(Service(settings, Policy(settings.policy)).run())
+    except StartError as error:
+        print(error, file=sys.stderr)  # noqa: T201 -- the one line that says why it does not start
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What is counted."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from stile_filter.decide import State
+from stile_filter.policy import Rule
+
+_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The service's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "stile_filter_requests",
+            "Requests by outcome: accepted, refused, repeated, dropped, unconfirmed, or an error's code.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "stile_filter_request_seconds",
+            "From a request's arrival to its answer.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._monitored = Counter(
+            "stile_filter_monitored",
+            "What rules found that are watched only.",
+            ["rule", "state"],
+            registry=self.registry,
+        )
+        self.in_hand = Gauge("stile_filter_in_hand", "Requests being decided.", registry=self.registry)
+        self._restarts = Counter(
+            "stile_filter_scanner_restarts", "Scanner processes that were replaced.", registry=self.registry
+        )
+
+    def ended(self, outcome: str, seconds: float) -> None:
+        """Count a request that ended as ``outcome`` after ``seconds``."""
+        self._requests.labels(outcome).inc()
+        self._seconds.observe(seconds)
+
+    def monitored(self, rule: Rule, state: State) -> None:
+        """Count what a ``monitor`` rule found."""
+        self._monitored.labels(rule.id, state).inc()
+
+    def scanner_restarted(self) -> None:
+        """Count a scanner process that was replaced."""
+        self._restarts.inc()

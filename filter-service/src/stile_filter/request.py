@@ -1,0 +1,201 @@
+"""Reads one message off the bus: its headers, and its body, once."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from stile_contracts import headers, ids, subjects
+from stile_contracts.errors import ErrorCode
+from stile_contracts.messages import ChatRequest, Role, Wanted
+from stile_contracts.subjects import Lane
+from stile_filter.errors import RequestError
+from stile_filter.policy import Limits
+
+MAX_DIRECT_MS = 40 * 60 * 1000
+"""How long a direct client's answer can be of use: the export forgets the way back after 45 minutes."""
+
+MAX_KEY_CHARS = 200
+
+_KEY = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY_CHARS}}}")
+_DEADLINE = re.compile(r"[0-9]{1,16}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Incoming(NamedTuple):
+    """A message as it came."""
+
+    subject: str
+    reply_to: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the headers and the subject say of a request."""
+
+    id: UUID
+    client: str
+    from_gateway: bool
+    keyed: bool
+    lane: Lane
+    deadline_ms: int
+    """Milliseconds since the Unix epoch."""
+    wanted: Wanted
+    reply_to: str
+    traceparent: str | None
+    body_sha256: str
+
+    @property
+    def approved_subject(self) -> str:
+        """Where CHAT keeps the request once it is approved."""
+        return subjects.approved(self.lane, self.client, self.id)
+
+    @property
+    def result_subject(self) -> str:
+        """Where CHAT_RESULT keeps its outcome."""
+        return subjects.result(self.client, self.id)
+
+
+def wanted_events(incoming: Incoming) -> Wanted:
+    """Read what the requester wants to hear.
+
+    Raises:
+        RequestError: the header holds none of the known values.
+    """
+    return Wanted(_choice(incoming, headers.CHAT_EVENTS, Wanted, Wanted.NONE))
+
+
+def read_envelope(incoming: Incoming, wanted: Wanted, now_ms: int) -> Envelope:
+    """Read who asks, under which id, and until when.
+
+    Args:
+        incoming: the message.
+        wanted: what the requester wants to hear.
+        now_ms: the time, in milliseconds since the Unix epoch.
+
+    Raises:
+        RequestError: a header is missing or holds what it can't.
+    """
+    try:
+        origin = subjects.origin_of(incoming.subject)
+    except ValueError as error:
+        raise _invalid(headers.CHAT_CLIENT, "an account's name of letters, digits, _ and -") from error
+    from_gateway = origin == subjects.GATEWAY
+    key = _matching(incoming, headers.CHAT_KEY, _KEY, f"1 to {MAX_KEY_CHARS} visible ASCII characters")
+    if from_gateway:
+        client = _http_client(incoming)
+        chat_id = _id(incoming)
+    else:
+        if origin.startswith(subjects.HTTP_CLIENT_PREFIX):
+            raise _invalid(headers.CHAT_CLIENT, "an account's name that does not begin with http-")
+        client = origin
+        chat_id = ids.keyed_id(client, key) if key else ids.new_id()
+    traceparent = incoming.headers.get(headers.TRACEPARENT, "")
+    return Envelope(
+        id=chat_id,
+        client=client,
+        from_gateway=from_gateway,
+        keyed=key is not None,
+        lane=Lane(_choice(incoming, headers.CHAT_LANE, Lane, Lane.INTERACTIVE)),
+        deadline_ms=_deadline(incoming, from_gateway=from_gateway, now_ms=now_ms),
+        wanted=wanted,
+        reply_to=incoming.reply_to,
+        # W3C Trace Context: a value that can't be read is as if it were not there.
+        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
+        body_sha256=ids.body_sha256(incoming.body),
+    )
+
+
+def read_body(body: bytes) -> ChatRequest:
+    """Read the body.
+
+    Raises:
+        RequestError: it is no JSON, or no request; ``param`` names the field.
+    """
+    try:
+        return ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        # Without the input: an error's text goes to logs and requesters, a prompt does not.
+        fault = json.loads(error.json(include_input=False, include_url=False, include_context=False))[0]
+        param = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault["loc"])
+        raise RequestError(
+            ErrorCode.INVALID_REQUEST, fault["msg"], param=param.lstrip(".") or None
+        ) from error
+
+
+def check_limits(request: ChatRequest, limits: Limits, *, allow_system: bool) -> None:
+    """Hold the request against the policy's limits.
+
+    Raises:
+        RequestError: it holds more than they allow, or a ``system`` message where there may be none.
+    """
+    messages = request.messages or []
+    if request.prompt is not None and len(request.prompt) > limits.prompt_chars:
+        raise _too_large("prompt", f"{limits.prompt_chars} characters")
+    if len(messages) > limits.messages:
+        raise _too_large("messages", f"{limits.messages} messages")
+    for index, message in enumerate(messages):
+        if len(message.content) > limits.message_chars:
+            raise _too_large(f"messages[{index}].content", f"{limits.message_chars} characters")
+        if message.role is Role.SYSTEM and not allow_system:
+            raise RequestError(
+                ErrorCode.INVALID_REQUEST,
+                "the policy allows no system messages; send user and assistant messages",
+                param=f"messages[{index}].role",
+            )
+
+
+def _http_client(incoming: Incoming) -> str:
+    client = incoming.headers.get(headers.CHAT_CLIENT, "")
+    if not client.startswith(subjects.HTTP_CLIENT_PREFIX) or not subjects.is_token(client):
+        raise _invalid(headers.CHAT_CLIENT, f"a token that begins with {subjects.HTTP_CLIENT_PREFIX}")
+    return client
+
+
+def _id(incoming: Incoming) -> UUID:
+    text = incoming.headers.get(headers.CHAT_ID, "")
+    try:
+        chat_id = UUID(text)
+    except ValueError as error:
+        raise _invalid(headers.CHAT_ID, "a UUID in lower case with hyphens") from error
+    if str(chat_id) != text:
+        raise _invalid(headers.CHAT_ID, "a UUID in lower case with hyphens")
+    return chat_id
+
+
+def _deadline(incoming: Incoming, *, from_gateway: bool, now_ms: int) -> int:
+    text = _matching(incoming, headers.CHAT_DEADLINE, _DEADLINE, "milliseconds since the Unix epoch")
+    if from_gateway:
+        if text is None:
+            raise _invalid(headers.CHAT_DEADLINE, "milliseconds since the Unix epoch")
+        return int(text)
+    latest = now_ms + MAX_DIRECT_MS
+    return min(int(text), latest) if text else latest
+
+
+def _choice(incoming: Incoming, header: str, choices: type[Wanted] | type[Lane], default: str) -> str:
+    value = incoming.headers.get(header, default)
+    if value not in choices.__members__.values():
+        raise _invalid(header, "one of " + ", ".join(choices))
+    return value
+
+
+def _matching(incoming: Incoming, header: str, pattern: re.Pattern[str], shape: str) -> str | None:
+    value = incoming.headers.get(header)
+    if value is not None and not pattern.fullmatch(value):
+        raise _invalid(header, shape)
+    return value
+
+
+def _invalid(header: str, shape: str) -> RequestError:
+    return RequestError(ErrorCode.INVALID_HEADER, f"{header} must be {shape}", param=header)
+
+
+def _too_large(param: str, limit: str) -> RequestError:
+    return RequestError(ErrorCode.TOO_LARGE, f"{param} may hold {limit} at most", param=param)
