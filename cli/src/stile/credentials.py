@@ -9,12 +9,10 @@ from pathlib import Path
 
 import nkeys
 
+from stile.errors import CredentialsError
+
 USERS = ("provisioner", "gateway", "filter", "consumer")
 """The users of the APP account in ``nats/accounts.conf``, one a service."""
-
-
-class CredentialsError(Exception):
-    """A seed file that cannot be used; the message says which and why."""
 
 
 def seed_file(folder: Path, user: str) -> Path:

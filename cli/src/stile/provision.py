@@ -16,6 +16,8 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, NotFoundError
 
+from stile.errors import ProvisionError
+
 INBOX_PREFIX = b"_INBOX_provisioner"
 
 _KINDS: dict[str, Callable[[str], object]] = {
@@ -24,10 +26,6 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "discard": DiscardPolicy,
     "ack_policy": AckPolicy,
 }
-
-
-class ProvisionError(Exception):
-    """The streams cannot be made as described; the message says which and why."""
 
 
 class Part(Protocol):

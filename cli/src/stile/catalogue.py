@@ -1,0 +1,112 @@
+"""The models that Stile knows (models/models.toml), and where their weights lie on this machine."""
+
+import importlib.util
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stile.config import Root
+from stile.errors import ModelError
+
+
+class Model(BaseModel):
+    """One entry of models.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    repository: str
+    """On huggingface.co, or wherever ``HF_ENDPOINT`` points."""
+    revision: str = "main"
+    file: str = Field(pattern=r"^[^/\\]+\.gguf$")
+    size: int = Field(gt=0)
+    """Bytes."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    licence: str
+    context: int = Field(gt=0)
+    """Tokens that it was trained to keep in view."""
+    package: str | None = None
+    """A Python package of the environment that carries the file."""
+    recommended: bool = False
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A GGUF file on this machine, and what to call it."""
+
+    name: str
+    path: Path
+
+
+class Catalogue:
+    """The list, and the folder beside it."""
+
+    def __init__(self, root: Root) -> None:
+        """Read the list.
+
+        Raises:
+            ModelError: it is no list of models.
+        """
+        self.folder = root.models
+        path = self.folder / "models.toml"
+        try:
+            entries = tomllib.loads(path.read_text())["model"]
+            self.models = tuple(Model.model_validate(entry) for entry in entries)
+        except (OSError, ValueError, KeyError, ValidationError) as error:
+            raise ModelError(f"{path}: {error}") from error
+
+    def find(self, name: str) -> Model:
+        """Look a model up.
+
+        Raises:
+            ModelError: there is none of that name.
+        """
+        for model in self.models:
+            if model.name == name:
+                return model
+        known = ", ".join(model.name for model in self.models)
+        raise ModelError(f"no model {name!r} in models/models.toml; there are: {known}")
+
+    def place(self, model: Model) -> Path:
+        """Name the file that holds the model's weights, or will."""
+        if model.package is not None:
+            # Found without importing it: the package's code is a plugin of another program.
+            spec = importlib.util.find_spec(model.package)
+            for folder in (spec.submodule_search_locations or []) if spec else []:
+                if (packaged := Path(folder) / model.file).is_file():
+                    return packaged
+        return self.folder / model.file
+
+    def is_here(self, model: Model) -> bool:
+        """Tell whether its weights are on this machine, whole."""
+        place = self.place(model)
+        return place.is_file() and place.stat().st_size == model.size
+
+    def path(self, name: str) -> Path:
+        """Name the file with the model's weights.
+
+        Raises:
+            ModelError: there is no such model, or its weights are not here.
+        """
+        model = self.find(name)
+        if not self.is_here(model):
+            raise ModelError(f"the model {name} isn't here: `stile models pull {name}` fetches it")
+        return self.place(model)
+
+    def weights(self, wanted: str) -> Weights:
+        """Find what ``STILE_MODEL`` names: a GGUF file by its path, or a model of the list.
+
+        Raises:
+            ModelError: it is neither, or it is not here.
+        """
+        if wanted.endswith(".gguf") or "/" in wanted:
+            path = Path(wanted).expanduser()
+            if not path.is_file():
+                raise ModelError(f"STILE_MODEL={wanted}: no such file")
+            with path.open("rb") as file:
+                if file.read(4) != b"GGUF":
+                    raise ModelError(f"STILE_MODEL={wanted}: not a GGUF file")
+            return Weights(path.stem, path.resolve())
+        return Weights(wanted, self.path(wanted))

@@ -1,0 +1,39 @@
+"""`stile chat`: asks one question over HTTP, as any client would."""
+
+from typing import Annotated
+
+import httpx
+import typer
+
+from stile import config
+from stile.errors import RequestError
+from stile.terminal import Terminal
+
+_TIMEOUT_SECONDS = 900.0
+"""Longer than the gateway waits: it is the gateway that says what went wrong."""
+
+
+def chat(
+    prompt: Annotated[str, typer.Argument(help="What to ask.")],
+    url: Annotated[str | None, typer.Option(help="The gateway; default: the one of STILE_PORT.")] = None,
+) -> None:
+    """Ask one question and print the answer."""
+    base = url or config.load().url
+    try:
+        with Terminal(stderr=True).waiting("Waiting for the answer …"):
+            response = httpx.post(f"{base}/chat", json={"prompt": prompt}, timeout=_TIMEOUT_SECONDS)
+        body = response.json()
+    except httpx.TransportError as error:
+        raise RequestError(f"nobody answers on {base}: `stile up` starts everything ({error})") from error
+    except ValueError as error:
+        raise RequestError(f"{base} is no gateway of Stile: it answered {response.status_code}") from error
+    if not response.is_success or "response" not in body:
+        raise RequestError(f"no answer (HTTP {response.status_code}): {_reason(body)}")
+    typer.echo(body["response"])
+
+
+def _reason(body: object) -> str:
+    match body:
+        case {"error": {"code": code, "message": message}}:
+            return f"{code}: {message}"
+    return str(body)

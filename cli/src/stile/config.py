@@ -1,0 +1,182 @@
+"""What can be set, and where Stile's own files and one installation's files lie.
+
+Settings come from ``STILE_…`` variables and are read once, by the command that needs them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stile.errors import SettingsError
+
+EMBEDDED_MODEL = "smollm2-135m"
+"""The model that comes with the environment (models/models.toml), so that a first start downloads nothing."""
+
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104 -- looked up, not bound
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _http_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("should begin with http:// or https://")
+    return text.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """The variables that `stile` reads; each stands in docs/configuration.md."""
+
+    model_config = SettingsConfigDict(env_prefix="STILE_", env_ignore_empty=True, frozen=True)
+
+    root: Path | None = None
+    """Folder with ``nats/`` and ``models/``; found by itself in a checkout."""
+    home: Path | None = None
+    """Data, logs and credentials; ``.stile`` in the checkout where it is not set."""
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    nats_host: str = "127.0.0.1"
+    nats_port: Port = 4222
+    nats_monitor_port: Port | None = None
+    """8222, or any free one where that is taken."""
+    llama_port: Port = 11434
+    llama_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    """A llama.cpp server that runs already; none is started."""
+    consumer_port: Port = 8080
+    filter_port: Port | None = None
+    """8081, or any free one where that is taken."""
+    model: str = EMBEDDED_MODEL
+    """The path of a GGUF file, or a name of models/models.toml."""
+    context: Annotated[int, Field(ge=256)] = 4096
+    """Tokens that a conversation and its answer may take together."""
+    threads: Annotated[int, Field(ge=1)] | None = None
+    """Of llama.cpp; the machine's physical cores where it is not set."""
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is reached from this machine."""
+        return f"http://{authority(self.host, self.port)}"
+
+    @property
+    def nats_url(self) -> str:
+        """Where nats-server is reached from this machine."""
+        return f"nats://{authority(self.nats_host, self.nats_port)}"
+
+
+def authority(host: str, port: int) -> str:
+    """Join an address to connect to and a port; one that means "every address" becomes loopback."""
+    host = _ANY_ADDRESS.get(host, host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def load() -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: the first variable that is no good, by its name.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = f"STILE_{str(first['loc'][0]).upper()}"
+        raise SettingsError(f"{variable}={first['input']}: {first['msg']}") from error
+
+
+@dataclass(frozen=True)
+class Root:
+    """Stile's own files that every installation shares."""
+
+    folder: Path
+
+    @property
+    def nats(self) -> Path:
+        """The committed configuration of nats-server."""
+        return self.folder / "nats"
+
+    @property
+    def streams(self) -> Path:
+        """Which streams there should be."""
+        return self.nats / "streams.json"
+
+    @property
+    def models(self) -> Path:
+        """Where the weights lie, beside the list of them."""
+        return self.folder / "models"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The files of one installation."""
+
+    folder: Path
+
+    @property
+    def credentials(self) -> Path:
+        """The services' seeds."""
+        return self.folder / "credentials"
+
+    @property
+    def clients(self) -> Path:
+        """The direct clients' seeds."""
+        return self.folder / "clients"
+
+    @property
+    def nats(self) -> Path:
+        """What nats-server is configured with."""
+        return self.folder / "nats"
+
+    @property
+    def store(self) -> Path:
+        """The streams on disk."""
+        return self.folder / "data" / "nats"
+
+    @property
+    def logs(self) -> Path:
+        """A log for each part."""
+        return self.folder / "logs"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one `stile up` that may run here."""
+        return self.folder / "lock"
+
+    @property
+    def state(self) -> Path:
+        """What `stile status` reads."""
+        return self.folder / "state.json"
+
+
+def find_root(settings: Settings) -> Root:
+    """Find Stile's own files: where ``STILE_ROOT`` says, else the checkout around this package or folder.
+
+    Raises:
+        SettingsError: they are in none of these places.
+    """
+    if settings.root is not None:
+        if not _is_root(settings.root):
+            raise SettingsError(
+                f"STILE_ROOT={settings.root}: no nats/nats-server.conf and models/models.toml there"
+            )
+        return Root(settings.root.resolve())
+    for folder in (*Path(__file__).resolve().parents, *(Path.cwd() / "here").parents):
+        if _is_root(folder):
+            return Root(folder)
+    raise SettingsError("no checkout of Stile around this folder: go into one, or set STILE_ROOT to one")
+
+
+def find_home(settings: Settings) -> Home:
+    """Tell where this installation's files lie; makes nothing.
+
+    Raises:
+        SettingsError: ``STILE_HOME`` is not set, and no checkout is found to put it in.
+    """
+    if settings.home is not None:
+        return Home(settings.home.resolve())
+    return Home(find_root(settings).folder / ".stile")
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / "nats" / "nats-server.conf").is_file() and (folder / "models" / "models.toml").is_file()

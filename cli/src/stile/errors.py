@@ -1,0 +1,47 @@
+"""What ends a command: one sentence for people that says what to do, and the exit code 1.
+
+StileError
+├── SettingsError      a variable that is no good, or files of Stile's own that are not there
+├── CredentialsError   a seed file that cannot be used
+├── ModelError         a model that is not there, cannot be fetched, or is not what it should be
+├── PortError          a port that another program holds
+├── ProvisionError     streams that cannot be made as described
+├── PartError          a part that cannot be started, or that keeps dying
+└── RequestError       a question that got no answer
+"""
+
+
+class StileError(Exception):
+    """The root: `stile` prints the message on one line of stderr and exits 1."""
+
+
+class SettingsError(StileError):
+    """A variable that is no good, or files of Stile's own that are not there."""
+
+
+class CredentialsError(StileError):
+    """A seed file that cannot be used; the message says which and why."""
+
+
+class ModelError(StileError):
+    """A model that is not there, cannot be fetched, or is not what it should be."""
+
+
+class PortError(StileError):
+    """A port that another program holds."""
+
+
+class ProvisionError(StileError):
+    """The streams cannot be made as described; the message says which and why."""
+
+
+class PartError(StileError):
+    """A part that cannot be started, or that keeps dying; ``last_lines`` is what it said at the end."""
+
+    def __init__(self, message: str, last_lines: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.last_lines = last_lines
+
+
+class RequestError(StileError):
+    """A question that got no answer."""

@@ -1,0 +1,46 @@
+"""The `stile` command: puts the commands together, one module each."""
+
+import logging
+import sys
+
+import typer
+
+from stile import (
+    chat,
+    clients,
+    credentials_command,
+    doctor,
+    down,
+    models,
+    provision_command,
+    status,
+    up,
+)
+from stile.errors import PartError, StileError
+
+app = typer.Typer(
+    help="Stile: a small language model behind a fence, for many.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(up.up)
+app.command()(down.down)
+app.command()(status.status)
+app.command()(chat.chat)
+app.command()(doctor.doctor)
+app.add_typer(models.commands, name="models")
+app.add_typer(clients.commands, name="clients")
+app.command()(provision_command.provision)
+app.command()(credentials_command.credentials)
+
+
+def main() -> None:
+    """Run a command; what goes wrong is one line on stderr and the exit code 1."""
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and told as one line
+    try:
+        app()
+    except StileError as error:
+        if isinstance(error, PartError) and error.last_lines:
+            typer.echo("The last it said:\n" + "\n".join(f"  {line}" for line in error.last_lines), err=True)
+        typer.echo(f"stile: {error}", err=True)
+        sys.exit(1)

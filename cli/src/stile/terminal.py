@@ -1,0 +1,45 @@
+"""What people see: the parts' lines behind their names, and progress.
+
+A terminal gets colours and a spinner; anything else (a file, systemd's journal) gets plain lines.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.text import Text
+
+_COLOURS = {
+    "nats": "cyan",
+    "llama": "magenta",
+    "filter-service": "green",
+    "rust-consumer": "yellow",
+    "gateway": "blue",
+}
+_WIDTH = max(map(len, _COLOURS))
+
+
+class Terminal:
+    """Standard output (or error), as a person or a log file reads it."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._console = Console(highlight=False, stderr=stderr)
+
+    def line(self, part: str, text: str) -> None:
+        """Show one line of a part's log."""
+        name = Text(f"{part:<{_WIDTH}} | ", style=_COLOURS.get(part, ""))
+        self._console.print(name + Text(text), soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Show a sentence of the supervisor's own."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Show that something takes its time, for as long as the block runs."""
+        if self._console.is_terminal:
+            with self._console.status(Text(text)):
+                yield
+        else:
+            self.say(text)
+            yield

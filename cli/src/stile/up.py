@@ -1,0 +1,123 @@
+"""`stile up`: starts every part, in the foreground, and stops them all when it ends."""
+
+import asyncio
+import contextlib
+import fcntl
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+
+import nats
+import psutil
+
+from stile import clients, config, credentials, nats_config, parts, provision
+from stile.catalogue import Catalogue, Weights
+from stile.config import Home, Root, Settings
+from stile.errors import ProvisionError, SettingsError
+from stile.supervisor import Supervisor
+from stile.terminal import Terminal
+
+LOCAL_CLIENT = "local"
+"""The direct client that is there from the first start, so that the printed `nats req` works at once."""
+
+
+def up() -> None:
+    """Start everything: nats-server, llama.cpp, the filter, the consumer and the gateway.
+
+    It runs in the foreground; Ctrl-C stops everything, a second one kills it.
+    """
+    settings = config.load()
+    root = config.find_root(settings)
+    home = config.find_home(settings)
+    terminal = Terminal()
+    with _alone(home):
+        plan = _plan(settings, root, home, terminal)
+        supervisor = Supervisor(plan, home.logs, home.state, terminal)
+        asyncio.run(supervisor.run(lambda: _announce(settings, home, terminal)))
+
+
+def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> list[parts.Part]:
+    """Check what can be checked before anything is started, and say what to start."""
+    weights = _weights(settings, root, terminal)
+    addresses = parts.check_ports(settings)
+    keys = credentials.ensure(home.credentials)
+    if not credentials.seed_file(home.clients, LOCAL_CLIENT).exists():
+        clients.make(home, LOCAL_CLIENT)
+    configuration = nats_config.write(root.nats, home.nats, keys, clients.registered(home))
+    home.store.mkdir(parents=True, exist_ok=True)
+    bus = parts.nats(settings, home, addresses, configuration)
+    return [
+        replace(bus, once_ready=_provisioning(settings, root, home, terminal)),
+        parts.llama(settings, weights),
+        parts.filter_service(settings, home, addresses),
+        parts.rust_consumer(settings, home),
+        parts.gateway(settings, home),
+    ]
+
+
+def _weights(settings: Settings, root: Root, terminal: Terminal) -> Weights | None:
+    if settings.llama_url is not None:
+        return None
+    weights = Catalogue(root).weights(settings.model)
+    needed = weights.path.stat().st_size
+    if needed > psutil.virtual_memory().available:
+        terminal.say(
+            f"The model {weights.name} is {needed / 1e9:.1f} GB, and less memory than that is free: "
+            "it may be slow, or be stopped by the system."
+        )
+    return weights
+
+
+def _provisioning(
+    settings: Settings, root: Root, home: Home, terminal: Terminal
+) -> Callable[[], Awaitable[None]]:
+    async def provision_streams() -> None:
+        seed = credentials.seed_file(home.credentials, "provisioner")
+        try:
+            client = await nats.connect(
+                settings.nats_url,
+                nkeys_seed=str(seed),
+                inbox_prefix=provision.INBOX_PREFIX,
+                allow_reconnect=False,
+            )
+        except (OSError, nats.errors.Error) as error:
+            raise ProvisionError(f"the streams cannot be made: {error}") from error
+        try:
+            plan = provision.read_plan(root.streams)
+            await provision.apply(client, plan, lambda step: terminal.say(f"streams: {step}"))
+        finally:
+            await client.close()
+
+    return provision_streams
+
+
+def _announce(settings: Settings, home: Home, terminal: Terminal) -> None:
+    seed = credentials.seed_file(home.clients, LOCAL_CLIENT)
+    terminal.say(
+        f"""
+Stile is up on {settings.url}
+
+  curl {settings.url}/chat -H 'Content-Type: application/json' -d '{{"prompt": "Why is the sky blue?"}}'
+  {clients.request_line(settings, seed)}
+
+Ctrl-C stops everything.
+"""
+    )
+
+
+@contextlib.contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """Hold the home's lock.
+
+    Raises:
+        SettingsError: another `stile up` holds it.
+    """
+    home.folder.mkdir(parents=True, exist_ok=True)
+    with home.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingsError(
+                f"Stile runs already in {home.folder}: `stile down` stops it; "
+                "a second one needs another STILE_HOME and other ports"
+            ) from error
+        yield
