@@ -58,13 +58,13 @@ class Catalogue:
             raise ModelError(f"{path}: {error}") from error
 
     def find(self, name: str) -> Model:
-        """Look a model up.
+        """Look a model up by its name, or by its file's.
 
         Raises:
             ModelError: there is none of that name.
         """
         for model in self.models:
-            if model.name == name:
+            if name in (model.name, model.file):
                 return model
         known = ", ".join(model.name for model in self.models)
         raise ModelError(f"no model {name!r} in models/models.toml; there are: {known}")
