@@ -11,7 +11,7 @@ import httpx
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
-from e2e.engine import REPOSITORY, small_model
+from e2e.engine import small_model
 from harness.wait import until
 
 NATS = "nats:2-alpine"
@@ -25,6 +25,12 @@ SERVICES = {
 HOME = "/var/lib/stile"
 """Where the command line's image keeps its state: a volume that this system shares out as a whole."""
 LLAMA_PORT = 11434
+HARDENED: dict[str, Any] = {
+    "user": "10001:10001",
+    "read_only": True,
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges"],
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Containers:
         self._docker.volumes.create(self._state)
         self._make_credentials()
         self._start_nats()
-        self._once("provision", "--plan", "/etc/stile/nats/streams.json", user="provisioner")
+        self._once("stile", "provision")
         self._start_llama()
         for part in SERVICES:
             self._start_service(part)
@@ -121,7 +127,10 @@ class Containers:
                 return False
 
     def _make_credentials(self) -> None:
-        raise NotImplementedError
+        self._once("stile", "credentials")
+        self._once("stile", "clients", "add", self.client)
+        self.seed.touch(mode=0o600)
+        self.seed.write_text(self._once("cat", f"{HOME}/clients/{self.client}.nk"))
 
     def _start_nats(self) -> None:
         nats = self._container(NATS, "--config", f"{HOME}/nats/nats-server.conf")
@@ -134,7 +143,7 @@ class Containers:
             f"--model /models/small.gguf --host 0.0.0.0 --port {LLAMA_PORT} --alias small --parallel 1"
             " --ctx-size 4096 --cache-ram 256 --metrics --slots"
         )
-        llama = self._container(LLAMA, *command.split(), user="10001:10001", state=False)
+        llama = self._container(LLAMA, *command.split(), state=False)
         llama.with_volume_mapping(small_model(), "/models/small.gguf")
         self._run("llama", llama, port=LLAMA_PORT)
 
@@ -149,31 +158,22 @@ class Containers:
         self.parts[part] = container.with_network_aliases(part).with_exposed_ports(port)
         container.start()
 
-    def _once(self, *command: str, user: str) -> str:
-        """Run the command line's image to its end; return what it printed."""
-        container = self._container(CLI, *command)
-        container.with_volume_mapping(REPOSITORY / "nats", "/etc/stile/nats")
+    def _once(self, *command: str) -> str:
+        """Run a command in the command line's image to its end; return what it printed."""
+        container = self._container(CLI, *command[1:], entrypoint=command[0])
         container.with_env("STILE_NATS_URL", "nats://nats:4222")
-        container.with_env("STILE_NATS_NKEY_FILE", f"{HOME}/credentials/{user}.nk")
+        container.with_env("STILE_NATS_NKEY_FILE", f"{HOME}/credentials/provisioner.nk")
         with container:
             code = container.wait()
-            printed = b"".join(container.get_logs()).decode()
-        assert code == 0, f"stile {' '.join(command)} exited {code}: {printed}"
-        return printed
+            out, err = (text.decode() for text in container.get_logs())
+        assert code == 0, f"{' '.join(command)} exited {code}: {err}"
+        return out
 
-    def _container(
-        self, image: str, *command: str, user: str | None = None, state: bool = True
-    ) -> DockerContainer:
+    def _container(self, image: str, *command: str, state: bool = True, **options: Any) -> DockerContainer:
         """Describe a container, hardened as in the compose file; ``state`` mounts the shared volume."""
-        container = DockerContainer(image, network=self._network)
-        options: dict[str, Any] = {
-            "user": user or "10001:10001",
-            "read_only": True,
-            "cap_drop": ["ALL"],
-            "security_opt": ["no-new-privileges"],
-        }
+        container = DockerContainer(image, network=self._network, **HARDENED, **options)
         if command:
             container.with_command(list(command))
         if state:
             container.with_volume_mapping(self._state, HOME, "rw")
-        return container.with_tmpfs_mount("/tmp").with_kwargs(**options)  # noqa: S108 -- inside a container
+        return container.with_tmpfs_mount("/tmp")  # noqa: S108 -- inside a container
