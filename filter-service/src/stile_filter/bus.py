@@ -59,6 +59,7 @@ class Bus:
         self.instance = f"filter-{uuid.uuid4().hex[:12]}"
         self._tasks = BoundedTasks(MAX_IN_HAND)
         self._last_failure = ""
+        self._draining = False
         self._subscriber: Any = None
 
     @property
@@ -66,10 +67,12 @@ class Bus:
         """The raw connection."""
         return self.broker.connection
 
-    @property
-    def connected(self) -> bool:
-        """Whether the bus can be reached now."""
-        return self._subscriber is not None and self._subscriber.running and self.client.is_connected
+    def unready(self) -> str | None:
+        """Say why no request can be taken now, or None where they can."""
+        if self._draining:
+            return "it is stopping"
+        running = self._subscriber is not None and self._subscriber.running and self.client.is_connected
+        return None if running else "the bus can't be reached"
 
     @property
     def in_hand(self) -> int:
@@ -120,6 +123,7 @@ class Bus:
 
     async def drain(self) -> None:
         """Take no more requests, and finish those that came, the buffered ones too."""
+        self._draining = True
         subscription = self._subscriber.subscription if self._subscriber else None
         if subscription is None:
             return

@@ -1,10 +1,13 @@
 """The use case: one request in, the messages to send out. ``docs/protocol.md``, "The filter", is its text."""
 
+import asyncio
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 
@@ -61,6 +64,14 @@ class Observer(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _InHand:
+    """A request that is being decided."""
+
+    answers: Answers
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Handler:
     """Handles requests.
 
@@ -89,7 +100,7 @@ class Handler:
         self._retry_after = retry_after
         self._observer = observer
         self._now = now
-        self._in_hand: set[tuple[str, str]] = set()
+        self._in_hand: dict[tuple[UUID, str, str], _InHand] = {}
 
     async def handle(self, incoming: Incoming) -> list[Outgoing]:
         """Decide over a request and return what its requester is to be sent. Never raises."""
@@ -129,15 +140,19 @@ class Handler:
         answers.wanted = requests.wanted_events(incoming)
         envelope = requests.read_envelope(incoming, answers.wanted, int(self._now() * 1000))
         answers.chat_id = envelope.id
-        hand = (str(envelope.id), envelope.reply_to)
-        if hand in self._in_hand:
-            # The gateway repeats what it has heard nothing of; the first of them will be answered.
+        # The gateway repeats what it has heard nothing of: what is being decided is not decided twice.
+        hand = (envelope.id, envelope.reply_to, envelope.body_sha256)
+        if first := self._in_hand.get(hand):
+            await first.decided.wait()
+            answers.said = list(first.answers.said)
             return "repeated"
-        self._in_hand.add(hand)
+        mine = self._in_hand[hand] = _InHand(answers)
         try:
             return await self._decide(incoming, envelope, answers)
         finally:
-            self._in_hand.discard(hand)
+            del self._in_hand[hand]
+            # Whoever waits goes on at the next turn of the loop, when an error's answer is made as well.
+            mine.decided.set()
 
     async def _decide(self, incoming: Incoming, envelope: Envelope, answers: Answers) -> str:
         request = requests.read_body(incoming.body)

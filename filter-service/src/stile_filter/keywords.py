@@ -1,9 +1,9 @@
 """Layer 1: every keyword list at once, in one automaton over normalised text.
 
 A phrase matches whole words only, whatever its case, its width (fullwidth letters), invisible characters in
-it, and the whitespace between its words. Scripts written without spaces between words (Chinese, Japanese, Thai
-and others), and Korean, whose particles are written onto the word, have no such boundary: there a phrase
-matches anywhere.
+it, and the whitespace between its words. Scripts written without spaces between words (Chinese, Japanese,
+Thai and others), and Korean, whose particles are written onto the word, have no such boundary: there a
+phrase matches anywhere.
 """
 
 import re

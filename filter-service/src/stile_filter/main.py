@@ -95,6 +95,8 @@ class Service:
                 raise self._scanner_fault(error) from error
 
     async def _started(self) -> None:
+        # Only what the server has answered for is surely subscribed.
+        await self._bus.client.flush()
         self._heartbeats = asyncio.create_task(self._beat())
         log.info("filter_ready", policy=self._policy.version, instance=self._bus.instance)
 
@@ -117,7 +119,7 @@ class Service:
     def _unready(self) -> str | None:
         if self._pool and not self._pool.ready:
             return "the scanners are being loaded"
-        return None if self._bus.connected else "the bus can't be reached"
+        return self._bus.unready()
 
     def _monitored(self, rule: Rule, place: str, state: State) -> None:
         self._metrics.monitored(rule, state)

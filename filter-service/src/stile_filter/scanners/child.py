@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import structlog
 
@@ -63,16 +63,17 @@ def _state(scan: Scan, text: str) -> str | None:
 
 def _hush() -> BinaryIO:
     """Send what is printed or logged nowhere; return the way to the parent."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    logging.disable(logging.CRITICAL)
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1),
-        cache_logger_on_first_use=False,
-    )
     return answers
+
+
+def _drop(*_: object) -> NoReturn:
+    raise structlog.DropEvent
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,91 @@
+"""Fixtures of the filter's tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.bus import Bus
+from harness.process import BIN, Process
+from harness.wait import until
+
+OWN_SCANNERS = Path(__file__).parent / "own"
+
+
+@pytest.fixture
+async def bus(tmp_path):
+    """A real nats-server with the project's own configuration and streams."""
+    bus = await Bus(tmp_path).start()
+    yield bus
+    await bus.stop()
+
+
+@pytest.fixture
+def own_scanners(monkeypatch):
+    """Makes the scanners of ``own_scanners.py`` importable in child processes."""
+    monkeypatch.setenv("PYTHONPATH", str(OWN_SCANNERS))
+
+
+@pytest.fixture(scope="session")
+def injection_model(tmp_path_factory):
+    """A folder with a classifier for PromptInjection that knows the word «ignore»."""
+    from harness import classifiers  # noqa: PLC0415 -- only these tests pay for transformers
+
+    return classifiers.make(tmp_path_factory.mktemp("models") / "injection", ["SAFE", "INJECTION"], "ignore")
+
+
+@pytest.fixture(scope="session")
+def toxicity_model(tmp_path_factory):
+    """A folder with a classifier for Toxicity that knows the word «hate»."""
+    from harness import classifiers  # noqa: PLC0415 -- only these tests pay for transformers
+
+    labels = ["neutral", "obscene", "toxicity"]
+    return classifiers.make(tmp_path_factory.mktemp("models") / "toxicity", labels, "hate")
+
+
+@pytest.fixture
+async def run_filter(bus, tmp_path):
+    """Start the real service with a policy; ends it afterwards."""
+    running = []
+
+    async def start(policy, *, wait=True, **env):
+        file = tmp_path / "policy.yml"
+        file.write_text(policy)
+        process = Process(
+            BIN / "stile-filter",
+            log=tmp_path / f"filter-{len(running)}.log",
+            env={
+                **bus.environment("filter"),
+                "STILE_POLICY": str(file),
+                "PYTHONPATH": str(OWN_SCANNERS),
+                **{name: str(value) for name, value in env.items()},
+            },
+        )
+        running.append(process)
+        if wait:
+            await until(
+                lambda: "filter_ready" in process.output() or process.exit_code is not None,
+                within=120,
+                what="the filter is ready",
+            )
+            assert process.exit_code is None, process.output()
+        return process
+
+    yield start
+    for process in running:
+        process.stop()
+
+
+@pytest.fixture
+def policy_file(tmp_path):
+    """Write a policy and return its path."""
+
+    def write(text):
+        file = tmp_path / "policy.yml"
+        file.write_text(text)
+        return file
+
+    return write
+
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
