@@ -15,6 +15,7 @@ def request_model(settings: Settings) -> type[ChatRequest]:
     turn: Any = create_model(
         "Turn",
         __base__=Turn,
+        __doc__=Turn.__doc__,
         content=(Annotated[str, Field(max_length=settings.max_message_chars)], ...),
     )
     prompt: Any = Annotated[str, Field(min_length=1, max_length=settings.max_prompt_chars)] | None

@@ -1,0 +1,90 @@
+"""A bus in memory that implements the use case's port, and the words that are said on it."""
+
+import contextlib
+import json
+from uuid import UUID
+
+import pytest
+
+from stile_contracts.errors import ErrorCode
+from stile_contracts.messages import ErrorReply
+from stile_gateway import conversation
+from stile_gateway.conversation import Question
+from stile_gateway.errors import BusUnavailableError
+from stile_gateway.inbox import Delivery, Inbox, Signal
+
+ID = UUID("01920000-0000-7000-8000-000000000001")
+
+
+class FakeBus:
+    """Keeps what was published; ``on_publish`` is called with the inbox and the number of the publish."""
+
+    def __init__(self, on_publish=lambda _inbox, _number: None):
+        self.on_publish = on_publish
+        self.connected = True
+        self.published = []
+        self.inboxes = {}
+
+    @contextlib.contextmanager
+    def inbox(self, name):
+        inbox = self.inboxes[name] = Inbox(f"_INBOX_gateway.test.{name}", size=8)
+        try:
+            yield inbox
+        finally:
+            del self.inboxes[name]
+
+    async def publish(self, inbox, body, headers):
+        if not self.connected:
+            raise BusUnavailableError("The bus is not connected.")
+        self.published.append((body, headers))
+        self.on_publish(inbox, len(self.published))
+
+
+class Words:
+    """Deliveries as the filter and the consumer make them."""
+
+    nobody = Signal.NO_RESPONDERS
+    back = Signal.RECONNECTED
+
+    def event(self, name, attempt, seq, **fields):
+        headers = {"Chat-Event": name, "Chat-Attempt": str(attempt), "Chat-Seq": str(seq)}
+        return Delivery(headers, json.dumps(fields).encode())
+
+    def accepted(self):
+        return self.event("accepted", 0, 0, id=str(ID))
+
+    def started(self, attempt=1):
+        return self.event("started", attempt, 0, id=str(ID))
+
+    def token(self, text, seq, attempt=1):
+        return self.event("token", attempt, seq, text=text)
+
+    def done(self, text="blue", seq=1, attempt=1):
+        return self.event("done", attempt, seq, response=text, id=str(ID))
+
+    def error(self, code=ErrorCode.QUEUE_FULL, attempt=0, **fields):
+        body = ErrorReply.of(code, "So it is.", **fields).model_dump_json(exclude_none=True).encode()
+        return Delivery({"Chat-Event": "error", "Chat-Attempt": str(attempt), "Chat-Seq": "0"}, body)
+
+
+@pytest.fixture
+def words():
+    return Words()
+
+
+@pytest.fixture
+def fake_bus():
+    return FakeBus()
+
+
+@pytest.fixture
+def question():
+    return Question(id=ID, client="http-127-0-0-1", body=b'{"prompt": "Why?"}')
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Repeats and lateness in hundredths of a second."""
+    monkeypatch.setattr(conversation, "REPEAT_SECONDS", 0.05)
+    monkeypatch.setattr(conversation, "NO_RESPONDERS_SECONDS", 0.02)
+    monkeypatch.setattr(conversation, "LATE_SECONDS", 0.02)

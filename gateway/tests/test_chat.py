@@ -1,0 +1,334 @@
+"""The use case before a bus in memory: repeats, timeouts, attempts, gaps, keys, leaving."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from harness.wait import until
+from stile_contracts.errors import ErrorCode
+from stile_contracts.messages import Event
+from stile_gateway.chat import Chat
+from stile_gateway.conversation import Timing
+from stile_gateway.errors import (
+    AcceptTimeoutError,
+    AnswerTimeoutError,
+    BusUnavailableError,
+    InProgressError,
+    InternalError,
+    KeyConflictError,
+    NoFilterError,
+    RelayedError,
+    ShuttingDownError,
+)
+from stile_gateway.inbox import Delivery
+from stile_gateway.metrics import Metrics
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+@pytest.fixture
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def chat(fake_bus, metrics):
+    return Chat(fake_bus, Timing(accept=0.3, answer=0.6), metrics)
+
+
+def counted(counter):
+    return next(sample.value for sample in counter.collect()[0].samples if sample.name.endswith("_total"))
+
+
+def says(*deliveries):
+    """Answer the first publish with these."""
+
+    def on_publish(inbox, number):
+        if number == 1:
+            for delivery in deliveries:
+                inbox.put(delivery)
+
+    return on_publish
+
+
+async def test_the_answer_is_handed_on_as_it_came(chat, fake_bus, question, words):
+    """What the consumer wrote reaches the client byte by byte, and the client's body the filter."""
+    done = words.done("blue")
+    fake_bus.on_publish = says(words.accepted(), words.started(), done)
+    said = await chat.ask(question)
+    assert (said.event, said.body, said.reply.response) == (Event.DONE, done.body, "blue")
+    body, headers = fake_bus.published[0]
+    assert body == question.body
+    assert headers["Chat-Id"] == str(question.id)
+    assert headers["Chat-Client"] == "http-127-0-0-1"
+    assert headers["Chat-Events"] == "state"
+    assert headers["Chat-Deadline"].isdigit()
+    assert fake_bus.inboxes == {}
+
+
+async def test_it_repeats_the_same_request_until_something_is_heard(chat, fake_bus, question, words, metrics):
+    """Every publish is the same in body and headers, the deadline included, and they end with the first event."""
+
+    def third_time(inbox, number):
+        if number == 3:
+            inbox.put(words.accepted())
+
+    fake_bus.on_publish = third_time
+    asking = asyncio.create_task(chat.ask(question))
+    await until(lambda: len(fake_bus.published) == 3)
+    await asyncio.sleep(0.15)  # three times as long as between two repeats
+    assert len(fake_bus.published) == 3
+    assert fake_bus.published[0] == fake_bus.published[1] == fake_bus.published[2]
+    next(iter(fake_bus.inboxes.values())).put(words.done(seq=0))
+    assert (await asking).reply.response == "blue"
+    assert counted(metrics.repeats) == 2
+
+
+async def test_a_filter_that_comes_back_is_found_soon(chat, fake_bus, question, words):
+    """After no responders the next publish comes sooner than a usual repeat."""
+    fake_bus.on_publish = lambda inbox, number: inbox.put(words.nobody if number < 5 else words.done())
+    async with asyncio.timeout(4 * 0.05):  # four usual repeats would take longer
+        await chat.ask(question)
+
+
+async def test_no_filter_where_every_publish_met_nobody(chat, fake_bus, question, words):
+    """Only then is it sure that the request is stored nowhere."""
+    fake_bus.on_publish = lambda inbox, _: inbox.put(words.nobody)
+    with pytest.raises(NoFilterError) as raised:
+        await chat.ask(question)
+    assert raised.value.chat_id == question.id
+    assert len(fake_bus.published) > 3
+
+
+async def test_accept_timeout_where_one_publish_may_have_been_heard(chat, fake_bus, question, words):
+    """One publish without an answer is enough: the request may be stored."""
+    fake_bus.on_publish = lambda inbox, number: inbox.put(words.nobody) if number != 2 else None
+    with pytest.raises(AcceptTimeoutError) as raised:
+        await chat.ask(question)
+    assert raised.value.chat_id == question.id
+
+
+async def test_bus_unavailable_at_once(chat, fake_bus, question):
+    """Where nothing could be published nobody waits."""
+    fake_bus.connected = False
+    with pytest.raises(BusUnavailableError):
+        async with asyncio.timeout(0.1):
+            await chat.ask(question)
+
+
+async def test_a_bus_lost_in_between_is_waited_for(chat, fake_bus, question, words):
+    """After a first publish a lost bus is no error yet: the request may be stored, and is repeated."""
+
+    def lose(_inbox, number):
+        fake_bus.connected = number != 1
+
+    fake_bus.on_publish = lose
+    asking = asyncio.create_task(chat.ask(question))
+    await until(lambda: not fake_bus.connected)
+    await asyncio.sleep(0.08)  # longer than a repeat: it was tried, and could not be sent
+    fake_bus.connected = True
+    inbox = next(iter(fake_bus.inboxes.values()))
+    inbox.put(words.back)
+    await until(lambda: len(fake_bus.published) == 2)
+    inbox.put(words.done())
+    assert (await asking).reply.response == "blue"
+
+
+async def test_a_bus_that_never_comes_back_is_an_accept_timeout(chat, fake_bus, question):
+    """It was published and never heard of: nothing sure can be said."""
+
+    def lose(_inbox, _number):
+        fake_bus.connected = False
+
+    fake_bus.on_publish = lose
+    with pytest.raises(AcceptTimeoutError):
+        await chat.ask(question)
+
+
+async def test_an_accepted_request_is_repeated_after_the_bus_was_lost(chat, fake_bus, question, words):
+    """Its answer may have been said while nobody heard; the repeat brings out what is stored."""
+    fake_bus.on_publish = lambda inbox, number: inbox.put(words.accepted() if number == 1 else words.done())
+    asking = asyncio.create_task(chat.ask(question))
+    await until(lambda: fake_bus.published)
+    await asyncio.sleep(0.08)
+    assert len(fake_bus.published) == 1
+    next(iter(fake_bus.inboxes.values())).put(words.back)
+    assert (await asking).reply.response == "blue"
+    assert len(fake_bus.published) == 2
+
+
+async def test_answer_timeout_after_accepted(chat, fake_bus, question, words):
+    """An accepted request waits for its answer, not for the shorter time of accepting."""
+    fake_bus.on_publish = says(words.accepted())
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(AnswerTimeoutError) as raised:
+        await chat.ask(question)
+    assert asyncio.get_running_loop().time() - began >= 0.6
+    assert raised.value.chat_id == question.id
+
+
+async def test_a_higher_attempt_resets_the_lower(chat, fake_bus, question, words, metrics):
+    """After a redelivery `started` comes again, the stale worker's tokens are dropped, and no gap is seen."""
+    fake_bus.on_publish = says(
+        words.accepted(),
+        words.started(1),
+        words.token("gre", 1),
+        words.started(2),
+        words.token("en", 2, attempt=1),
+        words.token("bl", 1, attempt=2),
+        words.done("blue", seq=2, attempt=2),
+    )
+    said = [(s.event, s.attempt) async for s in chat.events(question, pulse=5)]
+    assert said == [
+        (Event.ACCEPTED, 0),
+        (Event.STARTED, 1),
+        (Event.TOKEN, 1),
+        (Event.STARTED, 2),
+        (Event.TOKEN, 2),
+        (Event.DONE, 2),
+    ]
+    assert counted(metrics.gaps) == 0
+
+
+async def test_an_outcome_counts_whoever_says_it(chat, fake_bus, question, words):
+    """Outcomes are create-only: a lower attempt's `done` is the stored answer as much as a higher one's."""
+    fake_bus.on_publish = says(words.started(2), words.done("blue", attempt=1))
+    assert (await chat.ask(question)).reply.response == "blue"
+
+
+async def test_a_gap_is_counted_and_harms_nothing(chat, fake_bus, question, words, metrics):
+    """Missing events are seen from the numbers, in the middle and before `done`; the answer is whole."""
+    fake_bus.on_publish = says(
+        words.accepted(), words.started(), words.token("l", 2), words.token("u", 3), words.done("blue", seq=5)
+    )
+    said = [s async for s in chat.events(question, pulse=5)]
+    assert said[-1].reply.response == "blue"
+    assert counted(metrics.gaps) == 2
+
+
+async def test_an_event_heard_twice_is_said_once(chat, fake_bus, question, words, metrics):
+    """A repeat's second `accepted`, and a number that was there already, are nobody's news."""
+    fake_bus.on_publish = says(
+        words.accepted(),
+        words.accepted(),
+        words.started(),
+        words.token("b", 1),
+        words.token("b", 1),
+        words.done(seq=2),
+    )
+    said = [s.event async for s in chat.events(question, pulse=5)]
+    assert said == [Event.ACCEPTED, Event.STARTED, Event.TOKEN, Event.DONE]
+    assert counted(metrics.gaps) == 0
+
+
+async def test_unknown_events_and_the_terminator_are_passed_over(chat, fake_bus, question, words):
+    """What a later version may say, and the empty message that ends a stream, disturb nothing."""
+    fake_bus.on_publish = says(
+        words.event("thinking", 1, 0),
+        Delivery({}, b""),
+        Delivery({"Chat-Event": "token"}, b"x"),
+        words.done(),
+    )
+    assert (await chat.ask(question)).reply.response == "blue"
+
+
+async def test_an_error_is_relayed_as_it_was_said(chat, fake_bus, question, words):
+    """Its code, sentence and `retry_after` are the filter's; the id is filled in where it was left out."""
+    fake_bus.on_publish = says(words.error(ErrorCode.QUEUE_FULL, retry_after=7.5))
+    with pytest.raises(RelayedError) as raised:
+        await chat.ask(question)
+    error = raised.value.reply().error
+    assert (error.code, error.retry_after, error.id) == (ErrorCode.QUEUE_FULL, 7.5, question.id)
+
+
+@pytest.mark.parametrize("event", ["done", "error"])
+async def test_a_final_word_that_cannot_be_read_is_an_internal_error(chat, fake_bus, question, words, event):
+    """Nothing is made up in its place."""
+    fake_bus.on_publish = says(words.event(event, 1, 0, nonsense=True))
+    with pytest.raises(InternalError):
+        await chat.ask(question)
+
+
+async def test_a_pulse_where_nothing_is_said(chat, fake_bus, question, words):
+    """A stream learns every so often that the request is alive."""
+    fake_bus.on_publish = says(words.accepted())
+    heard = []
+    async for said in chat.events(question, pulse=0.02):
+        heard.append(said)
+        if len(heard) == 3:
+            break
+    assert heard[1:] == [None, None]
+
+
+async def test_under_one_key_two_wait_for_one_answer(chat, fake_bus, question, words):
+    """A second asker on this gateway joins the first: one publish, the same answer for both."""
+    keyed = replace(question, key="k")
+    first = asyncio.create_task(chat.ask(keyed))
+    second = asyncio.create_task(chat.ask(keyed))
+    await until(lambda: fake_bus.published)
+    next(iter(fake_bus.inboxes.values())).put(words.done())
+    assert (await first).body == (await second).body
+    assert len(fake_bus.published) == 1
+    assert fake_bus.published[0][1]["Chat-Key"] == "k"
+
+
+async def test_one_of_two_that_leaves_takes_nothing_from_the_other(chat, fake_bus, question, words):
+    """The wait ends with the last who waits, and then everything is forgotten."""
+    keyed = replace(question, key="k")
+    first = asyncio.create_task(chat.ask(keyed))
+    second = asyncio.create_task(chat.ask(keyed))
+    await until(lambda: fake_bus.published)
+    first.cancel()
+    await asyncio.wait([first])
+    next(iter(fake_bus.inboxes.values())).put(words.done())
+    assert (await second).reply.response == "blue"
+
+    third = asyncio.create_task(chat.ask(keyed))
+    await until(lambda: len(fake_bus.published) == 2)
+    third.cancel()
+    await asyncio.wait([third])
+    await until(lambda: not fake_bus.inboxes)
+
+
+async def test_a_key_with_another_body_conflicts(chat, fake_bus, question):
+    """The key is the first request's, and the first one goes on."""
+    first = asyncio.create_task(chat.ask(replace(question, key="k")))
+    await until(lambda: fake_bus.published)
+    with pytest.raises(KeyConflictError):
+        await chat.ask(replace(question, key="k", body=b"{}"))
+    assert not first.done()
+    first.cancel()
+
+
+async def test_a_stream_under_a_key_in_use_is_in_progress(chat, fake_bus, question):
+    """Two cannot read one stream."""
+    first = asyncio.create_task(chat.ask(replace(question, key="k")))
+    await until(lambda: fake_bus.published)
+    with pytest.raises(InProgressError):
+        await anext(chat.events(replace(question, key="k"), pulse=5))
+    first.cancel()
+
+
+async def test_who_goes_away_leaves_nothing_behind(chat, fake_bus, question):
+    """A cancelled wait closes its inbox, and a pulse's reader that stops does too."""
+    asking = asyncio.create_task(chat.ask(question))
+    await until(lambda: fake_bus.published)
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert fake_bus.inboxes == {}
+
+
+async def test_leaving_takes_nothing_new_and_gives_the_held_their_time(chat, fake_bus, question, words):
+    """A held request may still be answered; one that is not is given up when the time is over."""
+    fake_bus.on_publish = says(words.accepted())
+    held = asyncio.create_task(chat.ask(question))
+    await until(lambda: fake_bus.published)
+    await asyncio.sleep(0.02)
+    chat.leave(within=0.1)
+    with pytest.raises(ShuttingDownError):
+        await chat.ask(question)
+    assert not held.done()
+    with pytest.raises(AnswerTimeoutError):
+        async with asyncio.timeout(0.3):  # sooner than its deadline of 0.6
+            await held
