@@ -16,7 +16,7 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     repository: str
     """On huggingface.co, or wherever ``HF_ENDPOINT`` points."""
     revision: str = "main"
@@ -54,7 +54,10 @@ class Catalogue:
         try:
             entries = tomllib.loads(path.read_text())["model"]
             self.models = tuple(Model.model_validate(entry) for entry in entries)
-        except (OSError, ValueError, KeyError, ValidationError) as error:
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ModelError(f"{path}: {first['loc'][0]}={first['input']!r}: {first['msg']}") from error
+        except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{path}: {error}") from error
 
     def find(self, name: str) -> Model:
@@ -92,7 +95,9 @@ class Catalogue:
         """
         model = self.find(name)
         if not self.is_here(model):
-            raise ModelError(f"the model {name} isn't here: `stile models pull {name}` fetches it")
+            raise ModelError(
+                f"the model {model.name} isn't here: `stile models pull {model.name}` fetches it"
+            )
         return self.place(model)
 
     def weights(self, wanted: str) -> Weights:
@@ -101,12 +106,12 @@ class Catalogue:
         Raises:
             ModelError: it is neither, or it is not here.
         """
-        if wanted.endswith(".gguf") or "/" in wanted:
-            path = Path(wanted).expanduser()
-            if not path.is_file():
-                raise ModelError(f"STILE_MODEL={wanted}: no such file")
+        path = Path(wanted).expanduser()
+        if path.is_file():
             with path.open("rb") as file:
                 if file.read(4) != b"GGUF":
                     raise ModelError(f"STILE_MODEL={wanted}: not a GGUF file")
             return Weights(path.stem, path.resolve())
-        return Weights(wanted, self.path(wanted))
+        if "/" in wanted:
+            raise ModelError(f"STILE_MODEL={wanted}: no such file")
+        return Weights(self.find(wanted).name, self.path(wanted))

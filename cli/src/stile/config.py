@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stile.errors import SettingsError
 
-EMBEDDED_MODEL = "smollm2-135m"
+EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
 """The model that comes with the environment (models/models.toml), so that a first start downloads nothing."""
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104 -- looked up, not bound
