@@ -1,1 +1,140 @@
-//! Placeholder.
+//! Stile's consumer: takes approved chat requests off a NATS stream, one at a time, has llama.cpp answer
+//! them, and streams the answers to who asked.
+//!
+//! # Layout
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`config`] | settings: flags or environment variables |
+//! | [`error`] | what can go wrong, as a tree, and what follows from it |
+//! | [`subjects`], [`headers`], [`messages`] | the contract, as in `contracts/` |
+//! | [`object`] | JSON objects that are read from objects alone |
+//! | [`job`] | an approved request, read off its message |
+//! | [`chat`], [`sse`] | pure: what is said to llama.cpp, and its answer put together |
+//! | [`llama`] | llama.cpp's HTTP server |
+//! | [`bus`], [`outcome`], [`reply`], [`lease`] | NATS: pulling and settling; outcomes; what requesters hear; the hold on a job |
+//! | [`worker`] | one job, from its delivery to its reply |
+//! | [`consumer`] | the loop around it |
+//! | [`status`], [`monitor`], [`health`], [`metrics`] | what the service knows and says of itself |
+//!
+//! [`run`] puts them together; `main` reads the settings and waits for signals.
+
+#![forbid(unsafe_code)]
+
+pub mod bus;
+pub mod chat;
+pub mod config;
+pub mod consumer;
+pub mod error;
+pub mod headers;
+pub mod health;
+pub mod job;
+pub mod lease;
+pub mod llama;
+pub mod messages;
+pub mod metrics;
+pub mod monitor;
+pub mod object;
+pub mod outcome;
+pub mod reply;
+pub mod sse;
+pub mod status;
+pub mod subjects;
+pub mod worker;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::Bus;
+use crate::config::Config;
+use crate::error::RunError;
+use crate::llama::Llama;
+use crate::metrics::Metrics;
+use crate::status::Status;
+use crate::worker::Worker;
+
+/// Serves until `shutdown` is ready; then the jobs in hand are finished or given back.
+///
+/// A bus or a llama.cpp that is away is waited for, at the start and at any time after.
+///
+/// # Errors
+/// [`RunError`]: it could not start, or one of its tasks ended by itself.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    let address = (config.host, config.port);
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| RunError::Listen {
+        address: format!("{}:{}", config.host, config.port),
+        source,
+    })?;
+    let llama = Llama::new(&config.llama_url)?;
+    let status = Status::default();
+    let metrics = Arc::new(Metrics::default());
+    let bus = Bus::connect(&config, status.clone()).await?;
+
+    let (stop, abandon, leave) = (
+        CancellationToken::new(),
+        CancellationToken::new(),
+        CancellationToken::new(),
+    );
+    let mut workers = JoinSet::new();
+    for _ in 0..config.concurrency {
+        let worker = Worker {
+            bus: bus.clone(),
+            llama: llama.clone(),
+            llama_gone: config.llama_gone,
+            status: status.clone(),
+            metrics: Arc::clone(&metrics),
+            abandon: abandon.clone(),
+            slot_unsure: true,
+        };
+        workers.spawn(consumer::work(worker, stop.clone()));
+    }
+    let mut companions = JoinSet::new();
+    companions.spawn(health::serve(
+        listener,
+        status.clone(),
+        metrics,
+        leave.clone(),
+    ));
+    companions.spawn(nothing_fails(monitor::watch(
+        llama,
+        status.clone(),
+        leave.clone(),
+    )));
+    companions.spawn(nothing_fails(monitor::beat(
+        bus.clone(),
+        status,
+        leave.clone(),
+    )));
+
+    let mut ended = tokio::select! {
+        () = shutdown => Ok(()),
+        Some(task) = workers.join_next() => Err(RunError::Task(format!("worker: {task:?}"))),
+        Some(task) = companions.join_next() => Err(RunError::Task(format!("companion: {task:?}"))),
+    };
+    tracing::info!("stopping");
+    stop.cancel();
+    let finished = async { while workers.join_next().await.is_some() {} };
+    tokio::select! {
+        biased;
+        () = finished => {}
+        () = sleep(config.shutdown) => abandon.cancel(),
+    }
+    while let Some(task) = workers.join_next().await {
+        ended = ended.and(task.map_err(|error| RunError::Task(error.to_string())));
+    }
+    leave.cancel();
+    companions.join_all().await;
+    bus.close().await;
+    tracing::info!("stopped");
+    ended
+}
+
+async fn nothing_fails(task: impl Future<Output = ()>) -> std::io::Result<()> {
+    task.await;
+    Ok(())
+}

@@ -1,1 +1,54 @@
-fn main() {}
+//! `stile-consumer`: settings, logging, signals; the rest is the library's.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use stile_consumer::config::{Config, LogFormat};
+use stile_consumer::error::RunError;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+/// One thread: a job is a few waits on the network, and a second thread would only cost memory.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let config = Config::parse();
+    log(&config);
+    match start(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start(config: Config) -> Result<(), RunError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let shutdown = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    stile_consumer::run(config, shutdown).await
+}
+
+fn log(config: &Config) {
+    // The libraries speak of what the service itself reports; only their warnings add to it.
+    let filter = Targets::new()
+        .with_default(tracing::Level::WARN)
+        .with_target("stile_consumer", config.log_level);
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = match config.log_format {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .init();
+}

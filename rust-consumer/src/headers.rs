@@ -1,0 +1,26 @@
+//! Header names of Stile's NATS messages, as in `contracts/src/stile_contracts/headers.py`. Values are ASCII.
+
+/// The request's id, a UUID.
+pub const CHAT_ID: &str = "Chat-Id";
+/// Who asks.
+pub const CHAT_CLIENT: &str = "Chat-Client";
+/// When the answer is of no use any more: milliseconds since the Unix epoch, UTC.
+pub const CHAT_DEADLINE: &str = "Chat-Deadline";
+/// Where the answer goes.
+pub const CHAT_REPLY_TO: &str = "Chat-Reply-To";
+/// What the requester wants to hear: `none`, `state` or `token`.
+pub const CHAT_EVENTS: &str = "Chat-Events";
+/// Which event a reply message is.
+pub const CHAT_EVENT: &str = "Chat-Event";
+/// Which delivery of the request speaks, from 1. A higher one resets the lower.
+pub const CHAT_ATTEMPT: &str = "Chat-Attempt";
+/// The number of an event within its attempt, from 0; on the final one it is the count of those before.
+pub const CHAT_SEQ: &str = "Chat-Seq";
+/// SHA-256 of the client's body: carried on into the outcome.
+pub const CHAT_BODY_SHA256: &str = "Chat-Body-SHA256";
+/// W3C trace context, carried on unchanged.
+pub const TRACEPARENT: &str = "traceparent";
+/// ADR-32: the error's HTTP status.
+pub const NATS_ERROR_CODE: &str = "Nats-Service-Error-Code";
+/// ADR-32: the error's code, a constant.
+pub const NATS_ERROR: &str = "Nats-Service-Error";

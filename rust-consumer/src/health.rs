@@ -1,0 +1,59 @@
+//! The service's own HTTP port: `/healthz`, `/readyz`, `/metrics`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::{self, Metrics};
+use crate::status::Status;
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// [`std::io::Error`] where the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    status: Status,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready).with_state(status))
+        .route("/metrics", get(page).with_state(metrics));
+    axum::serve(listener, app)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+}
+
+async fn ready(State(status): State<Status>) -> impl IntoResponse {
+    let reason = status.now().unready();
+    let code = match reason {
+        None => StatusCode::OK,
+        Some(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let ready = reason.is_none();
+    (code, Json(Readiness { ready, reason }))
+}
+
+async fn page(State(metrics): State<Arc<Metrics>>) -> Result<impl IntoResponse, StatusCode> {
+    let page = metrics
+        .encode()
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], page))
+}

@@ -1,0 +1,196 @@
+//! llama.cpp's HTTP server, as a client sees it. Errors of `reqwest` end here.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Response, StatusCode, Url};
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::chat::{self, short_name};
+use crate::error::{ModelError, RunError};
+use crate::sse::Parser;
+
+const CONNECT: Duration = Duration::from_secs(2);
+/// For the questions that llama.cpp answers at once.
+const QUESTION: Duration = Duration::from_secs(3);
+/// An error's body is read no longer, and a finished stream's end is waited for no longer.
+const REST: Duration = Duration::from_secs(1);
+/// One event is at most this long: far more than llama.cpp writes for a token.
+const MAX_EVENT_BYTES: usize = 4 << 20;
+
+/// A client of one llama.cpp server.
+#[derive(Debug, Clone)]
+pub struct Llama {
+    http: Client,
+    completions: Url,
+    health: Url,
+    models: Url,
+    slots: Url,
+}
+
+#[derive(Deserialize)]
+struct Models {
+    data: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Slot {
+    is_processing: bool,
+}
+
+impl Llama {
+    /// Makes the client; nothing is connected.
+    ///
+    /// Connections are not kept: one that is used again after a stream fails now and then
+    /// (seen with `xllamacpp`), and on loopback a new one costs less than a tenth of a millisecond.
+    ///
+    /// # Errors
+    /// [`RunError::Llama`] where the HTTP client cannot be set up.
+    pub fn new(base: &Url) -> Result<Self, RunError> {
+        let http = Client::builder()
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .pool_max_idle_per_host(0)
+            .build()
+            .map_err(RunError::Llama)?;
+        let at = |path: &str| {
+            let mut url = base.clone();
+            url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+            url
+        };
+        Ok(Self {
+            http,
+            completions: at("/v1/chat/completions"),
+            health: at("/health"),
+            models: at("/v1/models"),
+            slots: at("/slots"),
+        })
+    }
+
+    /// Asks whether the model is loaded.
+    ///
+    /// # Errors
+    /// [`ModelError`] where it is not, or nobody answers.
+    pub async fn health(&self) -> Result<(), ModelError> {
+        self.ask(&self.health).await.map(drop)
+    }
+
+    /// Asks for the model's short name.
+    ///
+    /// # Errors
+    /// [`ModelError`] where nobody answers, or without a name.
+    pub async fn model(&self) -> Result<String, ModelError> {
+        let body = self.ask(&self.models).await?;
+        serde_json::from_slice::<Models>(&body)
+            .ok()
+            .and_then(|models| models.data.into_iter().next())
+            .map(|model| short_name(&model.id).to_owned())
+            .ok_or(ModelError::Failed("it names no model"))
+    }
+
+    /// Asks whether a slot is free. A server that does not show its slots counts as free: it queues by itself.
+    ///
+    /// # Errors
+    /// [`ModelError::NotThere`] where nobody answers.
+    pub async fn is_idle(&self) -> Result<bool, ModelError> {
+        match self.ask(&self.slots).await {
+            Ok(body) => Ok(serde_json::from_slice::<Vec<Slot>>(&body)
+                .map_or(true, |slots| slots.iter().any(|slot| !slot.is_processing))),
+            Err(ModelError::NotThere(reason)) => Err(ModelError::NotThere(reason)),
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Asks for a completion; the answer is read off the returned [`Completion`]. Dropping that, or this
+    /// future, closes the connection, and llama.cpp frees its slot.
+    ///
+    /// There is no timeout: a long prompt is read for minutes before the first byte comes. The caller's
+    /// deadline ends it.
+    ///
+    /// # Errors
+    /// [`ModelError`]; nothing was generated where it is [`ModelError::NotThere`].
+    pub async fn complete(&self, request: Bytes) -> Result<Completion, ModelError> {
+        let response = self
+            .http
+            .post(self.completions.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(request)
+            .send()
+            .await
+            .map_err(|error| unanswered(&error))?;
+        if response.status() != StatusCode::OK {
+            return Err(refusal(response).await);
+        }
+        Ok(Completion {
+            response,
+            parser: Parser::default(),
+        })
+    }
+
+    async fn ask(&self, url: &Url) -> Result<Bytes, ModelError> {
+        let answer = async {
+            let response = self.http.get(url.clone()).send().await;
+            let response = response.map_err(|error| unanswered(&error))?;
+            if response.status() != StatusCode::OK {
+                return Err(refusal(response).await);
+            }
+            response.bytes().await.map_err(|error| unanswered(&error))
+        };
+        timeout(QUESTION, answer)
+            .await
+            .unwrap_or(Err(ModelError::NotThere("it does not answer")))
+    }
+}
+
+/// A completion that llama.cpp is writing.
+#[derive(Debug)]
+pub struct Completion {
+    response: Response,
+    parser: Parser,
+}
+
+impl Completion {
+    /// Waits for the next events; `None` at the stream's end.
+    ///
+    /// # Errors
+    /// [`ModelError::Failed`] where the stream breaks off.
+    pub async fn next(&mut self) -> Result<Option<Vec<Vec<u8>>>, ModelError> {
+        let piece = self.response.chunk().await;
+        let piece = piece.map_err(|_| ModelError::Failed("its stream broke off"))?;
+        let events = piece.map(|piece| self.parser.feed(&piece));
+        if self.parser.pending() > MAX_EVENT_BYTES {
+            return Err(ModelError::Failed("its stream cannot be read"));
+        }
+        Ok(events)
+    }
+
+    /// Waits, a little, until llama.cpp has closed the finished stream, so that nothing of this answer is
+    /// under way when the next one is asked for.
+    pub async fn close(mut self) {
+        let end = async { while let Ok(Some(_)) = self.response.chunk().await {} };
+        // Whether it came or not, the connection is closed now.
+        let _ = timeout(REST, end).await;
+    }
+}
+
+fn unanswered(error: &reqwest::Error) -> ModelError {
+    if error.is_connect() {
+        ModelError::NotThere("it does not answer")
+    } else {
+        ModelError::Failed("it closed the connection")
+    }
+}
+
+async fn refusal(response: Response) -> ModelError {
+    let status = response.status().as_u16();
+    let body = timeout(REST, response.bytes()).await;
+    let body = body.ok().and_then(Result::ok).unwrap_or_default();
+    chat::error_answer(status, &body)
+}

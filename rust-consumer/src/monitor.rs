@@ -1,0 +1,85 @@
+//! Looks after llama.cpp, and tells the bus how the service is.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::bus::Bus;
+use crate::error::InvalidMessage;
+use crate::llama::Llama;
+use crate::messages::{Heartbeat, Message, Part};
+use crate::status::{State, Status};
+use crate::subjects::HEARTBEAT;
+
+const PERIOD: Duration = Duration::from_secs(2);
+/// A model that is away is looked for more often.
+const PERIOD_AWAY: Duration = Duration::from_millis(250);
+
+/// Asks llama.cpp for its health until `stop`, and for its name whenever it has come back.
+pub async fn watch(llama: Llama, status: Status, stop: CancellationToken) {
+    let looking = async {
+        let mut was_there = false;
+        loop {
+            let health = llama.health().await;
+            let is_there = health.is_ok();
+            if is_there != was_there {
+                tracing::info!(is_there, "llama.cpp");
+            }
+            match health {
+                Ok(()) if was_there => status.saw_llama(None),
+                Ok(()) => status.saw_llama(llama.model().await.ok()),
+                Err(_) => status.missed_llama(),
+            }
+            was_there = is_there;
+            sleep(if is_there { PERIOD } else { PERIOD_AWAY }).await;
+        }
+    };
+    stop.run_until_cancelled(looking).await;
+}
+
+/// Publishes a heartbeat every two seconds, and at once when readiness changes, until `stop`.
+pub async fn beat(bus: Bus, status: Status, stop: CancellationToken) {
+    let instance = Uuid::new_v4().simple().to_string();
+    let beating = async {
+        let mut changes = status.subscribe();
+        loop {
+            let state = status.now();
+            if bus.is_connected() {
+                say(&bus, &instance, &state).await;
+            }
+            let was = state.unready();
+            let change = changes.wait_for(|state| state.unready() != was);
+            // Either of the two is the reason to go on.
+            let _ = timeout(PERIOD, change).await;
+        }
+    };
+    stop.run_until_cancelled(beating).await;
+}
+
+async fn say(bus: &Bus, instance: &str, state: &State) {
+    let published = match heartbeat(instance, state).write() {
+        Ok(body) => bus
+            .publish(HEARTBEAT.into(), None, body)
+            .await
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(InvalidMessage::to_string(&error)),
+    };
+    if let Err(error) = published {
+        tracing::warn!(error, "a heartbeat was lost");
+    }
+}
+
+fn heartbeat(instance: &str, state: &State) -> Heartbeat {
+    let reason = state.unready();
+    Heartbeat {
+        part: Part::Consumer,
+        instance: instance.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ready: reason.is_none(),
+        reason: reason.map(str::to_owned),
+        model: state.model.as_deref().map(str::to_owned),
+        service_seconds: state.service_seconds,
+    }
+}

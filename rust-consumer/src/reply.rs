@@ -1,0 +1,118 @@
+//! What a requester hears: numbered events, the final reply, and the end of a stream (DESIGN, decision 7).
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+
+use crate::bus::Bus;
+use crate::error::{BusError, InvalidMessage};
+use crate::headers;
+use crate::job::{Ticket, Wanted};
+use crate::messages::{Message, Started, Token};
+use crate::outcome::Outcome;
+
+/// The replies to one delivery of a request.
+#[derive(Debug)]
+pub struct Replies<'a> {
+    bus: &'a Bus,
+    ticket: &'a Ticket,
+    seq: u64,
+}
+
+impl<'a> Replies<'a> {
+    /// Nothing is said yet.
+    #[must_use]
+    pub fn new(bus: &'a Bus, ticket: &'a Ticket) -> Self {
+        Self {
+            bus,
+            ticket,
+            seq: 0,
+        }
+    }
+
+    /// Says that the request is taken up, to who wants to hear it.
+    ///
+    /// # Errors
+    /// [`InvalidMessage`], which a [`Started`] cannot cause.
+    pub async fn started(&mut self, model: Option<&str>) -> Result<(), InvalidMessage> {
+        if self.ticket.wanted >= Wanted::State {
+            let started = Started {
+                id: self.ticket.request.id,
+                model: model.map(str::to_owned),
+            };
+            self.event("started", started.write()?).await;
+        }
+        Ok(())
+    }
+
+    /// Passes a piece of the answer on, to who wants to hear it; it does not wait until it is sent.
+    ///
+    /// # Errors
+    /// [`InvalidMessage`], which a [`Token`] cannot cause.
+    pub async fn token(&mut self, text: String) -> Result<(), InvalidMessage> {
+        if self.ticket.wanted == Wanted::Token {
+            self.event("token", Token { text }.write()?).await;
+        }
+        Ok(())
+    }
+
+    /// Says the outcome, ends the stream where there is one, and waits until that is sent.
+    ///
+    /// # Errors
+    /// [`BusError`]: it may not have been sent.
+    pub async fn finish(&mut self, outcome: &Outcome) -> Result<(), BusError> {
+        let Some(reply_to) = &self.ticket.reply_to else {
+            return Ok(());
+        };
+        let mut headers = self.headers(if outcome.error.is_some() {
+            "error"
+        } else {
+            "done"
+        });
+        if let Some(code) = outcome.error {
+            headers.insert(headers::NATS_ERROR_CODE, code.status().to_string());
+            headers.insert(headers::NATS_ERROR, code.name());
+        }
+        let publish = self
+            .bus
+            .publish(reply_to.clone(), Some(headers), outcome.body.clone());
+        publish.await?;
+        if self.ticket.wanted == Wanted::Token {
+            self.bus
+                .publish(reply_to.clone(), None, Bytes::new())
+                .await?;
+        }
+        self.bus.flush().await
+    }
+
+    /// An event that is lost is seen by its number, and the final reply has everything: so it is not
+    /// worth holding the model up for.
+    async fn event(&mut self, event: &'static str, body: Bytes) {
+        let headers = self.headers(event);
+        self.seq += 1;
+        let Some(reply_to) = &self.ticket.reply_to else {
+            return;
+        };
+        if !self.bus.is_connected() {
+            return;
+        }
+        if let Err(error) = self
+            .bus
+            .publish(reply_to.clone(), Some(headers), body)
+            .await
+        {
+            tracing::debug!(chat_id = %self.ticket.request.id, event, %error, "an event was lost");
+        }
+    }
+
+    fn headers(&self, event: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(headers::CHAT_ID, self.ticket.request.id.to_string());
+        headers.insert(headers::CHAT_EVENT, event);
+        headers.insert(headers::CHAT_ATTEMPT, self.ticket.attempt.to_string());
+        headers.insert(headers::CHAT_SEQ, self.seq.to_string());
+        if let Some(trace) = &self.ticket.traceparent {
+            headers.insert(headers::TRACEPARENT, trace.as_str());
+        }
+        headers
+    }
+}

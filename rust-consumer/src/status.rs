@@ -1,0 +1,140 @@
+//! What the service knows of itself and of its neighbours, for `/readyz`, heartbeats and `started`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How long ago llama.cpp may have answered last, to count as there.
+const FRESH: Duration = Duration::from_secs(6);
+/// The weight of the newest request in the moving average of their times.
+const NEWEST: f64 = 0.2;
+
+/// The state at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Whether the connection to NATS stands.
+    pub connected: bool,
+    /// Whether the stream's consumer was found.
+    pub bound: bool,
+    /// When llama.cpp said last that its model is loaded.
+    pub llama_seen: Option<Instant>,
+    /// The model's short name.
+    pub model: Option<Arc<str>>,
+    /// How long requests take, in seconds, a moving average.
+    pub service_seconds: Option<f64>,
+}
+
+impl State {
+    /// Tells why no request can be answered now; `None` where they can.
+    #[must_use]
+    pub fn unready(&self) -> Option<&'static str> {
+        if !self.connected {
+            Some("the bus does not answer")
+        } else if !self.bound {
+            Some("the stream CHAT has no consumer named worker yet")
+        } else if !self.llama_is_there() {
+            Some("llama.cpp does not answer")
+        } else {
+            None
+        }
+    }
+
+    /// Whether llama.cpp has answered of late.
+    #[must_use]
+    pub fn llama_is_there(&self) -> bool {
+        self.llama_seen.is_some_and(|seen| seen.elapsed() < FRESH)
+    }
+}
+
+/// The state, shared by the service's tasks; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Status(watch::Sender<State>);
+
+impl Status {
+    /// The state now.
+    #[must_use]
+    pub fn now(&self) -> State {
+        self.0.borrow().clone()
+    }
+
+    /// A receiver of every change.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<State> {
+        self.0.subscribe()
+    }
+
+    /// The connection to NATS stands, or does not.
+    pub fn set_connected(&self, connected: bool) {
+        self.0.send_modify(|state| state.connected = connected);
+    }
+
+    /// The stream's consumer is there, or is not.
+    pub fn set_bound(&self, bound: bool) {
+        self.0.send_if_modified(|state| {
+            let changed = state.bound != bound;
+            state.bound = bound;
+            changed
+        });
+    }
+
+    /// llama.cpp has said that its model is loaded, and maybe its name.
+    pub fn saw_llama(&self, model: Option<String>) {
+        self.0.send_modify(|state| {
+            state.llama_seen = Some(Instant::now());
+            if let Some(model) = model {
+                state.model = Some(model.into());
+            }
+        });
+    }
+
+    /// llama.cpp does not answer, or not well.
+    pub fn missed_llama(&self) {
+        self.0.send_modify(|state| state.llama_seen = None);
+    }
+
+    /// A request took `time` from its start to its end.
+    pub fn served(&self, time: Duration) {
+        self.0.send_modify(|state| {
+            let newest = time.as_secs_f64();
+            state.service_seconds = Some(state.service_seconds.map_or(newest, |average| {
+                average.mul_add(1.0 - NEWEST, newest * NEWEST)
+            }));
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each thing that a request needs is missed by name until it is there.
+    #[tokio::test(start_paused = true)]
+    async fn readiness_names_what_is_missing() {
+        let status = Status::default();
+        assert!(status.now().unready().unwrap().contains("bus"));
+        status.set_connected(true);
+        assert!(status.now().unready().unwrap().contains("CHAT"));
+        status.set_bound(true);
+        assert!(status.now().unready().unwrap().contains("llama.cpp"));
+        status.saw_llama(Some("m".into()));
+        assert_eq!(status.now().unready(), None);
+        tokio::time::advance(FRESH).await;
+        assert!(
+            status.now().unready().is_some(),
+            "silence is not taken for health"
+        );
+    }
+
+    /// The average starts at the first request and moves by a fifth.
+    #[test]
+    fn the_average_moves_by_a_fifth() {
+        let status = Status::default();
+        status.served(Duration::from_secs(2));
+        assert_eq!(status.now().service_seconds, Some(2.0));
+        status.served(Duration::from_secs(7));
+        let average = status.now().service_seconds.unwrap();
+        assert!((average - 3.0).abs() < 1e-9, "{average}");
+    }
+}

@@ -1,0 +1,158 @@
+//! The names on the bus, as in `contracts/src/stile_contracts/subjects.py`.
+//!
+//! A token is `[A-Za-z0-9_-]`, 1 to 64 characters; a subject's tokens are joined by dots.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// The work queue of approved requests.
+pub const CHAT_STREAM: &str = "CHAT";
+/// Where each request's outcome is kept.
+pub const RESULT_STREAM: &str = "CHAT_RESULT";
+/// The durable consumer of [`CHAT_STREAM`] that every worker pulls from.
+pub const WORKER: &str = "worker";
+/// Where the consumer says that it is there.
+pub const HEARTBEAT: &str = "chat.event.consumer";
+/// The prefix of this service's own inboxes: its user may subscribe to nothing else.
+pub const INBOX_PREFIX: &str = "_INBOX_consumer";
+
+const REPLY_PREFIXES: [&str; 2] = ["_INBOX_gateway.", "_R_."];
+const MAX_TOKEN_LENGTH: usize = 64;
+const MAX_REPLY_LENGTH: usize = 256;
+
+/// What an approved request's subject says: whose request it is, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    /// The client's name, one token.
+    pub client: String,
+    /// The request's id.
+    pub id: Uuid,
+}
+
+impl Approved {
+    /// Takes `chat.approved.<lane>.<client>.<id>` apart; `None` where the subject is no such one.
+    #[must_use]
+    pub fn parse(subject: &str) -> Option<Self> {
+        let mut tokens = subject.strip_prefix("chat.approved.")?.split('.');
+        let (lane, client, id) = (tokens.next()?, tokens.next()?, tokens.next()?);
+        let well_formed = tokens.next().is_none()
+            && matches!(lane, "interactive" | "batch")
+            && client.len() <= MAX_TOKEN_LENGTH
+            && is_token(client);
+        if !well_formed {
+            return None;
+        }
+        Some(Self {
+            client: client.to_owned(),
+            id: Uuid::try_parse(id).ok()?,
+        })
+    }
+
+    /// The subject that keeps this request's outcome in [`RESULT_STREAM`].
+    #[must_use]
+    pub fn result(&self) -> ResultSubject<'_> {
+        ResultSubject(self)
+    }
+}
+
+/// `chat.result.<client>.<id>`.
+#[derive(Debug)]
+pub struct ResultSubject<'a>(&'a Approved);
+
+impl fmt::Display for ResultSubject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "chat.result.{}.{}", self.0.client, self.0.id)
+    }
+}
+
+/// Tells whether an answer may be sent to `subject`.
+///
+/// The filter has checked it already; it is checked again because an answer sent elsewhere could be turned
+/// into a request, or into an approved one (DESIGN, decisions 5 and 6).
+#[must_use]
+pub fn is_reply_allowed(subject: &str) -> bool {
+    subject.len() <= MAX_REPLY_LENGTH
+        && REPLY_PREFIXES
+            .iter()
+            .any(|prefix| subject.starts_with(prefix))
+        && subject.split('.').all(is_token)
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ID: &str = "01920f3c-7a51-7c3e-8f00-0123456789ab";
+
+    /// What the filter publishes under is read, and the outcome's subject is made of it.
+    #[test]
+    fn approved_subjects_are_read() {
+        let approved =
+            Approved::parse(&format!("chat.approved.interactive.http-127.{ID}")).unwrap();
+        assert_eq!(
+            approved.result().to_string(),
+            format!("chat.result.http-127.{ID}")
+        );
+    }
+
+    /// Anything that is not exactly an approved subject is none.
+    #[test]
+    fn other_subjects_are_not_read() {
+        for subject in [
+            "chat.approved.interactive.alice",
+            &format!("chat.approved.express.alice.{ID}"),
+            &format!("chat.approved.batch.al*ce.{ID}"),
+            &format!("chat.approved.batch..{ID}"),
+            &format!("chat.approved.batch.alice.{ID}.more"),
+            "chat.approved.batch.alice.7",
+            &format!("chat.request.batch.alice.{ID}"),
+        ] {
+            assert_eq!(Approved::parse(subject), None, "{subject}");
+        }
+    }
+
+    /// Only well-formed subjects under the two prefixes may be answered.
+    #[test]
+    fn only_reply_subjects_may_be_answered() {
+        let long = format!("_R_.{}", "x".repeat(MAX_REPLY_LENGTH));
+        for (subject, allowed) in [
+            ("_INBOX_gateway.a1.b2", true),
+            ("_R_.abc.def", true),
+            ("_INBOX_gateway", false),
+            ("_INBOX_gateway.", false),
+            ("_INBOX_gateway.*", false),
+            ("_INBOX_gateway.>", false),
+            ("_INBOX_gateway.a b", false),
+            ("_INBOX_consumer.a", false),
+            ("chat.approved.interactive.alice.x", false),
+            ("chat.result.alice.x", false),
+            ("$JS.API.STREAM.PURGE.CHAT", false),
+            ("", false),
+            (&long, false),
+        ] {
+            assert_eq!(is_reply_allowed(subject), allowed, "{subject:?}");
+        }
+    }
+
+    proptest! {
+        /// No text whatever is allowed that a subscriber of the two prefixes could not be sent.
+        #[test]
+        fn an_allowed_reply_subject_is_harmless(subject in "\\PC{0,40}|(_R_|_INBOX_gateway)[.a-zA-Z*> -]{0,20}") {
+            if is_reply_allowed(&subject) {
+                prop_assert!(subject.starts_with("_R_.") || subject.starts_with("_INBOX_gateway."));
+                prop_assert!(!subject.contains(['*', '>', ' ', '\r', '\n']));
+                prop_assert!(!subject.contains("..") && !subject.ends_with('.'));
+            }
+        }
+    }
+}

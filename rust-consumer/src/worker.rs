@@ -1,0 +1,265 @@
+//! One job, from its delivery to its reply: the steps of `docs/protocol.md`, "The consumer".
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::{Bus, Delivery, Settlement};
+use crate::chat::{self, Answer};
+use crate::error::{BusError, ErrorCode, JobError, ModelError};
+use crate::job::{Job, Ticket};
+use crate::lease::Lease;
+use crate::llama::Llama;
+use crate::messages::Reply;
+use crate::metrics::Metrics;
+use crate::outcome::{self, Outcome};
+use crate::reply::Replies;
+use crate::status::Status;
+
+/// A message is worked on this often; the next delivery only answers that it was too often.
+const MAX_ATTEMPTS: u64 = 3;
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// What answers jobs, one after the other.
+#[derive(Debug)]
+pub struct Worker {
+    /// The bus.
+    pub bus: Bus,
+    /// The model.
+    pub llama: Llama,
+    /// How long a job is held while llama.cpp is away.
+    pub llama_gone: Duration,
+    /// What the service knows of itself.
+    pub status: Status,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// No time is left: the job in hand is given back.
+    pub abandon: CancellationToken,
+    /// Whether a call of an earlier worker, or one that was dropped, may still hold llama.cpp's slot.
+    pub slot_unsure: bool,
+}
+
+impl Worker {
+    /// Answers one job; returns how its message is to be settled.
+    pub async fn handle(&mut self, delivery: &Delivery, lease: Duration) -> Settlement {
+        let metrics = Arc::clone(&self.metrics);
+        metrics.in_flight.inc();
+        if delivery.attempt > 1 {
+            metrics.redeliveries.inc();
+        }
+        let settlement = self.settle_up(delivery, lease).await;
+        metrics.in_flight.dec();
+        settlement
+    }
+
+    async fn settle_up(&mut self, delivery: &Delivery, length: Duration) -> Settlement {
+        let ticket = match Ticket::read(delivery) {
+            Ok(ticket) => ticket,
+            Err(error) => {
+                tracing::warn!(subject = %delivery.subject, reason = error.name(), "nobody to answer");
+                self.metrics.ended(error.name());
+                return error.settlement();
+            }
+        };
+        let chat_id = ticket.request.id;
+        let bus = self.bus.clone();
+        let abandon = self.abandon.clone();
+        let lease = Lease::new(&bus, delivery, length);
+        let ended = tokio::select! {
+            biased;
+            ended = lease.keep(self.answer(&ticket, delivery)) => ended,
+            () = abandon.cancelled() => Err(JobError::Stopping),
+        };
+        let seconds = delivery.received.elapsed().as_secs_f64();
+        let (name, settlement) = match ended {
+            Ok((name, settlement)) => {
+                self.metrics.service_seconds.observe(seconds);
+                (name, settlement)
+            }
+            Err(error) => {
+                tracing::warn!(%chat_id, attempt = ticket.attempt, %error, "the job is given back");
+                (error.name(), error.settlement())
+            }
+        };
+        self.metrics.ended(name);
+        tracing::info!(%chat_id, client = ticket.request.client, attempt = ticket.attempt, outcome = name, seconds, "job");
+        settlement
+    }
+
+    /// Decides, stores, replies. What the model said and what went wrong are outcomes alike.
+    async fn answer(
+        &mut self,
+        ticket: &Ticket,
+        delivery: &Delivery,
+    ) -> Result<(&'static str, Settlement), JobError> {
+        let bus = self.bus.clone();
+        let mut replies = Replies::new(&bus, ticket);
+        let decided = self.decide(ticket, delivery, &mut replies).await;
+        let (name, settlement, outcome) = match decided {
+            Ok(Decision::Answered(reply)) => {
+                let outcome = Outcome::answer(&reply)?;
+                ("done", Settlement::Ack, self.record(ticket, outcome).await?)
+            }
+            Ok(Decision::Known(outcome)) => ("stored", Settlement::Ack, outcome),
+            Err(error) => {
+                let Some(code) = error.code() else {
+                    return Err(error);
+                };
+                let outcome = Outcome::error(code, error.to_string(), ticket.request.id)?;
+                let outcome = self.record(ticket, outcome).await?;
+                (error.name(), error.settlement(), outcome)
+            }
+        };
+        replies.finish(&outcome).await?;
+        Ok((name, settlement))
+    }
+
+    async fn decide(
+        &mut self,
+        ticket: &Ticket,
+        delivery: &Delivery,
+        replies: &mut Replies<'_>,
+    ) -> Result<Decision, JobError> {
+        if ticket.attempt > MAX_ATTEMPTS {
+            return Err(JobError::TooManyAttempts);
+        }
+        let job = Job::read(ticket, delivery)?;
+        let bus = &self.bus;
+        if let Some(known) = insist(|| outcome::find(bus, ticket)).await? {
+            return Ok(Decision::Known(known));
+        }
+        replies.started(self.status.now().model.as_deref()).await?;
+        let began = Instant::now();
+        let answered = timeout_at(job.deadline, self.generate(ticket, &job, replies)).await;
+        let reply = answered.unwrap_or(Err(JobError::DeadlineExceeded))?;
+        self.status.served(began.elapsed());
+        Ok(Decision::Answered(reply))
+    }
+
+    /// Stores the outcome, as often as it takes while the job is held; returns the one that counts.
+    async fn record(&self, ticket: &Ticket, outcome: Outcome) -> Result<Outcome, JobError> {
+        let bus = &self.bus;
+        let mut outcome = outcome;
+        loop {
+            match insist(|| outcome::store(bus, ticket, &outcome)).await {
+                Ok(true) => return Ok(outcome),
+                Ok(false) => {}
+                Err(BusError::TooLarge) => {
+                    let error = ModelError::Failed("its answer is too long to be sent");
+                    let id = ticket.request.id;
+                    outcome = Outcome::error(ErrorCode::ModelFailed, error.to_string(), id)?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(known) = insist(|| outcome::find(bus, ticket)).await? {
+                return Ok(known);
+            }
+            // It was there and is not any more: its hour has passed. Ours is the outcome then.
+        }
+    }
+
+    /// Calls llama.cpp until it answers, or has been away for too long.
+    async fn generate(
+        &mut self,
+        ticket: &Ticket,
+        job: &Job,
+        replies: &mut Replies<'_>,
+    ) -> Result<Reply, JobError> {
+        let request = chat::completion_request(&job.chat, ticket.request.id)?;
+        let gone = Instant::now() + self.llama_gone;
+        let mut wait = SHORTEST_WAIT;
+        loop {
+            let ended = self.call(ticket, request.clone(), replies).await;
+            match ended {
+                Err(JobError::Model(ModelError::NotThere(reason)))
+                    if Instant::now() + wait < gone =>
+                {
+                    tracing::warn!(chat_id = %ticket.request.id, reason, "llama.cpp is away, trying again");
+                    self.status.missed_llama();
+                    sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn call(
+        &mut self,
+        ticket: &Ticket,
+        request: Bytes,
+        replies: &mut Replies<'_>,
+    ) -> Result<Reply, JobError> {
+        if self.slot_unsure || ticket.attempt > 1 {
+            while !self.llama.is_idle().await? {
+                sleep(SHORTEST_WAIT).await;
+            }
+        }
+        let began = Instant::now();
+        self.slot_unsure = true; // Until the call has ended well: it may be dropped anywhere below.
+        let mut completion = match self.llama.complete(request).await {
+            Ok(completion) => completion,
+            Err(error) => {
+                self.slot_unsure = !matches!(error, ModelError::ContextExceeded);
+                return Err(error.into());
+            }
+        };
+        let mut answer = Answer::default();
+        let mut has_text = false;
+        while !answer.has_told_all() {
+            let events = match completion.next().await {
+                Ok(Some(events)) => events,
+                Ok(None) => break,
+                // All its text is here; only the counts are missing.
+                Err(_) if answer.is_finished() => break,
+                Err(error) => return Err(error.into()),
+            };
+            for data in events {
+                if let Some(piece) = answer.push(&data)? {
+                    if !std::mem::replace(&mut has_text, true) {
+                        let seconds = began.elapsed().as_secs_f64();
+                        self.metrics.first_token_seconds.observe(seconds);
+                    }
+                    replies.token(piece).await?;
+                }
+            }
+        }
+        completion.close().await;
+        self.metrics
+            .tokens
+            .inc_by(answer.completion_tokens().unwrap_or_default());
+        let reply = answer.into_reply(ticket.request.id)?;
+        self.slot_unsure = false;
+        Ok(reply)
+    }
+}
+
+enum Decision {
+    Answered(Reply),
+    Known(Outcome),
+}
+
+/// Asks the bus again and again; the lease, the deadline or the stop ends it. Only what can never succeed
+/// is an error.
+async fn insist<T, F>(ask: impl Fn() -> F) -> Result<T, BusError>
+where
+    F: Future<Output = Result<T, BusError>>,
+{
+    let mut wait = SHORTEST_WAIT;
+    loop {
+        match ask().await {
+            Err(BusError::TooLarge) => return Err(BusError::TooLarge),
+            Err(error) => {
+                tracing::warn!(%error, "the outcomes cannot be reached, trying again");
+                sleep(wait).await;
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+            done => return done,
+        }
+    }
+}

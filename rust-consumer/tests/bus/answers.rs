@@ -1,0 +1,227 @@
+//! What a requester hears when all goes well.
+
+use serde_json::{Value, json};
+
+use crate::support::{Bus, Consumer, PATIENCE, Request, Standin, until};
+
+fn sequence(heard: &[crate::support::Heard]) -> Vec<(&str, u64)> {
+    heard
+        .iter()
+        .map(|heard| (heard.event.as_str(), heard.seq))
+        .collect()
+}
+
+/// Who asked for nothing more hears exactly one message: the whole answer, which is stored as well.
+#[tokio::test]
+async fn a_request_is_answered_with_one_message() {
+    let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "3"]).await);
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let request = Request::new("Hi");
+    let mut hearing = bus.approve(&request).await;
+    let heard = hearing.next().await;
+    assert_eq!(
+        (heard.event.as_str(), heard.attempt, heard.seq),
+        ("done", 1, 0)
+    );
+    assert_eq!(
+        heard.headers.get("Chat-Id").unwrap().as_str(),
+        request.id.to_string()
+    );
+    assert!(
+        heard
+            .headers
+            .get("traceparent")
+            .unwrap()
+            .as_str()
+            .starts_with("00-0af7")
+    );
+    assert_eq!(
+        heard.body,
+        json!({
+            "response": "echo: Hi word word", "id": request.id.to_string(), "refused": false,
+            "model": "standin", "finish_reason": "stop",
+            "usage": {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13},
+        })
+    );
+    assert!(hearing.is_quiet().await);
+    assert_eq!(bus.stored(&request).await, Some(heard.body));
+    until("CHAT is empty", async || {
+        (bus.waiting().await == 0).then_some(())
+    })
+    .await;
+    consumer.stop().await;
+}
+
+/// `state` adds `started`, numbered from 0; the final event's number is the count of those before.
+#[tokio::test]
+async fn who_wants_states_hears_started_and_done() {
+    let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "3"]).await);
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let mut hearing = bus.approve(&Request::hearing("Hi", "state")).await;
+    let heard = hearing.all().await;
+    assert_eq!(sequence(&heard), [("started", 0), ("done", 1)]);
+    assert_eq!(heard[0].body["model"], "standin");
+    assert!(hearing.is_quiet().await);
+    consumer.stop().await;
+}
+
+/// `token` adds every piece between them, and the empty message without headers that ends the stream.
+#[tokio::test]
+async fn who_wants_tokens_hears_each_and_the_end() {
+    let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "3"]).await);
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let mut hearing = bus.approve(&Request::hearing("Größe 🙂", "token")).await;
+    let heard = hearing.all().await;
+    assert_eq!(
+        sequence(&heard),
+        [
+            ("started", 0),
+            ("token", 1),
+            ("token", 2),
+            ("token", 3),
+            ("done", 4)
+        ]
+    );
+    let pieces: String = heard[1..4]
+        .iter()
+        .map(|heard| heard.body["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(pieces, "echo: Größe 🙂 word word");
+    assert_eq!(heard[4].body["response"], json!(pieces));
+    let end = hearing.message().await;
+    assert!(end.payload.is_empty() && end.headers.is_none());
+    consumer.stop().await;
+}
+
+/// A request that comes again after it was done is answered with what is stored; nothing is generated.
+#[tokio::test]
+async fn a_repeat_after_the_answer_makes_no_second_generation() {
+    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let request = Request::hearing("Hi", "state");
+    let first = bus.approve(&request).await.all().await;
+    until("CHAT is empty", async || {
+        (bus.waiting().await == 0).then_some(())
+    })
+    .await;
+    let again = bus.approve(&request).await.all().await;
+    assert_eq!(sequence(&again), [("done", 0)]);
+    assert_eq!(again[0].body, first[1].body);
+    assert_eq!(model.outcomes().await, ["done"]);
+    consumer.stop().await;
+}
+
+/// An outcome that somebody else stored while the model wrote is the one that counts.
+#[tokio::test]
+async fn the_stored_outcome_wins() {
+    let bus = Bus::start().await;
+    let model = Standin::start(&["--tokens", "10", "--token-seconds", "0.1"]).await;
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let request = Request::new("Hi");
+    let mut hearing = bus.approve(&request).await;
+    model.writes(1).await;
+    let other = json!({"response": "another's", "id": request.id.to_string(), "later": 1});
+    let context = bus.context();
+    context
+        .publish(request.result(), other.to_string().into())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    let heard = hearing.next().await;
+    assert_eq!((heard.event.as_str(), &heard.body), ("done", &other));
+    assert_eq!(bus.stored(&request).await, Some(other));
+    consumer.stop().await;
+}
+
+/// Many requests are answered one at a time, each with its own answer, in the order of their approval.
+#[tokio::test]
+async fn two_requests_are_never_open_at_once() {
+    let bus = Bus::start().await;
+    let model = Standin::start(&["--tokens", "3", "--token-seconds", "0.01"]).await;
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let mut hearings = Vec::new();
+    for number in 0..12 {
+        hearings.push(
+            bus.approve(&Request::new(&format!("question {number}")))
+                .await,
+        );
+    }
+    for (number, hearing) in hearings.iter_mut().enumerate() {
+        let heard = hearing.next().await;
+        assert_eq!(
+            heard.body["response"],
+            format!("echo: question {number} word word")
+        );
+    }
+    let log = model.log().await;
+    assert_eq!(log["most_open"], 1);
+    assert_eq!(log["generations"].as_array().unwrap().len(), 12);
+    consumer.stop().await;
+}
+
+/// Two workers share one stream, and no request is answered twice.
+#[tokio::test]
+async fn more_workers_answer_more_at_once() {
+    let bus = Bus::start().await;
+    let (one, two) = tokio::join!(
+        Standin::start(&["--token-seconds", "0.05"]),
+        Standin::start(&["--token-seconds", "0.05"])
+    );
+    let consumers = [
+        Consumer::start(&bus, one.port, &[]),
+        Consumer::start(&bus, two.port, &[]),
+    ];
+    for consumer in &consumers {
+        consumer.is_ready().await;
+    }
+    let mut hearings = Vec::new();
+    for number in 0..8 {
+        hearings.push(bus.approve(&Request::new(&number.to_string())).await);
+    }
+    for hearing in &mut hearings {
+        assert_eq!(hearing.next().await.event, "done");
+    }
+    let (one, two) = (one.outcomes().await.len(), two.outcomes().await.len());
+    assert_eq!(one + two, 8);
+    assert!(one > 0 && two > 0, "{one} and {two}");
+    for consumer in consumers {
+        consumer.stop().await;
+    }
+}
+
+/// It says that it is ready when bus, stream and model are there, on its port and on the bus alike.
+#[tokio::test]
+async fn readiness_is_told() {
+    let bus = Bus::bare().await;
+    let mut beats = bus.client.subscribe("chat.event.consumer").await.unwrap();
+    let model = Standin::start(&[]).await;
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let unready = until("it listens", async || consumer.get("/readyz").await).await;
+    assert_eq!(unready.0, 503);
+    assert_eq!(consumer.get("/healthz").await.unwrap().0, 200);
+    bus.provision().await;
+    consumer.is_ready().await;
+    let ready = async {
+        loop {
+            let beat = futures_util::StreamExt::next(&mut beats).await.unwrap();
+            let beat: Value = serde_json::from_slice(&beat.payload).unwrap();
+            if beat["ready"] == true {
+                return beat;
+            }
+        }
+    };
+    let beat = tokio::time::timeout(PATIENCE, ready).await.unwrap();
+    assert_eq!(
+        (&beat["part"], &beat["model"]),
+        (&json!("consumer"), &json!("standin"))
+    );
+    bus.approve(&Request::new("Hi")).await.next().await;
+    let page = until("it is counted", async || {
+        let (_, page) = consumer.get("/metrics").await?;
+        page.contains("stile_consumer_jobs_total{outcome=\"done\"} 1")
+            .then_some(page)
+    });
+    assert!(page.await.contains("stile_consumer_tokens_total 8"));
+    consumer.stop().await;
+}

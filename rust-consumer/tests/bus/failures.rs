@@ -1,0 +1,222 @@
+//! What a requester hears when something goes wrong.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Bus, Consumer, Heard, Request, Standin, free_port, until};
+
+fn assert_error(heard: &Heard, code: &str, status: u16) {
+    assert_eq!(heard.event, "error");
+    let header = |name: &str| heard.headers.get(name).unwrap().as_str().to_owned();
+    assert_eq!(header("Nats-Service-Error"), code);
+    assert_eq!(header("Nats-Service-Error-Code"), status.to_string());
+    assert_eq!(heard.body["error"]["code"], code);
+    assert_eq!(heard.body["error"]["final"], true);
+}
+
+async fn is_empty(bus: &Bus) {
+    until("CHAT is empty", async || {
+        (bus.waiting().await == 0).then_some(())
+    })
+    .await;
+}
+
+/// What cannot be read is answered, stored as the request's outcome, terminated and counted.
+#[tokio::test]
+async fn a_malformed_message_is_answered_and_terminated() {
+    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    for body in ["{", "[]", r#"{"messages": []}"#, "\u{0}"] {
+        let request = Request {
+            body: body.to_owned(),
+            ..Request::hearing("", "token")
+        };
+        let mut hearing = bus.approve(&request).await;
+        let heard = hearing.next().await;
+        assert_error(&heard, "malformed_message", 500);
+        assert!(
+            hearing.message().await.payload.is_empty(),
+            "the stream is ended"
+        );
+        assert_eq!(bus.stored(&request).await, Some(heard.body));
+    }
+    is_empty(&bus).await;
+    assert_eq!(model.outcomes().await, [""; 0]);
+    let (_, page) = consumer.get("/metrics").await.unwrap();
+    assert!(
+        page.contains("jobs_total{outcome=\"malformed_message\"} 4"),
+        "{page}"
+    );
+    consumer.stop().await;
+}
+
+/// Nothing is sent to a subject that is no reply subject, whoever named it; the message is terminated.
+#[tokio::test]
+async fn a_bad_reply_subject_hears_nothing() {
+    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let request = Request {
+        reply_to: "chat.result.alice.other".to_owned(),
+        ..Request::new("Hi")
+    };
+    let mut hearing = bus.approve(&request).await;
+    is_empty(&bus).await;
+    assert!(hearing.is_quiet().await);
+    assert_eq!(bus.stored(&request).await, None);
+    assert_eq!(model.outcomes().await, [""; 0]);
+    let (_, page) = consumer.get("/metrics").await.unwrap();
+    assert!(
+        page.contains("jobs_total{outcome=\"reply_not_allowed\"} 1"),
+        "{page}"
+    );
+    consumer.stop().await;
+}
+
+/// A request whose deadline has passed in the queue never reaches the model.
+#[tokio::test]
+async fn an_expired_request_is_not_generated() {
+    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let request = Request {
+        deadline: Duration::ZERO,
+        ..Request::new("Hi")
+    };
+    assert_error(
+        &bus.approve(&request).await.next().await,
+        "deadline_exceeded",
+        504,
+    );
+    assert_eq!(model.outcomes().await, [""; 0]);
+    consumer.stop().await;
+}
+
+/// A deadline that passes while the model writes ends the call, and the slot is free for the next.
+#[tokio::test]
+async fn a_deadline_ends_the_generation() {
+    let bus = Bus::start().await;
+    let model = Standin::start(&["--tokens", "100", "--token-seconds", "0.1"]).await;
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    consumer.is_ready().await;
+    let request = Request {
+        deadline: Duration::from_millis(1500),
+        ..Request::new("Hi")
+    };
+    assert_error(
+        &bus.approve(&request).await.next().await,
+        "deadline_exceeded",
+        504,
+    );
+    until("the call is dropped", async || {
+        (model.outcomes().await == ["cancelled"]).then_some(())
+    })
+    .await;
+    consumer.stop().await;
+}
+
+/// A message that was delivered three times without an end is given up, unread, at the fourth.
+#[tokio::test]
+async fn the_fourth_delivery_is_the_last() {
+    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
+    let request = Request::new("Hi");
+    let mut hearing = bus.approve(&request).await;
+    let context = bus.context();
+    let consumer: async_nats::jetstream::consumer::PullConsumer = context
+        .get_consumer_from_stream("worker", "CHAT")
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        let batch = consumer.fetch().max_messages(1).messages().await;
+        let message = futures_util::StreamExt::next(&mut batch.unwrap()).await;
+        let nak = async_nats::jetstream::AckKind::Nak(None);
+        message
+            .unwrap()
+            .unwrap()
+            .double_ack_with(nak)
+            .await
+            .unwrap();
+    }
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let heard = hearing.next().await;
+    assert_error(&heard, "too_many_attempts", 500);
+    assert_eq!(heard.attempt, 4);
+    assert_eq!(model.outcomes().await, [""; 0]);
+    is_empty(&bus).await;
+    consumer.stop().await;
+}
+
+/// An error answer and a stream that breaks off are the model's failure; the next request is answered.
+#[tokio::test]
+async fn a_model_that_fails_is_told_and_the_next_is_answered() {
+    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    for fault in [
+        json!({"status": 500, "times": 1}),
+        json!({"cut_after": 3, "times": 1}),
+    ] {
+        model.fault(fault).await;
+        let request = Request::new("Hi");
+        let heard = bus.approve(&request).await.next().await;
+        assert_error(&heard, "model_failed", 502);
+        assert_eq!(bus.stored(&request).await, Some(heard.body));
+        assert_eq!(
+            bus.approve(&Request::new("Hi")).await.next().await.event,
+            "done"
+        );
+    }
+    is_empty(&bus).await;
+    consumer.stop().await;
+}
+
+/// While llama.cpp loads its model, nothing is lost: the request waits and is answered.
+#[tokio::test]
+async fn a_loading_model_is_waited_for() {
+    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
+    model.fault(json!({"loading": true})).await;
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let mut hearing = bus.approve(&Request::new("Hi")).await;
+    assert!(hearing.is_quiet().await);
+    model.fault(json!({"loading": false})).await;
+    assert_eq!(hearing.next().await.event, "done");
+    // The same in the middle of its life: 503 counts as not there yet.
+    model.fault(json!({"status": 503, "times": 2})).await;
+    assert_eq!(
+        bus.approve(&Request::new("Hi")).await.next().await.event,
+        "done"
+    );
+    consumer.stop().await;
+}
+
+/// A llama.cpp that is gone and comes back is waited for while the job is held.
+#[tokio::test]
+async fn a_model_that_comes_back_answers_the_held_request() {
+    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    consumer.is_ready().await;
+    let port = model.port;
+    model.kill().await;
+    let mut hearing = bus.approve(&Request::hearing("Hi", "state")).await;
+    assert_eq!(hearing.next().await.event, "started");
+    assert!(hearing.is_quiet().await);
+    let model = Standin::start_on(port, &[]).await;
+    let heard = hearing.next().await;
+    assert_eq!((heard.event.as_str(), heard.attempt), ("done", 1));
+    assert_eq!(model.outcomes().await, ["done"]);
+    consumer.stop().await;
+}
+
+/// One that stays away is told after the limit.
+#[tokio::test]
+async fn a_model_that_stays_away_is_told() {
+    let bus = Bus::start().await;
+    let consumer = Consumer::start(&bus, free_port(), &["--llama-gone-seconds=1"]);
+    let heard = bus.approve(&Request::new("Hi")).await.next().await;
+    assert_error(&heard, "model_unavailable", 502);
+    let (_, body) = consumer.get("/readyz").await.unwrap();
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert!(
+        body["reason"].as_str().unwrap().contains("llama.cpp"),
+        "{body}"
+    );
+    consumer.stop().await;
+}
