@@ -384,6 +384,14 @@ async def test_a_direct_repeat_is_in_progress(system):
     assert str(error.id) == str(ids.keyed_id("alice", "k"))
 
 
+async def test_a_key_has_one_place_in_all_lanes(system):
+    """The same key in another lane is the same request: it runs once."""
+    await system.direct({"prompt": "hi"}, Chat_Key="k")
+    error = error_of(await system.direct({"prompt": "hi"}, Chat_Key="k", Chat_Lane="batch"))
+    assert error.code is ErrorCode.IN_PROGRESS
+    assert len(system.streams.chat) == 1
+
+
 async def test_a_key_finds_its_outcome(system):
     """A repeat under a key gets what is stored, byte for byte; another body under it is a conflict."""
     [first] = await system.direct({"prompt": "darn"}, Chat_Key="k")

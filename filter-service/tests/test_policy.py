@@ -1,10 +1,15 @@
 """A wrong policy stops the start with file, line and reason; a right one is read whole."""
 
+from pathlib import Path
+
 import pytest
 
-from stile_filter.config import default_policy
+from stile_filter.config import Settings, default_policy
 from stile_filter.errors import PolicyError
-from stile_filter.policy import Action, Policy
+from stile_filter.keywords import KeywordMatcher
+from stile_filter.policy import Action, Policy, PolicyDocument
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 WRONG = {
     "unknown key": ("limits:\n  messages: 3\n  prompt_charz: 4\n", 3, "limits.prompt_charz"),
@@ -100,6 +105,31 @@ def test_scanner_names(policy_file):
         ("PromptInjection", "prompt_injection", 2),
         ("NoMaths", "maths", 3),
     ]
+
+
+def test_the_documented_example(tmp_path):
+    """The worked example of docs/policy.md can be read and does what the page says."""
+    page = (DOCS / "policy.md").read_text().partition("## A worked example")[2]
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "policy.yml").write_text(example)
+    (tmp_path / "wordlists").symlink_to(default_policy().parent / "wordlists")
+    policy = Policy(tmp_path / "policy.yml")
+    matcher = KeywordMatcher(policy.phrases)
+    assert matcher.find("How do I glue a butt joint?") == set()
+    [exam] = matcher.find("What comes in Exam  2031?")
+    assert policy.refusal(policy.keywords[exam].category) == "Ask your teacher about the exam."
+
+
+def test_every_key_is_documented():
+    """docs/policy.md has a row for each key of the file's top level."""
+    page = (DOCS / "policy.md").read_text()
+    assert [name for name in PolicyDocument.model_fields if f"| `{name}" not in page] == []
+
+
+def test_every_variable_is_documented():
+    """docs/configuration.md has a row for each variable."""
+    page = (DOCS / "configuration.md").read_text()
+    assert [name for name in Settings.model_fields if f"| `STILE_{name.upper()}`" not in page] == []
 
 
 def test_topics_join_the_system_prompt(policy_file):

@@ -163,6 +163,10 @@ class Handler:
             stored = await self._streams.outcome(envelope.result_subject)
             if stored:
                 return self._repeat(stored, envelope, answers)
+            # Under its key a request has one place, whichever lane it is sent to again.
+            for subject in envelope.other_lanes:
+                if waiting := await self._streams.waiting(subject):
+                    return self._already(waiting, envelope, answers)
         verdict = await self._decider.decide(request)
         if verdict.state is State.ALLOW:
             return await self._approve(request, envelope, answers)

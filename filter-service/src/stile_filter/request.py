@@ -57,6 +57,11 @@ class Envelope:
         return subjects.approved(self.lane, self.client, self.id)
 
     @property
+    def other_lanes(self) -> list[str]:
+        """Where CHAT would keep it had it been sent to another lane."""
+        return [subjects.approved(lane, self.client, self.id) for lane in Lane if lane is not self.lane]
+
+    @property
     def result_subject(self) -> str:
         """Where CHAT_RESULT keeps its outcome."""
         return subjects.result(self.client, self.id)
