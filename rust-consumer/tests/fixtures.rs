@@ -1,5 +1,7 @@
 //! The fixtures of `contracts/` that Python and Rust must both pass.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // a failing helper is a failing test
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use stile_consumer::error::ErrorCode;
 use stile_consumer::messages::{
     Accepted, ApprovedChat, ErrorReply, Heartbeat, Message, Reply, Started, Token,
 };
+use stile_consumer::{headers, subjects};
 
 fn v1() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/fixtures/v1")
@@ -75,7 +78,6 @@ fn names_are_spelt_as_in_python() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/src/stile_contracts");
         fs::read_to_string(path.join(file)).unwrap()
     };
-    use stile_consumer::{headers, subjects};
     for name in [
         headers::CHAT_ID,
         headers::CHAT_CLIENT,

@@ -1,5 +1,13 @@
 //! The consumer between a real nats-server and a stand-in for llama.cpp.
 
+// A failing helper is a failing test.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
 mod answers;
 mod failures;
 mod holding;

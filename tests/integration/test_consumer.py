@@ -1,0 +1,214 @@
+"""The built consumer under the project's own permissions, before a stand-in model."""
+
+import json
+import signal
+import time
+from uuid import UUID
+
+import httpx
+import pytest
+
+from harness.ports import free_port
+from harness.process import BIN, Process
+from harness.standin import Standin
+from harness.wait import until
+from stile_contracts import headers, subjects
+from stile_contracts.ids import new_id
+from stile_contracts.messages import ApprovedChat, ErrorReply, Heartbeat, Reply, Role, Turn
+
+
+class Consumer:
+    """``stile-consumer`` as a process of its own; ``start`` may be called again after ``kill``."""
+
+    def __init__(self, folder, bus, model):
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self._log = folder / "consumer.log"
+        self._settings = {
+            **bus.environment("consumer"),
+            "STILE_LLAMA_URL": model.url,
+            "STILE_CONSUMER_PORT": str(port),
+        }
+
+    async def start(self):
+        self.process = Process(BIN / "stile-consumer", log=self._log, env=self._settings)
+        await until(self._is_ready, what="the consumer is ready")
+        return self
+
+    async def _is_ready(self):
+        async with httpx.AsyncClient() as client:
+            try:
+                return (await client.get(f"{self.url}/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+
+class Requester:
+    """Approves as the filter does, and hears the answers as the gateway does."""
+
+    def __init__(self, bus):
+        self._bus = bus
+
+    async def start(self):
+        self._filter = await self._bus.connect("filter")
+        self._gateway = await self._bus.connect("gateway")
+        return self
+
+    async def approve(self, prompt, *, events="none"):
+        chat_id = new_id()
+        reply_to = f"{subjects.GATEWAY_INBOX}.test.{chat_id}"
+        hearing = await self._gateway.subscribe(reply_to)
+        await self._gateway.flush()
+        approved = ApprovedChat(messages=[Turn(role=Role.USER, content=prompt)])
+        await self._filter.jetstream().publish(
+            subjects.approved(subjects.Lane.INTERACTIVE, "http-test", chat_id),
+            approved.model_dump_json(exclude_none=True).encode(),
+            headers={
+                headers.CHAT_ID: str(chat_id),
+                headers.CHAT_CLIENT: "http-test",
+                headers.CHAT_LANE: "interactive",
+                headers.CHAT_DEADLINE: str(int((time.time() + 60) * 1000)),
+                headers.CHAT_EVENTS: events,
+                headers.CHAT_REPLY_TO: reply_to,
+                headers.CHAT_BODY_SHA256: "00" * 32,
+            },
+        )
+        return chat_id, hearing
+
+    async def stored(self, chat_id: UUID):
+        subject = f"$JS.API.DIRECT.GET.CHAT_RESULT.{subjects.result('http-test', chat_id)}"
+        return (await self._filter.request(subject, b"", timeout=5)).data
+
+
+@pytest.fixture
+async def model(tmp_path):
+    """A stand-in that writes two seconds long."""
+    standin = await Standin(tmp_path, tokens=20, token_seconds=0.1).start()
+    yield standin
+    standin.stop()
+
+
+@pytest.fixture
+async def consumer(tmp_path, bus, model):
+    """The consumer, ready."""
+    consumer = await Consumer(tmp_path, bus, model).start()
+    yield consumer
+    consumer.process.stop()
+
+
+@pytest.fixture
+async def requester(bus):
+    """Who approves requests and hears the answers."""
+    return await Requester(bus).start()
+
+
+async def hear_all(hearing):
+    """Return every event up to the final one, as (event, attempt, seq, body)."""
+    heard = []
+    while not heard or heard[-1][0] not in {"done", "error"}:
+        message = await hearing.next_msg(timeout=30)
+        said = message.headers
+        attempt, seq = int(said[headers.CHAT_ATTEMPT]), int(said[headers.CHAT_SEQ])
+        heard.append((said[headers.CHAT_EVENT], attempt, seq, message.data))
+    return heard
+
+
+async def test_the_answer_comes_with_the_permissions_it_has(consumer, requester):
+    """Pull, progress, store, events, reply, acknowledge: each is allowed, and the body is the contract's."""
+    chat_id, hearing = await requester.approve("Why?", events="token")
+    heard = await hear_all(hearing)
+    assert [event for event, *_ in heard] == ["started", *["token"] * 20, "done"]
+    assert [seq for _, _, seq, _ in heard] == list(range(22))
+    reply = Reply.model_validate_json(heard[-1][3])
+    assert (reply.id, reply.model, reply.finish_reason) == (chat_id, "standin", "stop")
+    assert reply.response == "".join(json.loads(body)["text"] for _, _, _, body in heard[1:-1])
+    end = await hearing.next_msg(timeout=5)
+    assert (end.data, end.headers) == (b"", None)
+    assert await requester.stored(chat_id) == heard[-1][3]
+    assert "Permissions Violation" not in consumer.process.output()
+
+
+async def test_a_consumer_killed_in_mid_answer_loses_nothing(consumer, requester, model):
+    """Kill -9 while it writes, then a start: the second attempt writes the same words, and ends."""
+    _, hearing = await requester.approve("still there?", events="state")
+    await until(lambda: _writing(model), what="the model writes")
+    consumer.process.kill()
+    await consumer.start()
+    heard = await hear_all(hearing)
+    assert [(event, attempt, seq) for event, attempt, seq, _ in heard] == [
+        ("started", 1, 0),
+        ("started", 2, 0),
+        ("done", 2, 1),
+    ]
+    log = await model.log()
+    assert [generation["outcome"] for generation in log["generations"]] == ["cancelled", "done"]
+    assert len({generation["seed"] for generation in log["generations"]}) == 1
+    assert log["most_open"] == 1
+
+
+async def test_sigterm_finishes_the_job_in_hand(consumer, requester, model):
+    """SIGTERM in mid-answer: the answer is finished, nothing more is taken, the exit code is 0."""
+    _, first = await requester.approve("first")
+    _, second = await requester.approve("second")
+    await until(lambda: _writing(model), what="the model writes")
+    consumer.process.signal(signal.SIGTERM)
+    assert (await hear_all(first))[-1][0] == "done"
+    await until(lambda: consumer.process.exit_code is not None, what="it ends")
+    assert consumer.process.exit_code == 0
+    assert await model.prompts() == ["first"]
+    await consumer.start()
+    assert (await hear_all(second))[-1][0] == "done"
+
+
+@pytest.mark.usefixtures("consumer")
+async def test_errors_are_the_contracts(requester, model):
+    """An error's body and headers are what Python reads."""
+    async with httpx.AsyncClient() as client:
+        await client.post(f"{model.url}/standin/faults", json={"status": 500, "times": 1})
+    chat_id, hearing = await requester.approve("Why?")
+    message = await hearing.next_msg(timeout=30)
+    assert message.headers[headers.NATS_ERROR] == "model_failed"
+    assert message.headers[headers.NATS_ERROR_CODE] == "502"
+    error = ErrorReply.model_validate_json(message.data).error
+    assert (error.id, error.final) == (chat_id, True)
+
+
+@pytest.mark.usefixtures("consumer")
+async def test_heartbeats_are_the_contracts(bus):
+    """What it says of itself every two seconds is what the gateway and the filter read."""
+    gateway = await bus.connect("gateway")
+    beats = await gateway.subscribe(subjects.CONSUMER_HEARTBEAT)
+    beat = Heartbeat.model_validate_json((await beats.next_msg(timeout=10)).data)
+    assert (beat.part, beat.ready, beat.model) == ("consumer", True, "standin")
+
+
+async def test_the_log_has_no_prompt_and_no_secret(bus, consumer, requester):
+    """What people ask, and what the service logs in with, stand in no log line."""
+    _, hearing = await requester.approve("a very private question")
+    await hear_all(hearing)
+    seed = (bus.seeds / "consumer.nk").read_text().strip()
+    output = consumer.process.output()
+    assert "chat_id" in output
+    assert "private" not in output
+    assert seed not in output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("STILE_LLAMA_URL", "https://far.away"),
+        ("STILE_CONSUMER_PORT", "70000"),
+        ("STILE_NATS_NKEY_FILE", "/nowhere"),
+        ("STILE_CONCURRENCY", "0"),
+    ],
+)
+async def test_a_bad_setting_stops_the_start_by_its_name(tmp_path, variable, value):
+    """A wrong value ends the process at once, and the message names the variable."""
+    with Process(BIN / "stile-consumer", log=tmp_path / "log", env={variable: value}) as process:
+        await until(lambda: process.exit_code is not None, what="it ends")
+        assert process.exit_code == 2
+        assert variable in process.output()
+
+
+async def _writing(model):
+    generations = (await model.log())["generations"]
+    return generations and generations[-1]["tokens"] > 0
