@@ -4,6 +4,7 @@ huggingface_hub downloads into a folder of drafts, where an interrupted download
 file whose SHA-256 is right moves to its place.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -50,6 +51,8 @@ def pull(catalogue: Catalogue, model: Model, show: Callable[[str], None]) -> Pat
         raise
     draft.replace(place)
     shutil.rmtree(drafts)
+    with contextlib.suppress(OSError):  # another download is on its way
+        drafts.parent.rmdir()
     return place
 
 

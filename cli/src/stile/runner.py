@@ -27,7 +27,7 @@ HEALTHY_SECONDS = 60.0
 MOST_DEATHS = 5
 DEATHS_WITHIN = 90.0
 """A part that dies ``MOST_DEATHS`` times within these seconds is given up."""
-_ASK_EVERY = 0.1
+_ASK_EVERY = 0.2
 
 
 class Runner:
@@ -162,8 +162,9 @@ class Runner:
         Raises:
             PartError: nobody answers there.
         """
-        if not await _answers(self.part.ready_url):
-            raise PartError(f"{self.part.name}: nobody answers on {self.part.ready_url}")
+        async with _client() as client:
+            if not await _answers(client, self.part.ready_url):
+                raise PartError(f"{self.part.name}: nobody answers on {self.part.ready_url}")
         self._become(PartState.EXTERNAL)
         self.ready.set()
         await asyncio.Event().wait()  # until cancelled: there is nothing to keep
@@ -181,10 +182,11 @@ class Runner:
 
     async def _await_readiness(self) -> None:
         deadline = time.monotonic() + self.part.ready_within
-        while not await _answers(self.part.ready_url):
-            if time.monotonic() > deadline:
-                raise self._error(f"{self.part.name} is not ready after {self.part.ready_within:g} s")
-            await asyncio.sleep(_ASK_EVERY)
+        async with _client() as client:
+            while not await _answers(client, self.part.ready_url):
+                if time.monotonic() > deadline:
+                    raise self._error(f"{self.part.name} is not ready after {self.part.ready_within:g} s")
+                await asyncio.sleep(_ASK_EVERY)
         self._become(PartState.RUNNING, process=self._process)
         self.ready.set()
 
@@ -204,11 +206,14 @@ class Runner:
         return PartError(message, self.log.last_lines)
 
 
-async def _answers(url: str) -> bool:
+def _client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(timeout=5.0, trust_env=False)  # loopback is not reached through a proxy
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
     try:
-        async with httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
-            return (await client.get(url)).status_code == 200
-    except (httpx.HTTPError, OSError):
+        return (await client.get(url)).status_code == 200
+    except httpx.HTTPError:
         return False
 
 

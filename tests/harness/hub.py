@@ -1,0 +1,69 @@
+"""A small Hugging Face hub on loopback: one file, with what its client asks for, and faults."""
+
+import hashlib
+import http.server
+import threading
+from typing import Self
+
+
+class Hub:
+    """Serves ``content`` as ``repository/file``; ``ranges`` records what was asked for.
+
+    Args:
+        content: the file's bytes.
+        file: its name; every other is a 404.
+    """
+
+    def __init__(self, content: bytes, file: str) -> None:
+        self.content = content
+        self.file = file
+        self.cut_at: int | None = None
+        """Break off before this byte of the file, whatever part of it was asked for."""
+        self.ranges: list[str | None] = []
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(hub) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805 -- `self` is the handler's
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self._answer(body=False)
+
+            def do_GET(self) -> None:
+                hub.ranges.append(self.headers["Range"])
+                self._answer(body=True)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def _answer(self, *, body: bool) -> None:
+                if not self.path.endswith(f"/{hub.file}"):
+                    self.send_response(404)
+                    self.send_header("X-Error-Code", "EntryNotFound")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                first = int((self.headers["Range"] or "bytes=0-")[6:].split("-")[0]) if body else 0
+                rest = hub.content[first:]
+                self.send_response(206 if first else 200)
+                self.send_header("ETag", f'"{hashlib.sha256(hub.content).hexdigest()}"')
+                self.send_header("X-Repo-Commit", "a" * 40)
+                self.send_header("Accept-Ranges", "bytes")
+                self.send_header("Content-Length", str(len(rest)))
+                if first:
+                    last = len(hub.content) - 1
+                    self.send_header("Content-Range", f"bytes {first}-{last}/{len(hub.content)}")
+                self.end_headers()
+                if body:
+                    self.wfile.write(hub.content[first : hub.cut_at])
+                    if hub.cut_at is not None:
+                        self.close_connection = True
+
+        return Handler
