@@ -261,6 +261,16 @@ async def test_sigterm_answers_what_it_holds(bus, run_filter, gateway):
     assert await chat_messages(bus) == 20
 
 
+async def test_sigterm_while_scanners_load(run_filter):
+    """A service that is told to stop before it is ready leaves with 0 and leaves no child."""
+    service = await run_filter(WORDS + "input_scanners:\n- type: Secrets\n", wait=False)
+    children = await until(lambda: psutil.Process(service.pid).children(), within=30)
+    service.signal(signal.SIGTERM)
+    await until(lambda: service.exit_code is not None, within=30)
+    assert service.exit_code == 0, service.output()
+    assert not any(child.is_running() for child in children)
+
+
 async def test_a_killed_service_leaves_no_child(bus, run_filter):
     """Kill -9 of the service ends its scanners, in the middle of a scan too."""
     service = await run_filter(OWN + "- {type: 'own_scanners:Hangs', params: {word: loop}}\n")
@@ -286,6 +296,7 @@ async def test_a_wrong_scanner_stops_the_start(run_filter):
         ({"STILE_FILTER_PORT": "http"}, "STILE_FILTER_PORT: "),
         ({"STILE_LOG_LEVEL": "loud"}, "STILE_LOG_LEVEL: "),
         ({"STILE_NATS_NKEY_FILE": "/nowhere.nk"}, "STILE_NATS_NKEY_FILE: "),
+        ({"STILE_NATS_NKEY_FILE": __file__}, "STILE_NATS_NKEY_FILE: "),
     ],
 )
 async def test_a_wrong_setting_is_named(run_filter, env, said):
@@ -339,6 +350,27 @@ async def test_the_bus_may_come_later(bus, run_filter):
     waiting.signal(signal.SIGTERM)
     await until(lambda: waiting.exit_code is not None, within=30)
     assert waiting.exit_code == 0
+
+
+async def test_a_key_the_bus_does_not_know(bus, run_filter):
+    """At the start it is a wrong setting; for a service that runs it is an outage that may end."""
+    service = await run_filter(WORDS)
+    seed = bus.seeds / "filter.nk"
+    known = seed.read_bytes()
+    bus.kill()
+    seed.unlink()
+    await bus.start()
+    await until(lambda: "uthorization" in service.output(), within=30)
+    seed.write_bytes(known)
+    early = await run_filter(WORDS, wait=False)
+    await until(lambda: early.exit_code is not None, within=30)
+    assert early.exit_code == 1
+    assert early.output().splitlines()[-1].startswith("STILE_NATS_NKEY_FILE: ")
+    assert "Traceback" not in early.output()
+    bus.kill()
+    await bus.start()
+    await until(lambda: "bus_reconnected" in service.output(), within=30)
+    assert service.exit_code is None
 
 
 async def test_memory_without_scanners(run_filter):

@@ -28,6 +28,7 @@ MAX_IN_HAND = 64
 
 _PENDING_BYTES = 32 * 1024 * 1024
 _INBOX = "_INBOX_filter"
+_AUTHORIZATION = "authorization"
 
 log = structlog.get_logger()
 
@@ -49,17 +50,19 @@ class Bus:
             reconnect_time_wait=1,
             ping_interval=10,
             connect_timeout=5,
-            error_cb=self._failed,
             disconnected_cb=self._disconnected,
             reconnected_cb=self._reconnected,
             logger=None,
             # FastDepends and its validation of arguments are of no use here, and cost a third of a message.
             apply_types=False,
         )
+        # FastStream's own callback raises some errors within nats-py's reconnection, which ends it for good.
+        self.broker._connection_kwargs["error_cb"] = self._failed  # noqa: SLF001
         self.instance = f"filter-{uuid.uuid4().hex[:12]}"
         self._tasks = BoundedTasks(MAX_IN_HAND)
         self._last_failure = ""
         self._draining = False
+        self._connected = False
         self._subscriber: Any = None
 
     @property
@@ -121,6 +124,11 @@ class Bus:
                 subjects.FILTER_HEARTBEAT, heartbeat.model_dump_json(exclude_none=True).encode()
             )
 
+    async def started(self) -> None:
+        """Wait until the server has answered for the subscriptions."""
+        await self.client.flush()
+        self._connected = True
+
     async def drain(self) -> None:
         """Take no more requests, and finish those that came, the buffered ones too."""
         self._draining = True
@@ -148,6 +156,9 @@ class Bus:
 
     async def _failed(self, error: Exception) -> None:
         reason = str(error) or type(error).__name__
+        if not self._connected and _AUTHORIZATION in reason.lower():
+            # A wrong key at the start is a wrong setting; later it may be a server that is being set up anew.
+            raise error
         if reason != self._last_failure:
             log.warning("bus_error", reason=reason)
         self._last_failure = reason

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, FilePath, ValidationError
+import nkeys
+from pydantic import Field, FilePath, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stile_filter.errors import SettingError
@@ -27,6 +28,16 @@ class Settings(BaseSettings):
     policy: Path = Field(default_factory=default_policy)
     filter_host: str = "127.0.0.1"
     filter_port: int | None = Field(None, ge=1, le=65535)
+
+    @field_validator("nats_nkey_file")
+    @classmethod
+    def _holds_a_seed(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            try:
+                nkeys.from_seed(bytearray(file.read_bytes().strip()))
+            except (OSError, nkeys.NkeysError) as error:
+                raise ValueError("it holds no seed") from error
+        return file
 
     @classmethod
     def read(cls) -> "Settings":

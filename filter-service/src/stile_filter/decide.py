@@ -102,7 +102,7 @@ class Decider:
             if self._keywords[index].action is Action.REFUSE:
                 refused.add(index)
             else:
-                self._monitor(self._keywords[index], JOINED, State.REFUSE)
+                self._monitor(self._keywords[index], places[-1], State.REFUSE)
         if not refused:
             return Verdict(State.ALLOW)
         for text, place in zip(texts, places, strict=True):

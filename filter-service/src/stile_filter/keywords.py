@@ -8,8 +8,10 @@ phrase matches anywhere.
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
@@ -43,6 +45,8 @@ class _Owners:
 
     banned: set[int] = field(default_factory=set)
     excepted: set[int] = field(default_factory=set)
+    doubtful: bool = False
+    """Whether a match may lie within an exception, or is one."""
 
 
 def normalise(text: str) -> str:
@@ -88,6 +92,9 @@ class KeywordMatcher:
                 patterns.setdefault(phrase, _Owners()).banned.add(index)
             for phrase in excepted:
                 patterns.setdefault(phrase, _Owners()).excepted.add(index)
+        exceptions = [phrase for phrase, owners in patterns.items() if owners.excepted]
+        for phrase, owners in patterns.items():
+            owners.doubtful = any(phrase in exception for exception in exceptions)
         self._owners = list(patterns.values())
         self._bounds = [(is_word(phrase[0]), is_word(phrase[-1])) for phrase in patterns]
         # An empty automaton finds nothing.
@@ -98,16 +105,34 @@ class KeywordMatcher:
     def find(self, text: str) -> set[int]:
         """Return the indexes of the lists that ``text`` has a phrase of."""
         normal = normalise(text)
-        matches = [
-            match
-            for match in self._automaton.find_matches_as_indexes(normal, overlapping=True)
-            if self._whole(normal, *match)
-        ]
-        hits = [(index, match) for match in matches for index in self._owners[match[0]].banned]
-        if not hits:
-            return set()
-        excepted = [(index, match) for match in matches for index in self._owners[match[0]].excepted]
-        return {index for index, match in hits if not _covered(index, match, excepted)}
+        found: set[int] = set()
+        doubtful: list[_Match] = []
+        for match in self._automaton.find_matches_as_indexes(normal, overlapping=True):
+            owners = self._owners[match[0]]
+            if not owners.excepted and owners.banned <= found:
+                continue
+            if self._whole(normal, *match):
+                if owners.doubtful:
+                    doubtful.append(match)
+                else:
+                    found |= owners.banned
+        return found | self._uncovered(doubtful) if doubtful else found
+
+    def _uncovered(self, matches: Sequence[_Match]) -> set[int]:
+        covers = self._covers(matches)
+        return {
+            index
+            for pattern, start, end in matches
+            for index in self._owners[pattern].banned
+            if index not in covers or not covers[index].hold(start, end)
+        }
+
+    def _covers(self, matches: Iterable[_Match]) -> "dict[int, _Cover]":
+        spans: dict[int, list[tuple[int, int]]] = {}
+        for pattern, start, end in matches:
+            for index in self._owners[pattern].excepted:
+                spans.setdefault(index, []).append((start, end))
+        return {index: _Cover(found) for index, found in spans.items()}
 
     def _whole(self, normal: str, pattern: int, start: int, end: int) -> bool:
         left, right = self._bounds[pattern]
@@ -117,7 +142,15 @@ class KeywordMatcher:
         )
 
 
-def _covered(index: int, match: _Match, excepted: Iterable[tuple[int, _Match]]) -> bool:
-    return any(
-        index == other and start <= match[1] and match[2] <= end for other, (_, start, end) in excepted
-    )
+class _Cover:
+    """The places of a list's exceptions in a text; a text can be made of nothing else, so it is searched."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        ordered = sorted(spans)
+        self._starts = [start for start, _ in ordered]
+        self._ends = list(accumulate((end for _, end in ordered), max))
+
+    def hold(self, start: int, end: int) -> bool:
+        """Tell whether one of them holds the whole of ``start`` to ``end``."""
+        before = bisect_right(self._starts, start)
+        return before > 0 and self._ends[before - 1] >= end

@@ -71,8 +71,9 @@ class Service:
         )
         try:
             await app.run()
-        except nats.errors.AuthorizationError as error:
-            raise SettingError("STILE_NATS_NKEY_FILE: the bus does not know this key") from error
+        except nats.errors.Error as error:
+            # The bus being away is waited for; what is left is a bus that turns this service down.
+            raise SettingError(f"STILE_NATS_NKEY_FILE: the bus refuses this service: {error}") from error
         finally:
             await self._stop()
 
@@ -95,8 +96,7 @@ class Service:
                 raise self._scanner_fault(error) from error
 
     async def _started(self) -> None:
-        # Only what the server has answered for is surely subscribed.
-        await self._bus.client.flush()
+        await self._bus.started()
         self._heartbeats = asyncio.create_task(self._beat())
         log.info("filter_ready", policy=self._policy.version, instance=self._bus.instance)
 
