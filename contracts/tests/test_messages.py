@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from stile_contracts import ids, subjects
 from stile_contracts.errors import ERRORS, ErrorCode
@@ -99,3 +100,12 @@ def test_replies_go_to_the_gateway_and_to_mapped_clients(subject):
 def test_no_other_reply_subject_is_allowed(subject):
     """A reply can't be turned into a request, an approval or a command to the bus."""
     assert not subjects.is_reply_allowed(subject)
+
+
+def test_an_integral_number_is_an_integer():
+    """JSON Schema takes 7.0 for an integer, and so do we; 7.5 is none, nor is a text."""
+    request = ChatRequest.model_validate_json('{"prompt": "x", "seed": 7.0, "top_k": 40}')
+    assert (request.seed, type(request.seed)) == (7, int)
+    for wrong in ("7.5", '"7"', "true", "1e400"):
+        with pytest.raises(ValidationError):
+            ChatRequest.model_validate_json(f'{{"prompt": "x", "seed": {wrong}}}')

@@ -8,12 +8,21 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from stile_contracts.errors import ERRORS, ErrorCode
 
 MAX_REFUSAL_CHARS = 500
 """Of ``refusal_message``; longer ones are no refusal but an answer of the client's own making."""
+
+
+def _integral(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+INTEGRAL = BeforeValidator(_integral)
+"""Takes an integer as JSON Schema has it: ``7.0`` is one too. It stands after the bounds, which it would
+otherwise hide from the schema."""
 
 
 class Role(StrEnum):
@@ -39,16 +48,16 @@ class Sampling(_Message):
     """llama.cpp's usual sampling parameters, by its names; one that is absent is the server's default."""
 
     temperature: Annotated[float, Field(ge=0, le=5)] | None = None
-    top_k: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    top_k: Annotated[int, Field(ge=0, le=1_000_000), INTEGRAL] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     typical_p: Annotated[float, Field(ge=0, le=1)] | None = None
     repeat_penalty: Annotated[float, Field(ge=0, le=10)] | None = None
-    repeat_last_n: Annotated[int, Field(ge=-1, le=1_000_000)] | None = None
+    repeat_last_n: Annotated[int, Field(ge=-1, le=1_000_000), INTEGRAL] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1), INTEGRAL] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000), INTEGRAL] | None = None
     """Tokens of the answer, at most."""
     stop: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(None, max_length=16)
     """Texts that end the answer where the model writes them."""
