@@ -5,14 +5,37 @@
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-UV := $(shell command -v uv 2>/dev/null || echo .stile/uv/bin/uv)
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .stile/uv/bin/uv)
+
+up: setup ## start everything in the foreground; Ctrl-C stops it
+	@.venv/bin/stile up
+
+down: ## stop what `make up` started
+	@if [ -x .venv/bin/stile ]; then .venv/bin/stile down; else echo "Nothing is set up here, so nothing runs."; fi
+
+clean: down ## remove what was built and installed; data, logs, credentials and models stay
+	rm -rf .venv .venv-llm-guard .stile/uv rust-consumer/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@echo "Kept: .stile (data, logs, credentials) and models/. Remove them by hand where nobody needs them."
 
 setup: $(UV) ## everything that runs and tests need, from the lock
-	$(UV) sync --locked --all-packages
+	@$(UV) sync --locked --all-packages || { $(WHY_SETUP_FAILED); exit 1; }
+
+# Compiling the consumer is what fails on a bare machine; maturin brings a Rust of its own where it can.
+WHY_SETUP_FAILED = \
+  if ! command -v cargo >/dev/null; then \
+    echo "setup failed: there is no Rust toolchain. Install one (https://rustup.rs), then call make again." >&2; \
+  elif ! command -v cc >/dev/null; then \
+    echo "setup failed: there is no C compiler to link with. Install one (apt install build-essential)." >&2; \
+  else \
+    echo "setup failed: what went wrong stands above." >&2; \
+  fi
 
 .stile/uv/bin/uv:
-	python3 -m venv .stile/uv
-	.stile/uv/bin/pip install --quiet uv
+	@command -v python3 >/dev/null || { echo "setup failed: there is no python3. Install Python 3.11 or newer." >&2; exit 1; }
+	@rm -rf .stile/uv && python3 -m venv .stile/uv || { rm -rf .stile/uv; \
+	  echo "setup failed: python3 cannot make environments. Install python3-venv, or uv (https://docs.astral.sh/uv)." >&2; exit 1; }
+	@echo "Fetching uv ..." && .stile/uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8' || { rm -rf .stile/uv; \
+	  echo "setup failed: uv could not be fetched. Is there a network?" >&2; exit 1; }
 
 lint: setup ## every linter
 	.venv/bin/ruff format --check .

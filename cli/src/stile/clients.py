@@ -35,10 +35,16 @@ def add(name: Annotated[str, typer.Argument(help="Letters, digits, - and _; at m
         asyncio.run(_until_known(settings, seed))
     else:
         typer.echo("No nats-server runs here: it will know the client when it is started.", err=True)
+    context = f"stile-{name}"
     typer.echo(
-        f"{name} has the key {seed}: it goes to whoever asks under this name, and to nobody else.\n\n"
-        f"  nats context add {name} --server {settings.nats_url} --nkey {shlex.quote(str(seed))} --select\n"
-        f"  {request_line(settings, seed)}"
+        f"""{name} has the key {seed}: it goes to whoever asks under this name, and to nobody else.
+
+  {request_line(f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))}")}
+
+Or, with a context of the nats command line:
+
+  nats context add {context} --server {settings.nats_url} --nkey {shlex.quote(str(seed))}
+  {request_line(f"--context {context}")}"""
     )
 
 
@@ -82,12 +88,9 @@ def reload(home: Home) -> bool:
     return False
 
 
-def request_line(settings: Settings, seed: Path) -> str:
-    """Return a `nats` command line that asks a question with ``seed``."""
-    return (
-        f'nats req chat.request \'{{"prompt": "Why is the sky blue?"}}\' '
-        f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))} --timeout 5m"
-    )
+def request_line(connection: str) -> str:
+    """Return a `nats` command line that asks a question; ``connection`` is its flags for where and who."""
+    return f'nats req chat.request \'{{"prompt": "Why is the sky blue?"}}\' {connection} --timeout 5m'
 
 
 async def _until_known(settings: Settings, seed: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import shlex
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
@@ -97,7 +98,7 @@ def _announce(settings: Settings, home: Home, terminal: Terminal) -> None:
 Stile is up on {settings.url}
 
   curl {settings.url}/chat -H 'Content-Type: application/json' -d '{{"prompt": "Why is the sky blue?"}}'
-  {clients.request_line(settings, seed)}
+  {clients.request_line(f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))}")}
 
 Ctrl-C stops everything.
 """
