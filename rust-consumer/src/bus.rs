@@ -2,6 +2,7 @@
 //!
 //! Every call is bounded: through an outage `async-nats` keeps what it is given and waits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
@@ -106,9 +107,12 @@ impl Bus {
             })
             .ping_interval(PING)
             .request_timeout(Some(QUESTION))
-            .event_callback(move |event| {
-                note(&event, &status);
-                std::future::ready(())
+            .event_callback({
+                let told = AtomicBool::new(false);
+                move |event| {
+                    note(&event, &status, &told);
+                    std::future::ready(())
+                }
             });
         if let Some(seed) = &config.seed {
             options = options.nkey(seed.reveal().to_owned());
@@ -219,6 +223,9 @@ impl Bus {
 
     /// Ends the connection when what was published is written.
     pub async fn close(&self) {
+        if !self.is_connected() {
+            return;
+        }
         if let Err(error) = self.flush().await {
             tracing::warn!(%error, "what was published last may be lost");
         }
@@ -251,15 +258,20 @@ pub(crate) async fn bounded<T, E: Into<async_nats::Error>>(
     }
 }
 
-fn note(event: &Event, status: &Status) {
+/// `told` keeps an outage from being told at every attempt to end it.
+fn note(event: &Event, status: &Status, told: &AtomicBool) {
     match event {
         Event::Connected => {
+            told.store(false, Ordering::Relaxed);
             status.set_connected(true);
             tracing::info!("connected to the bus");
         }
         Event::Disconnected | Event::Closed => {
             status.set_connected(false);
             tracing::warn!("the bus is away");
+        }
+        Event::ClientError(error) if !told.swap(true, Ordering::Relaxed) => {
+            tracing::warn!(%error, "the bus cannot be reached, trying again");
         }
         Event::ServerError(_) | Event::SlowConsumer(_) => {
             tracing::warn!(%event, "trouble on the bus");

@@ -7,7 +7,7 @@ use clap::Parser;
 use stile_consumer::config::{Config, LogFormat};
 use stile_consumer::error::RunError;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
@@ -39,9 +39,10 @@ async fn start(config: Config) -> Result<(), RunError> {
 }
 
 fn log(config: &Config) {
-    // The libraries speak of what the service itself reports; only their warnings add to it.
+    // What async-nats would log comes as events and errors too, and is told once.
     let filter = Targets::new()
         .with_default(tracing::Level::WARN)
+        .with_target("async_nats", LevelFilter::OFF)
         .with_target("stile_consumer", config.log_level);
     let lines = fmt::layer().with_writer(io::stderr);
     let lines = match config.log_format {

@@ -2,81 +2,16 @@
 
 import json
 import signal
-import time
-from uuid import UUID
 
 import httpx
 import pytest
 
-from harness.ports import free_port
+from harness.consumer import Consumer, Requester, hear_all
 from harness.process import BIN, Process
 from harness.standin import Standin
 from harness.wait import until
 from stile_contracts import headers, subjects
-from stile_contracts.ids import new_id
-from stile_contracts.messages import ApprovedChat, ErrorReply, Heartbeat, Reply, Role, Turn
-
-
-class Consumer:
-    """``stile-consumer`` as a process of its own; ``start`` may be called again after ``kill``."""
-
-    def __init__(self, folder, bus, model):
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
-        self._log = folder / "consumer.log"
-        self._settings = {
-            **bus.environment("consumer"),
-            "STILE_LLAMA_URL": model.url,
-            "STILE_CONSUMER_PORT": str(port),
-        }
-
-    async def start(self):
-        self.process = Process(BIN / "stile-consumer", log=self._log, env=self._settings)
-        await until(self._is_ready, what="the consumer is ready")
-        return self
-
-    async def _is_ready(self):
-        async with httpx.AsyncClient() as client:
-            try:
-                return (await client.get(f"{self.url}/readyz")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-
-class Requester:
-    """Approves as the filter does, and hears the answers as the gateway does."""
-
-    def __init__(self, bus):
-        self._bus = bus
-
-    async def start(self):
-        self._filter = await self._bus.connect("filter")
-        self._gateway = await self._bus.connect("gateway")
-        return self
-
-    async def approve(self, prompt, *, events="none"):
-        chat_id = new_id()
-        reply_to = f"{subjects.GATEWAY_INBOX}.test.{chat_id}"
-        hearing = await self._gateway.subscribe(reply_to)
-        await self._gateway.flush()
-        approved = ApprovedChat(messages=[Turn(role=Role.USER, content=prompt)])
-        await self._filter.jetstream().publish(
-            subjects.approved(subjects.Lane.INTERACTIVE, "http-test", chat_id),
-            approved.model_dump_json(exclude_none=True).encode(),
-            headers={
-                headers.CHAT_ID: str(chat_id),
-                headers.CHAT_CLIENT: "http-test",
-                headers.CHAT_LANE: "interactive",
-                headers.CHAT_DEADLINE: str(int((time.time() + 60) * 1000)),
-                headers.CHAT_EVENTS: events,
-                headers.CHAT_REPLY_TO: reply_to,
-                headers.CHAT_BODY_SHA256: "00" * 32,
-            },
-        )
-        return chat_id, hearing
-
-    async def stored(self, chat_id: UUID):
-        subject = f"$JS.API.DIRECT.GET.CHAT_RESULT.{subjects.result('http-test', chat_id)}"
-        return (await self._filter.request(subject, b"", timeout=5)).data
+from stile_contracts.messages import ErrorReply, Heartbeat, Reply
 
 
 @pytest.fixture
@@ -90,7 +25,7 @@ async def model(tmp_path):
 @pytest.fixture
 async def consumer(tmp_path, bus, model):
     """The consumer, ready."""
-    consumer = await Consumer(tmp_path, bus, model).start()
+    consumer = await Consumer(tmp_path, bus, model.url).start()
     yield consumer
     consumer.process.stop()
 
@@ -99,17 +34,6 @@ async def consumer(tmp_path, bus, model):
 async def requester(bus):
     """Who approves requests and hears the answers."""
     return await Requester(bus).start()
-
-
-async def hear_all(hearing):
-    """Return every event up to the final one, as (event, attempt, seq, body)."""
-    heard = []
-    while not heard or heard[-1][0] not in {"done", "error"}:
-        message = await hearing.next_msg(timeout=30)
-        said = message.headers
-        attempt, seq = int(said[headers.CHAT_ATTEMPT]), int(said[headers.CHAT_SEQ])
-        heard.append((said[headers.CHAT_EVENT], attempt, seq, message.data))
-    return heard
 
 
 async def test_the_answer_comes_with_the_permissions_it_has(consumer, requester):

