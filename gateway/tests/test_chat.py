@@ -68,7 +68,7 @@ async def test_the_answer_is_handed_on_as_it_came(chat, fake_bus, question, word
 
 
 async def test_it_repeats_the_same_request_until_something_is_heard(chat, fake_bus, question, words, metrics):
-    """Every publish is the same in body and headers, the deadline included, and they end with the first event."""
+    """Every publish is the same in body and headers, deadline included; the first event ends them."""
 
     def third_time(inbox, number):
         if number == 3:

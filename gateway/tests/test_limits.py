@@ -1,5 +1,7 @@
 """Limits of a request: which field is named, and that the schema shows them."""
 
+import json
+
 import pytest
 
 from stile_contracts.messages import ChatRequest
@@ -26,7 +28,7 @@ def model():
             '{"messages": [{"role": "user", "content": "1"}, {"role": "nurse", "content": "1"}]}',
             "messages[1].role",
         ),
-        ('{"messages": [%s]}' % ", ".join(['{"role": "user", "content": "1"}'] * 3), "messages"),
+        (json.dumps({"messages": [{"role": "user", "content": "1"}] * 3}), "messages"),
         ('{"prompt": "1", "refusal_message": "%s"}' % ("x" * 501), "refusal_message"),
         ('{"prompt": "1", "temperature": -1}', "temperature"),
         ('{"prompt": "1", "temperature": NaN}', "temperature"),

@@ -106,7 +106,7 @@ async def test_many_at_once_each_hear_their_own(http, respond):
     ],
 )
 async def test_an_error_said_on_the_bus_is_answered_as_it_is(http, respond, code, status, fields):
-    """Its code, finality and sentence, the contract's status, and Retry-After in whole seconds, at least one."""
+    """Its code, finality and sentence, the contract's status, Retry-After in whole seconds, at least one."""
 
     async def fail(responder, request):
         await responder.fail(request, code, **fields)
@@ -224,7 +224,7 @@ async def test_ready_with_bus_filter_and_consumer(bus, http):
     await until(all_ready, within=3)
 
 
-async def test_a_client_that_goes_away_leaves_nothing(gateway, http, respond):
+async def test_a_client_that_goes_away_leaves_nothing(http, respond):
     """Its wait ends; what is said of its request later is nobody's, and is counted as such."""
 
     async def accept(responder, request):

@@ -122,7 +122,8 @@ class NatsBus:
     async def _connect(self, client: Client, closed: asyncio.Event) -> None:
         async def lost() -> None:
             self._metrics.bus_connected.set(0)
-            log.warning("bus lost")
+            if self._client is not None:
+                log.warning("bus lost")
 
         async def gone() -> None:
             closed.set()

@@ -53,9 +53,9 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         running = asyncio.create_task(bus.run())
         yield
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        while not running.done():  # nats-py swallows a cancellation that meets it in a flush
+            running.cancel()
+            await asyncio.wait([running], timeout=1)
 
     app = FastAPIOffline(
         title="Stile",

@@ -46,8 +46,13 @@ _ANSWER = {
     "content": {
         "text/event-stream": {
             "schema": {
-                "type": "string",
-                "description": "Server-sent events: `queued`, `started`, `token`, `done`, `error`.",
+                "description": "Server-sent events, one after another; `done` or `error` is the last.",
+                "type": "object",
+                "properties": {
+                    "event": {"enum": ["queued", "started", "token", "done", "error"]},
+                    "data": {"type": "string", "contentMediaType": "application/json"},
+                },
+                "required": ["event", "data"],
             }
         }
     },

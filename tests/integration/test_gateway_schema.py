@@ -1,0 +1,49 @@
+"""Schemathesis over the gateway's OpenAPI document: what it promises is what it does."""
+
+import asyncio
+
+import pytest
+
+from harness.gateway import Gateway, Responder, beat
+from harness.process import BIN, Process
+from harness.wait import until
+
+
+@pytest.fixture
+async def gateway(bus, tmp_path):
+    """A gateway with a responder behind it that answers every request."""
+    gateway = await Gateway(bus, tmp_path, STILE_LOG_LEVEL="warning").start()
+    await gateway.connected()
+    responder = await Responder(await bus.connect("filter"), Responder.whole).start()
+    consumer = await bus.connect("consumer")
+
+    async def live():
+        while True:
+            await beat(responder.client, "filter")
+            await beat(consumer, "consumer")
+            await asyncio.sleep(2)
+
+    beating = asyncio.create_task(live())
+    yield gateway
+    beating.cancel()
+    await gateway.stop()
+
+
+async def test_the_document_is_kept(gateway, tmp_path):
+    """Valid requests are answered, invalid ones refused, and every answer is as documented."""
+    run = Process(
+        BIN / "schemathesis",
+        "run",
+        f"{gateway.url}/openapi.json",
+        "--checks=all",
+        "--max-examples=40",
+        "--seed=1",
+        "--generation-database=none",
+        "--no-color",
+        log=tmp_path / "schemathesis.log",
+    )
+    with run:
+        await until(lambda: run.exit_code is not None, within=200, what="Schemathesis has finished")
+    assert run.exit_code == 0, run.output()
+    assert "No issues found" in run.output()
+    assert "Traceback" not in gateway.process.output()
