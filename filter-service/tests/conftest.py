@@ -11,6 +11,9 @@ from harness.wait import until
 
 OWN_SCANNERS = Path(__file__).parent / "own"
 
+# Models come from local folders here; a test that would download one is wrong.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 
 @pytest.fixture
 async def bus(tmp_path):
@@ -86,6 +89,3 @@ def policy_file(tmp_path):
         return file
 
     return write
-
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -284,7 +284,7 @@ async def test_a_killed_service_leaves_no_child(bus, run_filter):
 async def test_a_wrong_scanner_stops_the_start(run_filter):
     """LLM-Guard's own complaint is told with the policy's file and line, and the service leaves with 1."""
     service = await run_filter(WORDS + "input_scanners:\n- type: NoSuchScanner\n", wait=False)
-    await until(lambda: service.exit_code is not None, within=60)
+    await until(lambda: service.exit_code is not None, within=240)
     assert service.exit_code == 1
     assert "policy.yml:6: NoSuchScanner: " in service.output()
     assert "Traceback" not in service.output()

@@ -1,0 +1,88 @@
+"""CHAT and CHAT_RESULT on a real nats-server, as the user ``filter``: what each of its answers means."""
+
+import os
+import signal
+from uuid import UUID
+
+import pytest
+
+from stile_contracts import subjects
+from stile_contracts.errors import ErrorCode
+from stile_filter.errors import RequestError, UnavailableError, UnconfirmedError
+from stile_filter.handlers import Approval
+from stile_filter.streams import NatsStreams
+
+IDS = [UUID(f"0190a5d0-0000-7000-8000-{number:012}") for number in range(3)]
+PLACES = [subjects.approved(subjects.Lane.INTERACTIVE, "alice", chat_id) for chat_id in IDS]
+RESULT = subjects.result("alice", IDS[0])
+
+
+@pytest.fixture
+async def streams(bus):
+    """The streams over the filter's own connection."""
+    client = await bus.connect("filter")
+    return NatsStreams(lambda: client, ack_seconds=0.5)
+
+
+async def test_a_place_is_taken_once(streams):
+    """The first is stored; the second finds the place taken, and the first one in it."""
+    assert await streams.waiting(PLACES[0]) is None
+    assert await streams.approve(PLACES[0], b"one", {"Chat-Body-SHA256": "a"}) is Approval.STORED
+    assert await streams.approve(PLACES[0], b"two", {"Chat-Body-SHA256": "b"}) is Approval.TAKEN
+    waiting = await streams.waiting(PLACES[0])
+    assert (waiting.body, waiting.headers["Chat-Body-SHA256"]) == (b"one", "a")
+
+
+@pytest.mark.parametrize("limit", [{"max_msgs": 1}, {"max_bytes": 300}])
+async def test_a_full_stream_is_told_from_a_taken_place(bus, streams, limit):
+    """Error 10077 has several reasons; only the text tells which."""
+    admin = (await bus.connect("provisioner")).jetstream()
+    await admin.update_stream((await admin.stream_info("CHAT")).config.evolve(**limit))
+    assert await streams.approve(PLACES[0], b"x" * 150, {}) is Approval.STORED
+    assert await streams.approve(PLACES[1], b"x" * 150, {}) is Approval.FULL
+    assert await streams.approve(PLACES[0], b"x" * 150, {}) is Approval.TAKEN
+
+
+async def test_an_outcome_is_settled_once(streams):
+    """The first outcome stays."""
+    assert await streams.outcome(RESULT) is None
+    assert await streams.settle(RESULT, b"one", {})
+    assert not await streams.settle(RESULT, b"two", {})
+    assert (await streams.outcome(RESULT)).body == b"one"
+
+
+async def test_silence_is_no_confirmation(bus, streams):
+    """A bus that does not answer in time may have stored it."""
+    assert await streams.outcome(RESULT) is None
+    os.kill(bus._process.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(UnconfirmedError):
+            await streams.approve(PLACES[0], b"", {})
+        with pytest.raises(UnconfirmedError):
+            await streams.settle(RESULT, b"", {})
+    finally:
+        os.kill(bus._process.pid, signal.SIGCONT)
+
+
+async def test_a_stream_that_is_not_there_stores_nothing(bus, streams):
+    """Nobody answers for CHAT: surely not stored."""
+    await (await bus.connect("provisioner")).jetstream().delete_stream("CHAT")
+    with pytest.raises(UnavailableError):
+        await streams.approve(PLACES[0], b"", {})
+    with pytest.raises(UnavailableError):
+        await streams.waiting(PLACES[0])
+
+
+async def test_what_the_bus_does_not_carry_is_too_large(streams):
+    """Past ``max_payload`` the client's own library says no."""
+    with pytest.raises(RequestError) as raised:
+        await streams.approve(PLACES[0], b"x" * 5_000_000, {})
+    assert raised.value.code is ErrorCode.TOO_LARGE
+
+
+async def test_a_closed_connection_stores_nothing(bus):
+    """After the end nothing is sent."""
+    client = await bus.connect("filter")
+    await client.close()
+    with pytest.raises(UnavailableError):
+        await NatsStreams(lambda: client).approve(PLACES[0], b"", {})
