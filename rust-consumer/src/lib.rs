@@ -107,7 +107,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     )));
     companions.spawn(nothing_fails(monitor::beat(
         bus.clone(),
-        status,
+        status.clone(),
         leave.clone(),
     )));
 
@@ -117,6 +117,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         Some(task) = companions.join_next() => Err(RunError::Task(format!("companion: {task:?}"))),
     };
     tracing::info!("stopping");
+    status.set_stopping();
     stop.cancel();
     let finished = async { while workers.join_next().await.is_some() {} };
     tokio::select! {

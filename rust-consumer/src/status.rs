@@ -18,6 +18,8 @@ pub struct State {
     pub connected: bool,
     /// Whether the stream's consumer was found.
     pub bound: bool,
+    /// Whether it takes no more jobs, because it was asked to stop.
+    pub stopping: bool,
     /// When llama.cpp said last that its model is loaded.
     pub llama_seen: Option<Instant>,
     /// The model's short name.
@@ -30,7 +32,9 @@ impl State {
     /// Tells why no request can be answered now; `None` where they can.
     #[must_use]
     pub fn unready(&self) -> Option<&'static str> {
-        if !self.connected {
+        if self.stopping {
+            Some("it is stopping")
+        } else if !self.connected {
             Some("the bus does not answer")
         } else if !self.bound {
             Some("the stream CHAT has no consumer named worker yet")
@@ -79,6 +83,11 @@ impl Status {
         });
     }
 
+    /// It was asked to stop.
+    pub fn set_stopping(&self) {
+        self.0.send_modify(|state| state.stopping = true);
+    }
+
     /// llama.cpp has said that its model is loaded, and maybe its name.
     pub fn saw_llama(&self, model: Option<String>) {
         self.0.send_modify(|state| {
@@ -125,6 +134,10 @@ mod tests {
             status.now().unready().is_some(),
             "silence is not taken for health"
         );
+        status.saw_llama(None);
+        assert_eq!(status.now().unready(), None);
+        status.set_stopping();
+        assert!(status.now().unready().unwrap().contains("stopping"));
     }
 
     /// The average starts at the first request and moves by a fifth.
