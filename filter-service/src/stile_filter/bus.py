@@ -20,6 +20,7 @@ from stile_contracts import subjects
 from stile_contracts.messages import Heartbeat
 from stile_filter.answers import Outgoing
 from stile_filter.config import Settings
+from stile_filter.errors import SettingError
 from stile_filter.request import Incoming
 from stile_filter.tasks import BoundedTasks
 
@@ -59,6 +60,7 @@ class Bus:
         # FastStream's own callback raises some errors within nats-py's reconnection, which ends it for good.
         self.broker._connection_kwargs["error_cb"] = self._failed  # noqa: SLF001
         self.instance = f"filter-{uuid.uuid4().hex[:12]}"
+        self._version = version("stile-filter")
         self._tasks = BoundedTasks(MAX_IN_HAND)
         self._last_failure = ""
         self._draining = False
@@ -115,7 +117,7 @@ class Bus:
         heartbeat = Heartbeat(
             part="filter",
             instance=self.instance,
-            version=version("stile-filter"),
+            version=self._version,
             ready=unready is None,
             reason=unready,
         )
@@ -126,8 +128,13 @@ class Bus:
 
     async def started(self) -> None:
         """Wait until the server has answered for the subscriptions."""
-        await self.client.flush()
-        self._connected = True
+        while not self._connected:
+            try:
+                await self.client.flush()
+                self._connected = True
+            except nats.errors.Error as error:
+                # It went away in between; nats-py subscribes again by itself when it is back.
+                log.warning("bus_error", reason=str(error))
 
     async def drain(self) -> None:
         """Take no more requests, and finish those that came, the buffered ones too."""
@@ -158,7 +165,7 @@ class Bus:
         reason = str(error) or type(error).__name__
         if not self._connected and _AUTHORIZATION in reason.lower():
             # A wrong key at the start is a wrong setting; later it may be a server that is being set up anew.
-            raise error
+            raise SettingError("STILE_NATS_NKEY_FILE: the bus does not know this key") from error
         if reason != self._last_failure:
             log.warning("bus_error", reason=reason)
         self._last_failure = reason

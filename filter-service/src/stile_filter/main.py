@@ -3,7 +3,6 @@
 import asyncio
 import sys
 
-import nats.errors
 import structlog
 from faststream import FastStream
 
@@ -71,9 +70,6 @@ class Service:
         )
         try:
             await app.run()
-        except nats.errors.Error as error:
-            # The bus being away is waited for; what is left is a bus that turns this service down.
-            raise SettingError(f"STILE_NATS_NKEY_FILE: the bus refuses this service: {error}") from error
         finally:
             await self._stop()
 
