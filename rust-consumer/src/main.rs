@@ -1,6 +1,6 @@
 //! `stile-consumer`: settings, logging, signals; the rest is the library's.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -15,7 +15,11 @@ use tracing_subscriber::{Layer, fmt};
 /// One thread: a job is a few waits on the network, and a second thread would only cost memory.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let config = Config::parse();
+    let config = match Config::try_parse() {
+        Ok(config) => config,
+        Err(error) if error.use_stderr() => return refuse(&error),
+        Err(help_or_version) => help_or_version.exit(),
+    };
     log(&config);
     match start(config).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -24,6 +28,15 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// One line, which names the variable; the log is not there yet.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    // Where nobody reads standard error, the exit code has to do.
+    let _ = writeln!(io::stderr(), "{line}");
+    ExitCode::FAILURE
 }
 
 async fn start(config: Config) -> Result<(), RunError> {
