@@ -206,12 +206,12 @@ async def test_a_scan_that_hangs_approves_nothing_and_holds_nobody_up(bus, run_f
     """A real child that never returns: its request is an error, and one behind it is approved."""
     await run_filter(
         OWN
-        + "- {type: 'own_scanners:Hangs', params: {word: loop}}\nscan_processes: 2\nscan_timeout_seconds: 2\n"
+        + "- {type: 'own_scanners:Hangs', params: {word: loop}}\nscan_processes: 2\nscan_timeout_seconds: 8\n"
     )
     await gateway.ask(1, {"prompt": "loop"})
     await gateway.ask(2, {"prompt": "fine"})
     assert (await gateway.answer(2))[0].headers["Chat-Event"] == "accepted"
-    [said] = await gateway.answer(1, within=20)
+    [said] = await gateway.answer(1, within=30)
     assert said.headers["Nats-Service-Error"] == "filter_timeout"
     assert await chat_messages(bus) == 1
 

@@ -43,7 +43,7 @@ class Bus:
 
     def __init__(self, settings: Settings) -> None:
         self.broker = NatsBroker(
-            settings.nats_url,
+            [url.strip() for url in settings.nats_url.split(",")],
             name="stile-filter",
             security=NatsNKey.from_file(settings.nats_nkey_file) if settings.nats_nkey_file else None,
             inbox_prefix=_INBOX,

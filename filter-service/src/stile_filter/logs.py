@@ -9,18 +9,21 @@ import structlog
 
 def configure(level: str, form: Literal["text", "json"]) -> None:
     """Set up structlog for this process."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
+            _renderer(form),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _renderer(form: Literal["text", "json"]) -> structlog.typing.Processor:
+    if form == "json":
+        return structlog.processors.JSONRenderer()
+    if sys.stderr.isatty():
+        return structlog.dev.ConsoleRenderer()
+    return structlog.processors.LogfmtRenderer(key_order=("timestamp", "level", "event"))
