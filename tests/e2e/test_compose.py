@@ -89,10 +89,11 @@ def test_no_container_has_more_rights_than_it_needs(compose):
         assert host["SecurityOpt"] == ["no-new-privileges:true"], name
         assert host["Memory"] > 0, name
         assert not host["Privileged"], name
+        kept = {capability.removeprefix("CAP_") for capability in host["CapAdd"] or ()}
         if name == "models":
-            assert (each["Config"]["User"], sorted(host["CapAdd"])) == ("0:0", ["SETGID", "SETUID"])
+            assert (each["Config"]["User"], kept) == ("0:0", {"SETGID", "SETUID"})
         else:
-            assert (each["Config"]["User"], host["CapAdd"]) == ("10001:10001", None), name
+            assert (each["Config"]["User"], kept) == ("10001:10001", set()), name
 
 
 def test_a_running_process_is_what_was_asked_for(compose):
