@@ -35,7 +35,12 @@ async def measure(system: System, body: bytes, count: int) -> Hops:
     await gateway.subscribe(inbox, cb=hear)
     times: dict[str, list[float]] = {"accepted": [], "started": [], "done": []}
     for _ in range(count):
-        headers = {"Chat-Id": str(uuid4()), "Chat-Client": "http-bench", "Chat-Events": "state"}
+        headers = {
+            "Chat-Id": str(uuid4()),
+            "Chat-Client": "http-bench",
+            "Chat-Events": "state",
+            "Chat-Deadline": str(int((time.time() + 60) * 1000)),
+        }
         begin = time.perf_counter()
         await gateway.publish("chat.request.gateway", body, reply=inbox, headers=headers)
         kind = ""

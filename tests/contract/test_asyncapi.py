@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ruamel.yaml import YAML
+
 from stile_contracts import subjects
 from stile_contracts.export import MESSAGES
 

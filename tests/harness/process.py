@@ -8,18 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from stile import child
+
 BIN = Path(sys.executable).parent
 """Where the environment's programs lie: nats-server, stile, stile-consumer …"""
 
 
 class Process:
-    """A running program; use it as a context manager, or call ``stop``."""
+    """A running program; use it as a context manager, or call ``stop``.
+
+    It ends with the tests even where they are killed (``stile.child``).
+    """
 
     def __init__(self, *argv: str | Path, log: Path, env: Mapping[str, str] | None = None) -> None:
         self.log = log
         with log.open("ab") as sink:
             self._child = subprocess.Popen(
-                [str(arg) for arg in argv],
+                [sys.executable, "-I", "-S", child.__file__, str(os.getpid()), *(str(arg) for arg in argv)],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from uuid import uuid4
 
 import httpx
@@ -98,7 +99,12 @@ async def test_a_repeat_makes_no_second_generation(start_system):
         heard.append((message.headers["Chat-Event"], json.loads(message.data)))
 
     await gateway.subscribe(inbox, cb=hear)
-    headers = {"Chat-Id": str(uuid4()), "Chat-Client": "http-test", "Chat-Events": "state"}
+    headers = {
+        "Chat-Id": str(uuid4()),
+        "Chat-Client": "http-test",
+        "Chat-Events": "state",
+        "Chat-Deadline": str(int((time.time() + 60) * 1000)),
+    }
 
     async def send():
         body = json.dumps({"prompt": "once"}).encode()

@@ -20,12 +20,20 @@ def approved_subject(client="alice"):
     return f"chat.approved.interactive.{client}.{uuid4()}"
 
 
-def approval_headers():
+def request_headers():
     return {
         "Chat-Id": str(uuid4()),
+        "Chat-Client": "http-x",
+        "Chat-Events": "state",
+        "Chat-Deadline": "9999999999999",
+    }
+
+
+def approval_headers():
+    return {
+        **request_headers(),
         "Chat-Client": "alice",
         "Chat-Lane": "interactive",
-        "Chat-Deadline": "9999999999999",
         "Chat-Reply-To": "_INBOX_gateway.a.b",
         "Chat-Events": "none",
         "Chat-Body-SHA256": "0" * 64,
@@ -62,7 +70,7 @@ async def test_an_approval_by_anyone_but_the_filter(system, identity):
 async def test_a_refusal_deputised_to_an_approved_subject(system, identity, subject):
     """A refused request whose reply subject is an approval's, an approval's body its refusal text."""
     request = {"prompt": BANNED, "refusal_message": FORGED.decode()}
-    headers = {"Chat-Id": str(uuid4()), "Chat-Client": "http-x", "Chat-Events": "state"}
+    headers = request_headers()
     await send(
         system, identity, subject, json.dumps(request).encode(), reply=approved_subject(), headers=headers
     )
@@ -75,7 +83,7 @@ async def test_a_refusal_deputised_to_an_approved_subject(system, identity, subj
 async def test_an_answer_sent_elsewhere(system, reply):
     """A request that wants its answer outside the allowed prefixes is dropped, however harmless it is."""
     request = json.dumps({"prompt": "SMUGGLED"}).encode()
-    headers = {"Chat-Id": str(uuid4()), "Chat-Client": "http-x", "Chat-Events": "state"}
+    headers = request_headers()
     await send(system, "gateway", "chat.request.gateway", request, reply=reply, headers=headers)
     await assert_only_the_honest_reach_the_model(system)
 
@@ -113,7 +121,7 @@ async def test_a_stream_of_ones_own(system, identity):
     "headers",
     [
         {"Chat-Lane": f"interactive.alice.{uuid4()}"},
-        {"Chat-Lane": "interactive\u00a0"},
+        {"Chat-Lane": "interactive batch"},
         {"Chat-Key": "k" * 5000},
     ],
 )
