@@ -59,5 +59,8 @@ test-llm-guard: $(UV) ## the filter's tests on the archived llm-guard, with torc
 	UV_PROJECT_ENVIRONMENT=.venv-llm-guard $(UV) sync --locked --python '>=3.11,<3.13' --no-default-groups --group dev --group llm-guard
 	.venv-llm-guard/bin/pytest filter-service/tests
 
+bench: setup ## what Stile adds and what it carries, before a stand-in model of no latency
+	.venv/bin/python benchmarks/bench.py
+
 schemas: setup ## export the messages' JSON Schemas
 	.venv/bin/python -m stile_contracts.export contracts

@@ -112,6 +112,7 @@ class Standin:
             return False
         finally:
             gone.cancel()
+            await asyncio.wait({gone})  # two may not read from one connection
             self.open -= 1
 
     async def _generate(self, request: dict[str, object], writer: asyncio.StreamWriter) -> bool:
@@ -132,7 +133,7 @@ class Standin:
                 raise
             finally:
                 generation.ended = time.monotonic()
-        return False
+        return not request.get("stream")
 
     async def _write_answer(
         self, request: dict[str, object], generation: Generation, writer: asyncio.StreamWriter
