@@ -150,6 +150,7 @@ async def test_llm_guards_own_scanners(start):
             "my key is AKIAIOSFODNN7EXAMPLE",
             "hidden \u200b\U000e0041 text",
             "code 1234-X",
+            "joined \U0001f469\u200d\U0001f4bb emoji",
         ]
     )
     assert set(scanned.findings) == {

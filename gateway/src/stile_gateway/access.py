@@ -16,6 +16,9 @@ from stile_gateway.responses import ErrorResponse
 REQUEST_ID = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=~-]{1,128}")
 
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds by whoever watches: told at debug, so that chats stand out."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -72,7 +75,8 @@ class Access:
     def _tell(self, scope: Scope, note: Note, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         self._metrics.requests.labels(route, note.status, note.code).inc()
-        log.info(
+        tell = log.debug if route in _PROBES else log.info
+        tell(
             "request",
             method=scope["method"],
             route=route,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from stile_filter.scanners.joiners import without_joiners
 from stile_filter.scanners.windows import cut
 
 Scan = Callable[[str], bool]
@@ -48,6 +49,8 @@ def build(kind: str, params: dict[str, Any]) -> Scan:
     else:
         scanner, limit = _llm_guard(kind, dict(params))
     tokenizer = _tokenizer(scanner)
+    if kind == "InvisibleText":
+        return lambda text: bool(scanner.scan(without_joiners(text))[1])
     if tokenizer is None:
         return lambda text: bool(scanner.scan(text)[1])
     limit = min(limit, tokenizer.model_max_length) if tokenizer.model_max_length < _NO_LIMIT else limit
