@@ -156,9 +156,18 @@ async def test_an_allowed_request_is_stored_with_every_header(system):
     }
     assert json.loads(stored.body) == {
         "messages": [{"role": "user", "content": "Hi"}, {"role": "user", "content": "Why?"}],
-        "sampling": {"temperature": 0.5},
+        "sampling": {"temperature": 0.5, "max_tokens": 1024},
         "model": "m",
     }
+
+
+@pytest.mark.parametrize(("asked", "given"), [(None, 100), (7, 7), (100, 100), (5000, 100)])
+async def test_an_answer_has_an_end(policy_file, asked, given):
+    """What a request does not limit, or limits too high, the policy limits."""
+    system = System(policy_file("answer_tokens: 100\n"))
+    await system.gateway({"prompt": "hi"} | ({"max_tokens": asked} if asked else {}))
+    [stored] = system.streams.chat.values()
+    assert json.loads(stored.body)["sampling"] == {"max_tokens": given}
 
 
 async def test_without_events_nothing_is_said_but_the_answer(system):

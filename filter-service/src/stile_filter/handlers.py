@@ -250,8 +250,12 @@ class Handler:
         turns = request.turns()
         if self._policy.system_prompt:
             turns = [Turn(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
+        limit = self._policy.answer_tokens
+        sampling = request.sampling().model_copy(
+            update={"max_tokens": min(request.max_tokens or limit, limit)}
+        )
         # Parts that were validated when they were read.
-        return ApprovedChat.model_construct(messages=turns, sampling=request.sampling(), model=request.model)
+        return ApprovedChat.model_construct(messages=turns, sampling=sampling, model=request.model)
 
     def _approval_headers(self, envelope: Envelope, wanted: Wanted) -> dict[str, str]:
         traced = {headers.TRACEPARENT: envelope.traceparent} if envelope.traceparent else {}

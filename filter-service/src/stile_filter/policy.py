@@ -88,6 +88,8 @@ class PolicyDocument(_Section):
     """A scanner that fails is never a pass (DESIGN, decision 9), so there is no other value."""
     refusals: Refusals = Refusals()
     limits: Limits = Limits()
+    answer_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    """Of one answer, at most: a model that finds no end would keep everybody else waiting."""
     scan_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10
     scan_processes: Annotated[int, Field(ge=1, le=64)] = 1
     scan_spares: Annotated[int, Field(ge=0, le=64)] = 1
@@ -147,6 +149,7 @@ class Policy:
         self.allow_system = document.allow_system
         self.refusals = document.refusals
         self.limits = document.limits
+        self.answer_tokens = document.answer_tokens
         self.scan_timeout = document.scan_timeout_seconds
         self.scan_processes = document.scan_processes
         self.scan_spares = document.scan_spares
