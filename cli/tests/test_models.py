@@ -45,6 +45,7 @@ def stile(root, *arguments, hub):
         **os.environ,
         "STILE_ROOT": str(root),
         "HF_ENDPOINT": hub,
+        "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_ETAG_TIMEOUT": "3",
         "HF_HUB_DOWNLOAD_TIMEOUT": "3",

@@ -1,6 +1,5 @@
 """Fixtures of the filter's tests."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,11 @@ from harness.wait import until
 
 OWN_SCANNERS = Path(__file__).parent / "own"
 
-# Models come from local folders here; a test that would download one is wrong.
-os.environ["HF_HUB_OFFLINE"] = "1"
+
+@pytest.fixture(autouse=True)
+def no_downloads(monkeypatch):
+    """Models come from local folders here; a test that would download one is wrong."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture
