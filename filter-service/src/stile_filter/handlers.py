@@ -251,7 +251,12 @@ class Handler:
         if self._policy.system_prompt:
             turns = [Turn(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
         # Parts that were validated when they were read.
-        return ApprovedChat.model_construct(messages=turns, sampling=request.sampling(), model=request.model)
+        return ApprovedChat.model_construct(
+            messages=turns,
+            sampling=request.sampling(),
+            output=request.output(),
+            model=request.model,
+        )
 
     def _approval_headers(self, envelope: Envelope, wanted: Wanted) -> dict[str, str]:
         traced = {headers.TRACEPARENT: envelope.traceparent} if envelope.traceparent else {}
