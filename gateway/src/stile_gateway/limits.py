@@ -10,7 +10,7 @@ from stile_contracts.messages import ChatRequest, Turn
 from stile_gateway.config import Settings
 from stile_gateway.errors import InvalidRequestError, TooLargeError
 
-_ALTERNATIVE = re.compile(r"str$|[A-Z]|\w+\[|[\w-]+\(")
+_ALTERNATIVE = re.compile(r"(?:constrained-)?str$|[A-Z]|\w+\[|[\w-]+\(")
 """What pydantic puts into a location to say which of several types it tried."""
 
 
