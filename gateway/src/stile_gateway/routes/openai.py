@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import AsyncGenerator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
@@ -132,7 +132,7 @@ def router(chat: Chat, limited: type[ChatRequest], presence: Presence) -> APIRou
             422: {"model": OpenAIError},
         },
     )
-    async def get_model(model: str) -> Model:
+    async def get_model(model: Annotated[str, Path(examples=["smollm2"])]) -> Model:
         """Tell whether a consumer that was heard lately has the model of this very name."""
         if model not in presence.models():
             raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")
