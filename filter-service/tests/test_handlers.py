@@ -119,6 +119,17 @@ def system(policy_file):
     return System(policy_file(WORDS))
 
 
+def calling(name, arguments):
+    """Make the turn of an assistant that calls a tool."""
+    call = {"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}}
+    return {"role": "assistant", "tool_calls": [call]}
+
+
+def tool(name, **fields):
+    """Define a tool."""
+    return {"type": "function", "function": {"name": name, **fields}}
+
+
 def error_of(messages):
     assert messages[0].headers["Chat-Event"] == "error"
     error = ErrorReply.model_validate_json(messages[0].body).error
@@ -157,6 +168,7 @@ async def test_an_allowed_request_is_stored_with_every_header(system):
     assert json.loads(stored.body) == {
         "messages": [{"role": "user", "content": "Hi"}, {"role": "user", "content": "Why?"}],
         "sampling": {"temperature": 0.5, "max_tokens": 1024},
+        "output": {},
         "model": "m",
     }
 
@@ -218,6 +230,19 @@ async def test_a_direct_clients_own_deadline_is_kept_where_it_is_sooner(system):
             "messages[1]",
         ),
         ({"prompt": "darn", "messages": [{"role": "user", "content": "darn"}]}, "prompt"),
+        ({"messages": [calling("weather", '{"city": "darn"}')]}, "messages[0]"),
+        ({"messages": [calling("weather", r'{"city": "d\u0061rn"}')]}, "messages[0]"),
+        ({"messages": [calling("darn", "{}")], "prompt": "x"}, "messages[0]"),
+        ({"messages": [{"role": "tool", "tool_call_id": "c1", "content": "darn"}]}, "messages[0]"),
+        ({"prompt": "x", "tools": [tool("a"), tool("b", description="Darn.")]}, "tools[1]"),
+        ({"prompt": "x", "tools": [tool("a", parameters={"two\nwords": {}})]}, "tools[0]"),
+        (
+            {
+                "prompt": "x",
+                "response_format": {"type": "json_schema", "json_schema": {"schema": {"enum": ["darn"]}}},
+            },
+            "response_format",
+        ),
     ],
 )
 async def test_a_refusal_is_stored_and_replied(system, body, place):
@@ -318,7 +343,7 @@ async def test_an_account_can_not_pass_for_an_http_client(system):
         (b'{"prompt": ""}', "prompt"),
         (b"{}", None),
         (b'{"messages": [{"role": "wizard", "content": "x"}]}', "messages[0].role"),
-        (b'{"messages": [{"role": "user"}]}', "messages[0].content"),
+        (b'{"messages": [{"role": "user"}]}', "messages[0]"),
         (b'{"prompt": "x", "temperature": "NaN"}', "temperature"),
         (b'{"prompt": "x", "temperature": NaN}', "temperature"),
         (b'{"messages": [{"role": "system", "content": "x"}]}', "messages[0].role"),
@@ -354,6 +379,9 @@ def test_no_bytes_break_the_filter(body):
         ({"prompt": "123456"}, "prompt"),
         ({"messages": [{"role": "user", "content": "1234567"}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": "1"}] * 3}, "messages"),
+        ({"messages": [calling("123", "4567")]}, "messages[0].tool_calls"),
+        ({"prompt": "1", "tools": [tool("a")]}, "tools[0]"),
+        ({"prompt": "1", "response_format": {"type": "text"}}, "response_format"),
     ],
 )
 async def test_beyond_the_limits_is_an_error(policy_file, body, param):
@@ -361,6 +389,24 @@ async def test_beyond_the_limits_is_an_error(policy_file, body, param):
     system = System(policy_file("limits: {prompt_chars: 5, message_chars: 6, messages: 2}\n"))
     error = error_of(await system.gateway(body))
     assert (error.code, error.param) == (ErrorCode.TOO_LARGE, param)
+
+
+async def test_tools_and_format_are_handed_on(system):
+    """What was scanned of the answer's form is what the worker gets, nulls in schemas included."""
+    output = {
+        "tools": [tool("weather", parameters={"properties": {"b": {"default": None}, "a": {}}})],
+        "tool_choice": "required",
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "n", "schema": {"type": "object"}},
+        },
+        "logprobs": True,
+    }
+    turns = [calling("weather", "{}"), {"role": "tool", "tool_call_id": "c1", "content": "Rain."}]
+    await system.gateway({"messages": turns, **output})
+    [stored] = system.streams.chat.values()
+    approved = json.loads(stored.body)
+    assert (approved["messages"], approved["output"]) == (turns, output)
 
 
 async def test_the_system_prompt_comes_first(policy_file):

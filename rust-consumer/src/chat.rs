@@ -5,11 +5,14 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::error::{InvalidMessage, ModelError};
-use crate::messages::{ApprovedChat, FinishReason, Reply, Sampling, Turn, Usage};
+use crate::messages::{
+    ApprovedChat, FinishReason, Output, Reply, Sampling, Timings, Token, ToolCall, Turn, Usage,
+};
 
 /// An answer of more bytes than this is given up: it would not fit the bus (`max_payload` 4 MB).
 const MAX_ANSWER_BYTES: usize = 2 << 20;
@@ -21,6 +24,8 @@ struct CompletionRequest<'a> {
     model: Option<&'a str>,
     #[serde(flatten)]
     sampling: &'a Sampling,
+    #[serde(flatten)]
+    output: &'a Output,
     stream: bool,
     stream_options: StreamOptions,
 }
@@ -43,6 +48,7 @@ pub fn completion_request(chat: &ApprovedChat, id: Uuid) -> Result<Bytes, Invali
         messages: &chat.messages,
         model: chat.model.as_deref(),
         sampling: &sampling,
+        output: &chat.output,
         stream: true,
         stream_options: StreamOptions {
             include_usage: true,
@@ -71,6 +77,7 @@ struct Chunk {
     choices: Vec<Choice>,
     model: Option<String>,
     usage: Option<Usage>,
+    timings: Option<Timings>,
     error: Option<ApiError>,
 }
 
@@ -78,6 +85,7 @@ struct Chunk {
 struct Choice {
     #[serde(default)]
     delta: Delta,
+    logprobs: Option<Map<String, Value>>,
     finish_reason: Option<String>,
 }
 
@@ -85,6 +93,23 @@ struct Choice {
 #[derive(Default, Deserialize)]
 struct Delta {
     content: Option<String>,
+    tool_calls: Option<Vec<Map<String, Value>>>,
+}
+
+/// What a delta of a call adds to it; the first one of a call names it.
+#[derive(Default, Deserialize)]
+struct CallDelta {
+    #[serde(default)]
+    index: usize,
+    id: Option<String>,
+    #[serde(default)]
+    function: FunctionDelta,
+}
+
+#[derive(Default, Deserialize)]
+struct FunctionDelta {
+    name: Option<String>,
+    arguments: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -120,19 +145,24 @@ pub fn error_answer(status: u16, body: &[u8]) -> ModelError {
 #[derive(Debug, Default)]
 pub struct Answer {
     text: String,
+    calls: Vec<ToolCall>,
+    logprobs: Vec<Value>,
+    /// Bytes of all that is kept, about.
+    size: usize,
     model: Option<String>,
     usage: Option<Usage>,
+    timings: Option<Timings>,
     finish_reason: Option<FinishReason>,
     finished: bool,
     told_all: bool,
 }
 
 impl Answer {
-    /// Takes up one event's data; returns the piece of text that it adds, if any.
+    /// Takes up one event's data; returns the piece that it adds to the answer, if any.
     ///
     /// # Errors
     /// [`ModelError`] where the event tells of an error, cannot be read, or makes the answer too long.
-    pub fn push(&mut self, data: &[u8]) -> Result<Option<String>, ModelError> {
+    pub fn push(&mut self, data: &[u8]) -> Result<Option<Token>, ModelError> {
         if data == b"[DONE]" {
             self.told_all = true;
             return Ok(None);
@@ -153,6 +183,7 @@ impl Answer {
                 .filter(|name| !name.is_empty());
         }
         self.usage = chunk.usage.or(self.usage);
+        self.timings = chunk.timings.or(self.timings);
         let Some(choice) = chunk.choices.into_iter().next() else {
             return Ok(None);
         };
@@ -161,17 +192,59 @@ impl Answer {
             self.finish_reason = match reason.as_str() {
                 "stop" => Some(FinishReason::Stop),
                 "length" => Some(FinishReason::Length),
+                "tool_calls" => Some(FinishReason::ToolCalls),
                 _ => None,
             };
         }
-        let Some(piece) = choice.delta.content.filter(|piece| !piece.is_empty()) else {
-            return Ok(None);
+        let piece = Token {
+            text: choice.delta.content.unwrap_or_default(),
+            tool_calls: choice.delta.tool_calls.filter(|calls| !calls.is_empty()),
+            logprobs: choice.logprobs,
         };
-        if self.text.len() + piece.len() > MAX_ANSWER_BYTES {
+        if piece == Token::default() {
+            return Ok(None);
+        }
+        self.keep(&piece, data.len())?;
+        Ok(Some(piece))
+    }
+
+    /// Adds a piece that came in an event of `bytes`.
+    fn keep(&mut self, piece: &Token, bytes: usize) -> Result<(), ModelError> {
+        let is_text = piece.tool_calls.is_none() && piece.logprobs.is_none();
+        self.size += if is_text { piece.text.len() } else { bytes };
+        if self.size > MAX_ANSWER_BYTES {
             return Err(ModelError::Failed("its answer has no end"));
         }
-        self.text.push_str(&piece);
-        Ok(Some(piece))
+        self.text.push_str(&piece.text);
+        for delta in piece.tool_calls.iter().flatten() {
+            self.keep_call(delta)?;
+        }
+        if let Some(Value::Array(tokens)) = piece
+            .logprobs
+            .as_ref()
+            .and_then(|logprobs| logprobs.get("content"))
+        {
+            self.logprobs.extend_from_slice(tokens);
+        }
+        Ok(())
+    }
+
+    fn keep_call(&mut self, delta: &Map<String, Value>) -> Result<(), ModelError> {
+        let unreadable = || ModelError::Failed("its call of a tool cannot be read");
+        let delta = CallDelta::deserialize(delta).map_err(|_| unreadable())?;
+        if delta.index == self.calls.len() {
+            self.calls.push(ToolCall::default());
+        }
+        let call = self.calls.get_mut(delta.index).ok_or_else(unreadable)?;
+        call.id.push_str(&delta.id.unwrap_or_default());
+        let function = delta.function;
+        call.function
+            .name
+            .push_str(&function.name.unwrap_or_default());
+        call.function
+            .arguments
+            .push_str(&function.arguments.unwrap_or_default());
+        Ok(())
     }
 
     /// Whether the model has said that it came to an end; the counts may still follow.
@@ -200,6 +273,11 @@ impl Answer {
         if !self.finished {
             return Err(ModelError::Failed("its stream broke off"));
         }
+        if !self.calls.iter().all(ToolCall::is_whole) {
+            return Err(ModelError::Failed("its call of a tool has no name"));
+        }
+        let has_logprobs = !self.logprobs.is_empty();
+        let logprobs = || Map::from_iter([("content".to_owned(), Value::Array(self.logprobs))]);
         Ok(Reply {
             response: self.text,
             id,
@@ -208,6 +286,9 @@ impl Answer {
             usage: self.usage,
             finish_reason: self.finish_reason,
             refusal: None,
+            tool_calls: (!self.calls.is_empty()).then_some(self.calls),
+            logprobs: has_logprobs.then(logprobs),
+            timings: self.timings,
         })
     }
 }
@@ -216,7 +297,7 @@ impl Answer {
 #[allow(clippy::needless_pass_by_value)] // `json!` is handed over as it is made
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::messages::Message;
@@ -229,6 +310,11 @@ mod tests {
     }
 
     fn answer(events: &[Value]) -> (Vec<String>, Result<Reply, ModelError>) {
+        let (pieces, reply) = told(events);
+        (pieces.into_iter().map(|piece| piece.text).collect(), reply)
+    }
+
+    fn told(events: &[Value]) -> (Vec<Token>, Result<Reply, ModelError>) {
         let mut answer = Answer::default();
         let mut pieces = Vec::new();
         for event in events {
@@ -285,6 +371,85 @@ mod tests {
         assert_eq!(reply.model.as_deref(), Some("some.gguf"));
         assert_eq!(reply.usage.unwrap().completion_tokens, 2);
         assert_eq!(reply.finish_reason, Some(FinishReason::Length));
+    }
+
+    /// What the answer is to be goes to llama.cpp as it is, the order of a schema's properties included.
+    #[test]
+    fn the_request_carries_tools_and_format() {
+        let output = r#""tools":[{"type":"function","function":{"name":"w","parameters":{"z":1,"a":null}}}],"tool_choice":"required","response_format":{"type":"json_object"},"logprobs":true"#;
+        let body =
+            format!(r#"{{"messages":[{{"role":"user","content":"x"}}],"output":{{{output}}}}}"#);
+        let chat = ApprovedChat::read(body.as_bytes()).unwrap();
+        let sent = completion_request(&chat, ID).unwrap();
+        assert!(std::str::from_utf8(&sent).unwrap().contains(output));
+    }
+
+    /// Calls are put together by their index, and every delta is passed on as it came.
+    #[test]
+    fn deltas_become_calls() {
+        let first = json!({"index": 0, "id": "c1", "type": "function",
+                           "function": {"name": "weather", "arguments": "{"}});
+        let more = json!({"index": 0, "function": {"arguments": "}"}});
+        let second = json!({"index": 1, "id": "c2", "type": "function",
+                            "function": {"name": "time", "arguments": "{}"}});
+        let (pieces, reply) = told(&[
+            chunk(json!({"role": "assistant", "content": null}), None),
+            chunk(json!({"tool_calls": [first]}), None),
+            chunk(json!({"tool_calls": [more, second]}), None),
+            chunk(json!({}), Some("tool_calls")),
+        ]);
+        let deltas: Vec<_> = pieces
+            .into_iter()
+            .filter_map(|piece| piece.tool_calls)
+            .collect();
+        assert_eq!(json!(deltas), json!([[first], [more, second]]));
+        let reply = reply.unwrap();
+        assert_eq!(reply.finish_reason, Some(FinishReason::ToolCalls));
+        assert_eq!(
+            json!(reply.tool_calls),
+            json!([
+                {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}},
+                {"id": "c2", "type": "function", "function": {"name": "time", "arguments": "{}"}}
+            ])
+        );
+    }
+
+    /// A call out of order, or without a name, is no answer.
+    #[test]
+    fn a_broken_call_is_a_failure() {
+        for call in [
+            json!({"index": 1, "id": "c", "function": {"name": "x", "arguments": ""}}),
+            json!({"index": 0, "id": "c", "function": {"arguments": "{}"}}),
+            json!({"index": 0, "function": {"name": 7}}),
+        ] {
+            let (_, reply) = told(&[
+                chunk(json!({"tool_calls": [call]}), None),
+                chunk(json!({}), Some("tool_calls")),
+            ]);
+            assert!(matches!(reply, Err(ModelError::Failed(_))), "{call}");
+        }
+    }
+
+    /// The pieces' logprobs are the answer's, in their order; the speeds are llama.cpp's.
+    #[test]
+    fn logprobs_and_timings_are_kept() {
+        let token = |word: &str| {
+            json!({"choices": [{"delta": {"content": word}, "finish_reason": null,
+                                "logprobs": {"content": [{"token": word, "logprob": -0.5}]}}]})
+        };
+        let (pieces, reply) = told(&[
+            token("a"),
+            token("b"),
+            chunk(json!({}), Some("stop")),
+            json!({"choices": [], "timings": {"prompt_per_second": 12.5, "predicted_ms": 3}}),
+        ]);
+        assert!(pieces.iter().all(|piece| piece.logprobs.is_some()));
+        let reply = reply.unwrap();
+        assert_eq!(
+            json!(reply.logprobs),
+            json!({"content": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -0.5}]})
+        );
+        assert_eq!(reply.timings.unwrap().prompt_per_second, Some(12.5));
     }
 
     /// A stream without its end is not an answer, however much text it brought.

@@ -42,6 +42,8 @@ pub enum ErrorCode {
     MethodNotAllowed,
     KeyConflict,
     ContextLengthExceeded,
+    UnsupportedParameter,
+    ModelNotFound,
     QueueFull,
     ClientQueueFull,
     NoFilter,
@@ -62,7 +64,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// The whole table: name, HTTP status (and ADR-32's `Nats-Service-Error-Code`), finality.
-    pub const TABLE: [(Self, &'static str, u16, bool); 24] = [
+    pub const TABLE: [(Self, &'static str, u16, bool); 26] = [
         (Self::InvalidRequest, "invalid_request", 422, true),
         (Self::InvalidHeader, "invalid_header", 400, true),
         (Self::TooLarge, "too_large", 413, true),
@@ -81,6 +83,13 @@ impl ErrorCode {
             422,
             true,
         ),
+        (
+            Self::UnsupportedParameter,
+            "unsupported_parameter",
+            400,
+            true,
+        ),
+        (Self::ModelNotFound, "model_not_found", 404, true),
         (Self::QueueFull, "queue_full", 503, false),
         (Self::ClientQueueFull, "client_queue_full", 429, false),
         (Self::NoFilter, "no_filter", 503, false),

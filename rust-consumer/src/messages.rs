@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::{ErrorCode, InvalidMessage};
@@ -50,6 +51,49 @@ pub enum Role {
     System,
     User,
     Assistant,
+    Tool,
+}
+
+/// A function that the model calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionCall {
+    /// The function's name.
+    pub name: String,
+    /// JSON, as the model wrote it.
+    pub arguments: String,
+}
+
+/// The one kind of tool there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolType {
+    /// A function.
+    #[default]
+    Function,
+}
+
+/// One call of a tool, as in `OpenAI`'s API.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Names the call in the conversation.
+    pub id: String,
+    /// Always `function`.
+    #[serde(default)]
+    pub r#type: ToolType,
+    /// What is called.
+    #[serde(deserialize_with = "object::one")]
+    pub function: FunctionCall,
+}
+
+impl ToolCall {
+    /// Whether it can be told: another reader takes it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+        (1..=200).contains(&self.id.len())
+            && self.id.bytes().all(is_id)
+            && (1..=200).contains(&self.function.name.chars().count())
+    }
 }
 
 /// One message of a conversation.
@@ -57,8 +101,34 @@ pub enum Role {
 pub struct Turn {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
-    pub content: String,
+    /// What is said; absent only where the assistant calls tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// The assistant's calls.
+    #[serde(
+        default,
+        deserialize_with = "object::optional_list",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub tool_calls: Option<Vec<ToolCall>>,
+    /// Which call a `tool` message answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+}
+
+impl Turn {
+    fn check(&self) -> Result<(), InvalidMessage> {
+        let calls = self.tool_calls.as_deref().unwrap_or_default();
+        valid(
+            "tool_calls",
+            (calls.is_empty() || self.role == Role::Assistant)
+                && calls.len() <= 128
+                && calls.iter().all(ToolCall::is_whole),
+        )?;
+        let answers_call = self.tool_call_id.is_some();
+        valid("tool_call_id", answers_call == (self.role == Role::Tool))?;
+        valid("content", self.content.is_some() || !calls.is_empty())
+    }
 }
 
 /// llama.cpp's usual sampling parameters, by its names; one that is absent is the server's default.
@@ -113,6 +183,26 @@ impl Sampling {
     }
 }
 
+/// What the answer is to be beside plain text. The filter has read and checked it; here it is handed on to
+/// llama.cpp as it is, its schemas' order included.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct Output {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<Map<String, Value>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<u8>,
+}
+
 /// What the filter approved: the whole conversation that the model will see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovedChat {
@@ -122,6 +212,9 @@ pub struct ApprovedChat {
     /// How the answer is to be drawn.
     #[serde(default, deserialize_with = "object::one")]
     pub sampling: Sampling,
+    /// What the answer is to be.
+    #[serde(default, deserialize_with = "object::one")]
+    pub output: Output,
     /// The model that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -130,6 +223,7 @@ pub struct ApprovedChat {
 impl Message for ApprovedChat {
     fn check(&self) -> Result<(), InvalidMessage> {
         valid("messages", !self.messages.is_empty())?;
+        self.messages.iter().try_for_each(Turn::check)?;
         self.sampling.check()
     }
 }
@@ -143,12 +237,23 @@ pub struct Usage {
     pub total_tokens: u64,
 }
 
+/// How fast the model was, as llama.cpp reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Tokens of the prompt a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_per_second: Option<f64>,
+    /// Tokens of the answer a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_per_second: Option<f64>,
+}
+
 /// Why the filter refused, without the rule's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// The kind of rule.
     pub category: String,
-    /// `prompt`, `messages[3]` or `joined`.
+    /// `prompt`, `messages[3]`, `tools[0]`, `response_format` or `joined`.
     pub place: String,
 }
 
@@ -162,10 +267,12 @@ pub enum FinishReason {
     Length,
     /// The filter refused.
     ContentFilter,
+    /// The model calls tools.
+    ToolCalls,
 }
 
 /// The final answer, or the refusal in its place; the body of `done` and of `CHAT_RESULT`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
     /// The text.
     pub response: String,
@@ -194,10 +301,33 @@ pub struct Reply {
         skip_serializing_if = "Option::is_none"
     )]
     pub refusal: Option<Refusal>,
+    /// The tools that the model calls.
+    #[serde(
+        default,
+        deserialize_with = "object::optional_list",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub tool_calls: Option<Vec<ToolCall>>,
+    /// In `OpenAI`'s shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<Map<String, Value>>,
+    /// How fast it was written.
+    #[serde(
+        default,
+        deserialize_with = "object::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub timings: Option<Timings>,
 }
 
 impl Message for Reply {
     fn check(&self) -> Result<(), InvalidMessage> {
+        let calls = self.tool_calls.as_deref().unwrap_or_default();
+        valid("tool_calls", calls.iter().all(ToolCall::is_whole))?;
+        if let Some(timings) = self.timings {
+            within("timings", timings.prompt_per_second, 0.0..=f64::MAX)?;
+            within("timings", timings.predicted_per_second, 0.0..=f64::MAX)?;
+        }
         valid("refusal", self.refused == self.refusal.is_some())
     }
 }
@@ -283,10 +413,16 @@ pub struct Started {
 impl Message for Started {}
 
 /// A piece of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Token {
-    /// The piece.
+    /// The piece; empty where it is of calls alone.
     pub text: String,
+    /// Deltas of calls, in `OpenAI`'s shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<Map<String, Value>>>,
+    /// Those of this piece, in `OpenAI`'s shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<Map<String, Value>>,
 }
 
 impl Message for Token {}

@@ -50,6 +50,19 @@ where
     Option::<Object<T>>::deserialize(from).map(|found| found.map(|object| object.0))
 }
 
+/// For `deserialize_with`: a field that is a list of objects, or null.
+///
+/// # Errors
+/// The deserializer's.
+pub fn optional_list<'de, D, T>(from: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let objects = Option::<Vec<Object<T>>>::deserialize(from)?;
+    Ok(objects.map(|found| found.into_iter().map(|object| object.0).collect()))
+}
+
 /// For `deserialize_with`: a field that is a list of objects.
 ///
 /// # Errors

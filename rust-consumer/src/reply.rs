@@ -48,9 +48,9 @@ impl<'a> Replies<'a> {
     ///
     /// # Errors
     /// [`InvalidMessage`], which a [`Token`] cannot cause.
-    pub async fn token(&mut self, text: String) -> Result<(), InvalidMessage> {
+    pub async fn token(&mut self, token: &Token) -> Result<(), InvalidMessage> {
         if self.ticket.wanted == Wanted::Token {
-            self.event("token", Token { text }.write()?).await;
+            self.event("token", token.write()?).await;
         }
         Ok(())
     }

@@ -137,7 +137,7 @@ impl Worker {
         let answered = timeout_at(job.deadline, self.generate(ticket, &job, replies)).await;
         let reply = answered.unwrap_or(Err(JobError::DeadlineExceeded))?;
         self.status.served(began.elapsed());
-        Ok(Decision::Answered(reply))
+        Ok(Decision::Answered(Box::new(reply)))
     }
 
     /// Stores the outcome, as often as it takes while the job is held; returns the one that counts.
@@ -225,7 +225,7 @@ impl Worker {
                         let seconds = began.elapsed().as_secs_f64();
                         self.metrics.first_token_seconds.observe(seconds);
                     }
-                    replies.token(piece).await?;
+                    replies.token(&piece).await?;
                 }
             }
         }
@@ -240,7 +240,7 @@ impl Worker {
 }
 
 enum Decision {
-    Answered(Reply),
+    Answered(Box<Reply>),
     Known(Outcome),
 }
 

@@ -20,7 +20,7 @@ async def gateway(bus, tmp_path):
     async def live():
         while True:
             await beat(responder.client, "filter")
-            await beat(consumer, "consumer")
+            await beat(consumer, "consumer", model="smollm2")
             await asyncio.sleep(2)
 
     beating = asyncio.create_task(live())

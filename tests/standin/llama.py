@@ -6,7 +6,9 @@ the real one. Standard library only, so that the consumer's tests can start it w
     python tests/standin/llama.py --port 9000 --tokens 20 --token-seconds 0.01
 
 It answers ``/health``, ``/v1/models``, ``/slots`` and ``/v1/chat/completions`` as llama.cpp does with one
-slot, and echoes the last message in its answer, so that an answer given to the wrong request is seen.
+slot, and echoes the last message in its answer, so that an answer given to the wrong request is seen. Where
+``tool_choice`` is ``required`` it calls the first tool, with the last message for each argument that is
+required, in several deltas.
 Beyond llama.cpp:
 
     GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}], "most_open": n}
@@ -123,7 +125,7 @@ class Standin:
             await writer.drain()
             return False
         async with self.slot:
-            prompt = request["messages"][-1]["content"]
+            prompt = request["messages"][-1].get("content") or ""
             generation = Generation(prompt, request.get("seed"), time.monotonic())
             self.generations.append(generation)
             try:
@@ -142,6 +144,8 @@ class Standin:
         if request.get("stream"):
             writer.write(_head(200, "text/event-stream"))
             writer.write(_event(_chunk({"role": "assistant", "content": None})))
+        if request.get("tool_choice") == "required" and request.get("stream"):
+            return await _write_call(request, generation, writer)
         wanted = min(self.tokens, request.get("max_tokens") or self.tokens)
         words = itertools.islice(
             itertools.chain([f"echo: {generation.prompt[:ECHO_CHARS]}"], itertools.repeat(" word")), wanted
@@ -170,6 +174,29 @@ class Standin:
             _write_json(writer, {"model": MODEL, "choices": [choice], "usage": usage})
         await writer.drain()
         return "done"
+
+
+async def _write_call(
+    request: dict[str, object], generation: Generation, writer: asyncio.StreamWriter
+) -> str:
+    function = request["tools"][0]["function"]
+    names = function.get("parameters", {}).get("required", [])
+    arguments = json.dumps(dict.fromkeys(names, generation.prompt[:ECHO_CHARS]))
+    name = {"name": function["name"], "arguments": ""}
+    deltas = [{"index": 0, "id": "call_standin", "type": "function", "function": name}]
+    deltas += [
+        {"index": 0, "function": {"arguments": arguments[start : start + 8]}}
+        for start in range(0, len(arguments), 8)
+    ]
+    for delta in deltas:
+        generation.tokens += 1
+        writer.write(_event(_chunk({"tool_calls": [delta]})))
+        await writer.drain()
+    writer.write(_event(_chunk({}, "tool_calls")))
+    usage = {"prompt_tokens": 10, "completion_tokens": len(deltas), "total_tokens": 10 + len(deltas)}
+    writer.write(_event({**_chunk({}), "choices": [], "usage": usage}) + b"data: [DONE]\n\n")
+    await writer.drain()
+    return "done"
 
 
 async def _pause(seconds: float) -> None:

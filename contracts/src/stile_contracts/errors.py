@@ -6,6 +6,7 @@
      ├ the request's own fault: final, the same request fails again
      │   invalid_request 422 · invalid_header 400 · too_large 413 · unsupported_media_type 415
      │   not_found 404 · method_not_allowed 405 · key_conflict 422 · context_length_exceeded 422
+     │   unsupported_parameter 400 · model_not_found 404
      ├ of the moment: not stored, or withdrawn; may be sent again
      │   queue_full 503 · client_queue_full 429 · no_filter 503 · bus_unavailable 503
      │   filter_error 503 · filter_timeout 503 · shutting_down 503
@@ -31,6 +32,8 @@ class ErrorCode(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     KEY_CONFLICT = "key_conflict"
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
+    UNSUPPORTED_PARAMETER = "unsupported_parameter"
+    MODEL_NOT_FOUND = "model_not_found"
 
     QUEUE_FULL = "queue_full"
     CLIENT_QUEUE_FULL = "client_queue_full"
@@ -70,6 +73,8 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.METHOD_NOT_ALLOWED: ErrorKind(405, final=True),
     ErrorCode.KEY_CONFLICT: ErrorKind(422, final=True),
     ErrorCode.CONTEXT_LENGTH_EXCEEDED: ErrorKind(422, final=True),
+    ErrorCode.UNSUPPORTED_PARAMETER: ErrorKind(400, final=True),
+    ErrorCode.MODEL_NOT_FOUND: ErrorKind(404, final=True),
     ErrorCode.QUEUE_FULL: ErrorKind(503, final=False),
     ErrorCode.CLIENT_QUEUE_FULL: ErrorKind(429, final=False),
     ErrorCode.NO_FILTER: ErrorKind(503, final=False),

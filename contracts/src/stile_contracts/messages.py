@@ -5,7 +5,7 @@ changed meaning is a ``v2``. ``contracts/schemas/v1`` holds the exported JSON Sc
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -31,17 +31,107 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        strict=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+        serialize_by_alias=True,
+    )
+
+
+CallId = Annotated[str, Field(max_length=200, pattern="^[A-Za-z0-9_.:-]+$")]
+"""Names a call of a tool. It is not scanned, so it holds no free text."""
+
+FunctionName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class FunctionCall(_Message):
+    """A function that the model calls."""
+
+    name: FunctionName
+    arguments: str
+    """JSON, as the model wrote it."""
+
+
+class ToolCall(_Message):
+    """One call of a tool, as in OpenAI's API."""
+
+    id: CallId
+    type: Literal["function"] = "function"
+    function: FunctionCall
+
+
+def roles_schema(*plain: Role | str) -> dict[str, Any]:
+    """Say in JSON Schema which fields a turn has by its role; ``plain`` are those who can't call tools."""
+    null = {"type": "null"}
+    filled = {"not": null}
+    return {
+        "anyOf": [
+            {
+                "properties": {
+                    "role": {"enum": list(plain)},
+                    "content": filled,
+                    "tool_calls": {"anyOf": [null, {"type": "array", "maxItems": 0}]},
+                    "tool_call_id": null,
+                },
+                "required": ["role", "content"],
+            },
+            {
+                "properties": {
+                    "role": {"const": Role.ASSISTANT},
+                    "content": filled,
+                    "tool_call_id": null,
+                },
+                "required": ["role", "content"],
+            },
+            {
+                "properties": {
+                    "role": {"const": Role.ASSISTANT},
+                    "tool_calls": {"type": "array", "minItems": 1},
+                    "tool_call_id": null,
+                },
+                "required": ["role", "tool_calls"],
+            },
+            {
+                "properties": {
+                    "role": {"const": Role.TOOL},
+                    "content": filled,
+                    "tool_calls": {"anyOf": [null, {"type": "array", "maxItems": 0}]},
+                    "tool_call_id": filled,
+                },
+                "required": ["role", "content", "tool_call_id"],
+            },
+        ]
+    }
 
 
 class Turn(_Message):
     """One message of a conversation."""
 
+    model_config = ConfigDict(json_schema_extra=roles_schema(Role.SYSTEM, Role.USER))
+
     role: Annotated[Role, Field(strict=False)]
-    content: str
+    content: str | None = None
+    """May be absent only where the assistant calls tools."""
+    tool_calls: list[ToolCall] | None = Field(None, max_length=128)
+    """The assistant's."""
+    tool_call_id: CallId | None = None
+    """Which call a ``tool`` message answers."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.tool_calls and self.role != Role.ASSISTANT:
+            raise ValueError("only the assistant calls tools")
+        if (self.role == Role.TOOL) != (self.tool_call_id is not None):
+            raise ValueError("tool_call_id stands in tool messages, and only there")
+        if self.content is None and not self.tool_calls:
+            raise ValueError("content is missing")
+        return self
 
 
 class Sampling(_Message):
@@ -63,7 +153,91 @@ class Sampling(_Message):
     """Texts that end the answer where the model writes them."""
 
 
-class ChatRequest(Sampling):
+class ToolFunction(_Message):
+    """A function that the model may call."""
+
+    name: FunctionName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    """A JSON Schema."""
+    strict: bool | None = None
+
+
+class Tool(_Message):
+    """A tool that the model may use, as in OpenAI's API."""
+
+    type: Literal["function"]
+    function: ToolFunction
+
+
+class NamedFunction(_Message):
+    """The name of a function."""
+
+    name: FunctionName
+
+
+class NamedTool(_Message):
+    """The tool that the model is to use."""
+
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class JsonSchema(_Message):
+    """A JSON Schema that the answer must fit."""
+
+    name: Annotated[str, Field(max_length=200)] | None = None
+    description: str | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+
+class ResponseFormat(_Message):
+    """What the answer must look like, as in OpenAI's API."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {
+                    "properties": {
+                        "type": {"const": "json_schema"},
+                        "json_schema": {"type": "object"},
+                    },
+                    "required": ["json_schema"],
+                },
+                {
+                    "properties": {
+                        "type": {"enum": ["text", "json_object"]},
+                        "json_schema": {"type": "null"},
+                    }
+                },
+            ]
+        }
+    )
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+    """Set where ``type`` is ``json_schema``."""
+
+    @model_validator(mode="after")
+    def _schema_is_there(self) -> Self:
+        if (self.type == "json_schema") != (self.json_schema is not None):
+            raise ValueError("json_schema is set where type is json_schema, and only there")
+        return self
+
+
+class Output(_Message):
+    """What the answer is to be beside plain text; handed on to llama.cpp."""
+
+    tools: list[Tool] | None = Field(None, max_length=128)
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20), INTEGRAL] | None = None
+
+
+class ChatRequest(Sampling, Output):
     """What a client asks: ``POST /chat`` and ``chat.request``.
 
     ``prompt`` is the new user turn after ``messages``; where the last message already is that turn it is
@@ -103,9 +277,14 @@ class ChatRequest(Sampling):
 
     def sampling(self) -> Sampling:
         """Return the sampling parameters alone."""
-        return Sampling.model_construct(
-            **{name: getattr(self, name) for name in Sampling.model_fields if getattr(self, name) is not None}
-        )
+        return Sampling.model_construct(**self._given(Sampling))
+
+    def output(self) -> Output:
+        """Return what the answer is to be, alone."""
+        return Output.model_construct(**self._given(Output))
+
+    def _given(self, part: type[BaseModel]) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in part.model_fields if getattr(self, name) is not None}
 
 
 class ApprovedChat(_Message):
@@ -114,6 +293,7 @@ class ApprovedChat(_Message):
     messages: list[Turn] = Field(min_length=1)
     """Oldest first, the policy's system prompt before all."""
     sampling: Sampling = Sampling()
+    output: Output = Output()
     model: str | None = None
 
 
@@ -125,13 +305,23 @@ class Usage(_Message):
     total_tokens: Annotated[int, Field(ge=0)]
 
 
+class Timings(_Message):
+    """How fast the model was, as llama.cpp reports it."""
+
+    prompt_per_second: Annotated[float, Field(ge=0)] | None = None
+    """Tokens of the prompt a second."""
+    predicted_per_second: Annotated[float, Field(ge=0)] | None = None
+    """Tokens of the answer a second."""
+
+
 class Refusal(_Message):
     """Why the filter refused, without the rule's words."""
 
     category: str
     """The kind of rule: ``profanity``, ``secrets``, ``prompt_injection`` … as the policy names it."""
     place: str
-    """What was refused: ``prompt``, ``messages[3]`` (counted from 0), or ``joined``."""
+    """What was refused: ``prompt``, ``messages[3]`` (counted from 0), ``tools[0]``,
+    ``response_format``, or ``joined``."""
 
 
 class Reply(_Message):
@@ -142,9 +332,13 @@ class Reply(_Message):
     refused: bool = False
     model: str | None = None
     usage: Usage | None = None
-    finish_reason: Literal["stop", "length", "content_filter"] | None = None
+    finish_reason: Literal["stop", "length", "content_filter", "tool_calls"] | None = None
     refusal: Refusal | None = None
     """Set where ``refused`` is."""
+    tool_calls: list[ToolCall] | None = None
+    logprobs: dict[str, Any] | None = None
+    """As llama.cpp reports them, in OpenAI's shape."""
+    timings: Timings | None = None
 
     @model_validator(mode="after")
     def _refusal_is_told(self) -> Self:
@@ -228,6 +422,10 @@ class Token(_Message):
     """A piece of the answer."""
 
     text: str
+    tool_calls: list[dict[str, Any]] | None = None
+    """Deltas of calls, in OpenAI's shape; ``text`` may be empty then."""
+    logprobs: dict[str, Any] | None = None
+    """Those of this piece, in OpenAI's shape."""
 
 
 class Heartbeat(_Message):

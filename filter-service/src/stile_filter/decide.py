@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from stile_contracts.messages import ChatRequest
+from stile_filter import texts
 from stile_filter.keywords import KeywordMatcher
 from stile_filter.policy import Action, Policy, Rule
 
@@ -88,15 +89,15 @@ class Decider:
 
     async def decide(self, request: ChatRequest) -> Verdict:
         """Judge every message, the prompt and the joined text: keywords first, scanners if those allow."""
-        texts, places = _texts(request)
-        verdict = self._match(texts, places)
+        contents, places = _texts(request)
+        verdict = self._match(contents, places)
         if verdict.state is State.ALLOW and self._rules:
-            return await self._scan(texts, places)
+            return await self._scan(contents, places)
         return verdict
 
-    def _match(self, texts: list[str], places: list[str]) -> Verdict:
+    def _match(self, contents: list[str], places: list[str]) -> Verdict:
         # The joined text, the last, has every phrase that a part of it has: mostly one look is all.
-        found = self._matcher.find(texts[-1])
+        found = self._matcher.find(contents[-1])
         refused: set[int] = set()
         for index in found:
             if self._keywords[index].action is Action.REFUSE:
@@ -105,14 +106,14 @@ class Decider:
                 self._monitor(self._keywords[index], places[-1], State.REFUSE)
         if not refused:
             return Verdict(State.ALLOW)
-        for text, place in zip(texts, places, strict=True):
+        for text, place in zip(contents, places, strict=True):
             here = refused & self._matcher.find(text)
             if here:
                 return Verdict(State.REFUSE, self._keywords[min(here)], place)
         return Verdict(State.REFUSE, self._keywords[min(refused)], JOINED)
 
-    async def _scan(self, texts: list[str], places: list[str]) -> Verdict:
-        scanned = await self._scanners.scan(texts)
+    async def _scan(self, contents: list[str], places: list[str]) -> Verdict:
+        scanned = await self._scanners.scan(contents)
         failed: Verdict | None = None
         for finding in scanned.findings:
             rule, place = self._rules[finding.rule], places[finding.text]
@@ -129,14 +130,9 @@ class Decider:
 
 def _texts(request: ChatRequest) -> tuple[list[str], list[str]]:
     """Return the texts to look at, each once, the joined one last, and their places."""
-    parts = [(message.content, f"messages[{index}]") for index, message in enumerate(request.messages or [])]
-    if request.prompt is not None:
-        # The prompt keeps its name where an older client sends it as the last message too.
-        parts.insert(0, (request.prompt, "prompt"))
     places: dict[str, str] = {}
-    for text, place in parts:
+    for text, place in texts.of(request):
         places.setdefault(text, place)
-    conversation = [turn.content for turn in request.turns()]
-    if len(conversation) > 1:
-        places.setdefault("\n".join(conversation), JOINED)
+    # Where there is one text alone, this is it.
+    places.setdefault(texts.joined(request), JOINED)
     return list(places), list(places.values())

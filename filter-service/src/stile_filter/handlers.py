@@ -255,7 +255,12 @@ class Handler:
             update={"max_tokens": min(request.max_tokens or limit, limit)}
         )
         # Parts that were validated when they were read.
-        return ApprovedChat.model_construct(messages=turns, sampling=sampling, model=request.model)
+        return ApprovedChat.model_construct(
+            messages=turns,
+            sampling=sampling,
+            output=request.output(),
+            model=request.model,
+        )
 
     def _approval_headers(self, envelope: Envelope, wanted: Wanted) -> dict[str, str]:
         traced = {headers.TRACEPARENT: envelope.traceparent} if envelope.traceparent else {}

@@ -13,6 +13,7 @@ from stile_contracts import headers, ids, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ChatRequest, Role, Wanted
 from stile_contracts.subjects import Lane
+from stile_filter import texts
 from stile_filter.errors import RequestError
 from stile_filter.policy import Limits
 
@@ -146,14 +147,20 @@ def check_limits(request: ChatRequest, limits: Limits, *, allow_system: bool) ->
     if len(messages) > limits.messages:
         raise _too_large("messages", f"{limits.messages} messages")
     for index, message in enumerate(messages):
-        if len(message.content) > limits.message_chars:
+        if len(message.content or "") > limits.message_chars:
             raise _too_large(f"messages[{index}].content", f"{limits.message_chars} characters")
+        calls = [call.function for call in message.tool_calls or ()]
+        if sum(len(call.name) + len(call.arguments) for call in calls) > limits.message_chars:
+            raise _too_large(f"messages[{index}].tool_calls", f"{limits.message_chars} characters")
         if message.role is Role.SYSTEM and not allow_system:
             raise RequestError(
                 ErrorCode.INVALID_REQUEST,
                 "the policy allows no system messages; send user and assistant messages",
                 param=f"messages[{index}].role",
             )
+    for text, place in texts.of_output(request):
+        if len(text) > limits.message_chars:
+            raise _too_large(place, f"{limits.message_chars} characters of JSON")
 
 
 def _http_client(incoming: Incoming) -> str:

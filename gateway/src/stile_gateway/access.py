@@ -10,10 +10,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from stile_contracts.ids import new_id
 from stile_gateway.errors import InternalError, TooManyWaitingError
 from stile_gateway.metrics import Metrics
-from stile_gateway.note import CLIENT_GONE, Note
+from stile_gateway.note import CLIENT_GONE, Dialect, Note
 from stile_gateway.responses import ErrorResponse
 
 REQUEST_ID = "X-Request-Id"
+PROCESSING_MS = "openai-processing-ms"
+"""What OpenAI's answers carry: milliseconds until the first byte."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=~-]{1,128}")
 
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -42,14 +44,17 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        note = Note(_request_id(scope))
+        note = Note(_request_id(scope), dialect=Dialect.of(scope["path"]))
         note.pin_to(scope)
         began = time.perf_counter()
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 note.status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = note.request_id
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = note.request_id
+                if note.dialect is Dialect.OPENAI:
+                    headers[PROCESSING_MS] = str(round((time.perf_counter() - began) * 1000))
             await send(message)
 
         self._in_flight += 1

@@ -10,7 +10,9 @@
      │   ├ UnsupportedMediaTypeError    unsupported_media_type 415
      │   ├ NotFoundError                not_found 404
      │   ├ MethodNotAllowedError        method_not_allowed 405
-     │   └ KeyConflictError             key_conflict 422
+     │   ├ KeyConflictError             key_conflict 422
+     │   ├ UnsupportedParameterError    unsupported_parameter 400
+     │   └ ModelNotFoundError           model_not_found 404
      ├ UnavailableError           of the moment; surely not stored
      │   ├ BusUnavailableError          bus_unavailable 503
      │   ├ NoFilterError                no_filter 503
@@ -104,6 +106,18 @@ class KeyConflictError(RequestError):
     """The idempotency key belongs to another request."""
 
     code = ErrorCode.KEY_CONFLICT
+
+
+class UnsupportedParameterError(RequestError):
+    """The request asks for what Stile does not do."""
+
+    code = ErrorCode.UNSUPPORTED_PARAMETER
+
+
+class ModelNotFoundError(RequestError):
+    """No consumer has told of such a model lately."""
+
+    code = ErrorCode.MODEL_NOT_FOUND
 
 
 class UnavailableError(GatewayError):

@@ -21,6 +21,8 @@ class Said(NamedTuple):
     """The event's JSON as it came."""
     reply: Reply | None = None
     """On ``done``: its body, read."""
+    after_gap: bool = False
+    """On ``token``: some of its attempt before it was not heard."""
 
 
 class Hearing:
@@ -34,6 +36,7 @@ class Hearing:
         self.gaps = 0
         self._attempt = -1
         self._expected = 0
+        self._missed = False
 
     def hear(self, delivery: Delivery) -> Said | None:
         """Return what ``delivery`` says, or None where it says nothing new.
@@ -57,15 +60,16 @@ class Hearing:
                 if attempt == self._attempt and seq != self._expected:
                     self.gaps += 1
                 return Said(event, attempt, delivery.body, _reply(delivery.body))
-        return Said(event, attempt, delivery.body)
+        return Said(event, attempt, delivery.body, after_gap=self._missed)
 
     def _is_next(self, attempt: int, seq: int) -> bool:
         if attempt > self._attempt:
-            self._attempt, self._expected = attempt, 0
+            self._attempt, self._expected, self._missed = attempt, 0, False
         if attempt < self._attempt or seq < self._expected:
             return False
         if seq > self._expected:
             self.gaps += 1
+            self._missed = True
         self._expected = seq + 1
         return True
 

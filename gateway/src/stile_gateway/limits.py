@@ -1,5 +1,6 @@
 """How large a request may be: its body's bytes, and the lengths and counts in it."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, create_model
@@ -9,6 +10,9 @@ from stile_contracts.messages import ChatRequest, Turn
 from stile_gateway.config import Settings
 from stile_gateway.errors import InvalidRequestError, TooLargeError
 
+_ALTERNATIVE = re.compile(r"(?:constrained-)?str$|[A-Z]|\w+\[|[\w-]+\(")
+"""What pydantic puts into a location to say which of several types it tried."""
+
 
 def request_model(settings: Settings) -> type[ChatRequest]:
     """Make the contract's request with this installation's limits, so that its schema shows them too."""
@@ -16,7 +20,10 @@ def request_model(settings: Settings) -> type[ChatRequest]:
         "Turn",
         __base__=Turn,
         __doc__=Turn.__doc__,
-        content=(Annotated[str, Field(max_length=settings.max_message_chars)], ...),
+        content=(
+            Annotated[str, Field(max_length=settings.max_message_chars)] | None,
+            Field(None, description=Turn.model_fields["content"].description),
+        ),
     )
     prompt: Any = Annotated[str, Field(min_length=1, max_length=settings.max_prompt_chars)] | None
     messages: Any = Annotated[list[turn], Field(max_length=settings.max_messages)] | None
@@ -39,17 +46,23 @@ def read_request(model: type[ChatRequest], body: bytes) -> ChatRequest:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        if first["type"] == "json_invalid":
-            raise InvalidRequestError("The body is not valid JSON.", param="body") from None
-        param = _param(first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        raise InvalidRequestError(f"{param}: {reason}", param=param) from None
+        raise invalid_request(error) from None
+
+
+def invalid_request(error: ValidationError) -> InvalidRequestError:
+    """Translate what pydantic says of a body; the first fault is told, and nothing of the body."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return InvalidRequestError("The body is not valid JSON.", param="body")
+    param = _param(first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    return InvalidRequestError(f"{param}: {reason}", param=param)
 
 
 def _param(location: tuple[int | str, ...]) -> str:
     """Write pydantic's location as a client would: ``messages[3].content``."""
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+    steps = (step for step in location if isinstance(step, int) or not _ALTERNATIVE.match(step))
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     return path.removeprefix(".") or "body"
 
 

@@ -26,6 +26,8 @@ from stile_gateway.presence import Presence
 from stile_gateway.responses import ErrorResponse
 from stile_gateway.routes import chat as chat_routes
 from stile_gateway.routes import health as health_routes
+from stile_gateway.routes import openai as openai_routes
+from stile_gateway.routes.asking import IDEMPOTENCY_KEY
 
 
 def main() -> None:
@@ -67,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.chat = chat
     app.include_router(chat_routes.router(chat, model))
+    app.include_router(openai_routes.router(chat, model, presence))
     app.include_router(health_routes.router(bus, presence, metrics))
     app.openapi = document(app, model)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_exception_handler(GatewayError, _answer_error)
@@ -77,8 +80,8 @@ def create_app(settings: Settings) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", chat_routes.IDEMPOTENCY_KEY, REQUEST_ID],
-            expose_headers=[REQUEST_ID, "Retry-After"],
+            allow_headers=["Content-Type", IDEMPOTENCY_KEY, REQUEST_ID, "Authorization"],
+            expose_headers=[REQUEST_ID, "Retry-After", "retry-after-ms"],
         )
     app.add_middleware(Access, metrics=metrics, max_in_flight=settings.max_in_flight)
     return app

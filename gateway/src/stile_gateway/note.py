@@ -1,6 +1,8 @@
 """What is known of one HTTP request when it is over."""
 
+import re
 from dataclasses import dataclass
+from enum import Enum
 
 from starlette.types import Scope
 
@@ -8,6 +10,19 @@ CLIENT_GONE = 499
 """The status in logs and metrics where the client was gone before an answer (nginx's convention)."""
 
 _KEY = "stile.note"
+_OPENAI = re.compile(r"/v1/(?:chat/completions|models)(?:/|$)")
+
+
+class Dialect(Enum):
+    """Whose clients an address is for: the shape of its errors."""
+
+    STILE = "stile"
+    OPENAI = "openai"
+
+    @classmethod
+    def of(cls, path: str) -> "Dialect":
+        """Return the dialect that is spoken at ``path``."""
+        return cls.OPENAI if _OPENAI.match(path) else cls.STILE
 
 
 @dataclass(slots=True)
@@ -20,6 +35,7 @@ class Note:
     """``ok``, ``refused``, ``client_gone``, or the error's code."""
     status: int = CLIENT_GONE
     """As sent."""
+    dialect: Dialect = Dialect.STILE
 
     def pin_to(self, scope: Scope) -> None:
         """Let ``note_of`` find it."""

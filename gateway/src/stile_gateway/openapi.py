@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with the request that the chat routes read by themselves."""
+"""The OpenAPI document: FastAPI's, with the requests that the chat routes read by themselves."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from stile_contracts.messages import ChatRequest
+from stile_gateway.openai.request import CompletionRequest
 
 _REF = "#/components/schemas/{model}"
 
@@ -19,10 +20,11 @@ def document(app: FastAPI, model: type[ChatRequest]) -> Callable[[], dict[str, A
             made = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
-            schema = model.model_json_schema(ref_template=_REF)
             schemas = made["components"]["schemas"]
-            schemas |= schema.pop("$defs")
-            schemas["ChatRequest"] = schema
+            for name, read in (("CompletionRequest", CompletionRequest), ("ChatRequest", model)):
+                schema = read.model_json_schema(ref_template=_REF)
+                schemas |= schema.pop("$defs")
+                schemas[name] = schema
             app.openapi_schema = made
         return app.openapi_schema
 

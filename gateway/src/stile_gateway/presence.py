@@ -72,6 +72,17 @@ class Presence:
         reason = (alive[0].reason or "not ready") if alive else f"none heard within {ALIVE_SECONDS:g} s"
         return PartState(ready=False, reason=reason, instances=len(alive))
 
+    def models(self) -> list[str]:
+        """Return the names of the models that living consumers have, sorted."""
+        now = self._clock()
+        return sorted(
+            {
+                beat.heartbeat.model
+                for beat in self._beats.values()
+                if beat.heartbeat.model is not None and now - beat.heard <= ALIVE_SECONDS
+            }
+        )
+
     def readiness(self, *, connected: bool) -> Readiness:
         """Put the parts together; without the bus nothing else can be known."""
         bus = PartState(ready=connected, reason=None if connected else "not connected")

@@ -1,9 +1,11 @@
 """Answers as they go out: errors in their one shape, and events as server-sent events."""
 
+import json
 import math
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from typing import Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -12,7 +14,8 @@ from stile_contracts.messages import Event
 from stile_gateway.disconnect import ClientGoneError, unless_gone
 from stile_gateway.errors import GatewayError, status_of
 from stile_gateway.hearing import Said
-from stile_gateway.note import Note
+from stile_gateway.note import Dialect, Note
+from stile_gateway.openai.errors import openai_error
 
 RETRY_STATUSES = frozenset({429, 503})
 _NAMES = {Event.ACCEPTED: "queued"}
@@ -29,11 +32,49 @@ class ErrorResponse(Response):
         status = status_of(error)
         fields = dict(headers or {})
         if status in RETRY_STATUSES:
-            fields["Retry-After"] = str(max(1, math.ceil(error.retry_after or 1)))
+            seconds = error.retry_after or 1
+            fields["Retry-After"] = str(max(1, math.ceil(seconds)))
+            if note.dialect is Dialect.OPENAI:
+                fields["retry-after-ms"] = str(math.ceil(seconds * 1000))
+        if note.dialect is Dialect.OPENAI and error.reply().error.final:
+            fields["x-should-retry"] = "false"  # OpenAI's clients ask a 5xx again where nothing is said
         note.code = error.code
         if error.chat_id is not None:
             note.chat_id = str(error.chat_id)
-        super().__init__(error.reply().model_dump_json(exclude_none=True), status, fields)
+        super().__init__(error_body(error, note.dialect), status, fields)
+
+
+def error_body(error: GatewayError, dialect: Dialect) -> bytes:
+    """Write an error in the shape that the clients of ``dialect`` know."""
+    if dialect is Dialect.OPENAI:
+        return json.dumps(openai_error(error), ensure_ascii=False).encode()
+    return error.reply().model_dump_json(exclude_none=True).encode()
+
+
+class EventWriter(Protocol):
+    """How a chat's events are written on a stream."""
+
+    def block(self, said: Said) -> bytes:
+        """Return what is sent of one event; nothing is sent of an empty one.
+
+        Raises:
+            GatewayError: the stream cannot go on.
+        """
+
+    def error(self, error: GatewayError) -> bytes:
+        """Return the last block of a stream that failed."""
+
+
+class NamedEvents:
+    """``/chat``'s own events: each by its name."""
+
+    def block(self, said: Said) -> bytes:
+        """Write one event."""
+        return block(_NAMES.get(said.event, said.event.value), said.body)
+
+    def error(self, error: GatewayError) -> bytes:
+        """Write an error."""
+        return block("error", error_body(error, Dialect.STILE))
 
 
 class EventStream(Response):
@@ -42,16 +83,20 @@ class EventStream(Response):
     Args:
         first: the event that was waited for before the status was sent.
         events: those after it; None is sent as a comment that keeps the connection open.
+        writer: how they are written.
         note: told how it ended.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, first: Said, events: AsyncGenerator[Said | None, None], note: Note) -> None:
+    def __init__(
+        self, first: Said, events: AsyncGenerator[Said | None, None], writer: EventWriter, note: Note
+    ) -> None:
         super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._first = first
         self._events = events
+        self._writer = writer
         self._note = note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- ASGI's
@@ -60,25 +105,26 @@ class EventStream(Response):
         try:
             async with aclosing(self._events), unless_gone(receive):
                 async for piece in self._blocks():
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    if piece:
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
         except ClientGoneError:
             self._note.code = "client_gone"
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _blocks(self) -> AsyncGenerator[bytes, None]:
-        yield self._block(self._first)
         try:
+            yield self._block(self._first)
             async for said in self._events:
                 yield KEEP_ALIVE if said is None else self._block(said)
         except GatewayError as error:
             self._note.code = error.code
-            yield block("error", error.reply().model_dump_json(exclude_none=True).encode())
+            yield self._writer.error(error)
 
     def _block(self, said: Said) -> bytes:
         if said.reply is not None and said.reply.refused:
             self._note.code = "refused"
-        return block(_NAMES.get(said.event, said.event.value), said.body)
+        return self._writer.block(said)
 
 
 def block(name: str, data: bytes) -> bytes:

@@ -1,29 +1,19 @@
 """``POST /chat`` and ``POST /v1/chat``."""
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from stile_contracts import subjects
 from stile_contracts.errors import ERRORS
-from stile_contracts.ids import keyed_id, new_id
 from stile_contracts.messages import ChatRequest, ErrorReply, Reply, Wanted
 from stile_gateway.chat import Chat
 from stile_gateway.conversation import Question
 from stile_gateway.disconnect import ClientGoneError, unless_gone
-from stile_gateway.errors import InternalError, InvalidHeaderError, UnsupportedMediaTypeError
+from stile_gateway.errors import InternalError
 from stile_gateway.limits import read_request
 from stile_gateway.note import Note, note_of
-from stile_gateway.responses import EventStream, NoResponse
-
-PULSE_SECONDS = 10.0
-"""Between two signs of life on a stream where nothing happens; proxies close silent ones after a minute."""
-IDEMPOTENCY_KEY = "Idempotency-Key"
-_KEY = re.compile(r"[!-~]{1,255}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+from stile_gateway.responses import EventStream, NamedEvents, NoResponse
+from stile_gateway.routes.asking import IDEMPOTENCY_KEY, KEY, PULSE_SECONDS, check_media_type, question_of
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {
@@ -58,13 +48,13 @@ _ANSWER = {
     },
 }
 
-_PARAMETERS = [
+PARAMETERS = [
     {
         "name": IDEMPOTENCY_KEY,
         "in": "header",
         "required": False,
         "description": "The same key and body again give the same answer, generated once.",
-        "schema": {"type": "string", "pattern": f"^{_KEY.pattern}$"},
+        "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
     },
     {
         "name": "X-Request-Id",
@@ -88,11 +78,11 @@ def router(chat: Chat, model: type[ChatRequest]) -> APIRouter:
     async def post_chat(request: Request) -> Response:
         """Ask the model; the filter decides first. One JSON answer, or events with `"stream": true`."""
         note = note_of(request.scope)
-        _check_media_type(request.headers)
+        check_media_type(request.headers)
         body = await request.body()
         asked = read_request(model, body)
         stream = asked.stream or "text/event-stream" in request.headers.get("accept", "")
-        question = _question(request, body, Wanted.TOKEN if stream else Wanted.STATE)
+        question = question_of(request, body, Wanted.TOKEN if stream else Wanted.STATE)
         note.chat_id = str(question.id)
         try:
             async with unless_gone(request.receive):
@@ -111,7 +101,7 @@ def router(chat: Chat, model: type[ChatRequest]) -> APIRouter:
             responses={200: _ANSWER, **_ERRORS},
             response_class=Response,
             openapi_extra={
-                "parameters": _PARAMETERS,
+                "parameters": PARAMETERS,
                 "requestBody": {
                     "required": True,
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChatRequest"}}},
@@ -132,31 +122,5 @@ async def _stream(chat: Chat, question: Question, note: Note) -> Response:
     events = chat.events(question, PULSE_SECONDS)
     async for first in events:
         if first is not None:
-            return EventStream(first, events, note)
+            return EventStream(first, events, NamedEvents(), note)
     raise InternalError("The request ended without an answer.")
-
-
-def _check_media_type(headers: Mapping[str, str]) -> None:
-    if headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedMediaTypeError("Send the body without Content-Encoding.", param="Content-Encoding")
-    if not _JSON.fullmatch(headers.get("content-type", "")):
-        raise UnsupportedMediaTypeError("Send the body as application/json.", param="Content-Type")
-
-
-def _question(request: Request, body: bytes, wanted: Wanted) -> Question:
-    client = subjects.http_client(request.client.host if request.client else "unknown")
-    key = request.headers.get(IDEMPOTENCY_KEY)
-    if key is not None and not _KEY.fullmatch(key):
-        raise InvalidHeaderError(
-            "A key has 1 to 255 visible ASCII characters.",
-            param=IDEMPOTENCY_KEY,
-        )
-    traceparent = request.headers.get("traceparent")
-    return Question(
-        id=new_id() if key is None else keyed_id(client, key),
-        client=client,
-        body=body,
-        wanted=wanted,
-        key=key,
-        traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
-    )

@@ -1,0 +1,1 @@
+"""OpenAI's chat API, translated to Stile's messages and back. Pure: no network, no framework."""

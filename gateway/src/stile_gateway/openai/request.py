@@ -1,0 +1,181 @@
+"""A chat completion's request, read and translated into a ``ChatRequest``.
+
+Parameters that Stile does not know are ignored, as llama.cpp does; what would change the answer's shape and
+cannot be done is an error that names it.
+"""
+
+import json
+from typing import Annotated, Any, Literal, NamedTuple
+
+import pydantic_core
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stile_contracts.messages import (
+    INTEGRAL,
+    CallId,
+    ChatRequest,
+    Output,
+    Role,
+    Sampling,
+    ToolCall,
+    roles_schema,
+)
+from stile_gateway.errors import UnsupportedParameterError
+from stile_gateway.limits import invalid_request, read_request
+
+_DEVELOPER = "developer"
+
+_Stop = Annotated[str, Field(min_length=1, max_length=200)]
+_Stops = Annotated[list[_Stop], Field(max_length=16)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+
+class TextPart(_Part):
+    """A piece of a message's text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class Message(_Part):
+    """One message of a conversation."""
+
+    model_config = ConfigDict(json_schema_extra=roles_schema(Role.SYSTEM, Role.USER, _DEVELOPER))
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    """``developer`` is another word for ``system``; the policy may allow neither."""
+    content: str | Annotated[list[TextPart], Field(min_length=1)] | None = None
+    """A text, or its parts, which are joined."""
+    tool_calls: list[ToolCall] | None = Field(None, max_length=128)
+    tool_call_id: CallId | None = None
+
+
+class StreamOptions(_Part):
+    """How the answer is streamed."""
+
+    include_usage: bool | None = None
+    """The counts of tokens come in a chunk of their own, the last."""
+
+
+class CompletionRequest(Sampling, Output):
+    """The body of ``POST /v1/chat/completions``: OpenAI's, and llama.cpp's sampling parameters."""
+
+    model: Annotated[str, Field(max_length=200)] | None = None
+    """Taken as it is: there is one model, and the answer names it."""
+    messages: list[Message] = Field(min_length=1)
+    """The conversation, oldest first."""
+    max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000), INTEGRAL] | None = None
+    """Outweighs ``max_tokens``, its older name."""
+    stop: _Stop | _Stops | None = None  # type: ignore[assignment]  # OpenAI takes a text alone too
+    n: Annotated[int, Field(ge=1, le=1), INTEGRAL] | None = None
+    """One answer."""
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+
+class Asked(NamedTuple):
+    """A completion that is asked for."""
+
+    body: bytes
+    """A ``ChatRequest`` as JSON."""
+    model: str | None
+    stream: bool
+    include_usage: bool
+
+
+def read_completion(body: bytes, limited: type[ChatRequest]) -> Asked:
+    """Read and translate a body.
+
+    Args:
+        body: as it came.
+        limited: the request with this installation's limits.
+
+    Raises:
+        UnsupportedParameterError: it asks for what Stile cannot do.
+        InvalidRequestError: it is no such request; ``param`` is the field at fault.
+    """
+    try:
+        _check_supported(pydantic_core.from_json(body))
+        request = CompletionRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid_request(error) from None
+    except ValueError:
+        # Not JSON: validated, it says so itself.
+        request = _unreadable(body)
+    translated = translate(request)
+    read_request(limited, translated)
+    options = request.stream_options
+    return Asked(
+        body=translated,
+        model=request.model,
+        stream=bool(request.stream),
+        include_usage=bool(options and options.include_usage),
+    )
+
+
+def translate(request: CompletionRequest) -> bytes:
+    """Write ``request`` as a ``ChatRequest``: the same one always as the same bytes."""
+    same = {*Sampling.model_fields, *Output.model_fields, "model"}
+    chat = request.model_dump(mode="json", include=same, exclude_none=True)
+    chat["messages"] = [_turn(message) for message in request.messages]
+    if request.max_completion_tokens is not None:
+        chat["max_tokens"] = request.max_completion_tokens
+    if isinstance(request.stop, str):
+        chat["stop"] = [request.stop]
+    return json.dumps(chat, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    turn = message.model_dump(mode="json", exclude_none=True)
+    if message.role == _DEVELOPER:
+        turn["role"] = Role.SYSTEM.value
+    if isinstance(message.content, list):
+        turn["content"] = "".join(part.text for part in message.content)
+    return turn
+
+
+def _unreadable(body: bytes) -> CompletionRequest:
+    try:
+        return CompletionRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid_request(error) from None
+
+
+def _check_supported(body: Any) -> None:  # noqa: ANN401 -- whatever JSON came
+    """Raise where something is asked for that is OpenAI's and not Stile's."""
+    if not isinstance(body, dict):
+        return
+    n = body.get("n")
+    if isinstance(n, int | float) and n > 1:
+        raise UnsupportedParameterError("One answer is given at a time; leave n out.", param="n")
+    if "audio" in _items(body.get("modalities")) or body.get("audio") is not None:
+        raise UnsupportedParameterError("Answers are text; leave audio out.", param="modalities")
+    if body.get("functions"):
+        raise UnsupportedParameterError("Send functions as tools.", param="functions")
+    for index, tool in enumerate(_items(body.get("tools"))):
+        if _kind(tool) not in {"function", None}:
+            raise UnsupportedParameterError("A tool is a function.", param=f"tools[{index}].type")
+    if _kind(body.get("tool_choice")) not in {"function", None}:
+        raise UnsupportedParameterError("A tool is a function.", param="tool_choice.type")
+    _check_text(_items(body.get("messages")))
+
+
+def _check_text(messages: list[Any]) -> None:
+    for index, message in enumerate(messages):
+        parts = _items(message.get("content")) if isinstance(message, dict) else ()
+        for number, part in enumerate(parts):
+            if _kind(part) not in {"text", None}:
+                param = f"messages[{index}].content[{number}]"
+                raise UnsupportedParameterError("Messages hold text alone.", param=param)
+
+
+def _items(value: Any) -> list[Any]:  # noqa: ANN401 -- whatever JSON came
+    return value if isinstance(value, list) else []
+
+
+def _kind(value: Any) -> str | None:  # noqa: ANN401 -- whatever JSON came
+    kind = value.get("type") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else None

