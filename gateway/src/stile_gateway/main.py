@@ -76,8 +76,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", chat_routes.IDEMPOTENCY_KEY, REQUEST_ID],
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Content-Type", chat_routes.IDEMPOTENCY_KEY, chat_routes.LANE, REQUEST_ID],
             expose_headers=[REQUEST_ID, "Retry-After"],
         )
     app.add_middleware(Access, metrics=metrics, max_in_flight=settings.max_in_flight)

@@ -3,17 +3,19 @@
 import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
 from stile_contracts import subjects
 from stile_contracts.errors import ERRORS
 from stile_contracts.ids import keyed_id, new_id
-from stile_contracts.messages import ChatRequest, ErrorReply, Reply, Wanted
+from stile_contracts.messages import CancelReceipt, ChatRequest, ErrorReply, Reply, Wanted
+from stile_contracts.subjects import Lane
 from stile_gateway.chat import Chat
 from stile_gateway.conversation import Question
 from stile_gateway.disconnect import ClientGoneError, unless_gone
-from stile_gateway.errors import InternalError, InvalidHeaderError, UnsupportedMediaTypeError
+from stile_gateway.errors import InternalError, InvalidHeaderError, NotFoundError, UnsupportedMediaTypeError
 from stile_gateway.limits import read_request
 from stile_gateway.note import Note, note_of
 from stile_gateway.responses import EventStream, NoResponse
@@ -21,6 +23,7 @@ from stile_gateway.responses import EventStream, NoResponse
 PULSE_SECONDS = 10.0
 """Between two signs of life on a stream where nothing happens; proxies close silent ones after a minute."""
 IDEMPOTENCY_KEY = "Idempotency-Key"
+LANE = "Stile-Lane"
 _KEY = re.compile(r"[!-~]{1,255}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
@@ -39,6 +42,11 @@ for _status in (429, 503):
             "schema": {"type": "integer", "minimum": 1},
         }
     }
+
+_CANCEL_ERRORS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorReply, "description": "`not_found`"},
+    **{status: _ERRORS[status] for status in (500, 503, 504)},
+}
 
 _ANSWER = {
     "description": "The answer, or the refusal in its place; with `stream`, its events as they come.",
@@ -65,6 +73,13 @@ _PARAMETERS = [
         "required": False,
         "description": "The same key and body again give the same answer, generated once.",
         "schema": {"type": "string", "pattern": f"^{_KEY.pattern}$"},
+    },
+    {
+        "name": LANE,
+        "in": "header",
+        "required": False,
+        "description": "`batch` waits behind people: one of its requests is answered for three of theirs.",
+        "schema": {"enum": list(Lane), "default": Lane.INTERACTIVE},
     },
     {
         "name": "X-Request-Id",
@@ -100,6 +115,15 @@ def router(chat: Chat, model: type[ChatRequest]) -> APIRouter:
         except ClientGoneError:
             return NoResponse(note)
 
+    async def delete_chat(request: Request, chat_id: str) -> CancelReceipt:
+        """Cancel a request of one's own; the receipt says what that has hit."""
+        try:
+            known = UUID(chat_id)
+        except ValueError as error:
+            raise NotFoundError("An id is a UUID.", param="chat_id") from error
+        note_of(request.scope).chat_id = str(known)
+        return await chat.cancel(_client(request), known)
+
     for path, name in (("/chat", "chat"), ("/v1/chat", "chat_v1")):
         routes.add_api_route(
             path,
@@ -117,6 +141,16 @@ def router(chat: Chat, model: type[ChatRequest]) -> APIRouter:
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChatRequest"}}},
                 },
             },
+        )
+        routes.add_api_route(
+            f"{path}/{{chat_id}}",
+            delete_chat,
+            methods=["DELETE"],
+            name=f"{name}_cancel",
+            operation_id=f"{name}_cancel",
+            summary="Cancel a request",
+            response_model_exclude_none=True,
+            responses=_CANCEL_ERRORS,
         )
     return routes
 
@@ -143,20 +177,28 @@ def _check_media_type(headers: Mapping[str, str]) -> None:
         raise UnsupportedMediaTypeError("Send the body as application/json.", param="Content-Type")
 
 
+def _client(request: Request) -> str:
+    return subjects.http_client(request.client.host if request.client else "unknown")
+
+
 def _question(request: Request, body: bytes, wanted: Wanted) -> Question:
-    client = subjects.http_client(request.client.host if request.client else "unknown")
+    client = _client(request)
     key = request.headers.get(IDEMPOTENCY_KEY)
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidHeaderError(
             "A key has 1 to 255 visible ASCII characters.",
             param=IDEMPOTENCY_KEY,
         )
+    lane = request.headers.get(LANE, Lane.INTERACTIVE)
+    if lane not in Lane.__members__.values():
+        raise InvalidHeaderError(f"The lanes are {' and '.join(Lane)}.", param=LANE)
     traceparent = request.headers.get("traceparent")
     return Question(
         id=new_id() if key is None else keyed_id(client, key),
         client=client,
         body=body,
         wanted=wanted,
+        lane=Lane(lane),
         key=key,
         traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
     )
