@@ -5,8 +5,9 @@ import signal
 from uuid import UUID
 
 import pytest
+from nats.js.api import ConsumerConfig
 
-from stile_contracts import subjects
+from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_filter.errors import RequestError, UnavailableError, UnconfirmedError
 from stile_filter.handlers import Approval
@@ -86,3 +87,35 @@ async def test_a_closed_connection_stores_nothing(bus):
     await client.close()
     with pytest.raises(UnavailableError):
         await NatsStreams(lambda: client).approve(PLACES[0], b"", {})
+
+
+async def test_a_message_is_known_to_be_delivered_and_can_be_taken_out(bus, streams):
+    """Delivered is what the line's consumer was handed; what is taken out is gone, the rest undisturbed."""
+    lane, found = subjects.Lane.INTERACTIVE, []
+    for place in PLACES[:2]:
+        await streams.approve(place, b"", {})
+        found.append(int((await streams.waiting(place)).headers[headers.NATS_SEQUENCE]))
+    assert not await streams.is_delivered(lane, "alice", found[0])
+    admin = (await bus.connect("provisioner")).jetstream()
+    name = subjects.worker(lane, "alice")
+    await admin.add_consumer(
+        "CHAT", ConsumerConfig(durable_name=name, filter_subject=f"chat.approved.{lane}.alice.*")
+    )
+    (held,) = await (await admin.pull_subscribe_bind(consumer=name, stream="CHAT")).fetch(1)
+    assert await streams.is_delivered(lane, "alice", found[0])
+    assert not await streams.is_delivered(lane, "alice", found[1])
+    assert await streams.remove(found[1])
+    assert not await streams.remove(found[1])
+    assert await streams.waiting(PLACES[1]) is None
+    assert await streams.waiting(PLACES[0]) is not None
+    await (await bus.connect("consumer")).request(held.reply, b"+ACK")
+    assert await streams.waiting(PLACES[0]) is None
+
+
+async def test_an_approval_wakes_the_workers(bus, streams):
+    """After CHAT has it, and only then, a sleeping worker is told to look."""
+    worker = await bus.connect("consumer")
+    told = await worker.subscribe(subjects.WAKE)
+    await worker.flush()
+    await streams.approve(PLACES[0], b"", {})
+    assert (await told.next_msg(timeout=5)).data == b""

@@ -10,6 +10,7 @@ from stile_gateway.bus import translate
 from stile_gateway.errors import GatewayError, from_http
 
 RELAYED_ONLY = {
+    ErrorCode.CANCELLED,
     ErrorCode.CONTEXT_LENGTH_EXCEEDED,
     ErrorCode.CLIENT_QUEUE_FULL,
     ErrorCode.FILTER_ERROR,

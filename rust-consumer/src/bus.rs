@@ -2,26 +2,36 @@
 //!
 //! Every call is bounded: through an outage `async-nats` keeps what it is given and waits.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::response::Response;
 use async_nats::jetstream::{self, context::ContextBuilder};
-use async_nats::{Client, ConnectOptions, Event, HeaderMap, Request, Subject, connection::State};
+use async_nats::{
+    Client, ConnectOptions, Event, HeaderMap, Request, Subject, Subscriber, connection::State,
+};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use crate::config::Config;
 use crate::error::BusError;
+use crate::fair::{self, Waiting};
 use crate::status::Status;
-use crate::subjects::{CHAT_STREAM, INBOX_PREFIX, WORKER};
+use crate::subjects::{APPROVED, CHAT_STREAM, INBOX_PREFIX, Line};
 
 /// A question to the server is asked again after this time.
 pub const QUESTION: Duration = Duration::from_secs(2);
-/// One pull waits this long for a job. A stop waits for it, as a message that is on its way to a pull that
-/// nobody listens to any more would lie there until its lease ends.
-pub const PULL: Duration = Duration::from_secs(2);
+/// The stream gives a job to another worker after this long without a renewal (DESIGN, decision 4).
+pub const LEASE: Duration = Duration::from_secs(10);
+/// The last delivery answers that there were too many (docs/adr/0001).
+const MAX_DELIVER: i64 = 4;
+/// A line's consumer is forgotten after this long without a pull and without a job in hand.
+const FORGOTTEN: Duration = Duration::from_secs(300);
 const PING: Duration = Duration::from_secs(10);
 const LONGEST_RECONNECT_WAIT: Duration = Duration::from_secs(1);
 
@@ -82,6 +92,18 @@ impl Delivery {
     }
 }
 
+#[derive(Deserialize)]
+struct Listing {
+    state: Subjects,
+}
+
+#[derive(Deserialize)]
+struct Subjects {
+    /// How many messages each holds; left out where there is none.
+    #[serde(default)]
+    subjects: HashMap<String, u64>,
+}
+
 /// The connection to NATS; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Bus {
@@ -132,32 +154,63 @@ impl Bus {
         self.client.connection_state() == State::Connected
     }
 
-    /// Finds the durable consumer that every worker pulls from.
+    /// Asks whose requests lie in the stream: those that wait, and those that are in somebody's hand.
     ///
     /// # Errors
     /// [`BusError`]: the stream may not be there yet.
-    pub async fn consumer(&self) -> Result<PullConsumer, BusError> {
-        let found = self.context.get_consumer_from_stream(WORKER, CHAT_STREAM);
-        bounded(QUESTION, found).await
+    pub async fn waiting(&self) -> Result<Vec<Waiting>, BusError> {
+        let subject = format!("STREAM.INFO.{CHAT_STREAM}");
+        let filter = json!({ "subjects_filter": APPROVED });
+        let asked = self.context.request(subject, &filter);
+        match bounded(QUESTION, asked).await? {
+            Response::Ok(Listing { state }) => {
+                Ok(fair::lines(state.subjects.keys().map(String::as_str)))
+            }
+            Response::Err { error } => Err(BusError::Refused(error.to_string())),
+        }
     }
 
-    /// Waits for one job, at most [`PULL`] long; `None` where there was none.
+    /// Makes the durable consumer of a line; where it is there already, finds it.
+    ///
+    /// # Errors
+    /// [`BusError`]: the stream may not be there.
+    pub async fn consumer(&self, line: &Line) -> Result<PullConsumer, BusError> {
+        let config = pull::Config {
+            durable_name: Some(line.consumer()),
+            filter_subject: line.filter(),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: LEASE,
+            max_deliver: MAX_DELIVER,
+            inactive_threshold: FORGOTTEN,
+            ..pull::Config::default()
+        };
+        let made = self.context.create_consumer_on_stream(config, CHAT_STREAM);
+        bounded(QUESTION, made).await
+    }
+
+    /// Pulls one job; `None` where none waits: its line's are all in somebody's hand.
+    ///
+    /// A stop waits for this, as a message that is on its way to a pull that nobody listens to any more would
+    /// lie there until its lease ends.
     ///
     /// # Errors
     /// [`BusError`]: the consumer, the stream or the bus is away.
     pub async fn pull(&self, consumer: &PullConsumer) -> Result<Option<Delivery>, BusError> {
         let pull = async {
-            let mut batch = consumer
-                .batch()
-                .max_messages(1)
-                .expires(PULL)
-                .messages()
-                .await?;
+            let mut batch = consumer.fetch().max_messages(1).messages().await?;
             let message = batch.next().await.transpose()?;
             Ok::<_, async_nats::Error>(message)
         };
-        let message = bounded(PULL + QUESTION, pull).await?;
+        let message = bounded(QUESTION, pull).await?;
         Ok(message.and_then(Delivery::of))
+    }
+
+    /// Listens to a subject; it is heard from before anything that is asked for after this.
+    ///
+    /// # Errors
+    /// [`BusError`]: the client takes nothing more.
+    pub async fn subscribe(&self, subject: &'static str) -> Result<Subscriber, BusError> {
+        bounded(QUESTION, self.client.subscribe(subject)).await
     }
 
     /// Settles a delivery, and waits until the server has said that it knows (`double_ack`).

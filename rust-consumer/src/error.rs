@@ -7,6 +7,7 @@
 //!  ├ Malformed              headers or body cannot be read           malformed_message         term
 //!  ├ ReplyNotAllowed        the reply subject is none                –  (nothing is sent)      term
 //!  ├ DeadlineExceeded       Chat-Deadline has passed                 deadline_exceeded         ack
+//!  ├ Cancelled              its requester wants it no more           cancelled                 ack
 //!  ├ Model(ModelError)
 //!  │  ├ NotThere            refused, or still loading, for too long  model_unavailable         ack
 //!  │  ├ ContextExceeded     the conversation is too long             context_length_exceeded   ack
@@ -59,12 +60,13 @@ pub enum ErrorCode {
     ModelUnavailable,
     TooManyAttempts,
     MalformedMessage,
+    Cancelled,
     Internal,
 }
 
 impl ErrorCode {
     /// The whole table: name, HTTP status (and ADR-32's `Nats-Service-Error-Code`), finality.
-    pub const TABLE: [(Self, &'static str, u16, bool); 26] = [
+    pub const TABLE: [(Self, &'static str, u16, bool); 27] = [
         (Self::InvalidRequest, "invalid_request", 422, true),
         (Self::InvalidHeader, "invalid_header", 400, true),
         (Self::TooLarge, "too_large", 413, true),
@@ -105,6 +107,7 @@ impl ErrorCode {
         (Self::ModelUnavailable, "model_unavailable", 502, true),
         (Self::TooManyAttempts, "too_many_attempts", 500, true),
         (Self::MalformedMessage, "malformed_message", 500, true),
+        (Self::Cancelled, "cancelled", 499, true),
         (Self::Internal, "internal", 500, false),
     ];
 
@@ -175,6 +178,9 @@ pub enum JobError {
     /// `Chat-Deadline` has passed.
     #[error("The request's deadline has passed; ask again, with more time.")]
     DeadlineExceeded,
+    /// Its outcome was made *cancelled* while it ran.
+    #[error("The request was cancelled.")]
+    Cancelled,
     /// The model did not answer.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -212,6 +218,7 @@ impl JobError {
             Self::TooManyAttempts => Some(ErrorCode::TooManyAttempts),
             Self::Malformed(_) => Some(ErrorCode::MalformedMessage),
             Self::DeadlineExceeded => Some(ErrorCode::DeadlineExceeded),
+            Self::Cancelled => Some(ErrorCode::Cancelled),
             Self::Model(ModelError::NotThere(_)) => Some(ErrorCode::ModelUnavailable),
             Self::Model(ModelError::ContextExceeded) => Some(ErrorCode::ContextLengthExceeded),
             Self::Model(ModelError::Failed(_)) => Some(ErrorCode::ModelFailed),
@@ -230,7 +237,7 @@ impl JobError {
             Self::TooManyAttempts => Settlement::Term("too many attempts"),
             Self::Malformed(_) => Settlement::Term("malformed"),
             Self::ReplyNotAllowed => Settlement::Term("reply subject not allowed"),
-            Self::DeadlineExceeded | Self::Model(_) => Settlement::Ack,
+            Self::DeadlineExceeded | Self::Cancelled | Self::Model(_) => Settlement::Ack,
             Self::Bus(_) | Self::Internal(_) => Settlement::Nak(Duration::from_secs(1)),
             Self::Stopping => Settlement::Nak(Duration::ZERO),
             Self::LeaseLost => Settlement::Leave,

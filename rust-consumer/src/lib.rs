@@ -12,6 +12,8 @@
 //! | [`job`] | an approved request, read off its message |
 //! | [`chat`], [`sse`] | pure: what is said to llama.cpp, and its answer put together |
 //! | [`llama`] | llama.cpp's HTTP server |
+//! | [`fair`] | pure: whose turn it is |
+//! | [`queue`], [`cancel`] | taking the next job; stopping one that is cancelled |
 //! | [`bus`], [`outcome`], [`reply`], [`lease`] | NATS: pulling and settling; outcomes; what requesters hear; the hold on a job |
 //! | [`worker`] | one job, from its delivery to its reply |
 //! | [`consumer`] | the loop around it |
@@ -22,10 +24,12 @@
 #![forbid(unsafe_code)]
 
 pub mod bus;
+pub mod cancel;
 pub mod chat;
 pub mod config;
 pub mod consumer;
 pub mod error;
+pub mod fair;
 pub mod headers;
 pub mod health;
 pub mod job;
@@ -36,6 +40,7 @@ pub mod metrics;
 pub mod monitor;
 pub mod object;
 pub mod outcome;
+pub mod queue;
 pub mod reply;
 pub mod sse;
 pub mod status;
@@ -50,10 +55,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
+use crate::cancel::InHand;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::llama::Llama;
 use crate::metrics::Metrics;
+use crate::queue::{Events, Queue};
 use crate::status::Status;
 use crate::worker::Worker;
 
@@ -74,6 +81,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let status = Status::default();
     let metrics = Arc::new(Metrics::default());
     let bus = Bus::connect(&config, status.clone()).await?;
+    let events = Events::subscribe(&bus).await?;
+    let queue = Queue::new(bus.clone(), status.clone());
+    let in_hand = InHand::default();
 
     let (stop, abandon, leave) = (
         CancellationToken::new(),
@@ -88,12 +98,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             llama_gone: config.llama_gone,
             status: status.clone(),
             metrics: Arc::clone(&metrics),
+            in_hand: in_hand.clone(),
             abandon: abandon.clone(),
             slot_unsure: true,
         };
-        workers.spawn(consumer::work(worker, stop.clone()));
+        workers.spawn(consumer::work(worker, queue.clone(), stop.clone()));
     }
     let mut companions = JoinSet::new();
+    companions.spawn(nothing_fails(events.hand_on(queue, in_hand, leave.clone())));
     companions.spawn(health::serve(
         listener,
         status.clone(),

@@ -16,7 +16,7 @@ const NEWEST: f64 = 0.2;
 pub struct State {
     /// Whether the connection to NATS stands.
     pub connected: bool,
-    /// Whether the stream's consumer was found.
+    /// Whether the stream was found.
     pub bound: bool,
     /// Whether it takes no more jobs, because it was asked to stop.
     pub stopping: bool,
@@ -37,7 +37,7 @@ impl State {
         } else if !self.connected {
             Some("the bus does not answer")
         } else if !self.bound {
-            Some("the stream CHAT has no consumer named worker yet")
+            Some("the stream CHAT is not there yet")
         } else if !self.llama_is_there() {
             Some("llama.cpp does not answer")
         } else {
@@ -74,7 +74,7 @@ impl Status {
         self.0.send_modify(|state| state.connected = connected);
     }
 
-    /// The stream's consumer is there, or is not.
+    /// The stream is there, or is not.
     pub fn set_bound(&self, bound: bool) {
         self.0.send_if_modified(|state| {
             let changed = state.bound != bound;

@@ -10,19 +10,98 @@ use uuid::Uuid;
 pub const CHAT_STREAM: &str = "CHAT";
 /// Where each request's outcome is kept.
 pub const RESULT_STREAM: &str = "CHAT_RESULT";
-/// The durable consumer of [`CHAT_STREAM`] that every worker pulls from.
-pub const WORKER: &str = "worker";
 /// Where the consumer says that it is there.
 pub const HEARTBEAT: &str = "chat.event.consumer";
+/// Bodiless: a request was approved, and a sleeping worker may look.
+pub const WAKE: &str = "chat.event.approved";
+/// That a request's outcome is *cancelled*: whoever runs it stops.
+pub const CANCELLED: &str = "chat.event.cancelled.*.*";
+/// That a worker has taken a request up.
+pub const STARTED: &str = "chat.event.started.*.*.*";
+/// Every approved request.
+pub const APPROVED: &str = "chat.approved.>";
 /// The prefix of this service's own inboxes: its user may subscribe to nothing else.
 pub const INBOX_PREFIX: &str = "_INBOX_consumer";
 
+/// The subject of an approved request, up to its lane.
+pub const APPROVED_PREFIX: &str = "chat.approved.";
+/// The subject of the event [`STARTED`], up to its lane.
+pub const STARTED_PREFIX: &str = "chat.event.started.";
 const REPLY_PREFIXES: [&str; 2] = ["_INBOX_gateway.", "_R_."];
 const MAX_TOKEN_LENGTH: usize = 64;
 const MAX_REPLY_LENGTH: usize = 256;
 
+/// Which of the two queues a request waits in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// People wait for the answer.
+    Interactive,
+    /// Nobody does.
+    Batch,
+}
+
+impl Lane {
+    /// The lane as it is written in subjects.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Batch => "batch",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Interactive, Self::Batch]
+            .into_iter()
+            .find(|lane| lane.name() == name)
+    }
+}
+
+/// One client's requests in one lane. All workers pull them from one durable consumer of [`CHAT_STREAM`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Line {
+    /// The lane.
+    pub lane: Lane,
+    /// The client's name, one token.
+    pub client: String,
+}
+
+impl Line {
+    /// Takes a subject that ends in `<lane>.<client>.<id>` apart, after `prefix`; the id is not looked into.
+    #[must_use]
+    pub fn parse<'a>(prefix: &str, subject: &'a str) -> Option<(Self, &'a str)> {
+        let mut tokens = subject.strip_prefix(prefix)?.split('.');
+        let (lane, client, id) = (tokens.next()?, tokens.next()?, tokens.next()?);
+        let well_formed =
+            tokens.next().is_none() && client.len() <= MAX_TOKEN_LENGTH && is_token(client);
+        let parsed = Self {
+            lane: Lane::parse(lane)?,
+            client: client.to_owned(),
+        };
+        well_formed.then_some((parsed, id))
+    }
+
+    /// The durable consumer's name.
+    #[must_use]
+    pub fn consumer(&self) -> String {
+        format!("{}-{}", self.lane.name(), self.client)
+    }
+
+    /// What the durable consumer sees of the stream.
+    #[must_use]
+    pub fn filter(&self) -> String {
+        format!("{APPROVED_PREFIX}{}.{}.*", self.lane.name(), self.client)
+    }
+
+    /// The event that a worker has taken up the request `id`.
+    #[must_use]
+    pub fn started(&self, id: &str) -> String {
+        format!("{STARTED_PREFIX}{}.{}.{id}", self.lane.name(), self.client)
+    }
+}
+
 /// What an approved request's subject says: whose request it is, and which.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Approved {
     /// The client's name, one token.
     pub client: String,
@@ -34,15 +113,19 @@ impl Approved {
     /// Takes `chat.approved.<lane>.<client>.<id>` apart; `None` where the subject is no such one.
     #[must_use]
     pub fn parse(subject: &str) -> Option<Self> {
-        let mut tokens = subject.strip_prefix("chat.approved.")?.split('.');
-        let (lane, client, id) = (tokens.next()?, tokens.next()?, tokens.next()?);
-        let well_formed = tokens.next().is_none()
-            && matches!(lane, "interactive" | "batch")
-            && client.len() <= MAX_TOKEN_LENGTH
-            && is_token(client);
-        if !well_formed {
-            return None;
-        }
+        let (line, id) = Line::parse(APPROVED_PREFIX, subject)?;
+        Some(Self {
+            client: line.client,
+            id: Uuid::try_parse(id).ok()?,
+        })
+    }
+
+    /// Takes `chat.event.cancelled.<client>.<id>` apart; `None` where the subject is no such one.
+    #[must_use]
+    pub fn parse_cancelled(subject: &str) -> Option<Self> {
+        let (client, id) = subject
+            .strip_prefix("chat.event.cancelled.")?
+            .split_once('.')?;
         Some(Self {
             client: client.to_owned(),
             id: Uuid::try_parse(id).ok()?,
@@ -103,6 +186,27 @@ mod tests {
             approved.result().to_string(),
             format!("chat.result.http-127.{ID}")
         );
+    }
+
+    /// A line's durable consumer sees that line's requests, and its name tells lane and client.
+    #[test]
+    fn a_line_has_a_consumer() {
+        let subject = format!("chat.approved.batch.http-127.{ID}");
+        let (line, id) = Line::parse(APPROVED_PREFIX, &subject).unwrap();
+        assert_eq!(id, ID);
+        assert_eq!(line.consumer(), "batch-http-127");
+        assert_eq!(line.filter(), "chat.approved.batch.http-127.*");
+        let started = line.started(id);
+        assert_eq!(Line::parse(STARTED_PREFIX, &started), Some((line, ID)));
+    }
+
+    /// A cancellation names the request that an approved subject names.
+    #[test]
+    fn cancellations_are_read() {
+        let approved = Approved::parse(&format!("chat.approved.batch.al.{ID}")).unwrap();
+        let cancelled = Approved::parse_cancelled(&format!("chat.event.cancelled.al.{ID}"));
+        assert_eq!(cancelled, Some(approved));
+        assert_eq!(Approved::parse_cancelled("chat.event.cancelled.al"), None);
     }
 
     /// Anything that is not exactly an approved subject is none.

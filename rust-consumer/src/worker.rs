@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{Bus, Delivery, Settlement};
+use crate::cancel::{Held, InHand};
 use crate::chat::{self, Answer};
 use crate::error::{BusError, ErrorCode, JobError, ModelError};
 use crate::job::{Job, Ticket};
@@ -37,6 +38,8 @@ pub struct Worker {
     pub status: Status,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The requests in hand, that a cancellation may stop.
+    pub in_hand: InHand,
     /// No time is left: the job in hand is given back.
     pub abandon: CancellationToken,
     /// Whether a call of an earlier worker, or one that was dropped, may still hold llama.cpp's slot.
@@ -98,7 +101,8 @@ impl Worker {
     ) -> Result<(&'static str, Settlement), JobError> {
         let bus = self.bus.clone();
         let mut replies = Replies::new(&bus, ticket);
-        let decided = self.decide(ticket, delivery, &mut replies).await;
+        let held = self.in_hand.hold(&ticket.request);
+        let decided = self.decide(ticket, delivery, &mut replies, &held).await;
         let (name, settlement, outcome) = match decided {
             Ok(Decision::Answered(reply)) => {
                 let outcome = Outcome::answer(&reply)?;
@@ -123,6 +127,7 @@ impl Worker {
         ticket: &Ticket,
         delivery: &Delivery,
         replies: &mut Replies<'_>,
+        held: &Held,
     ) -> Result<Decision, JobError> {
         if ticket.attempt > MAX_ATTEMPTS {
             return Err(JobError::TooManyAttempts);
@@ -134,8 +139,13 @@ impl Worker {
         }
         replies.started(self.status.now().model.as_deref()).await?;
         let began = Instant::now();
-        let answered = timeout_at(job.deadline, self.generate(ticket, &job, replies)).await;
-        let reply = answered.unwrap_or(Err(JobError::DeadlineExceeded))?;
+        let reply = tokio::select! {
+            biased;
+            () = held.cancelled() => Err(JobError::Cancelled),
+            answered = timeout_at(job.deadline, self.generate(ticket, &job, replies)) => {
+                answered.unwrap_or(Err(JobError::DeadlineExceeded))
+            }
+        }?;
         self.status.served(began.elapsed());
         Ok(Decision::Answered(Box::new(reply)))
     }

@@ -100,7 +100,9 @@ fn names_are_spelt_as_in_python() {
     for name in [
         subjects::CHAT_STREAM,
         subjects::RESULT_STREAM,
-        subjects::WORKER,
+        subjects::WAKE,
+        subjects::CANCELLED,
+        subjects::STARTED,
         subjects::HEARTBEAT,
     ] {
         assert!(

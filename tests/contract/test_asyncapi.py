@@ -1,5 +1,6 @@
 """The bus's documentation names every subject and every message there is."""
 
+import re
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -25,10 +26,15 @@ def test_every_message_is_described_by_its_schema():
 def test_the_addresses_are_those_of_the_contract():
     """The documented subjects are the ones that the code uses."""
     addresses = {channel["address"] for channel in read()["channels"].values()}
-    patterns = {"chat.request.{origin}", "chat.approved.{lane}.{client}.{id}", "chat.result.{client}.{id}"}
-    assert addresses == patterns | {None, subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT}
-    assert {pattern.count("{") for pattern in patterns} == {
-        subjects.REQUESTS.count("*"),
-        subjects.APPROVED.count("*"),
-        subjects.RESULTS.count("*"),
+    patterns = {
+        "chat.request.{origin}": subjects.REQUESTS,
+        "chat.approved.{lane}.{client}.{id}": subjects.APPROVED,
+        "chat.result.{client}.{id}": subjects.RESULTS,
+        "chat.cancel.{origin}.{id}": subjects.CANCELS,
+        "chat.event.started.{lane}.{client}.{id}": subjects.STARTED,
+        "chat.event.cancelled.{client}.{id}": subjects.CANCELLED,
     }
+    plain = {subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT, subjects.WAKE}
+    assert addresses == set(patterns) | plain | {None}
+    for pattern, subject in patterns.items():
+        assert re.sub(r"{\w+}", "*", pattern) == subject

@@ -13,8 +13,9 @@ from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
 from stile_contracts import headers, subjects
+from stile_contracts.errors import ErrorCode
 from stile_contracts.ids import new_id
-from stile_contracts.messages import ApprovedChat, Role, Sampling, Turn
+from stile_contracts.messages import ApprovedChat, ErrorReply, Role, Sampling, Turn
 
 Heard = tuple[str, int, int, bytes]
 """An event's name, its attempt, its number, its body."""
@@ -89,7 +90,15 @@ class Requester:
                 headers.CHAT_BODY_SHA256: "00" * 32,
             },
         )
+        await self._filter.publish(subjects.WAKE, b"")
         return chat_id, hearing
+
+    async def cancel(self, chat_id: UUID) -> None:
+        """Cancel as the filter does a running request: store the outcome, then tell of it."""
+        error = ErrorReply.of(ErrorCode.CANCELLED, "The request was cancelled.", chat_id=chat_id)
+        body = error.model_dump_json(exclude_none=True).encode()
+        await self._filter.jetstream().publish(subjects.result("http-test", chat_id), body)
+        await self._filter.publish(subjects.cancelled("http-test", chat_id), b"")
 
     async def stored(self, chat_id: UUID) -> bytes:
         """Return the request's outcome as it lies in CHAT_RESULT."""

@@ -78,6 +78,21 @@ async def test_a_deadline_in_mid_answer_frees_the_slot(requester, llama):
     assert (await hear_all(hearing))[-1][0] == "done"
 
 
+@pytest.mark.usefixtures("consumer")
+async def test_cancelled_in_mid_answer_frees_the_slot(requester, llama):
+    """The requester hears it at once, and llama.cpp itself says that it writes no more."""
+    chat_id, hearing = await requester.approve("Tell me a very long story.", events="token", seed=1)
+    started, token = [await hearing.next_msg(timeout=30) for _ in range(2)]
+    assert (started.headers["Chat-Event"], token.headers["Chat-Event"]) == ("started", "token")
+    assert not await _idle(llama)
+    await requester.cancel(chat_id)
+    *_, (last, _, _, body) = await hear_all(hearing)
+    assert (last, ErrorReply.model_validate_json(body).error.code) == ("error", "cancelled")
+    await until(lambda: _idle(llama), within=5, what="the slot is free")
+    _, hearing = await requester.approve("Say hello.", max_tokens=4)
+    assert (await hear_all(hearing))[-1][0] == "done"
+
+
 async def _idle(llama):
     async with httpx.AsyncClient() as client:
         slots = (await client.get(f"{llama}/slots")).json()

@@ -92,7 +92,7 @@ async def test_an_answer_sent_elsewhere(system, reply):
 @pytest.mark.parametrize(
     ("subject", "body"),
     [
-        ("$JS.API.CONSUMER.MSG.NEXT.CHAT.worker", b'{"batch":1,"no_wait":true}'),
+        ("$JS.API.CONSUMER.MSG.NEXT.CHAT.interactive-alice", b'{"batch":1,"no_wait":true}'),
         ("$JS.API.INFO", b""),
         ("$JS.API.STREAM.INFO.CHAT", b""),
         ("$JS.API.STREAM.MSG.GET.CHAT", b'{"seq":1}'),

@@ -16,7 +16,20 @@ SUBJECTS = {
     "reply to a client": "_R_.x.y",
     "heartbeat of filter": "chat.event.filter",
     "heartbeat of consumer": "chat.event.consumer",
-    "pull a job": "$JS.API.CONSUMER.MSG.NEXT.CHAT.worker",
+    "wake the workers": "chat.event.approved",
+    "tell a start": f"chat.event.started.interactive.alice.{ID}",
+    "tell a cancellation": f"chat.event.cancelled.alice.{ID}",
+    "cancel": f"chat.cancel.{ID}",
+    "cancel as gateway": f"chat.cancel.gateway.{ID}",
+    "cancel as alice": f"chat.cancel.alice.{ID}",
+    "see who waits": "$JS.API.STREAM.INFO.CHAT",
+    "see whose requests are outcomes": "$JS.API.STREAM.INFO.CHAT_RESULT",
+    "make a line's consumer": "$JS.API.CONSUMER.CREATE.CHAT.batch-alice.chat.approved.batch.alice.*",
+    "see a line's consumer": "$JS.API.CONSUMER.INFO.CHAT.batch-alice",
+    "remove a line's consumer": "$JS.API.CONSUMER.DELETE.CHAT.batch-alice",
+    "take a job out": "$JS.API.STREAM.MSG.DELETE.CHAT",
+    "take an outcome out": "$JS.API.STREAM.MSG.DELETE.CHAT_RESULT",
+    "pull a job": "$JS.API.CONSUMER.MSG.NEXT.CHAT.batch-alice",
     "read a job": f"$JS.API.DIRECT.GET.CHAT.chat.approved.interactive.alice.{ID}",
     "read an outcome": f"$JS.API.DIRECT.GET.CHAT_RESULT.chat.result.alice.{ID}",
     "get by sequence": "$JS.API.STREAM.MSG.GET.CHAT",
@@ -28,17 +41,21 @@ SUBJECTS = {
     "inbox of filter": "_INBOX_filter.x",
     "inbox of consumer": "_INBOX_consumer.x",
     "inbox of provisioner": "_INBOX_provisioner.x",
-    "acknowledge": "$JS.ACK.CHAT.worker.1.1.1.1.1",
+    "acknowledge": "$JS.ACK.CHAT.batch-alice.1.1.1.1.1",
     "system": "$SYS.REQ.SERVER.PING",
 }
 MAY_PUBLISH = {
-    "gateway": {"request as gateway"},
+    "gateway": {"request as gateway", "cancel as gateway"},
     "filter": {
         "approve",
         "outcome",
         "reply to gateway",
         "reply to a client",
         "heartbeat of filter",
+        "wake the workers",
+        "tell a cancellation",
+        "see a line's consumer",
+        "take a job out",
         "read a job",
         "read an outcome",
     },
@@ -47,16 +64,19 @@ MAY_PUBLISH = {
         "reply to gateway",
         "reply to a client",
         "heartbeat of consumer",
+        "tell a start",
+        "see who waits",
+        "make a line's consumer",
         "pull a job",
         "read an outcome",
         "acknowledge",
     },
-    "alice": {"request"},
+    "alice": {"request", "cancel"},
 }
 MAY_SUBSCRIBE = {
     "gateway": {"reply to gateway", "heartbeat of filter", "heartbeat of consumer"},
     "filter": {"heartbeat of consumer", "inbox of filter"},
-    "consumer": {"inbox of consumer"},
+    "consumer": {"inbox of consumer", "wake the workers", "tell a start", "tell a cancellation"},
     "alice": set(),
 }
 
@@ -107,16 +127,17 @@ async def test_nobody_listens_to_everything(bus, identity):
     assert refused
 
 
-async def test_the_filter_hears_requests_only_in_its_queue_group(bus):
-    """A filter outside the group would answer every request a second time."""
+@pytest.mark.parametrize("subject", ["chat.request.*", "chat.cancel.*.*"])
+async def test_the_filter_hears_what_it_answers_only_in_its_queue_group(bus, subject):
+    """A filter outside the group would answer everything a second time."""
     refused = await violations(
         lambda **options: bus.connect("filter", **options),
-        lambda client: client.subscribe("chat.request.*"),
+        lambda client: client.subscribe(subject),
     )
     assert refused
     refused = await violations(
         lambda **options: bus.connect("filter", **options),
-        lambda client: client.subscribe("chat.request.*", queue="filter"),
+        lambda client: client.subscribe(subject, queue="filter"),
     )
     assert not refused
 

@@ -13,13 +13,17 @@ COMMITTED = ("nats-server.conf", "accounts.conf")
 CLIENTS = "clients.conf"
 NKEYS = "nkeys.conf"
 
-# A direct client may ask, and hear what its own account is told. The server writes the account's name into
-# the subject it imports, so no client can pass for another (accounts.conf, `account_token_position`).
+# A direct client may ask, cancel what it asked, and hear what its own account is told. The server writes the
+# account's name into the subjects it imports, so no client can pass for another (accounts.conf,
+# `account_token_position`).
 _ACCOUNT = """\
 "{name}": {{
-  imports: [{{ service: {{ account: APP, subject: "chat.request.{name}" }}, to: "chat.request" }}]
+  imports: [
+    {{ service: {{ account: APP, subject: "chat.request.{name}" }}, to: "chat.request" }}
+    {{ service: {{ account: APP, subject: "chat.cancel.{name}.*" }}, to: "chat.cancel.*" }}
+  ]
   users: [{{ nkey: {key}, permissions: {{
-    publish: {{ allow: ["chat.request"] }}, subscribe: {{ allow: ["_INBOX.>"] }} }} }}]
+    publish: {{ allow: ["chat.request", "chat.cancel.*"] }}, subscribe: {{ allow: ["_INBOX.>"] }} }} }}]
 }}
 """
 

@@ -1,19 +1,28 @@
 """Makes the streams and consumers on the bus as ``nats/streams.json`` says; the only writer of them.
 
 Idempotent: what is as it should be is left alone, and what differs is reported, field by field, before
-it is changed. Fields that the file does not name are the server's to choose.
+it is changed. Fields that the file does not name are the server's to choose. A durable consumer that stands
+in the way of those that the workers make is taken away, and that is shown too.
 """
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    ConsumerInfo,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
 from nats.js.errors import APIError, NotFoundError
 
 from stile.errors import ProvisionError
@@ -141,6 +150,41 @@ async def apply(client: Client, plan: list[Part], show: Callable[[str], None]) -
                 await part.update(js, present)
         except APIError as error:
             raise ProvisionError(f"{part.label}: nats-server refuses it: {error.description}") from error
+    known = {part.label for part in plan}
+    for stream in plan:
+        if isinstance(stream, Stream):
+            await _remove_strangers(js, stream.label, known, show)
+
+
+async def _remove_strangers(
+    js: JetStreamContext, stream: str, known: set[str], show: Callable[[str], None]
+) -> None:
+    """Remove the durable consumers that would stay for ever and that the plan does not know.
+
+    Those that the workers make are forgotten by themselves (``inactive_threshold``). One of an earlier
+    version, whose filter overlaps theirs, would have a work queue refuse them (10100).
+
+    Raises:
+        ProvisionError: the server refuses it.
+    """
+    try:
+        there = [info async for info in _consumers(js, stream)]
+        for info in there:
+            label = f"{stream}/{info.name}"
+            if info.config.durable_name and not info.config.inactive_threshold and label not in known:
+                show(f"{label}: the plan does not know it, removing it")
+                await js.delete_consumer(stream, info.name)
+    except APIError as error:
+        raise ProvisionError(f"{stream}: nats-server refuses it: {error.description}") from error
+
+
+async def _consumers(js: JetStreamContext, stream: str) -> AsyncIterator[ConsumerInfo]:
+    """Yield every consumer of ``stream``; the server lists them page by page."""
+    offset = 0
+    while page := await js.consumers_info(stream, offset):
+        for info in page:
+            yield info
+        offset += len(page)
 
 
 def _fields(entry: dict[str, Any]) -> dict[str, Any]:

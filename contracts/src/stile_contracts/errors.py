@@ -14,7 +14,7 @@
      │   in_progress 409 · accept_timeout 504 · answer_timeout 504 · internal 500
      └ the request's outcome: final, stored in CHAT_RESULT
          deadline_exceeded 504 · model_failed 502 · model_unavailable 502 · too_many_attempts 500
-         malformed_message 500
+         malformed_message 500 · cancelled 499 (nginx's "client closed request")
 """
 
 from enum import StrEnum
@@ -52,6 +52,7 @@ class ErrorCode(StrEnum):
     MODEL_UNAVAILABLE = "model_unavailable"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     MALFORMED_MESSAGE = "malformed_message"
+    CANCELLED = "cancelled"
     INTERNAL = "internal"
 
 
@@ -90,6 +91,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.MODEL_UNAVAILABLE: ErrorKind(502, final=True),
     ErrorCode.TOO_MANY_ATTEMPTS: ErrorKind(500, final=True),
     ErrorCode.MALFORMED_MESSAGE: ErrorKind(500, final=True),
+    ErrorCode.CANCELLED: ErrorKind(499, final=True),
     ErrorCode.INTERNAL: ErrorKind(500, final=False),
 }
 """Every code's meaning. The consumer holds the same table; ``fixtures/v1/errors.json`` compares them."""

@@ -18,6 +18,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "started": messages.Started,
     "token": messages.Token,
     "heartbeat": messages.Heartbeat,
+    "cancel_receipt": messages.CancelReceipt,
 }
 """Every message by the name of its schema and of its fixtures' folder."""
 

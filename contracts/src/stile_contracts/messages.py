@@ -442,3 +442,19 @@ class Heartbeat(_Message):
     """The consumer's model, as llama.cpp names it."""
     service_seconds: Annotated[float, Field(ge=0)] | None = None
     """How long a request has lately taken from its start to its end, a moving average."""
+
+
+class Hit(StrEnum):
+    """What a cancellation has hit."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    UNKNOWN = "unknown"
+
+
+class CancelReceipt(_Message):
+    """What the canceller is told."""
+
+    id: UUID
+    hit: Annotated[Hit, Field(strict=False)]

@@ -20,11 +20,14 @@ APPROVED = "chat.approved.*.*.*"
 RESULTS = "chat.result.*.*"
 FILTER_HEARTBEAT = "chat.event.filter"
 CONSUMER_HEARTBEAT = "chat.event.consumer"
+CANCELS = "chat.cancel.*.*"
+WAKE = "chat.event.approved"
+"""Bodiless: a request was approved, and a sleeping worker may look."""
+CANCELLED = "chat.event.cancelled.*.*"
+STARTED = "chat.event.started.*.*.*"
 
 CHAT_STREAM = "CHAT"
 RESULT_STREAM = "CHAT_RESULT"
-WORKER = "worker"
-"""The durable consumer of CHAT that every worker pulls from."""
 
 GATEWAY_INBOX = "_INBOX_gateway"
 REPLY_PREFIXES = (f"{GATEWAY_INBOX}.", "_R_.")
@@ -105,6 +108,33 @@ def parse_approved(subject: str) -> Approved:
 def result(client: str, chat_id: UUID) -> str:
     """Name the subject that keeps a request's outcome in CHAT_RESULT."""
     return f"chat.result.{_token(client)}.{chat_id}"
+
+
+def cancel(origin: str, chat_id: UUID) -> str:
+    """Name the subject that ``origin`` (``gateway`` or an account) cancels its request at."""
+    return f"chat.cancel.{_token(origin)}.{chat_id}"
+
+
+def parse_cancel(subject: str) -> tuple[str, UUID]:
+    """Read who cancels which request off the subject; the server guarantees the origin.
+
+    Raises:
+        ValueError: the subject is none of a cancellation.
+    """
+    match subject.split("."):
+        case ["chat", "cancel", origin, chat_id] if is_token(origin):
+            return origin, UUID(chat_id)
+    raise ValueError(f"not a cancellation's subject: {subject!r}")
+
+
+def cancelled(client: str, chat_id: UUID) -> str:
+    """Name the event that a request's outcome is *cancelled*: whoever runs it stops."""
+    return f"chat.event.cancelled.{_token(client)}.{chat_id}"
+
+
+def worker(lane: Lane, client: str) -> str:
+    """Name the durable consumer of CHAT that all workers pull a client's requests from."""
+    return f"{lane}-{_token(client)}"
 
 
 def http_client(peer: str) -> str:

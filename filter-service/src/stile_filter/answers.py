@@ -39,17 +39,19 @@ class Answers:
     reply_to: str
     wanted: Wanted = Wanted.NONE
     chat_id: UUID | None = None
+    seq: int = 0
+    """How many events the filter has said before these."""
     said: list[Outgoing] = field(default_factory=list)
     """The messages to send, in order."""
 
     def accepted(self) -> None:
         """Say that the request is stored, to whoever wanted to hear it."""
         if self.wanted is not Wanted.NONE and self.chat_id:
-            self._event(Event.ACCEPTED, _json(Accepted(id=self.chat_id)))
+            self._event(Event.ACCEPTED, to_json(Accepted(id=self.chat_id)))
 
     def done(self, reply: Reply) -> None:
         """Give the final reply."""
-        self._event(Event.DONE, _json(reply))
+        self._event(Event.DONE, to_json(reply))
         self._end()
 
     def error(self, error: RequestError) -> None:
@@ -61,7 +63,7 @@ class Answers:
             param=error.param,
             retry_after=error.retry_after,
         )
-        self._event(Event.ERROR, _json(reply), _error_headers(reply))
+        self._event(Event.ERROR, to_json(reply), _error_headers(reply))
         self._end()
 
     def stored(self, outcome: Stored) -> None:
@@ -70,7 +72,7 @@ class Answers:
         Raises:
             UnavailableError: what is stored is no outcome.
         """
-        reply = _outcome(outcome.body)
+        reply = outcome_of(outcome.body)
         extra = {
             name: outcome.headers[name]
             for name in (headers.CHAT_ATTEMPT, headers.CHAT_SEQ)
@@ -92,7 +94,7 @@ class Answers:
                     **named,
                     headers.CHAT_EVENT: event,
                     headers.CHAT_ATTEMPT: FILTER_ATTEMPT,
-                    headers.CHAT_SEQ: "0",
+                    headers.CHAT_SEQ: str(self.seq),
                     **(extra or {}),
                 },
             )
@@ -105,10 +107,15 @@ class Answers:
 
 def refusal_body(reply: Reply) -> bytes:
     """Write a refusal as CHAT_RESULT keeps it."""
-    return _json(reply)
+    return to_json(reply)
 
 
-def _outcome(body: bytes) -> Reply | ErrorReply:
+def outcome_of(body: bytes) -> Reply | ErrorReply:
+    """Read a stored outcome.
+
+    Raises:
+        UnavailableError: it is none.
+    """
     try:
         return Reply.model_validate_json(body)
     except ValidationError:
@@ -123,5 +130,6 @@ def _error_headers(reply: ErrorReply) -> dict[str, str]:
     return {headers.NATS_ERROR_CODE: str(ERRORS[code].status), headers.NATS_ERROR: code}
 
 
-def _json(message: BaseModel) -> bytes:
+def to_json(message: BaseModel) -> bytes:
+    """Write a message's body."""
     return message.model_dump_json(exclude_none=True).encode()

@@ -66,6 +66,8 @@ class Bus:
         self._draining = False
         self._connected = False
         self._subscriber: Any = None
+        self._cancels: Any = None
+        self._cancel_tasks = BoundedTasks(MAX_IN_HAND)
 
     @property
     def client(self) -> Client:
@@ -86,19 +88,11 @@ class Bus:
 
     def serve(self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]]) -> None:
         """Have ``handle`` called for each request once the broker runs; what it returns is sent."""
-        # A message that this subscription returns nothing for must not be answered with an empty one.
-        self._subscriber = self.broker.subscriber(
-            subjects.REQUESTS,
-            queue=subjects.FILTER_QUEUE,
-            decoder=_incoming,
-            pending_bytes_limit=_PENDING_BYTES,
-            no_reply=True,
-        )
+        self._subscriber = self._serve(subjects.REQUESTS, self._tasks, handle)
 
-        async def on_request(incoming: Incoming) -> None:
-            await self._tasks.start(self._answer(handle, incoming))
-
-        self._subscriber(on_request)
+    def serve_cancels(self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]]) -> None:
+        """Have ``handle`` called for each cancellation; none waits for requests that are being decided."""
+        self._cancels = self._serve(subjects.CANCELS, self._cancel_tasks, handle)
 
     def listen(self, heard: Callable[[Heartbeat], None]) -> None:
         """Have ``heard`` called for each consumer's heartbeat."""
@@ -139,18 +133,40 @@ class Bus:
     async def drain(self) -> None:
         """Take no more requests, and finish those that came, the buffered ones too."""
         self._draining = True
-        subscription = self._subscriber.subscription if self._subscriber else None
-        if subscription is None:
-            return
-        try:
-            await subscription.drain()
-        except nats.errors.Error as error:
-            log.warning("drain_failed", reason=str(error))
-        await self._tasks.wait()
-        # Drained, it is closed; FastStream would close it again.
-        self._subscriber.subscription = None
-        with contextlib.suppress(nats.errors.Error):
-            await self.client.flush()
+        for subscriber, tasks in ((self._subscriber, self._tasks), (self._cancels, self._cancel_tasks)):
+            subscription = subscriber.subscription if subscriber else None
+            if subscription is None:
+                continue
+            try:
+                await subscription.drain()
+            except nats.errors.Error as error:
+                log.warning("drain_failed", reason=str(error))
+            await tasks.wait()
+            # Drained, it is closed; FastStream would close it again.
+            subscriber.subscription = None
+            with contextlib.suppress(nats.errors.Error):
+                await self.client.flush()
+
+    def _serve(
+        self,
+        subject: str,
+        tasks: BoundedTasks,
+        handle: Callable[[Incoming], Awaitable[list[Outgoing]]],
+    ) -> Any:  # noqa: ANN401 -- FastStream's subscriber
+        # A message that this subscription returns nothing for must not be answered with an empty one.
+        subscriber = self.broker.subscriber(
+            subject,
+            queue=subjects.FILTER_QUEUE,
+            decoder=_incoming,
+            pending_bytes_limit=_PENDING_BYTES,
+            no_reply=True,
+        )
+
+        async def on_message(incoming: Incoming) -> None:
+            await tasks.start(self._answer(handle, incoming))
+
+        subscriber(on_message)
+        return subscriber
 
     async def _answer(
         self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]], incoming: Incoming

@@ -278,7 +278,8 @@ class Handler:
 
 
 def _same_body(stored: Stored, envelope: Envelope) -> None:
-    if stored.headers.get(headers.CHAT_BODY_SHA256) != envelope.body_sha256:
+    # What was cancelled before it was approved has no digest: it is cancelled, whatever was asked.
+    if stored.headers.get(headers.CHAT_BODY_SHA256, envelope.body_sha256) != envelope.body_sha256:
         raise RequestError(
             ErrorCode.KEY_CONFLICT,
             "another request was sent under this key; use a new key for a new request",

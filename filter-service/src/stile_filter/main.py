@@ -8,6 +8,7 @@ from faststream import FastStream
 
 from stile_filter import logs
 from stile_filter.bus import Bus
+from stile_filter.cancelling import Canceller
 from stile_filter.config import Settings
 from stile_filter.decide import Decider, NoScanners, State
 from stile_filter.errors import Fault, PolicyError, SettingError, StartError
@@ -43,15 +44,17 @@ class Service:
         self._server: HealthServer | None = None
         self._heartbeats: asyncio.Task[None] | None = None
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
+        streams = NatsStreams(lambda: self._bus.client)
         handler = Handler(
             policy,
             decider,
-            NatsStreams(lambda: self._bus.client),
+            streams,
             retry_after=self._workers.retry_after,
             observer=self._metrics,
         )
         self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
         self._bus.serve(handler.handle)
+        self._bus.serve_cancels(Canceller(streams, self._metrics.cancelled).handle)
         self._bus.listen(self._workers.heard)
 
     async def run(self) -> None:

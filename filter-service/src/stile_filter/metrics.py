@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from stile_contracts.messages import Hit
 from stile_filter.decide import State
 from stile_filter.policy import Rule
 
@@ -31,6 +32,12 @@ class Metrics:
             ["rule", "state"],
             registry=self.registry,
         )
+        self._cancelled = Counter(
+            "stile_filter_cancellations",
+            "Cancellations by what they hit: waiting, running, finished, unknown.",
+            ["hit"],
+            registry=self.registry,
+        )
         self.in_hand = Gauge("stile_filter_in_hand", "Requests being decided.", registry=self.registry)
         self._restarts = Counter(
             "stile_filter_scanner_restarts", "Scanner processes that were replaced.", registry=self.registry
@@ -40,6 +47,10 @@ class Metrics:
         """Count a request that ended as ``outcome`` after ``seconds``."""
         self._requests.labels(outcome).inc()
         self._seconds.observe(seconds)
+
+    def cancelled(self, hit: Hit) -> None:
+        """Count a cancellation by what it hit."""
+        self._cancelled.labels(hit).inc()
 
     def monitored(self, rule: Rule, state: State) -> None:
         """Count what a ``monitor`` rule found."""

@@ -93,18 +93,12 @@ def read_envelope(incoming: Incoming, wanted: Wanted, now_ms: int) -> Envelope:
     except ValueError as error:
         raise _invalid(headers.CHAT_CLIENT, "an account's name of letters, digits, _ and -") from error
     from_gateway = origin == subjects.GATEWAY
+    client = client_of(origin, incoming)
     key = _matching(incoming, headers.CHAT_KEY, _KEY, f"1 to {MAX_KEY_CHARS} visible ASCII characters")
-    if from_gateway:
-        client = _http_client(incoming)
-        chat_id = _id(incoming)
-    else:
-        if origin.startswith(subjects.HTTP_CLIENT_PREFIX):
-            raise _invalid(headers.CHAT_CLIENT, "an account's name that does not begin with http-")
-        client = origin
-        chat_id = ids.keyed_id(client, key) if key else ids.new_id()
+    own_id = ids.keyed_id(client, key) if key else ids.new_id()
     traceparent = incoming.headers.get(headers.TRACEPARENT, "")
     return Envelope(
-        id=chat_id,
+        id=_id(incoming) if from_gateway else own_id,
         client=client,
         from_gateway=from_gateway,
         keyed=key is not None,
@@ -116,6 +110,22 @@ def read_envelope(incoming: Incoming, wanted: Wanted, now_ms: int) -> Envelope:
         traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
         body_sha256=ids.body_sha256(incoming.body),
     )
+
+
+def client_of(origin: str, incoming: Incoming) -> str:
+    """Return who asks: an account, or of the gateway's clients the one that it names.
+
+    Raises:
+        RequestError: the gateway names none, or an account is called as only the gateway's clients are.
+    """
+    if origin == subjects.GATEWAY:
+        client = incoming.headers.get(headers.CHAT_CLIENT, "")
+        if not client.startswith(subjects.HTTP_CLIENT_PREFIX) or not subjects.is_token(client):
+            raise _invalid(headers.CHAT_CLIENT, f"a token that begins with {subjects.HTTP_CLIENT_PREFIX}")
+        return client
+    if origin.startswith(subjects.HTTP_CLIENT_PREFIX):
+        raise _invalid(headers.CHAT_CLIENT, "an account's name that does not begin with http-")
+    return origin
 
 
 def read_body(body: bytes) -> ChatRequest:
@@ -161,13 +171,6 @@ def check_limits(request: ChatRequest, limits: Limits, *, allow_system: bool) ->
     for text, place in texts.of_output(request):
         if len(text) > limits.message_chars:
             raise _too_large(place, f"{limits.message_chars} characters of JSON")
-
-
-def _http_client(incoming: Incoming) -> str:
-    client = incoming.headers.get(headers.CHAT_CLIENT, "")
-    if not client.startswith(subjects.HTTP_CLIENT_PREFIX) or not subjects.is_token(client):
-        raise _invalid(headers.CHAT_CLIENT, f"a token that begins with {subjects.HTTP_CLIENT_PREFIX}")
-    return client
 
 
 def _id(incoming: Incoming) -> UUID:

@@ -1,5 +1,6 @@
 """CHAT and CHAT_RESULT over JetStream, with the few calls that the user ``filter`` may make."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from nats.aio.msg import Msg
 
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
+from stile_contracts.subjects import Lane
 from stile_filter.answers import Stored
 from stile_filter.errors import BusError, RequestError, UnavailableError, UnconfirmedError
 from stile_filter.handlers import Approval
@@ -22,6 +24,8 @@ _PUBLISHES = 3
 _STREAM_REFUSED = 10077
 """JSStreamStoreFailedF: several limits have this code, and the text tells which."""
 _WRONG_LAST_SEQUENCE = 10071
+_NO_CONSUMER = 10014
+_NO_SEQUENCE = 10043
 _NOT_FOUND = "404"
 
 
@@ -47,6 +51,8 @@ class NatsStreams:
         """
         error = await self._publish(subject, body, message_headers)
         if error is None:
+            with contextlib.suppress(UnavailableError):  # the workers look by themselves every second
+                await self.tell(subjects.WAKE)
             return Approval.STORED
         if error.get("err_code") == _STREAM_REFUSED:
             per_subject = "per subject" in str(error.get("description", ""))
@@ -76,6 +82,50 @@ class NatsStreams:
         if error.get("err_code") == _WRONG_LAST_SEQUENCE:
             return False
         raise UnavailableError(str(error.get("description")))
+
+    async def is_delivered(self, lane: Lane, client: str, seq: int) -> bool:
+        """Tell whether a worker was handed the message ``seq`` of CHAT.
+
+        Raises:
+            UnconfirmedError: no answer came.
+            UnavailableError: it can't be known.
+        """
+        name = subjects.worker(lane, client)
+        asked = await self._request(f"$JS.API.CONSUMER.INFO.{subjects.CHAT_STREAM}.{name}", b"", None)
+        info = json.loads(asked.data)
+        error = info.get("error")
+        if error is None:
+            return bool(info["delivered"]["stream_seq"] >= seq)
+        if error.get("err_code") == _NO_CONSUMER:
+            return False  # made when a worker first looks for this client
+        raise UnavailableError(str(error.get("description")))
+
+    async def remove(self, seq: int) -> bool:
+        """Take the message ``seq`` out of CHAT; False where it is there no more.
+
+        Raises:
+            UnconfirmedError: no answer came; it may be out.
+            UnavailableError: it can't be taken out.
+        """
+        body = json.dumps({"seq": seq, "no_erase": True}).encode()
+        asked = await self._request(f"$JS.API.STREAM.MSG.DELETE.{subjects.CHAT_STREAM}", body, None)
+        error = json.loads(asked.data).get("error")
+        if error is None:
+            return True
+        if error.get("err_code") == _NO_SEQUENCE:
+            return False
+        raise UnavailableError(str(error.get("description")))
+
+    async def tell(self, subject: str) -> None:
+        """Publish a bodiless event.
+
+        Raises:
+            UnavailableError: the bus is away.
+        """
+        try:
+            await self._client().publish(subject, b"")
+        except nats.errors.Error as error:
+            raise UnavailableError(str(error)) from error
 
     async def _publish(
         self, subject: str, body: bytes, message_headers: dict[str, str]

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
+from uuid import UUID
 
 import nats.errors
 import structlog
@@ -14,6 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from stile_contracts import subjects
+from stile_contracts.headers import CHAT_CLIENT
 from stile_contracts.ids import new_id
 from stile_gateway.config import Settings
 from stile_gateway.errors import BusUnavailableError, GatewayError, InternalError, TooLargeError
@@ -111,11 +113,25 @@ class NatsBus:
             TooLargeError: the server takes no message of this size.
             InternalError: it could not be sent for another reason.
         """
+        await self._send(_SUBJECT, inbox.subject, body, headers)
+
+    async def cancel(self, client: str, chat_id: UUID, inbox: Inbox | None = None) -> None:
+        """Publish that ``client`` wants its request ``chat_id`` no more; the receipt goes to ``inbox``.
+
+        Raises:
+            BusUnavailableError: there is no connection; nothing was sent, nor will be later.
+            InternalError: it could not be sent for another reason.
+        """
+        headers = {CHAT_CLIENT: client}
+        subject = subjects.cancel(subjects.GATEWAY, chat_id)
+        await self._send(subject, inbox.subject if inbox else "", b"", headers)
+
+    async def _send(self, subject: str, reply_to: str, body: bytes, headers: dict[str, str]) -> None:
         client = self._client
         if client is None or not client.is_connected:
             raise BusUnavailableError("The bus is not connected; try again.", retry_after=1)
         try:
-            await client.publish(_SUBJECT, body, inbox.subject, headers)
+            await client.publish(subject, body, reply_to, headers)
         except nats.errors.Error as error:
             raise translate(error) from error
 

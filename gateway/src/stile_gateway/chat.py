@@ -8,6 +8,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
+
+from stile_contracts.messages import CancelReceipt, Event
+from stile_gateway.cancel import cancel
 from stile_gateway.conversation import Bus, Conversation, Question, Timing
 from stile_gateway.errors import (
     GatewayError,
@@ -18,6 +22,8 @@ from stile_gateway.errors import (
 )
 from stile_gateway.hearing import Said
 from stile_gateway.metrics import Metrics
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -89,17 +95,43 @@ class Chat:
             raise _about(question, ShuttingDownError("The gateway is stopping; ask again.", retry_after=1))
         if question.id in self._open:
             raise _about(question, InProgressError("The request under this key is being answered."))
+        finished = False
         with self._bus.inbox(str(question.id)) as inbox:
             conversation = Conversation(question, self._bus, inbox, self._timing, self._metrics)
             self._open[question.id] = conversation
             try:
                 async with aclosing(conversation.events(pulse)) as events:
                     async for said in events:
+                        finished = said is not None and said.event is Event.DONE
                         yield said
+            except (GeneratorExit, asyncio.CancelledError):
+                if not finished:
+                    await self._abandon(question)
+                raise
             except GatewayError as error:
                 raise _about(question, error) from error.__cause__
             finally:
                 del self._open[question.id]
+
+    async def cancel(self, client: str, chat_id: UUID) -> CancelReceipt:
+        """Cancel a request of ``client``, and return what that has hit.
+
+        Raises:
+            GatewayError: there is no receipt.
+        """
+        return await cancel(self._bus, client, chat_id, self._timing.accept)
+
+    async def _abandon(self, question: Question) -> None:
+        """Nobody waits any more: free the model, where nobody can come back under a key.
+
+        A gateway that stops cancels nothing: its clients were there.
+        """
+        if question.key is not None or self._leaving:
+            return
+        try:
+            await self._bus.cancel(question.client, question.id)
+        except GatewayError as error:
+            log.warning("request not cancelled", chat_id=str(question.id), code=error.code)
 
     async def _ask(self, question: Question) -> Said:
         last = None

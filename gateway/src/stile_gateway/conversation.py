@@ -11,6 +11,7 @@ import structlog
 
 from stile_contracts import headers
 from stile_contracts.messages import Event, Wanted
+from stile_contracts.subjects import Lane
 from stile_gateway.errors import (
     AcceptTimeoutError,
     AnswerTimeoutError,
@@ -47,6 +48,14 @@ class Bus(Protocol):
             InternalError: it could not be sent for another reason.
         """
 
+    async def cancel(self, client: str, chat_id: UUID, inbox: Inbox | None = None) -> None:
+        """Publish that ``client`` wants its request ``chat_id`` no more; the receipt goes to ``inbox``.
+
+        Raises:
+            BusUnavailableError: it was surely not sent.
+            InternalError: it could not be sent for another reason.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -66,6 +75,7 @@ class Question:
     body: bytes
     """The client's own bytes, validated."""
     wanted: Wanted = Wanted.STATE
+    lane: Lane = Lane.INTERACTIVE
     key: str | None = None
     traceparent: str | None = None
 
@@ -74,6 +84,7 @@ class Question:
         values = {
             headers.CHAT_ID: str(self.id),
             headers.CHAT_CLIENT: self.client,
+            headers.CHAT_LANE: self.lane.value,
             headers.CHAT_DEADLINE: str(int(deadline * 1000)),
             headers.CHAT_EVENTS: self.wanted.value,
         }

@@ -27,7 +27,7 @@ from stile_gateway.responses import ErrorResponse
 from stile_gateway.routes import chat as chat_routes
 from stile_gateway.routes import health as health_routes
 from stile_gateway.routes import openai as openai_routes
-from stile_gateway.routes.asking import IDEMPOTENCY_KEY
+from stile_gateway.routes.asking import IDEMPOTENCY_KEY, LANE
 
 
 def main() -> None:
@@ -79,8 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", IDEMPOTENCY_KEY, REQUEST_ID, "Authorization"],
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Content-Type", IDEMPOTENCY_KEY, LANE, REQUEST_ID, "Authorization"],
             expose_headers=[REQUEST_ID, "Retry-After", "retry-after-ms"],
         )
     app.add_middleware(Access, metrics=metrics, max_in_flight=settings.max_in_flight)

@@ -121,8 +121,16 @@ async fn the_fourth_delivery_is_the_last() {
     let request = Request::new("Hi");
     let mut hearing = bus.approve(&request).await;
     let context = bus.context();
-    let consumer: async_nats::jetstream::consumer::PullConsumer = context
-        .get_consumer_from_stream("worker", "CHAT")
+    let config = async_nats::jetstream::consumer::pull::Config {
+        durable_name: Some("interactive-alice".into()),
+        filter_subject: "chat.approved.interactive.alice.*".into(),
+        ack_wait: Duration::from_secs(10),
+        max_deliver: 4,
+        inactive_threshold: Duration::from_secs(300),
+        ..Default::default()
+    };
+    let consumer = context
+        .create_consumer_on_stream(config, "CHAT")
         .await
         .unwrap();
     for _ in 0..3 {

@@ -9,6 +9,8 @@
 )]
 
 mod answers;
+mod cancelling;
 mod failures;
 mod holding;
 mod support;
+mod turns;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_nats::jetstream::{self, consumer, stream};
+use async_nats::jetstream::{self, stream};
 use async_nats::{Client, HeaderMap, Message, Subscriber};
 use clap::Parser;
 use futures_util::StreamExt;
@@ -97,21 +97,6 @@ impl Bus {
             })
             .await;
         }
-        for consumer in plan["consumers"].as_array().unwrap() {
-            let config = consumer::pull::Config {
-                durable_name: consumer["durable_name"].as_str().map(str::to_owned),
-                filter_subject: consumer["filter_subject"].as_str().unwrap().to_owned(),
-                ack_wait: Duration::from_secs(consumer["ack_wait_seconds"].as_u64().unwrap()),
-                max_deliver: consumer["max_deliver"].as_i64().unwrap(),
-                max_ack_pending: consumer["max_ack_pending"].as_i64().unwrap(),
-                ..Default::default()
-            };
-            let stream = consumer["stream"].as_str().unwrap();
-            context
-                .create_consumer_on_stream(config, stream)
-                .await
-                .unwrap();
-        }
     }
 
     pub fn context(&self) -> jetstream::Context {
@@ -156,7 +141,21 @@ impl Bus {
             )
             .await;
         published.unwrap().await.unwrap();
+        self.client
+            .publish("chat.event.approved", "".into())
+            .await
+            .unwrap();
         Hearing(subscriber)
+    }
+
+    /// Cancels as the filter does a running request: stores the outcome, then tells of it.
+    pub async fn cancel(&self, request: &Request) {
+        let error = json!({"error": {"code": "cancelled", "message": "x", "type": "stile_error", "final": true}});
+        let context = self.context();
+        let stored = context.publish(request.result(), error.to_string().into());
+        stored.await.unwrap().await.unwrap();
+        let subject = format!("chat.event.cancelled.{}.{}", request.client, request.id);
+        self.client.publish(subject, "".into()).await.unwrap();
     }
 
     pub async fn stored(&self, request: &Request) -> Option<Value> {
@@ -201,6 +200,8 @@ fn serve(port: u16, folder: &TempDir) -> Child {
 #[derive(Clone)]
 pub struct Request {
     pub id: Uuid,
+    pub lane: &'static str,
+    pub client: String,
     pub events: &'static str,
     pub reply_to: String,
     pub deadline: Duration,
@@ -212,6 +213,8 @@ impl Request {
         let id = Uuid::new_v4();
         Self {
             id,
+            lane: "interactive",
+            client: "alice".into(),
             events: "none",
             reply_to: format!("_INBOX_gateway.test.{id}"),
             deadline: Duration::from_secs(60),
@@ -226,20 +229,29 @@ impl Request {
         }
     }
 
+    /// Of another client, or in another lane.
+    pub fn of(prompt: &str, lane: &'static str, client: &str) -> Self {
+        Self {
+            lane,
+            client: client.to_owned(),
+            ..Self::new(prompt)
+        }
+    }
+
     fn subject(&self) -> String {
-        format!("chat.approved.interactive.alice.{}", self.id)
+        format!("chat.approved.{}.{}.{}", self.lane, self.client, self.id)
     }
 
     pub fn result(&self) -> String {
-        format!("chat.result.alice.{}", self.id)
+        format!("chat.result.{}.{}", self.client, self.id)
     }
 
     fn headers(&self) -> HeaderMap {
         let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + self.deadline;
         let mut headers = HeaderMap::new();
         headers.insert("Chat-Id", self.id.to_string());
-        headers.insert("Chat-Client", "alice");
-        headers.insert("Chat-Lane", "interactive");
+        headers.insert("Chat-Client", self.client.as_str());
+        headers.insert("Chat-Lane", self.lane);
         headers.insert("Chat-Deadline", deadline.as_millis().to_string());
         headers.insert("Chat-Reply-To", self.reply_to.as_str());
         headers.insert("Chat-Events", self.events);
@@ -360,6 +372,17 @@ impl Standin {
             .iter()
             .map(|generation| generation["outcome"].as_str().unwrap().to_owned())
             .collect()
+    }
+
+    /// When each generation began (one clock for all on this machine), and its prompt.
+    pub async fn prompts(&self) -> Vec<(f64, String)> {
+        let log = self.log().await;
+        let generations = log["generations"].as_array().unwrap();
+        let begun = generations.iter().map(|generation| {
+            let prompt = generation["prompt"].as_str().unwrap().to_owned();
+            (generation["started"].as_f64().unwrap(), prompt)
+        });
+        begun.collect()
     }
 
     /// Waits until it is writing its `count`th answer, and has begun to.

@@ -8,12 +8,14 @@ from fastapi import Request
 from stile_contracts import subjects
 from stile_contracts.ids import keyed_id, new_id
 from stile_contracts.messages import Wanted
+from stile_contracts.subjects import Lane
 from stile_gateway.conversation import Question
 from stile_gateway.errors import InvalidHeaderError, UnsupportedMediaTypeError
 
 PULSE_SECONDS = 10.0
 """Between two signs of life on a stream where nothing happens; proxies close silent ones after a minute."""
 IDEMPOTENCY_KEY = "Idempotency-Key"
+LANE = "Stile-Lane"
 KEY = re.compile(r"[!-~]{1,255}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
@@ -31,25 +33,34 @@ def check_media_type(headers: Mapping[str, str]) -> None:
         raise UnsupportedMediaTypeError("Send the body as application/json.", param="Content-Type")
 
 
+def client_of(request: Request) -> str:
+    """Name who asks, as the bus knows it."""
+    return subjects.http_client(request.client.host if request.client else "unknown")
+
+
 def question_of(request: Request, body: bytes, wanted: Wanted) -> Question:
     """Make the question that ``body`` asks the bus.
 
     Raises:
-        InvalidHeaderError: the key is none.
+        InvalidHeaderError: the key is none, or the lane.
     """
-    client = subjects.http_client(request.client.host if request.client else "unknown")
+    client = client_of(request)
     key = request.headers.get(IDEMPOTENCY_KEY)
     if key is not None and not KEY.fullmatch(key):
         raise InvalidHeaderError(
             "A key has 1 to 255 visible ASCII characters.",
             param=IDEMPOTENCY_KEY,
         )
+    lane = request.headers.get(LANE, Lane.INTERACTIVE)
+    if lane not in Lane.__members__.values():
+        raise InvalidHeaderError(f"The lanes are {' and '.join(Lane)}.", param=LANE)
     traceparent = request.headers.get("traceparent")
     return Question(
         id=new_id() if key is None else keyed_id(client, key),
         client=client,
         body=body,
         wanted=wanted,
+        lane=Lane(lane),
         key=key,
         traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
     )

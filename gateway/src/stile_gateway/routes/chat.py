@@ -1,19 +1,29 @@
 """``POST /chat`` and ``POST /v1/chat``."""
 
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
 from stile_contracts.errors import ERRORS
-from stile_contracts.messages import ChatRequest, ErrorReply, Reply, Wanted
+from stile_contracts.messages import CancelReceipt, ChatRequest, ErrorReply, Reply, Wanted
+from stile_contracts.subjects import Lane
 from stile_gateway.chat import Chat
 from stile_gateway.conversation import Question
 from stile_gateway.disconnect import ClientGoneError, unless_gone
-from stile_gateway.errors import InternalError
+from stile_gateway.errors import InternalError, NotFoundError
 from stile_gateway.limits import read_request
 from stile_gateway.note import Note, note_of
 from stile_gateway.responses import EventStream, NamedEvents, NoResponse
-from stile_gateway.routes.asking import IDEMPOTENCY_KEY, KEY, PULSE_SECONDS, check_media_type, question_of
+from stile_gateway.routes.asking import (
+    IDEMPOTENCY_KEY,
+    KEY,
+    LANE,
+    PULSE_SECONDS,
+    check_media_type,
+    client_of,
+    question_of,
+)
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {
@@ -29,6 +39,11 @@ for _status in (429, 503):
             "schema": {"type": "integer", "minimum": 1},
         }
     }
+
+_CANCEL_ERRORS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorReply, "description": "`not_found`"},
+    **{status: _ERRORS[status] for status in (500, 503, 504)},
+}
 
 _ANSWER = {
     "description": "The answer, or the refusal in its place; with `stream`, its events as they come.",
@@ -55,6 +70,13 @@ PARAMETERS = [
         "required": False,
         "description": "The same key and body again give the same answer, generated once.",
         "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
+    },
+    {
+        "name": LANE,
+        "in": "header",
+        "required": False,
+        "description": "`batch` waits behind people: one of its requests is answered for three of theirs.",
+        "schema": {"enum": list(Lane), "default": Lane.INTERACTIVE},
     },
     {
         "name": "X-Request-Id",
@@ -90,6 +112,15 @@ def router(chat: Chat, model: type[ChatRequest]) -> APIRouter:
         except ClientGoneError:
             return NoResponse(note)
 
+    async def delete_chat(request: Request, chat_id: str) -> CancelReceipt:
+        """Cancel a request of one's own; the receipt says what that has hit."""
+        try:
+            known = UUID(chat_id)
+        except ValueError as error:
+            raise NotFoundError("An id is a UUID.", param="chat_id") from error
+        note_of(request.scope).chat_id = str(known)
+        return await chat.cancel(client_of(request), known)
+
     for path, name in (("/chat", "chat"), ("/v1/chat", "chat_v1")):
         routes.add_api_route(
             path,
@@ -107,6 +138,16 @@ def router(chat: Chat, model: type[ChatRequest]) -> APIRouter:
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChatRequest"}}},
                 },
             },
+        )
+        routes.add_api_route(
+            f"{path}/{{chat_id}}",
+            delete_chat,
+            methods=["DELETE"],
+            name=f"{name}_cancel",
+            operation_id=f"{name}_cancel",
+            summary="Cancel a request",
+            response_model_exclude_none=True,
+            responses=_CANCEL_ERRORS,
         )
     return routes
 

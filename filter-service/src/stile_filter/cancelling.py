@@ -1,0 +1,163 @@
+"""The use case: a request is cancelled. ``docs/protocol.md``, "Cancelling", is its text.
+
+The outcome is the tombstone: *cancelled* is written into CHAT_RESULT like every other outcome, create-only,
+so whoever would generate, or is generating, finds that the request has its outcome (docs/adr/0005).
+"""
+
+import traceback
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+import structlog
+
+from stile_contracts import headers, subjects
+from stile_contracts.errors import ErrorCode
+from stile_contracts.messages import CancelReceipt, ErrorReply, Hit, Wanted
+from stile_contracts.subjects import Lane
+from stile_filter.answers import Answers, Outgoing, Stored, outcome_of, to_json
+from stile_filter.errors import BusError, RequestError, UnconfirmedError
+from stile_filter.request import Incoming, client_of
+
+_MESSAGE = "The request was cancelled."
+
+log = structlog.get_logger()
+
+
+class Streams(Protocol):
+    """CHAT and CHAT_RESULT. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
+
+    async def waiting(self, subject: str) -> Stored | None:
+        """Return the approved request that CHAT holds under ``subject``."""
+        ...
+
+    async def outcome(self, subject: str) -> Stored | None:
+        """Return the outcome that CHAT_RESULT holds under ``subject``."""
+        ...
+
+    async def settle(self, subject: str, body: bytes, message_headers: dict[str, str]) -> bool:
+        """Store an outcome where there is none yet; False where there is one."""
+        ...
+
+    async def is_delivered(self, lane: Lane, client: str, seq: int) -> bool:
+        """Tell whether a worker was handed the message ``seq`` of CHAT."""
+        ...
+
+    async def remove(self, seq: int) -> bool:
+        """Take the message ``seq`` out of CHAT; False where it is there no more."""
+        ...
+
+    async def tell(self, subject: str) -> None:
+        """Publish a bodiless event."""
+        ...
+
+
+class _Place(NamedTuple):
+    """Where CHAT holds a request."""
+
+    lane: Lane
+    stored: Stored
+
+
+class Canceller:
+    """Handles cancellations.
+
+    Args:
+        streams: what is kept.
+        counted: told what each has hit.
+    """
+
+    def __init__(self, streams: Streams, counted: Callable[[Hit], None]) -> None:
+        self._streams = streams
+        self._counted = counted
+
+    async def handle(self, incoming: Incoming) -> list[Outgoing]:
+        """Cancel a request and return the receipt, and what its requester is to be sent. Never raises."""
+        if incoming.reply_to and not subjects.is_reply_allowed(incoming.reply_to):
+            # The place to answer is the attack.
+            log.warning("reply_subject_refused", subject=incoming.subject, reply_to=incoming.reply_to[:256])
+            return []
+        answers = Answers(incoming.reply_to)
+        said: list[Outgoing] = []
+        try:
+            client, chat_id = _read(incoming)
+            hit = await self._cancel(client, chat_id, said)
+            self._counted(hit)
+            log.info("cancelled", chat_id=str(chat_id), hit=hit)
+            receipt = CancelReceipt(id=chat_id, hit=hit)
+            said.append(Outgoing(incoming.reply_to, to_json(receipt), {headers.CHAT_ID: str(chat_id)}))
+        except RequestError as error:
+            answers.error(error)
+        except UnconfirmedError:
+            # It may be cancelled; whoever cancels repeats.
+            log.warning("cancel_unconfirmed", subject=incoming.subject)
+        except BusError as error:
+            log.warning("bus_unavailable", subject=incoming.subject, reason=str(error))
+            answers.error(RequestError(ErrorCode.BUS_UNAVAILABLE, "the bus can't store this now; try again"))
+        except Exception as error:  # noqa: BLE001 -- the last resort: nobody is left without an answer
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            log.error(  # noqa: TRY400 -- an exception's own text may hold the request's
+                "cancel_failed", error=type(error).__name__, at=f"{at.filename}:{at.lineno}"
+            )
+            answers.error(RequestError(ErrorCode.INTERNAL, "the filter failed; try again"))
+        return [message for message in said + answers.said if message.subject]
+
+    async def _cancel(self, client: str, chat_id: UUID, said: list[Outgoing]) -> Hit:
+        result = subjects.result(client, chat_id)
+        place = await self._find(client, chat_id)
+        error = RequestError(ErrorCode.CANCELLED, _MESSAGE)
+        body = to_json(ErrorReply.of(error.code, error.message, chat_id=chat_id))
+        if not await self._streams.settle(result, body, _result_headers(chat_id, place)):
+            stored = await self._streams.outcome(result)
+            if place is None or stored is None or not _is_cancelled(stored):
+                return Hit.FINISHED
+            # Cancelled before, by one who could not end what follows: it is done again.
+        # It may have been approved since it was looked for.
+        place = place or await self._find(client, chat_id)
+        await self._streams.tell(subjects.cancelled(client, chat_id))
+        if place is None:
+            return Hit.UNKNOWN
+        seq = int(place.stored.headers[headers.NATS_SEQUENCE])
+        if await self._streams.is_delivered(place.lane, client, seq) or not await self._streams.remove(seq):
+            return Hit.RUNNING
+        said.extend(_to_requester(place.stored, chat_id, error))
+        return Hit.WAITING
+
+    async def _find(self, client: str, chat_id: UUID) -> _Place | None:
+        for lane in Lane:
+            if stored := await self._streams.waiting(subjects.approved(lane, client, chat_id)):
+                return _Place(lane, stored)
+        return None
+
+
+def _read(incoming: Incoming) -> tuple[str, UUID]:
+    try:
+        origin, chat_id = subjects.parse_cancel(incoming.subject)
+    except ValueError as error:
+        raise RequestError(
+            ErrorCode.INVALID_HEADER, "cancel at chat.cancel.<id>, the id a UUID", param=headers.CHAT_ID
+        ) from error
+    return client_of(origin, incoming), chat_id
+
+
+def _result_headers(chat_id: UUID, place: _Place | None) -> dict[str, str]:
+    """Without a digest, a repeat under the request's key is told that it was cancelled, whatever its body."""
+    digest = place.stored.headers.get(headers.CHAT_BODY_SHA256) if place else None
+    return {headers.CHAT_ID: str(chat_id), **({headers.CHAT_BODY_SHA256: digest} if digest else {})}
+
+
+def _is_cancelled(stored: Stored) -> bool:
+    outcome = outcome_of(stored.body)
+    return isinstance(outcome, ErrorReply) and outcome.error.code is ErrorCode.CANCELLED
+
+
+def _to_requester(stored: Stored, chat_id: UUID, error: RequestError) -> list[Outgoing]:
+    """Make what the requester of a waiting request hears; no worker will ever speak to it."""
+    reply_to = stored.headers.get(headers.CHAT_REPLY_TO, "")
+    if not subjects.is_reply_allowed(reply_to):
+        return []
+    wanted = Wanted(stored.headers.get(headers.CHAT_EVENTS, Wanted.NONE))
+    # `accepted` was the filter's number 0, where it was said.
+    answers = Answers(reply_to, wanted, chat_id, seq=0 if wanted is Wanted.NONE else 1)
+    answers.error(error)
+    return answers.said

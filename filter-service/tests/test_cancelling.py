@@ -1,0 +1,170 @@
+"""Cancelling over streams in memory: every receipt that ``docs/protocol.md`` lists, and who is told what."""
+
+from uuid import UUID
+
+import pytest
+
+from stile_contracts.errors import ErrorCode
+from stile_contracts.messages import CancelReceipt, ErrorReply, Hit
+from stile_filter.answers import Stored, to_json
+from stile_filter.cancelling import Canceller
+from stile_filter.errors import UnavailableError, UnconfirmedError
+from stile_filter.request import Incoming
+
+ID = UUID("0190a5d0-0000-7000-8000-000000000001")
+PLACE = f"chat.approved.batch.alice.{ID}"
+RESULT = f"chat.result.alice.{ID}"
+BACK = "_R_.canceller.1"
+TOLD = f"chat.event.cancelled.alice.{ID}"
+
+
+class FakeStreams:
+    """CHAT with one request of Alice's, CHAT_RESULT, and what was told, in order."""
+
+    def __init__(self, *, events="state", delivered=False):
+        held = {
+            "Nats-Sequence": "7",
+            "Chat-Reply-To": "_R_.requester.1",
+            "Chat-Events": events,
+            "Chat-Body-SHA256": "ab",
+        }
+        self.chat, self.results, self.did = {PLACE: Stored(held, b"")}, {}, []
+        self.delivered, self.fails, self.late = delivered, None, False
+
+    async def waiting(self, subject):
+        return None if self.late and not self.results else self.chat.get(subject)
+
+    async def outcome(self, subject):
+        return self.results.get(subject)
+
+    async def settle(self, subject, body, message_headers):
+        if self.fails:
+            raise self.fails
+        if subject in self.results:
+            return False
+        self.results[subject] = Stored(message_headers, body)
+        return True
+
+    async def is_delivered(self, lane, client, seq):
+        assert (lane, client, seq) == ("batch", "alice", 7)
+        return self.delivered
+
+    async def remove(self, seq):
+        self.did.append(seq)
+        return self.chat.pop(PLACE, None) is not None
+
+    async def tell(self, subject):
+        assert subject.replace("event.cancelled", "result") in self.results, "told before it was stored"
+        self.did.append(subject)
+
+
+class System:
+    """A canceller over ``streams``."""
+
+    def __init__(self, streams):
+        self.streams, self.hits = streams, []
+        self._canceller = Canceller(streams, self.hits.append)
+
+    async def cancel(self, origin="alice", chat_id=ID, reply_to=BACK, **named):
+        message_headers = {name.replace("_", "-"): value for name, value in named.items()}
+        incoming = Incoming(f"chat.cancel.{origin}.{chat_id}", reply_to, message_headers, b"")
+        return await self._canceller.handle(incoming)
+
+
+def hit_of(messages):
+    receipt = CancelReceipt.model_validate_json(messages[-1].body)
+    assert (messages[-1].subject, receipt.id) == (BACK, ID)
+    return receipt.hit
+
+
+def code_of(message):
+    return ErrorReply.model_validate_json(message.body).error.code
+
+
+@pytest.mark.parametrize(("events", "seq", "count"), [("none", "0", 1), ("state", "1", 1), ("token", "1", 2)])
+async def test_a_waiting_request_leaves_the_queue(events, seq, count):
+    """Its place is free, its outcome is stored, its requester hears it: nobody else ever will tell it."""
+    system = System(FakeStreams(events=events))
+    *told, receipt = await system.cancel()
+    assert hit_of([receipt]) is Hit.WAITING
+    assert not system.streams.chat
+    assert system.streams.did == [TOLD, 7]
+    assert len(told) == count
+    assert {message.subject for message in told} == {"_R_.requester.1"}
+    assert code_of(told[0]) is ErrorCode.CANCELLED
+    assert (told[0].headers["Chat-Seq"], told[0].headers["Nats-Service-Error-Code"]) == (seq, "499")
+    assert system.streams.results[RESULT].headers["Chat-Body-SHA256"] == "ab"
+    assert system.hits == [Hit.WAITING]
+
+
+async def test_a_running_request_is_told_to_its_worker():
+    """It keeps its place until the worker has settled it, who tells the requester as well."""
+    system = System(FakeStreams(delivered=True))
+    messages = await system.cancel()
+    assert (hit_of(messages), len(messages)) == (Hit.RUNNING, 1)
+    assert system.streams.did == [TOLD]
+    assert system.streams.chat
+
+
+async def test_a_finished_request_stays_as_it_is():
+    """Its outcome is not written over, and nobody is told anything."""
+    system = System(FakeStreams())
+    body = to_json(ErrorReply.of(ErrorCode.MODEL_FAILED, "x"))
+    system.streams.results[RESULT] = Stored({}, body)
+    assert hit_of(await system.cancel()) is Hit.FINISHED
+    assert system.streams.results[RESULT].body == body
+    assert not system.streams.did
+
+
+async def test_cancelling_again_ends_what_the_first_could_not():
+    """A filter that died after it had stored the outcome leaves a request in CHAT; a repeat takes it out."""
+    system = System(FakeStreams())
+    body = to_json(ErrorReply.of(ErrorCode.CANCELLED, "x"))
+    system.streams.results[RESULT] = Stored({}, body)
+    assert hit_of(await system.cancel()) is Hit.WAITING
+    assert hit_of(await system.cancel()) is Hit.FINISHED
+
+
+async def test_another_clients_id_is_unknown():
+    """Bob can name Alice's id, and nothing of hers is touched."""
+    system = System(FakeStreams())
+    for origin, named in (("bob", {}), ("gateway", {"Chat_Client": "http-alice"})):
+        assert hit_of(await system.cancel(origin, **named)) is Hit.UNKNOWN
+    assert system.streams.chat
+    assert RESULT not in system.streams.results
+
+
+async def test_what_is_approved_meanwhile_is_found():
+    """The look before the outcome was stored came too early; the one after it finds the request."""
+    system = System(FakeStreams())
+    system.streams.late = True
+    assert hit_of(await system.cancel()) is Hit.WAITING
+
+
+@pytest.mark.parametrize(
+    ("origin", "chat_id", "named"),
+    [("gateway", ID, {}), ("gateway", ID, {"Chat_Client": "alice"}), ("http-x", ID, {}), ("alice", "7", {})],
+)
+async def test_what_cannot_be_read_is_an_error(origin, chat_id, named):
+    """Whose request it is must be certain."""
+    (answer,) = await System(FakeStreams()).cancel(origin, chat_id, **named)
+    assert (answer.subject, code_of(answer)) == (BACK, ErrorCode.INVALID_HEADER)
+
+
+async def test_a_reply_subject_that_is_none_is_not_answered():
+    """The receipt goes nowhere else; without any reply subject the request is cancelled all the same."""
+    system = System(FakeStreams())
+    assert not await system.cancel(reply_to="chat.approved.batch.a.b")
+    assert not system.hits
+    (told,) = await system.cancel(reply_to="")
+    assert (told.subject, system.hits) == ("_R_.requester.1", [Hit.WAITING])
+
+
+async def test_trouble_with_the_bus_is_told_where_it_is_certain():
+    """Surely not stored: an error. Perhaps stored: silence, and the canceller repeats."""
+    system = System(FakeStreams())
+    system.streams.fails = UnavailableError("x")
+    (answer,) = await system.cancel()
+    assert code_of(answer) is ErrorCode.BUS_UNAVAILABLE
+    system.streams.fails = UnconfirmedError()
+    assert not await system.cancel()
