@@ -87,6 +87,7 @@ class Responder:
     async def start(self) -> Self:
         """Begin to listen."""
         await self.client.subscribe("chat.request.*", queue="filter", cb=self._hear)
+        await self.client.subscribe("chat.cancel.*.*", queue="filter", cb=self._cancel)
         await self.client.flush()
         return self
 
@@ -125,6 +126,12 @@ class Responder:
         await self.say(request, "token", 1, 2, text="ue")
         await self.finish(request, seq=3)
         await self.client.publish(request.reply, b"")
+
+    async def _cancel(self, request: Msg) -> None:
+        """Nothing is known of any request."""
+        if request.reply:
+            receipt = {"id": request.subject.split(".")[-1], "hit": "unknown"}
+            await self.client.publish(request.reply, json.dumps(receipt).encode())
 
     async def _hear(self, request: Msg) -> None:
         self.requests.append(request)

@@ -172,7 +172,8 @@ async def test_the_documentation_needs_no_other_server(http):
         assert f"/static-offline-docs/{asset}" in page.text
         assert (await http.get(f"/static-offline-docs/{asset}")).status_code == 200
     document = (await http.get("/openapi.json")).json()
-    assert set(document["paths"]) == {"/chat", "/v1/chat", "/healthz", "/readyz", "/metrics"}
+    chats = {"/chat", "/v1/chat", "/chat/{chat_id}", "/v1/chat/{chat_id}"}
+    assert set(document["paths"]) == chats | {"/healthz", "/readyz", "/metrics"}
 
 
 async def test_metrics_count_by_route_status_and_code(http):

@@ -1,9 +1,9 @@
 """``POST /chat`` and ``POST /v1/chat``."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from stile_contracts.errors import ERRORS
 from stile_contracts.messages import CancelReceipt, ChatRequest, ErrorReply, Reply, Wanted
@@ -39,6 +39,9 @@ for _status in (429, 503):
             "schema": {"type": "integer", "minimum": 1},
         }
     }
+
+_ChatId = Annotated[str, Path(json_schema_extra={"format": "uuid"})]
+"""Read by the route itself: FastAPI's own error would not be of the one shape."""
 
 _CANCEL_ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"model": ErrorReply, "description": "`not_found`"},
@@ -112,7 +115,7 @@ def router(chat: Chat, model: type[ChatRequest]) -> APIRouter:
         except ClientGoneError:
             return NoResponse(note)
 
-    async def delete_chat(request: Request, chat_id: str) -> CancelReceipt:
+    async def delete_chat(request: Request, chat_id: _ChatId) -> CancelReceipt:
         """Cancel a request of one's own; the receipt says what that has hit."""
         try:
             known = UUID(chat_id)
