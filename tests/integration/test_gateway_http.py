@@ -172,7 +172,8 @@ async def test_the_documentation_needs_no_other_server(http):
         assert f"/static-offline-docs/{asset}" in page.text
         assert (await http.get(f"/static-offline-docs/{asset}")).status_code == 200
     document = (await http.get("/openapi.json")).json()
-    assert set(document["paths"]) == {"/chat", "/v1/chat", "/healthz", "/readyz", "/metrics"}
+    openai = {"/v1/chat/completions", "/v1/models", "/v1/models/{model}"}
+    assert set(document["paths"]) == {"/chat", "/v1/chat", "/healthz", "/readyz", "/metrics"} | openai
 
 
 async def test_metrics_count_by_route_status_and_code(http):
