@@ -173,7 +173,8 @@ async def test_the_documentation_needs_no_other_server(http):
         assert (await http.get(f"/static-offline-docs/{asset}")).status_code == 200
     document = (await http.get("/openapi.json")).json()
     chats = {"/chat", "/v1/chat", "/chat/{chat_id}", "/v1/chat/{chat_id}"}
-    assert set(document["paths"]) == chats | {"/healthz", "/readyz", "/metrics"}
+    openai = {"/v1/chat/completions", "/v1/models", "/v1/models/{model}"}
+    assert set(document["paths"]) == chats | openai | {"/healthz", "/readyz", "/metrics"}
 
 
 async def test_metrics_count_by_route_status_and_code(http):
