@@ -106,7 +106,7 @@ async def test_a_streamed_body_is_counted(http):
 
 async def test_a_request_id_goes_in_and_out(http, gateway):
     """A fit one comes back and stands in the log; an unfit one, or none, is replaced."""
-    answer = await http.get("/healthz", headers={"X-Request-Id": "abc-1.2/3=4"})
+    answer = await http.get("/nowhere", headers={"X-Request-Id": "abc-1.2/3=4"})
     assert answer.headers["x-request-id"] == "abc-1.2/3=4"
     for unfit in ("", "with space", "x" * 129, "<script>"):
         answer = await http.get("/nothing", headers={"X-Request-Id": unfit})
@@ -114,7 +114,7 @@ async def test_a_request_id_goes_in_and_out(http, gateway):
     await until(lambda: "abc-1.2/3=4" in gateway.process.output())
     lines = [json.loads(line) for line in gateway.process.output().splitlines()]
     line = next(line for line in lines if line.get("request_id") == "abc-1.2/3=4")
-    assert (line["event"], line["route"], line["status"]) == ("request", "/healthz", 200)
+    assert (line["event"], line["route"], line["status"]) == ("request", "none", 404)
 
 
 HEADS = [

@@ -151,7 +151,7 @@ async def test_the_head_goes_out_before_the_first_word(bus, http):
         await responder.finish(request)
 
     await Responder(await bus.connect("filter"), wait).start()
-    async with http.stream(f"POST {PATH}", json=STREAM) as answer:
+    async with http.stream("POST", PATH, json=STREAM) as answer:
         lines = answer.aiter_lines()
         assert await anext(lines) == ": queued"
         go.set()

@@ -1,9 +1,9 @@
 """``POST /chat`` and ``POST /v1/chat``."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from stile_contracts.errors import ERRORS
 from stile_contracts.messages import CancelReceipt, ChatRequest, ErrorReply, Reply, Wanted
@@ -11,7 +11,7 @@ from stile_contracts.subjects import Lane
 from stile_gateway.chat import Chat
 from stile_gateway.conversation import Question
 from stile_gateway.disconnect import ClientGoneError, unless_gone
-from stile_gateway.errors import InternalError, NotFoundError
+from stile_gateway.errors import InternalError
 from stile_gateway.limits import read_request
 from stile_gateway.note import Note, note_of
 from stile_gateway.responses import EventStream, NamedEvents, NoResponse
@@ -39,9 +39,6 @@ for _status in (429, 503):
             "schema": {"type": "integer", "minimum": 1},
         }
     }
-
-_ChatId = Annotated[str, Path(json_schema_extra={"format": "uuid"})]
-"""Read by the route itself: FastAPI's own error would not be of the one shape."""
 
 _CANCEL_ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"model": ErrorReply, "description": "`not_found`"},
@@ -115,14 +112,10 @@ def router(chat: Chat, model: type[ChatRequest]) -> APIRouter:
         except ClientGoneError:
             return NoResponse(note)
 
-    async def delete_chat(request: Request, chat_id: _ChatId) -> CancelReceipt:
+    async def delete_chat(request: Request, chat_id: UUID) -> CancelReceipt:
         """Cancel a request of one's own; the receipt says what that has hit."""
-        try:
-            known = UUID(chat_id)
-        except ValueError as error:
-            raise NotFoundError("An id is a UUID.", param="chat_id") from error
-        note_of(request.scope).chat_id = str(known)
-        return await chat.cancel(client_of(request), known)
+        note_of(request.scope).chat_id = str(chat_id)
+        return await chat.cancel(client_of(request), chat_id)
 
     for path, name in (("/chat", "chat"), ("/v1/chat", "chat_v1")):
         routes.add_api_route(
@@ -143,7 +136,8 @@ def router(chat: Chat, model: type[ChatRequest]) -> APIRouter:
             },
         )
         routes.add_api_route(
-            f"{path}/{{chat_id}}",
+            # What is no UUID is another address: "completions" is.
+            f"{path}/{{chat_id:uuid}}",
             delete_chat,
             methods=["DELETE"],
             name=f"{name}_cancel",
