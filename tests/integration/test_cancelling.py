@@ -96,7 +96,11 @@ async def test_every_receipt_and_what_it_means(system, http):
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_client_that_goes_away_frees_the_model(system, stream):
-    """Its connection closes in mid-answer, and what it still had waiting is never generated."""
+    """Its connections close in mid-answer: the model is stopped, and nothing of its is answered any more.
+
+    Three cancellations have no order: while the first frees the model, the second may just be taken up,
+    and is stopped then.
+    """
     body = {"prompt": "leaving", "stream": stream}
     async with httpx.AsyncClient(base_url=system.url, timeout=60) as leaving:
         tasks = [asyncio.create_task(leaving.post("/chat", json=body)) for _ in range(3)]
@@ -105,9 +109,12 @@ async def test_a_client_that_goes_away_frees_the_model(system, stream):
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-    await until(lambda: _is(system, ["cancelled"]), what="the model stopped")
     await until(lambda: _is_empty(system), what="no place is taken")
-    assert await outcomes(system) == ["cancelled"]
+
+    async def stopped():
+        return set(await outcomes(system)) == {"cancelled"}
+
+    await until(stopped, what="the model stopped")
 
 
 async def test_a_client_that_goes_away_under_a_key_can_come_back(start_system):
