@@ -1,5 +1,6 @@
 """The whole system before a stand-in model of the speed that a test asks for."""
 
+import httpx
 import pytest
 
 from harness.standin import Standin
@@ -19,3 +20,10 @@ async def start_system(tmp_path):
     yield start
     for system in systems:
         await system.stop()
+
+
+@pytest.fixture
+async def http(gateway):
+    """A client of the ``gateway`` that the test's own module starts."""
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
+        yield client

@@ -23,12 +23,6 @@ async def gateway(bus, tmp_path):
 
 
 @pytest.fixture
-async def http(gateway):
-    async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture
 def respond(bus):
     """Have the requests answered by a function of (responder, request)."""
 
@@ -121,12 +115,22 @@ async def test_an_error_said_on_the_bus_is_answered_as_it_is(http, respond, code
         assert answer.headers["retry-after"] == {12.2: "13", 0.1: "1"}[fields["retry_after"]]
 
 
+async def repeats(http):
+    lines = (await http.get("/metrics")).text.splitlines()
+    return float(next(line for line in lines if line.startswith("stile_gateway_repeats_total")).split()[-1])
+
+
 async def test_no_filter_is_a_503_and_one_that_comes_is_found(http, respond):
     """Nobody listens: 503 after the time to be accepted; a filter that comes within it is found."""
     answer = await http.post("/chat", json=PROMPT)
     assert (answer.status_code, error_of(answer)["code"]) == (503, "no_filter")
+    before = await repeats(http)
     asking = asyncio.create_task(http.post("/chat", json=PROMPT))
-    await asyncio.sleep(0.5)
+
+    async def asked_in_vain():
+        return await repeats(http) > before
+
+    await until(asked_in_vain, what="it is asked again, as nobody listened")
     responder = await respond()
     assert (await asking).json()["response"] == "blue"
     assert len(responder.requests) == 1

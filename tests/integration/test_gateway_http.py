@@ -31,12 +31,6 @@ async def gateway(bus, tmp_path):
     await gateway.stop()
 
 
-@pytest.fixture
-async def http(gateway):
-    async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
-        yield client
-
-
 async def raw(gateway, request):
     """Send bytes as they are; return all that comes back until the gateway closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)

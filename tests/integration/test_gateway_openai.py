@@ -3,7 +3,6 @@
 import asyncio
 import json
 
-import httpx
 import pytest
 
 from harness.gateway import Gateway, Responder, beat
@@ -20,12 +19,6 @@ async def gateway(bus, tmp_path):
     await gateway.connected()
     yield gateway
     await gateway.stop()
-
-
-@pytest.fixture
-async def http(gateway):
-    async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
-        yield client
 
 
 def data_of(text):

@@ -21,7 +21,7 @@ async def gateway(bus, tmp_path):
         while True:
             await beat(responder.client, "filter")
             await beat(consumer, "consumer", model="smollm2")
-            await asyncio.sleep(2)
+            await asyncio.sleep(2)  # between two heartbeats, as the services do
 
     beating = asyncio.create_task(live())
     yield gateway

@@ -21,12 +21,6 @@ async def gateway(bus, tmp_path):
     await gateway.stop()
 
 
-@pytest.fixture
-async def http(gateway):
-    async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
-        yield client
-
-
 def events_of(text):
     """Server-sent events as (name, data)."""
     found = []
