@@ -45,6 +45,7 @@ pub enum ErrorCode {
     ContextLengthExceeded,
     UnsupportedParameter,
     ModelNotFound,
+    InvalidApiKey,
     QueueFull,
     ClientQueueFull,
     NoFilter,
@@ -66,7 +67,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// The whole table: name, HTTP status (and ADR-32's `Nats-Service-Error-Code`), finality.
-    pub const TABLE: [(Self, &'static str, u16, bool); 27] = [
+    pub const TABLE: [(Self, &'static str, u16, bool); 28] = [
         (Self::InvalidRequest, "invalid_request", 422, true),
         (Self::InvalidHeader, "invalid_header", 400, true),
         (Self::TooLarge, "too_large", 413, true),
@@ -92,6 +93,7 @@ impl ErrorCode {
             true,
         ),
         (Self::ModelNotFound, "model_not_found", 404, true),
+        (Self::InvalidApiKey, "invalid_api_key", 401, true),
         (Self::QueueFull, "queue_full", 503, false),
         (Self::ClientQueueFull, "client_queue_full", 429, false),
         (Self::NoFilter, "no_filter", 503, false),

@@ -332,6 +332,18 @@ impl Message for Reply {
     }
 }
 
+/// How far a request had come when its deadline passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// It was being checked.
+    Filter,
+    /// It was approved, and no worker had taken it up.
+    Waiting,
+    /// The model was at it.
+    Running,
+}
+
 /// One error, for people and for programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorBody {
@@ -353,6 +365,9 @@ pub struct ErrorBody {
     /// Seconds after which a repeat may do better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<f64>,
+    /// Where a request was whose deadline passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
 }
 
 fn error_type() -> String {
@@ -380,6 +395,7 @@ impl ErrorReply {
                 id: Some(id),
                 r#final: code.is_final(),
                 retry_after: None,
+                stage: None,
             },
         }
     }
@@ -392,13 +408,23 @@ impl Message for ErrorReply {
 }
 
 /// The request is stored in CHAT. The filter says so; this side only reads it in tests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Accepted {
     /// The request's id.
     pub id: Uuid,
+    /// How many requests are answered before it, the running ones among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+    /// In how many seconds it will be begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_seconds: Option<f64>,
 }
 
-impl Message for Accepted {}
+impl Message for Accepted {
+    fn check(&self) -> Result<(), InvalidMessage> {
+        within("estimate_seconds", self.estimate_seconds, 0.0..=f64::MAX)
+    }
+}
 
 /// A worker has taken the request up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -436,6 +462,29 @@ pub enum Part {
     Consumer,
 }
 
+/// One lane of the queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LaneState {
+    /// Approved requests that no worker has taken up.
+    pub waiting: u64,
+    /// In how many seconds a new client's request would be begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_seconds: Option<f64>,
+}
+
+/// All lanes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueueState {
+    /// People wait for the answer.
+    #[serde(deserialize_with = "object::one")]
+    pub interactive: LaneState,
+    /// Nobody does.
+    #[serde(deserialize_with = "object::one")]
+    pub batch: LaneState,
+    /// Requests that a worker has taken up.
+    pub running: u64,
+}
+
 /// What a filter or a consumer says of itself every two seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
@@ -456,11 +505,42 @@ pub struct Heartbeat {
     /// How long a request has lately taken, in seconds, a moving average.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_seconds: Option<f64>,
+    /// Tokens of prompts that the model reads a second, a moving average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_per_second: Option<f64>,
+    /// Tokens of answers that it writes a second, a moving average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_per_second: Option<f64>,
+    /// Tokens of an answer, a moving average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_tokens: Option<f64>,
+    /// The filter's: the queue as it sees it.
+    #[serde(
+        default,
+        deserialize_with = "object::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub queue: Option<QueueState>,
 }
 
 impl Message for Heartbeat {
     fn check(&self) -> Result<(), InvalidMessage> {
-        within("service_seconds", self.service_seconds, 0.0..=f64::MAX)
+        for (field, value) in [
+            ("service_seconds", self.service_seconds),
+            ("prompt_per_second", self.prompt_per_second),
+            ("predicted_per_second", self.predicted_per_second),
+            ("answer_tokens", self.answer_tokens),
+        ] {
+            within(field, value, 0.0..=f64::MAX)?;
+        }
+        let lanes = self
+            .queue
+            .iter()
+            .flat_map(|queue| [&queue.interactive, &queue.batch]);
+        for lane in lanes {
+            within("estimate_seconds", lane.estimate_seconds, 0.0..=f64::MAX)?;
+        }
+        Ok(())
     }
 }
 

@@ -81,5 +81,9 @@ fn heartbeat(instance: &str, state: &State) -> Heartbeat {
         reason: reason.map(str::to_owned),
         model: state.model.as_deref().map(str::to_owned),
         service_seconds: state.service_seconds,
+        prompt_per_second: None,
+        predicted_per_second: None,
+        answer_tokens: None,
+        queue: None,
     }
 }

@@ -18,6 +18,8 @@ pub const WAKE: &str = "chat.event.approved";
 pub const CANCELLED: &str = "chat.event.cancelled.*.*";
 /// That a worker has taken a request up.
 pub const STARTED: &str = "chat.event.started.*.*.*";
+/// That a worker is done with a request.
+pub const FINISHED: &str = "chat.event.finished.*.*.*";
 /// Every approved request.
 pub const APPROVED: &str = "chat.approved.>";
 /// The prefix of this service's own inboxes: its user may subscribe to nothing else.

@@ -103,6 +103,7 @@ fn names_are_spelt_as_in_python() {
         subjects::WAKE,
         subjects::CANCELLED,
         subjects::STARTED,
+        subjects::FINISHED,
         subjects::HEARTBEAT,
     ] {
         assert!(

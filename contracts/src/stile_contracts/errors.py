@@ -6,7 +6,7 @@
      ├ the request's own fault: final, the same request fails again
      │   invalid_request 422 · invalid_header 400 · too_large 413 · unsupported_media_type 415
      │   not_found 404 · method_not_allowed 405 · key_conflict 422 · context_length_exceeded 422
-     │   unsupported_parameter 400 · model_not_found 404
+     │   unsupported_parameter 400 · model_not_found 404 · invalid_api_key 401
      ├ of the moment: not stored, or withdrawn; may be sent again
      │   queue_full 503 · client_queue_full 429 · no_filter 503 · bus_unavailable 503
      │   filter_error 503 · filter_timeout 503 · shutting_down 503
@@ -34,6 +34,7 @@ class ErrorCode(StrEnum):
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
     UNSUPPORTED_PARAMETER = "unsupported_parameter"
     MODEL_NOT_FOUND = "model_not_found"
+    INVALID_API_KEY = "invalid_api_key"
 
     QUEUE_FULL = "queue_full"
     CLIENT_QUEUE_FULL = "client_queue_full"
@@ -76,6 +77,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.CONTEXT_LENGTH_EXCEEDED: ErrorKind(422, final=True),
     ErrorCode.UNSUPPORTED_PARAMETER: ErrorKind(400, final=True),
     ErrorCode.MODEL_NOT_FOUND: ErrorKind(404, final=True),
+    ErrorCode.INVALID_API_KEY: ErrorKind(401, final=True),
     ErrorCode.QUEUE_FULL: ErrorKind(503, final=False),
     ErrorCode.CLIENT_QUEUE_FULL: ErrorKind(429, final=False),
     ErrorCode.NO_FILTER: ErrorKind(503, final=False),

@@ -15,6 +15,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "reply": messages.Reply,
     "error": messages.ErrorReply,
     "accepted": messages.Accepted,
+    "position": messages.Place,
     "started": messages.Started,
     "token": messages.Token,
     "heartbeat": messages.Heartbeat,

@@ -22,13 +22,14 @@ CHAT_EVENTS = "Chat-Events"
 """What the requester wants to hear: ``none`` (the final reply alone), ``state`` or ``token``."""
 
 CHAT_EVENT = "Chat-Event"
-"""Which event a reply message is: ``accepted``, ``started``, ``token``, ``done`` or ``error``."""
+"""Which event a reply message is, as ``messages.Event`` names it."""
 
 CHAT_ATTEMPT = "Chat-Attempt"
 """Which delivery of the request speaks, from 1; 0 is the filter. A higher one resets the lower."""
 
 CHAT_SEQ = "Chat-Seq"
-"""The number of this event within its attempt, from 0; on ``done`` it is the count of those before."""
+"""The number of this event within its attempt, from 0; on ``done`` it is the count of those before.
+``position`` has none: each replaces the one before, and a lost one is no gap."""
 
 CHAT_BODY_SHA256 = "Chat-Body-SHA256"
 """SHA-256 of the client's body, lower-case hex: tells a repeat from another request under its key."""
@@ -37,7 +38,10 @@ CHAT_POLICY = "Chat-Policy"
 """The version of the policy that approved the request: the first 12 hex digits of its SHA-256."""
 
 CHAT_SIGNATURE = "Chat-Signature"
-"""The filter's signature over what it approved."""
+"""The filter's signature over what it approved: Ed25519, base64url without padding."""
+
+CHAT_SIGNING_KEY = "Chat-Signing-Key"
+"""Which of the filter's keys has signed: the first 16 hex digits of the public key's SHA-256."""
 
 TRACEPARENT = "traceparent"
 """W3C trace context, carried on unchanged."""

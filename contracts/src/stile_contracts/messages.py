@@ -347,6 +347,17 @@ class Reply(_Message):
         return self
 
 
+class Stage(StrEnum):
+    """How far a request has come."""
+
+    FILTER = "filter"
+    """It was being checked."""
+    WAITING = "waiting"
+    """It was approved, and no worker had taken it up."""
+    RUNNING = "running"
+    """The model was at it."""
+
+
 class ErrorBody(_Message):
     """One error, for people and for programs."""
 
@@ -361,6 +372,8 @@ class ErrorBody(_Message):
     final: bool
     retry_after: Annotated[float, Field(ge=0)] | None = None
     """Seconds after which a repeat may do better."""
+    stage: Annotated[Stage, Field(strict=False)] | None = None
+    """Where a request was whose deadline passed."""
 
 
 class ErrorReply(_Message):
@@ -369,7 +382,7 @@ class ErrorReply(_Message):
     error: ErrorBody
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 -- each is a field
         cls,
         code: ErrorCode,
         message: str,
@@ -377,12 +390,19 @@ class ErrorReply(_Message):
         chat_id: UUID | None = None,
         param: str | None = None,
         retry_after: float | None = None,
+        stage: Stage | None = None,
     ) -> Self:
         """Make the error ``code`` with its table's finality."""
         final = ERRORS[code].final
         return cls(
             error=ErrorBody(
-                code=code, message=message, id=chat_id, param=param, final=final, retry_after=retry_after
+                code=code,
+                message=message,
+                id=chat_id,
+                param=param,
+                final=final,
+                retry_after=retry_after,
+                stage=stage,
             )
         )
 
@@ -391,6 +411,7 @@ class Event(StrEnum):
     """The kinds of reply messages; ``done`` and ``error`` are final."""
 
     ACCEPTED = "accepted"
+    POSITION = "position"
     STARTED = "started"
     TOKEN = "token"  # noqa: S105 -- a piece of text, no secret
     DONE = "done"
@@ -405,10 +426,20 @@ class Wanted(StrEnum):
     TOKEN = "token"  # noqa: S105 -- a piece of text, no secret
 
 
-class Accepted(_Message):
+class _Queued(_Message):
+    id: UUID
+    position: Annotated[int, Field(ge=0)] | None = None
+    """How many requests are answered before it, the running ones among them; absent where not known."""
+    estimate_seconds: Annotated[float, Field(ge=0)] | None = None
+    """In how many seconds it will be begun, by the speed measured lately; absent where none was."""
+
+
+class Accepted(_Queued):
     """The request is stored in CHAT; from here on it has an outcome."""
 
-    id: UUID
+
+class Place(_Queued):
+    """Where the request stands now; the body of ``position``."""
 
 
 class Started(_Message):
@@ -428,6 +459,24 @@ class Token(_Message):
     """Those of this piece, in OpenAI's shape."""
 
 
+class LaneState(_Message):
+    """One lane of the queue."""
+
+    waiting: Annotated[int, Field(ge=0)]
+    """Approved requests that no worker has taken up."""
+    estimate_seconds: Annotated[float, Field(ge=0)] | None = None
+    """In how many seconds a new client's request would be begun; absent where no speed was measured."""
+
+
+class QueueState(_Message):
+    """All lanes."""
+
+    interactive: LaneState
+    batch: LaneState
+    running: Annotated[int, Field(ge=0)]
+    """Requests that a worker has taken up."""
+
+
 class Heartbeat(_Message):
     """What a filter or a consumer says of itself every two seconds."""
 
@@ -442,6 +491,14 @@ class Heartbeat(_Message):
     """The consumer's model, as llama.cpp names it."""
     service_seconds: Annotated[float, Field(ge=0)] | None = None
     """How long a request has lately taken from its start to its end, a moving average."""
+    prompt_per_second: Annotated[float, Field(ge=0)] | None = None
+    """The consumer's: tokens of prompts that its model reads a second, a moving average."""
+    predicted_per_second: Annotated[float, Field(ge=0)] | None = None
+    """The consumer's: tokens of answers that its model writes a second, a moving average."""
+    answer_tokens: Annotated[float, Field(ge=0)] | None = None
+    """The consumer's: tokens of an answer, a moving average."""
+    queue: QueueState | None = None
+    """The filter's: the queue as it sees it."""
 
 
 class Hit(StrEnum):

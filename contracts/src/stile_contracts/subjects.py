@@ -25,6 +25,8 @@ WAKE = "chat.event.approved"
 """Bodiless: a request was approved, and a sleeping worker may look."""
 CANCELLED = "chat.event.cancelled.*.*"
 STARTED = "chat.event.started.*.*.*"
+FINISHED = "chat.event.finished.*.*.*"
+"""Bodiless, from a worker: the request has its outcome, and the worker is free."""
 
 CHAT_STREAM = "CHAT"
 RESULT_STREAM = "CHAT_RESULT"
@@ -130,6 +132,23 @@ def parse_cancel(subject: str) -> tuple[str, UUID]:
 def cancelled(client: str, chat_id: UUID) -> str:
     """Name the event that a request's outcome is *cancelled*: whoever runs it stops."""
     return f"chat.event.cancelled.{_token(client)}.{chat_id}"
+
+
+def finished(lane: Lane, client: str, chat_id: UUID) -> str:
+    """Name the event that a worker is done with a request."""
+    return f"chat.event.finished.{lane}.{_token(client)}.{chat_id}"
+
+
+def parse_moved(subject: str) -> Approved:
+    """Take the subject of ``started`` or ``finished`` apart.
+
+    Raises:
+        ValueError: the subject is neither's.
+    """
+    match subject.split("."):
+        case ["chat", "event", "started" | "finished", lane, client, chat_id] if is_token(client):
+            return Approved(Lane(lane), client, UUID(chat_id))
+    raise ValueError(f"not a request's event: {subject!r}")
 
 
 def worker(lane: Lane, client: str) -> str:
