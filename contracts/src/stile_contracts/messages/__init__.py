@@ -1,0 +1,63 @@
+"""The bodies of Stile's messages, version 1, as JSON.
+
+Readers ignore fields they do not know; writers write these and no others. Only fields may be added; a
+changed meaning is a ``v2``. ``contracts/schemas/v1`` holds the exported JSON Schemas.
+"""
+
+from stile_contracts.messages.base import INTEGRAL, CallId, FunctionName, Message
+from stile_contracts.messages.event import Accepted, CancelReceipt, Event, Hit, Place, Started, Token, Wanted
+from stile_contracts.messages.output import (
+    JsonSchema,
+    NamedFunction,
+    NamedTool,
+    Output,
+    ResponseFormat,
+    Sampling,
+    Tool,
+    ToolFunction,
+)
+from stile_contracts.messages.presence import Heartbeat, LaneState, QueueState
+from stile_contracts.messages.reply import ErrorBody, ErrorReply, Refusal, Reply, Stage, Timings, Usage
+from stile_contracts.messages.request import MAX_REFUSAL_CHARS, ApprovedChat, ChatRequest
+from stile_contracts.messages.turn import FunctionCall, Role, ToolCall, Turn, roles_schema
+
+__all__ = [
+    "INTEGRAL",
+    "MAX_REFUSAL_CHARS",
+    "Accepted",
+    "ApprovedChat",
+    "CallId",
+    "CancelReceipt",
+    "ChatRequest",
+    "ErrorBody",
+    "ErrorReply",
+    "Event",
+    "FunctionCall",
+    "FunctionName",
+    "Heartbeat",
+    "Hit",
+    "JsonSchema",
+    "LaneState",
+    "Message",
+    "NamedFunction",
+    "NamedTool",
+    "Output",
+    "Place",
+    "QueueState",
+    "Refusal",
+    "Reply",
+    "ResponseFormat",
+    "Role",
+    "Sampling",
+    "Stage",
+    "Started",
+    "Timings",
+    "Token",
+    "Tool",
+    "ToolCall",
+    "ToolFunction",
+    "Turn",
+    "Usage",
+    "Wanted",
+    "roles_schema",
+]

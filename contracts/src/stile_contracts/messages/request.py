@@ -1,0 +1,72 @@
+"""What a client asks, and what the filter makes of it."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stile_contracts.messages.base import Message
+from stile_contracts.messages.output import Output, Sampling
+from stile_contracts.messages.turn import Role, Turn
+
+MAX_REFUSAL_CHARS = 500
+"""Of ``refusal_message``; longer ones are no refusal but an answer of the client's own making."""
+
+
+class ChatRequest(Sampling, Output):
+    """What a client asks: ``POST /chat`` and ``chat.request``.
+
+    ``prompt`` is the new user turn after ``messages``; where the last message already is that turn it is
+    not doubled. Either may be missing, not both.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
+                {"required": ["messages"], "properties": {"messages": {"type": "array", "minItems": 1}}},
+            ]
+        }
+    )
+
+    prompt: Annotated[str, Field(min_length=1)] | None = None
+    messages: list[Turn] | None = None
+    """The conversation so far, oldest first."""
+    refusal_message: Annotated[str, Field(max_length=MAX_REFUSAL_CHARS)] | None = None
+    """What the client wants to be answered where the filter refuses."""
+    model: Annotated[str, Field(max_length=200)] | None = None
+    stream: bool = False
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if self.prompt is None and not self.messages:
+            raise ValueError("give a prompt, or messages, or both")
+        return self
+
+    def turns(self) -> list[Turn]:
+        """Return the conversation with the prompt as its last turn, oldest first."""
+        turns = list(self.messages or [])
+        if self.prompt is None:
+            return turns
+        last = Turn(role=Role.USER, content=self.prompt)
+        return turns if turns and turns[-1] == last else [*turns, last]
+
+    def sampling(self) -> Sampling:
+        """Return the sampling parameters alone."""
+        return Sampling.model_construct(**self._given(Sampling))
+
+    def output(self) -> Output:
+        """Return what the answer is to be, alone."""
+        return Output.model_construct(**self._given(Output))
+
+    def _given(self, part: type[BaseModel]) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in part.model_fields if getattr(self, name) is not None}
+
+
+class ApprovedChat(Message):
+    """What the filter approved, as it lies in CHAT: the whole conversation that the model will see."""
+
+    messages: list[Turn] = Field(min_length=1)
+    """Oldest first, the policy's system prompt before all."""
+    sampling: Sampling = Sampling()
+    output: Output = Output()
+    model: str | None = None

@@ -1,0 +1,101 @@
+"""The conversation: who speaks, and what is said."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from stile_contracts.messages.base import CallId, FunctionName, Message
+
+
+class Role(StrEnum):
+    """Who speaks in a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+class FunctionCall(Message):
+    """A function that the model calls."""
+
+    name: FunctionName
+    arguments: str
+    """JSON, as the model wrote it."""
+
+
+class ToolCall(Message):
+    """One call of a tool, as in OpenAI's API."""
+
+    id: CallId
+    type: Literal["function"] = "function"
+    function: FunctionCall
+
+
+def roles_schema(*plain: Role | str) -> dict[str, Any]:
+    """Say in JSON Schema which fields a turn has by its role; ``plain`` are those who can't call tools."""
+    null = {"type": "null"}
+    filled = {"not": null}
+    return {
+        "anyOf": [
+            {
+                "properties": {
+                    "role": {"enum": list(plain)},
+                    "content": filled,
+                    "tool_calls": {"anyOf": [null, {"type": "array", "maxItems": 0}]},
+                    "tool_call_id": null,
+                },
+                "required": ["role", "content"],
+            },
+            {
+                "properties": {
+                    "role": {"const": Role.ASSISTANT},
+                    "content": filled,
+                    "tool_call_id": null,
+                },
+                "required": ["role", "content"],
+            },
+            {
+                "properties": {
+                    "role": {"const": Role.ASSISTANT},
+                    "tool_calls": {"type": "array", "minItems": 1},
+                    "tool_call_id": null,
+                },
+                "required": ["role", "tool_calls"],
+            },
+            {
+                "properties": {
+                    "role": {"const": Role.TOOL},
+                    "content": filled,
+                    "tool_calls": {"anyOf": [null, {"type": "array", "maxItems": 0}]},
+                    "tool_call_id": filled,
+                },
+                "required": ["role", "content", "tool_call_id"],
+            },
+        ]
+    }
+
+
+class Turn(Message):
+    """One message of a conversation."""
+
+    model_config = ConfigDict(json_schema_extra=roles_schema(Role.SYSTEM, Role.USER))
+
+    role: Annotated[Role, Field(strict=False)]
+    content: str | None = None
+    """May be absent only where the assistant calls tools."""
+    tool_calls: list[ToolCall] | None = Field(None, max_length=128)
+    """The assistant's."""
+    tool_call_id: CallId | None = None
+    """Which call a ``tool`` message answers."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.tool_calls and self.role != Role.ASSISTANT:
+            raise ValueError("only the assistant calls tools")
+        if (self.role == Role.TOOL) != (self.tool_call_id is not None):
+            raise ValueError("tool_call_id stands in tool messages, and only there")
+        if self.content is None and not self.tool_calls:
+            raise ValueError("content is missing")
+        return self
