@@ -88,6 +88,7 @@ def test_messages_are_translated(message, turn):
         ),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"functions": [{"name": "f"}]}, "functions"),
+        ({"logit_bias": {"50256": -100}}, "logit_bias"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
         ({"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.type"),
     ],

@@ -155,6 +155,8 @@ def _check_supported(body: Any) -> None:  # noqa: ANN401 -- whatever JSON came
         raise UnsupportedParameterError("Answers are text; leave audio out.", param="modalities")
     if body.get("functions"):
         raise UnsupportedParameterError("Send functions as tools.", param="functions")
+    if body.get("logit_bias"):
+        raise UnsupportedParameterError("No token can be favoured; leave logit_bias out.", param="logit_bias")
     for index, tool in enumerate(_items(body.get("tools"))):
         if _kind(tool) not in {"function", None}:
             raise UnsupportedParameterError("A tool is a function.", param=f"tools[{index}].type")
