@@ -66,7 +66,7 @@ class House:
         )
 
     def told(self):
-        said = self.usher.messages()
+        said = list(self.usher.messages())
         for message in said:
             assert message.headers["Chat-Event"] == "position"
             assert message.headers["Chat-Attempt"] == "0"

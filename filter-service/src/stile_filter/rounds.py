@@ -58,6 +58,8 @@ class Rounds:
         """Look into CHAT, then begin the rounds."""
         await self.look()
         self._tasks = [asyncio.create_task(self._tell()), asyncio.create_task(self._keep_looking())]
+        for task in self._tasks:
+            task.add_done_callback(_ended)
 
     def stop(self) -> None:
         """End the rounds."""
@@ -86,3 +88,8 @@ class Rounds:
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
             await asyncio.sleep(TELL_SECONDS)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("rounds_ended", error=type(error).__name__, exc_info=error)

@@ -6,7 +6,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -150,21 +150,22 @@ class Usher:
                 self._queue.expired(subject)
                 del self._guests[subject]
 
-    def messages(self) -> list[Outgoing]:
-        """Make a ``position`` for each whose place is not the one it was told last."""
+    def messages(self) -> Iterator[Outgoing]:
+        """Make a ``position`` for each whose place is not the one that was told last."""
         self.changed.clear()
         if not self._guests:
-            return []
-        said: list[Outgoing] = []
-        for subject, standing in self._queue.standings():
-            guest = self._guests.get(subject)
-            if guest is None or guest.told == standing.position:
-                continue
-            guest.told = standing.position
-            answers = Answers(guest.ticket.reply_to, guest.ticket.wanted, guest.ticket.id)
-            answers.moved(standing)
-            said += answers.said
-        return said
+            return
+        moved = [
+            (guest, standing)
+            for subject, standing in self._queue.standings()
+            if (guest := self._guests.get(subject)) and guest.told != standing.position
+        ]
+        for guest, standing in moved:
+            if self._guests.get(guest.ticket.subject) is guest:
+                guest.told = standing.position
+                answers = Answers(guest.ticket.reply_to, guest.ticket.wanted, guest.ticket.id)
+                answers.moved(standing)
+                yield from answers.said
 
     def state(self) -> QueueState:
         """Return the queue as it is now."""
