@@ -48,6 +48,14 @@ pub enum Settlement {
     Leave,
 }
 
+impl Settlement {
+    /// Whether the job is over with it: it leaves the stream.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Ack | Self::Term(_))
+    }
+}
+
 /// A job as it came from the stream.
 #[derive(Debug)]
 pub struct Delivery {

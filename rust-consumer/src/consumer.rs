@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{Bus, Delivery, LEASE, Settlement};
 use crate::queue::Queue;
+use crate::subjects::{APPROVED_PREFIX, Line};
 use crate::worker::Worker;
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
@@ -62,6 +64,15 @@ async fn settle(bus: Bus, delivery: Delivery, settlement: Settlement) {
     if let Err(error) = bus.settle(&delivery, settlement).await {
         // It will be delivered again, and answered with what is stored.
         tracing::warn!(subject = %delivery.subject, %error, "a job was not settled");
+        return;
+    }
+    if settlement.is_end()
+        && let Some((line, id)) = Line::parse(APPROVED_PREFIX, &delivery.subject)
+        && let Err(error) = bus
+            .publish(line.finished(id).into(), None, Bytes::new())
+            .await
+    {
+        tracing::warn!(%error, "an end was not told");
     }
 }
 

@@ -6,7 +6,7 @@
 //!  ├ TooManyAttempts        delivered more than three times          too_many_attempts         term
 //!  ├ Malformed              headers or body cannot be read           malformed_message         term
 //!  ├ ReplyNotAllowed        the reply subject is none                –  (nothing is sent)      term
-//!  ├ DeadlineExceeded       Chat-Deadline has passed                 deadline_exceeded         ack
+//!  ├ DeadlineExceeded       Chat-Deadline has passed                 deadline_exceeded         term; ack once it ran
 //!  ├ Cancelled              its requester wants it no more           cancelled                 ack
 //!  ├ Model(ModelError)
 //!  │  ├ NotThere            refused, or still loading, for too long  model_unavailable         ack
@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bus::Settlement;
+use crate::messages::Stage;
 
 /// The closed set of errors that a requester can meet, as in `contracts/src/stile_contracts/errors.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -179,7 +180,7 @@ pub enum JobError {
     ReplyNotAllowed,
     /// `Chat-Deadline` has passed.
     #[error("The request's deadline has passed; ask again, with more time.")]
-    DeadlineExceeded,
+    DeadlineExceeded(Stage),
     /// Its outcome was made *cancelled* while it ran.
     #[error("The request was cancelled.")]
     Cancelled,
@@ -219,7 +220,7 @@ impl JobError {
         match self {
             Self::TooManyAttempts => Some(ErrorCode::TooManyAttempts),
             Self::Malformed(_) => Some(ErrorCode::MalformedMessage),
-            Self::DeadlineExceeded => Some(ErrorCode::DeadlineExceeded),
+            Self::DeadlineExceeded(_) => Some(ErrorCode::DeadlineExceeded),
             Self::Cancelled => Some(ErrorCode::Cancelled),
             Self::Model(ModelError::NotThere(_)) => Some(ErrorCode::ModelUnavailable),
             Self::Model(ModelError::ContextExceeded) => Some(ErrorCode::ContextLengthExceeded),
@@ -232,6 +233,15 @@ impl JobError {
         }
     }
 
+    /// How far the request had come, where its deadline has passed.
+    #[must_use]
+    pub fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::DeadlineExceeded(stage) => Some(*stage),
+            _ => None,
+        }
+    }
+
     /// How the message in CHAT is settled, once the outcome (where there is one) is stored and replied.
     #[must_use]
     pub fn settlement(&self) -> Settlement {
@@ -239,7 +249,10 @@ impl JobError {
             Self::TooManyAttempts => Settlement::Term("too many attempts"),
             Self::Malformed(_) => Settlement::Term("malformed"),
             Self::ReplyNotAllowed => Settlement::Term("reply subject not allowed"),
-            Self::DeadlineExceeded | Self::Cancelled | Self::Model(_) => Settlement::Ack,
+            Self::DeadlineExceeded(Stage::Running) | Self::Cancelled | Self::Model(_) => {
+                Settlement::Ack
+            }
+            Self::DeadlineExceeded(_) => Settlement::Term("deadline exceeded"),
             Self::Bus(_) | Self::Internal(_) => Settlement::Nak(Duration::from_secs(1)),
             Self::Stopping => Settlement::Nak(Duration::ZERO),
             Self::LeaseLost => Settlement::Leave,
@@ -315,7 +328,8 @@ mod tests {
             JobError::TooManyAttempts,
             JobError::Malformed("x".into()),
             JobError::ReplyNotAllowed,
-            JobError::DeadlineExceeded,
+            JobError::DeadlineExceeded(Stage::Waiting),
+            JobError::DeadlineExceeded(Stage::Running),
             ModelError::NotThere("x").into(),
             ModelError::ContextExceeded.into(),
             ModelError::Failed("x").into(),

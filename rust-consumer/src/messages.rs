@@ -399,6 +399,13 @@ impl ErrorReply {
             },
         }
     }
+
+    /// The same, of a request that had come to `stage`.
+    #[must_use]
+    pub fn at(mut self, stage: Option<Stage>) -> Self {
+        self.error.stage = stage;
+        self
+    }
 }
 
 impl Message for ErrorReply {

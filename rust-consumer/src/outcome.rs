@@ -5,7 +5,6 @@ use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use bytes::Bytes;
-use uuid::Uuid;
 
 use crate::bus::{Bus, QUESTION, bounded};
 use crate::error::{BusError, ErrorCode, InvalidMessage};
@@ -39,10 +38,10 @@ impl Outcome {
     ///
     /// # Errors
     /// [`InvalidMessage::Json`], which an [`ErrorReply`] cannot cause.
-    pub fn error(code: ErrorCode, message: String, id: Uuid) -> Result<Self, InvalidMessage> {
+    pub fn error(reply: &ErrorReply) -> Result<Self, InvalidMessage> {
         Ok(Self {
-            body: ErrorReply::of(code, message, id).write()?,
-            error: Some(code),
+            body: reply.write()?,
+            error: Some(reply.error.code),
         })
     }
 
@@ -117,6 +116,8 @@ fn is_wrong_last_sequence(error: &(dyn std::error::Error + 'static)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     /// What is stored is told apart by its shape; what a later version stored is passed on as an error.
@@ -125,7 +126,8 @@ mod tests {
         let id = Uuid::nil();
         let reply =
             r#"{"response": "x", "id": "00000000-0000-0000-0000-000000000000", "later": 1}"#;
-        let error = Outcome::error(ErrorCode::ModelFailed, "x".into(), id).unwrap();
+        let error = ErrorReply::of(ErrorCode::ModelFailed, "x".into(), id);
+        let error = Outcome::error(&error).unwrap();
         for (body, expected) in [
             (Bytes::from(reply), None),
             (error.body, Some(ErrorCode::ModelFailed)),

@@ -14,7 +14,7 @@ use crate::error::{BusError, ErrorCode, JobError, ModelError};
 use crate::job::{Job, Ticket};
 use crate::lease::Lease;
 use crate::llama::Llama;
-use crate::messages::Reply;
+use crate::messages::{ErrorReply, Reply, Stage};
 use crate::metrics::Metrics;
 use crate::outcome::{self, Outcome};
 use crate::reply::Replies;
@@ -113,7 +113,8 @@ impl Worker {
                 let Some(code) = error.code() else {
                     return Err(error);
                 };
-                let outcome = Outcome::error(code, error.to_string(), ticket.request.id)?;
+                let told = ErrorReply::of(code, error.to_string(), ticket.request.id);
+                let outcome = Outcome::error(&told.at(error.stage()))?;
                 let outcome = self.record(ticket, outcome).await?;
                 (error.name(), error.settlement(), outcome)
             }
@@ -143,10 +144,10 @@ impl Worker {
             biased;
             () = held.cancelled() => Err(JobError::Cancelled),
             answered = timeout_at(job.deadline, self.generate(ticket, &job, replies)) => {
-                answered.unwrap_or(Err(JobError::DeadlineExceeded))
+                answered.unwrap_or(Err(JobError::DeadlineExceeded(Stage::Running)))
             }
         }?;
-        self.status.served(began.elapsed());
+        self.status.served(began.elapsed(), &reply);
         Ok(Decision::Answered(Box::new(reply)))
     }
 
@@ -161,7 +162,8 @@ impl Worker {
                 Err(BusError::TooLarge) => {
                     let error = ModelError::Failed("its answer is too long to be sent");
                     let id = ticket.request.id;
-                    outcome = Outcome::error(ErrorCode::ModelFailed, error.to_string(), id)?;
+                    let told = ErrorReply::of(ErrorCode::ModelFailed, error.to_string(), id);
+                    outcome = Outcome::error(&told)?;
                     continue;
                 }
                 Err(error) => return Err(error.into()),

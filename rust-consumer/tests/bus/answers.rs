@@ -217,6 +217,16 @@ async fn readiness_is_told() {
         (&json!("consumer"), &json!("standin"))
     );
     bus.approve(&Request::new("Hi")).await.next().await;
+    let of_tokens = async {
+        loop {
+            let beat = futures_util::StreamExt::next(&mut beats).await.unwrap();
+            let beat: Value = serde_json::from_slice(&beat.payload).unwrap();
+            if beat["answer_tokens"] == 8.0 && beat["service_seconds"].is_f64() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, of_tokens).await.unwrap();
     let page = until("it is counted", async || {
         let (_, page) = consumer.get("/metrics").await?;
         page.contains("stile_consumer_jobs_total{outcome=\"done\"} 1")

@@ -82,11 +82,10 @@ async fn an_expired_request_is_not_generated() {
         deadline: Duration::ZERO,
         ..Request::new("Hi")
     };
-    assert_error(
-        &bus.approve(&request).await.next().await,
-        "deadline_exceeded",
-        504,
-    );
+    let heard = bus.approve(&request).await.next().await;
+    assert_error(&heard, "deadline_exceeded", 504);
+    assert_eq!(heard.body["error"]["stage"], "waiting");
+    is_empty(&bus).await;
     assert_eq!(model.outcomes().await, [""; 0]);
     consumer.stop().await;
 }
@@ -102,11 +101,9 @@ async fn a_deadline_ends_the_generation() {
         deadline: Duration::from_millis(1500),
         ..Request::new("Hi")
     };
-    assert_error(
-        &bus.approve(&request).await.next().await,
-        "deadline_exceeded",
-        504,
-    );
+    let heard = bus.approve(&request).await.next().await;
+    assert_error(&heard, "deadline_exceeded", 504);
+    assert_eq!(heard.body["error"]["stage"], "running");
     until("the call is dropped", async || {
         (model.outcomes().await == ["cancelled"]).then_some(())
     })

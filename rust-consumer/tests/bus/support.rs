@@ -238,7 +238,7 @@ impl Request {
         }
     }
 
-    fn subject(&self) -> String {
+    pub fn subject(&self) -> String {
         format!("chat.approved.{}.{}.{}", self.lane, self.client, self.id)
     }
 
