@@ -11,6 +11,7 @@
 //! | [`object`] | JSON objects that are read from objects alone |
 //! | [`job`] | an approved request, read off its message |
 //! | [`chat`], [`sse`] | pure: what is said to llama.cpp, and its answer put together |
+//! | [`pieces`] | pure: a fast model's pieces gathered into fewer messages |
 //! | [`llama`] | llama.cpp's HTTP server |
 //! | [`fair`] | pure: whose turn it is |
 //! | [`queue`], [`cancel`] | taking the next job; stopping one that is cancelled |
@@ -40,6 +41,7 @@ pub mod metrics;
 pub mod monitor;
 pub mod object;
 pub mod outcome;
+pub mod pieces;
 pub mod queue;
 pub mod reply;
 pub mod sse;

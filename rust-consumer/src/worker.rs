@@ -1,5 +1,6 @@
 //! One job, from its delivery to its reply: the steps of `docs/protocol.md`, "The consumer".
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::chat::{self, Answer};
 use crate::error::{BusError, ErrorCode, JobError, ModelError};
 use crate::job::{Job, Ticket};
 use crate::lease::Lease;
-use crate::llama::Llama;
+use crate::llama::{Completion, Llama};
 use crate::messages::{ErrorReply, Reply, Stage};
 use crate::metrics::Metrics;
 use crate::outcome::{self, Outcome};
@@ -224,12 +225,12 @@ impl Worker {
         let mut answer = Answer::default();
         let mut has_text = false;
         while !answer.has_told_all() {
-            let events = match completion.next().await {
+            let events = match hear(&mut completion, replies).await {
                 Ok(Some(events)) => events,
                 Ok(None) => break,
                 // All its text is here; only the counts are missing.
-                Err(_) if answer.is_finished() => break,
-                Err(error) => return Err(error.into()),
+                Err(JobError::Model(_)) if answer.is_finished() => break,
+                Err(error) => return Err(error),
             };
             for data in events {
                 if let Some(piece) = answer.push(&data)? {
@@ -237,10 +238,11 @@ impl Worker {
                         let seconds = began.elapsed().as_secs_f64();
                         self.metrics.first_token_seconds.observe(seconds);
                     }
-                    replies.token(&piece).await?;
+                    replies.token(piece).await?;
                 }
             }
         }
+        replies.gathered().await?;
         completion.close().await;
         self.metrics
             .tokens
@@ -248,6 +250,21 @@ impl Worker {
         let reply = answer.into_reply(ticket.request.id)?;
         self.slot_unsure = false;
         Ok(reply)
+    }
+}
+
+/// Waits for what the model writes next, and tells meanwhile what is gathered when its time has come.
+async fn hear(
+    completion: &mut Completion,
+    replies: &mut Replies<'_>,
+) -> Result<Option<Vec<Vec<u8>>>, JobError> {
+    let mut next = pin!(completion.next());
+    loop {
+        tokio::select! {
+            biased;
+            events = &mut next => return Ok(events?),
+            () = replies.due() => replies.gathered().await?,
+        }
     }
 }
 
