@@ -3,6 +3,7 @@
 //! ```text
 //! RunError                  the process cannot start or go on: exit 1
 //! JobError                  a job ended without an answer            code                      settled by
+//!  ├ Forged(Forgery)        the filter has not signed it             –  (nothing is sent)      term
 //!  ├ TooManyAttempts        delivered more than three times          too_many_attempts         term
 //!  ├ Malformed              headers or body cannot be read           malformed_message         term
 //!  ├ ReplyNotAllowed        the reply subject is none                –  (nothing is sent)      term
@@ -28,6 +29,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::approval::Forgery;
 use crate::bus::Settlement;
 use crate::messages::Stage;
 
@@ -169,6 +171,9 @@ pub enum RunError {
 /// Why a job ended without an answer. The text of one that has a code is what the requester reads.
 #[derive(Debug, Error)]
 pub enum JobError {
+    /// The filter has not approved this message as it is.
+    #[error("not approved: {0}")]
+    Forged(#[from] Forgery),
     /// The message was delivered more than three times.
     #[error("The request was given up after three attempts; send it again under a new key.")]
     TooManyAttempts,
@@ -206,6 +211,7 @@ impl JobError {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Forged(_) => "unsigned",
             Self::ReplyNotAllowed => "reply_not_allowed",
             Self::Bus(_) => "bus",
             Self::Stopping => "stopping",
@@ -225,7 +231,8 @@ impl JobError {
             Self::Model(ModelError::NotThere(_)) => Some(ErrorCode::ModelUnavailable),
             Self::Model(ModelError::ContextExceeded) => Some(ErrorCode::ContextLengthExceeded),
             Self::Model(ModelError::Failed(_)) => Some(ErrorCode::ModelFailed),
-            Self::ReplyNotAllowed
+            Self::Forged(_)
+            | Self::ReplyNotAllowed
             | Self::Bus(_)
             | Self::Internal(_)
             | Self::Stopping
@@ -246,6 +253,7 @@ impl JobError {
     #[must_use]
     pub fn settlement(&self) -> Settlement {
         match self {
+            Self::Forged(_) => Settlement::Term("not signed by the filter"),
             Self::TooManyAttempts => Settlement::Term("too many attempts"),
             Self::Malformed(_) => Settlement::Term("malformed"),
             Self::ReplyNotAllowed => Settlement::Term("reply subject not allowed"),
@@ -325,6 +333,7 @@ mod tests {
     #[test]
     fn what_is_stored_is_final_and_what_is_not_is_not_acknowledged() {
         let errors = [
+            Forgery::Unsigned.into(),
             JobError::TooManyAttempts,
             JobError::Malformed("x".into()),
             JobError::ReplyNotAllowed,

@@ -9,6 +9,7 @@
 //! | [`error`] | what can go wrong, as a tree, and what follows from it |
 //! | [`subjects`], [`headers`], [`messages`] | the contract, as in `contracts/` |
 //! | [`object`] | JSON objects that are read from objects alone |
+//! | [`approval`] | whether the filter has signed a request |
 //! | [`job`] | an approved request, read off its message |
 //! | [`chat`], [`sse`] | pure: what is said to llama.cpp, and its answer put together |
 //! | [`pieces`] | pure: a fast model's pieces gathered into fewer messages |
@@ -24,6 +25,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod approval;
 pub mod bus;
 pub mod cancel;
 pub mod chat;
@@ -79,6 +81,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         address: format!("{}:{}", config.host, config.port),
         source,
     })?;
+    if config.approval_keys.is_none() {
+        tracing::warn!("STILE_APPROVAL_KEYS is not set: approvals are not checked");
+    }
     let llama = Llama::new(&config.llama_url)?;
     let status = Status::default();
     let metrics = Arc::new(Metrics::default());
@@ -96,6 +101,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     for _ in 0..config.concurrency {
         let worker = Worker {
             bus: bus.clone(),
+            approvals: config.approval_keys.clone(),
             llama: llama.clone(),
             llama_gone: config.llama_gone,
             status: status.clone(),

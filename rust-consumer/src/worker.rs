@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::approval::Keys;
 use crate::bus::{Bus, Delivery, Settlement};
 use crate::cancel::{Held, InHand};
 use crate::chat::{self, Answer};
@@ -31,6 +32,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub struct Worker {
     /// The bus.
     pub bus: Bus,
+    /// The filter's keys; `None` where approvals are not checked.
+    pub approvals: Option<Keys>,
     /// The model.
     pub llama: Llama,
     /// How long a job is held while llama.cpp is away.
@@ -61,6 +64,16 @@ impl Worker {
     }
 
     async fn settle_up(&mut self, delivery: &Delivery, length: Duration) -> Settlement {
+        if let Some(keys) = &self.approvals
+            && let Err(forgery) = keys.verify(delivery)
+        {
+            // Nothing is said or stored: the place to answer may be the attack.
+            let chat_id = delivery.subject.rsplit('.').next().unwrap_or_default();
+            tracing::error!(chat_id, subject = %delivery.subject, reason = %forgery, "an approval is not the filter's");
+            let error = JobError::from(forgery);
+            self.metrics.ended(error.name());
+            return error.settlement();
+        }
         let ticket = match Ticket::read(delivery) {
             Ok(ticket) => ticket,
             Err(error) => {
