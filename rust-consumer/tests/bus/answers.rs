@@ -45,10 +45,7 @@ async fn a_request_is_answered_with_one_message() {
     );
     assert!(hearing.is_quiet().await);
     assert_eq!(bus.stored(&request).await, Some(heard.body));
-    until("CHAT is empty", async || {
-        (bus.waiting().await == 0).then_some(())
-    })
-    .await;
+    bus.is_empty().await;
     consumer.stop().await;
 }
 
@@ -124,10 +121,7 @@ async fn a_repeat_after_the_answer_makes_no_second_generation() {
     let consumer = Consumer::start(&bus, model.port, &[]);
     let request = Request::hearing("Hi", "state");
     let first = bus.approve(&request).await.all().await;
-    until("CHAT is empty", async || {
-        (bus.waiting().await == 0).then_some(())
-    })
-    .await;
+    bus.is_empty().await;
     let again = bus.approve(&request).await.all().await;
     assert_eq!(sequence(&again), [("done", 0)]);
     assert_eq!(again[0].body, first[1].body);

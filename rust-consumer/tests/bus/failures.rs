@@ -15,13 +15,6 @@ fn assert_error(heard: &Heard, code: &str, status: u16) {
     assert_eq!(heard.body["error"]["final"], true);
 }
 
-async fn is_empty(bus: &Bus) {
-    until("CHAT is empty", async || {
-        (bus.waiting().await == 0).then_some(())
-    })
-    .await;
-}
-
 /// What cannot be read is answered, stored as the request's outcome, terminated and counted.
 #[tokio::test]
 async fn a_malformed_message_is_answered_and_terminated() {
@@ -41,7 +34,7 @@ async fn a_malformed_message_is_answered_and_terminated() {
         );
         assert_eq!(bus.stored(&request).await, Some(heard.body));
     }
-    is_empty(&bus).await;
+    bus.is_empty().await;
     assert_eq!(model.outcomes().await, [""; 0]);
     let (_, page) = consumer.get("/metrics").await.unwrap();
     assert!(
@@ -61,7 +54,7 @@ async fn a_bad_reply_subject_hears_nothing() {
         ..Request::new("Hi")
     };
     let mut hearing = bus.approve(&request).await;
-    is_empty(&bus).await;
+    bus.is_empty().await;
     assert!(hearing.is_quiet().await);
     assert_eq!(bus.stored(&request).await, None);
     assert_eq!(model.outcomes().await, [""; 0]);
@@ -85,7 +78,7 @@ async fn an_expired_request_is_not_generated() {
     let heard = bus.approve(&request).await.next().await;
     assert_error(&heard, "deadline_exceeded", 504);
     assert_eq!(heard.body["error"]["stage"], "waiting");
-    is_empty(&bus).await;
+    bus.is_empty().await;
     assert_eq!(model.outcomes().await, [""; 0]);
     consumer.stop().await;
 }
@@ -117,36 +110,13 @@ async fn the_fourth_delivery_is_the_last() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
     let request = Request::new("Hi");
     let mut hearing = bus.approve(&request).await;
-    let context = bus.context();
-    let config = async_nats::jetstream::consumer::pull::Config {
-        durable_name: Some("interactive-alice".into()),
-        filter_subject: "chat.approved.interactive.alice.*".into(),
-        ack_wait: Duration::from_secs(10),
-        max_deliver: 4,
-        inactive_threshold: Duration::from_secs(300),
-        ..Default::default()
-    };
-    let consumer = context
-        .create_consumer_on_stream(config, "CHAT")
-        .await
-        .unwrap();
-    for _ in 0..3 {
-        let batch = consumer.fetch().max_messages(1).messages().await;
-        let message = futures_util::StreamExt::next(&mut batch.unwrap()).await;
-        let nak = async_nats::jetstream::AckKind::Nak(None);
-        message
-            .unwrap()
-            .unwrap()
-            .double_ack_with(nak)
-            .await
-            .unwrap();
-    }
+    bus.give_back("interactive", "alice", 3).await;
     let consumer = Consumer::start(&bus, model.port, &[]);
     let heard = hearing.next().await;
     assert_error(&heard, "too_many_attempts", 500);
     assert_eq!(heard.attempt, 4);
     assert_eq!(model.outcomes().await, [""; 0]);
-    is_empty(&bus).await;
+    bus.is_empty().await;
     consumer.stop().await;
 }
 
@@ -169,7 +139,7 @@ async fn a_model_that_fails_is_told_and_the_next_is_answered() {
             "done"
         );
     }
-    is_empty(&bus).await;
+    bus.is_empty().await;
     consumer.stop().await;
 }
 

@@ -12,5 +12,6 @@ mod answers;
 mod cancelling;
 mod failures;
 mod holding;
+mod signing;
 mod support;
 mod turns;
