@@ -26,6 +26,10 @@ pub const CHAT_SIGNATURE: &str = "Chat-Signature";
 pub const CHAT_SIGNING_KEY: &str = "Chat-Signing-Key";
 /// SHA-256 of the client's body: carried on into the outcome.
 pub const CHAT_BODY_SHA256: &str = "Chat-Body-SHA256";
+/// On a dead letter: why the request was given up, as [`crate::error::ErrorCode`] names it.
+pub const CHAT_DEAD_REASON: &str = "Chat-Dead-Reason";
+/// On a dead letter: when it was given up, in milliseconds since the Unix epoch, UTC.
+pub const CHAT_DEAD_AT: &str = "Chat-Dead-At";
 /// W3C trace context, carried on unchanged.
 pub const TRACEPARENT: &str = "traceparent";
 /// ADR-32: the error's HTTP status.

@@ -16,7 +16,8 @@
 //! | [`llama`] | llama.cpp's HTTP server |
 //! | [`fair`] | pure: whose turn it is |
 //! | [`queue`], [`cancel`] | taking the next job; stopping one that is cancelled |
-//! | [`bus`], [`outcome`], [`reply`], [`lease`] | NATS: pulling and settling; outcomes; what requesters hear; the hold on a job |
+//! | [`bus`], [`lease`], [`reply`] | NATS: pulling and settling; the hold on a job; what requesters hear |
+//! | [`kept`], [`outcome`], [`dead`] | NATS: what is written once; outcomes; dead letters |
 //! | [`worker`] | one job, from its delivery to its reply |
 //! | [`consumer`] | the loop around it |
 //! | [`status`], [`monitor`], [`health`], [`metrics`] | what the service knows and says of itself |
@@ -31,11 +32,13 @@ pub mod cancel;
 pub mod chat;
 pub mod config;
 pub mod consumer;
+pub mod dead;
 pub mod error;
 pub mod fair;
 pub mod headers;
 pub mod health;
 pub mod job;
+pub mod kept;
 pub mod lease;
 pub mod llama;
 pub mod messages;

@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub const CHAT_STREAM: &str = "CHAT";
 /// Where each request's outcome is kept.
 pub const RESULT_STREAM: &str = "CHAT_RESULT";
+/// Where requests are kept that were given up.
+pub const DEAD_STREAM: &str = "CHAT_DLQ";
 /// Where the consumer says that it is there.
 pub const HEARTBEAT: &str = "chat.event.consumer";
 /// Bodiless: a request was approved, and a sleeping worker may look.
@@ -107,6 +109,12 @@ impl Line {
     #[must_use]
     pub fn finished(&self, id: &str) -> String {
         self.subject(FINISHED_PREFIX, id)
+    }
+
+    /// The subject that keeps the request `id` in [`DEAD_STREAM`], once it was given up.
+    #[must_use]
+    pub fn dead(&self, id: &str) -> String {
+        self.subject("chat.dead.", id)
     }
 
     fn subject(&self, prefix: &str, id: &str) -> String {
@@ -219,6 +227,7 @@ mod tests {
             line.finished(id),
             format!("chat.event.finished.batch.http-127.{ID}")
         );
+        assert_eq!(line.dead(id), format!("chat.dead.batch.http-127.{ID}"));
     }
 
     /// A cancellation names the request that an approved subject names.

@@ -12,6 +12,7 @@ use crate::approval::Keys;
 use crate::bus::{Bus, Delivery, Settlement};
 use crate::cancel::{Held, InHand};
 use crate::chat::{self, Answer};
+use crate::dead;
 use crate::error::{BusError, ErrorCode, JobError, ModelError};
 use crate::job::{Job, Ticket};
 use crate::lease::Lease;
@@ -144,11 +145,16 @@ impl Worker {
         replies: &mut Replies<'_>,
         held: &Held,
     ) -> Result<Decision, JobError> {
+        let bus = &self.bus;
         if ticket.attempt > MAX_ATTEMPTS {
+            // Whoever has answered it and died then has not left a dead letter.
+            if let Some(known) = insist(|| outcome::find(bus, ticket)).await? {
+                return Ok(Decision::Known(known));
+            }
+            dead::lay_aside(bus, delivery, ErrorCode::TooManyAttempts).await;
             return Err(JobError::TooManyAttempts);
         }
         let job = Job::read(ticket, delivery)?;
-        let bus = &self.bus;
         if let Some(known) = insist(|| outcome::find(bus, ticket)).await? {
             return Ok(Decision::Known(known));
         }

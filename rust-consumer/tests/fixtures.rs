@@ -92,6 +92,8 @@ fn names_are_spelt_as_in_python() {
         headers::CHAT_SIGNATURE,
         headers::CHAT_SIGNING_KEY,
         headers::CHAT_BODY_SHA256,
+        headers::CHAT_DEAD_REASON,
+        headers::CHAT_DEAD_AT,
         headers::TRACEPARENT,
         headers::NATS_ERROR_CODE,
         headers::NATS_ERROR,

@@ -104,22 +104,6 @@ async fn a_deadline_ends_the_generation() {
     consumer.stop().await;
 }
 
-/// A message that was delivered three times without an end is given up, unread, at the fourth.
-#[tokio::test]
-async fn the_fourth_delivery_is_the_last() {
-    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
-    let request = Request::new("Hi");
-    let mut hearing = bus.approve(&request).await;
-    bus.give_back("interactive", "alice", 3).await;
-    let consumer = Consumer::start(&bus, model.port, &[]);
-    let heard = hearing.next().await;
-    assert_error(&heard, "too_many_attempts", 500);
-    assert_eq!(heard.attempt, 4);
-    assert_eq!(model.outcomes().await, [""; 0]);
-    bus.is_empty().await;
-    consumer.stop().await;
-}
-
 /// An error answer and a stream that breaks off are the model's failure; the next request is answered.
 #[tokio::test]
 async fn a_model_that_fails_is_told_and_the_next_is_answered() {

@@ -11,6 +11,7 @@
 mod answers;
 mod cancelling;
 mod failures;
+mod giving_up;
 mod holding;
 mod signing;
 mod support;

@@ -195,7 +195,7 @@ async fn a_replayed_approval_generates_nothing() {
     let consumer = Consumer::start(&bus, model.port, &[&filter.option()]);
     consumer.is_ready().await;
     let request = Request {
-        deadline: Duration::from_secs(5),
+        deadline: Duration::from_secs(10),
         ..Request::new("once")
     };
     let end = SystemTime::now() + request.deadline;
