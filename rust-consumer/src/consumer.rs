@@ -7,7 +7,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::{Bus, Delivery, LEASE, Settlement};
+use crate::bus::Bus;
+use crate::delivery::{Delivery, Settlement};
+use crate::jobs::LEASE;
 use crate::queue::Queue;
 use crate::subjects::{APPROVED_PREFIX, Line};
 use crate::worker::Worker;

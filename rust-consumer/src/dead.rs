@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::PublishMessage;
 
-use crate::bus::{Bus, Delivery};
+use crate::bus::Bus;
+use crate::delivery::Delivery;
 use crate::error::{BusError, ErrorCode};
 use crate::headers;
 use crate::kept;

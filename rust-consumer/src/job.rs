@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_nats::{HeaderMap, Subject};
 use tokio::time::Instant;
 
-use crate::bus::Delivery;
+use crate::delivery::Delivery;
 use crate::error::JobError;
 use crate::headers;
 use crate::messages::{ApprovedChat, Message, Stage};

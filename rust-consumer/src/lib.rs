@@ -10,14 +10,16 @@
 //! | [`subjects`], [`headers`], [`messages`] | the contract, as in `contracts/` |
 //! | [`object`] | JSON objects that are read from objects alone |
 //! | [`approval`] | whether the filter has signed a request |
-//! | [`job`] | an approved request, read off its message |
-//! | [`chat`], [`sse`] | pure: what is said to llama.cpp, and its answer put together |
+//! | [`delivery`], [`job`] | a message of the stream, and the approved request read off it |
+//! | [`chat`], [`sse`], [`answer`] | pure: what is said to llama.cpp, and its answer put together |
 //! | [`pieces`] | pure: a fast model's pieces gathered into fewer messages |
 //! | [`llama`] | llama.cpp's HTTP server |
 //! | [`fair`] | pure: whose turn it is |
 //! | [`queue`], [`cancel`] | taking the next job; stopping one that is cancelled |
-//! | [`bus`], [`lease`], [`reply`] | NATS: pulling and settling; the hold on a job; what requesters hear |
+//! | [`bus`] | NATS: the connection |
+//! | [`jobs`], [`lease`] | NATS: the stream of jobs, and the hold on one |
 //! | [`kept`], [`outcome`], [`dead`] | NATS: what is written once; outcomes; dead letters |
+//! | [`reply`] | NATS: what requesters hear |
 //! | [`worker`] | one job, from its delivery to its reply |
 //! | [`consumer`] | the loop around it |
 //! | [`status`], [`monitor`], [`health`], [`metrics`] | what the service knows and says of itself |
@@ -26,6 +28,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod answer;
 pub mod approval;
 pub mod bus;
 pub mod cancel;
@@ -33,11 +36,13 @@ pub mod chat;
 pub mod config;
 pub mod consumer;
 pub mod dead;
+pub mod delivery;
 pub mod error;
 pub mod fair;
 pub mod headers;
 pub mod health;
 pub mod job;
+pub mod jobs;
 pub mod kept;
 pub mod lease;
 pub mod llama;

@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::{Bus, Delivery};
+use crate::bus::Bus;
 use crate::cancel::InHand;
+use crate::delivery::Delivery;
 use crate::error::BusError;
 use crate::fair::Turns;
 use crate::status::Status;

@@ -8,13 +8,16 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::answer::Answer;
 use crate::approval::Keys;
-use crate::bus::{Bus, Delivery, Settlement};
+use crate::bus::Bus;
 use crate::cancel::{Held, InHand};
-use crate::chat::{self, Answer};
+use crate::chat;
 use crate::dead;
+use crate::delivery::{Delivery, Settlement};
 use crate::error::{BusError, ErrorCode, JobError, ModelError};
 use crate::job::{Job, Ticket};
+use crate::kept;
 use crate::lease::Lease;
 use crate::llama::{Completion, Llama};
 use crate::messages::{ErrorReply, Reply, Stage};
@@ -148,14 +151,14 @@ impl Worker {
         let bus = &self.bus;
         if ticket.attempt > MAX_ATTEMPTS {
             // Whoever has answered it and died then has not left a dead letter.
-            if let Some(known) = insist(|| outcome::find(bus, ticket)).await? {
+            if let Some(known) = kept::insist(|| outcome::find(bus, ticket)).await? {
                 return Ok(Decision::Known(known));
             }
             dead::lay_aside(bus, delivery, ErrorCode::TooManyAttempts).await;
             return Err(JobError::TooManyAttempts);
         }
         let job = Job::read(ticket, delivery)?;
-        if let Some(known) = insist(|| outcome::find(bus, ticket)).await? {
+        if let Some(known) = kept::insist(|| outcome::find(bus, ticket)).await? {
             return Ok(Decision::Known(known));
         }
         replies.started(self.status.now().model.as_deref()).await?;
@@ -176,7 +179,7 @@ impl Worker {
         let bus = &self.bus;
         let mut outcome = outcome;
         loop {
-            match insist(|| outcome::store(bus, ticket, &outcome)).await {
+            match kept::insist(|| outcome::store(bus, ticket, &outcome)).await {
                 Ok(true) => return Ok(outcome),
                 Ok(false) => {}
                 Err(BusError::TooLarge) => {
@@ -188,7 +191,7 @@ impl Worker {
                 }
                 Err(error) => return Err(error.into()),
             }
-            if let Some(known) = insist(|| outcome::find(bus, ticket)).await? {
+            if let Some(known) = kept::insist(|| outcome::find(bus, ticket)).await? {
                 return Ok(known);
             }
             // It was there and is not any more: its hour has passed. Ours is the outcome then.
@@ -290,24 +293,4 @@ async fn hear(
 enum Decision {
     Answered(Box<Reply>),
     Known(Outcome),
-}
-
-/// Asks the bus again and again; the lease, the deadline or the stop ends it. Only what can never succeed
-/// is an error.
-async fn insist<T, F>(ask: impl Fn() -> F) -> Result<T, BusError>
-where
-    F: Future<Output = Result<T, BusError>>,
-{
-    let mut wait = SHORTEST_WAIT;
-    loop {
-        match ask().await {
-            Err(BusError::TooLarge) => return Err(BusError::TooLarge),
-            Err(error) => {
-                tracing::warn!(%error, "the outcomes cannot be reached, trying again");
-                sleep(wait).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
-            }
-            done => return done,
-        }
-    }
 }
