@@ -39,6 +39,8 @@ pub mod dead;
 pub mod delivery;
 pub mod error;
 pub mod fair;
+#[cfg(test)]
+mod fuzzing;
 pub mod headers;
 pub mod health;
 pub mod job;

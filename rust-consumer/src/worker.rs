@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -55,19 +56,30 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Answers one job; returns how its message is to be settled.
-    pub async fn handle(&mut self, delivery: &Delivery, lease: Duration) -> Settlement {
+    /// Answers one job; returns how its message is to be settled. `decided` is told once the model is not
+    /// needed for it any more: what is left is to store and say the outcome.
+    pub async fn handle(
+        &mut self,
+        delivery: &Delivery,
+        lease: Duration,
+        decided: &Notify,
+    ) -> Settlement {
         let metrics = Arc::clone(&self.metrics);
         metrics.in_flight.inc();
         if delivery.attempt > 1 {
             metrics.redeliveries.inc();
         }
-        let settlement = self.settle_up(delivery, lease).await;
+        let settlement = self.settle_up(delivery, lease, decided).await;
         metrics.in_flight.dec();
         settlement
     }
 
-    async fn settle_up(&mut self, delivery: &Delivery, length: Duration) -> Settlement {
+    async fn settle_up(
+        &mut self,
+        delivery: &Delivery,
+        length: Duration,
+        decided: &Notify,
+    ) -> Settlement {
         if let Some(keys) = &self.approvals
             && let Err(forgery) = keys.verify(delivery)
         {
@@ -92,7 +104,7 @@ impl Worker {
         let lease = Lease::new(&bus, delivery, length);
         let ended = tokio::select! {
             biased;
-            ended = lease.keep(self.answer(&ticket, delivery)) => ended,
+            ended = lease.keep(self.answer(&ticket, delivery, decided)) => ended,
             () = abandon.cancelled() => Err(JobError::Stopping),
         };
         let seconds = delivery.received.elapsed().as_secs_f64();
@@ -116,12 +128,14 @@ impl Worker {
         &mut self,
         ticket: &Ticket,
         delivery: &Delivery,
+        decided: &Notify,
     ) -> Result<(&'static str, Settlement), JobError> {
         let bus = self.bus.clone();
         let mut replies = Replies::new(&bus, ticket);
         let held = self.in_hand.hold(&ticket.request);
-        let decided = self.decide(ticket, delivery, &mut replies, &held).await;
-        let (name, settlement, outcome) = match decided {
+        let decision = self.decide(ticket, delivery, &mut replies, &held).await;
+        decided.notify_one();
+        let (name, settlement, outcome) = match decision {
             Ok(Decision::Answered(reply)) => {
                 let outcome = Outcome::answer(&reply)?;
                 ("done", Settlement::Ack, self.record(ticket, outcome).await?)
