@@ -9,6 +9,8 @@ use clap::{Parser, ValueEnum};
 use reqwest::Url;
 use tracing::level_filters::LevelFilter;
 
+use crate::approval::Keys;
+
 /// Has llama.cpp answer approved chat requests, one at a time.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "stile-consumer", version)]
@@ -26,6 +28,10 @@ pub struct Config {
     /// File that holds this service's nkey seed; without it, no authentication
     #[arg(long = "nats-nkey-file", env = "STILE_NATS_NKEY_FILE", value_name = "STILE_NATS_NKEY_FILE", value_parser = read_seed)]
     pub seed: Option<Seed>,
+
+    /// File that holds the filter's public keys; without it, approvals are not checked
+    #[arg(long, env = "STILE_APPROVAL_KEYS", value_name = "STILE_APPROVAL_KEYS", value_parser = Keys::open)]
+    pub approval_keys: Option<Keys>,
 
     /// llama.cpp's server, http only
     #[arg(long, env = "STILE_LLAMA_URL", value_name = "STILE_LLAMA_URL", default_value = "http://127.0.0.1:11434", value_parser = http_url)]
@@ -164,6 +170,7 @@ mod tests {
         for (flag, value, variable) in [
             ("--nats-url", "nats://[", "STILE_NATS_URL"),
             ("--nats-nkey-file", "/nowhere", "STILE_NATS_NKEY_FILE"),
+            ("--approval-keys", "/nowhere", "STILE_APPROVAL_KEYS"),
             ("--llama-url", "https://llama", "STILE_LLAMA_URL"),
             ("--llama-url", "llama:1", "STILE_LLAMA_URL"),
             ("--host", "example", "STILE_CONSUMER_HOST"),

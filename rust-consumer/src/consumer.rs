@@ -1,13 +1,20 @@
 //! The loop of a worker: take one job, answer it, settle it, again.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::{Bus, Delivery, LEASE, Settlement};
+use crate::bus::Bus;
+use crate::delivery::{Delivery, Settlement};
+use crate::error::BusError;
+use crate::jobs::LEASE;
 use crate::queue::Queue;
+use crate::subjects::{APPROVED_PREFIX, Line};
 use crate::worker::Worker;
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
@@ -15,29 +22,37 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Answers jobs until `stop`; the job in hand is finished, and everything settled, before it returns.
 ///
-/// The next job is pulled while the last one's acknowledgement is still on its way: its generation is over.
+/// Who is next is asked while the last one's outcome is stored and said, and the next job is pulled while the
+/// acknowledgement is still on its way: the generation is over (DESIGN, decision 13).
 pub async fn work(mut worker: Worker, queue: Queue, stop: CancellationToken) {
     wait_for_model(&worker, &stop).await;
     let mut settling = JoinSet::new();
     let mut sleep = queue.sleep();
     let mut wait = SHORTEST_WAIT;
+    let mut ahead = None;
     while !stop.is_cancelled() {
         if !worker.bus.is_connected() {
             // A pull that waits to be sent would be answered when nobody listens to it any more.
             sleep_unless(&stop, SHORTEST_WAIT).await;
             continue;
         }
-        match queue.next().await {
+        let known = ahead.take();
+        let looked_before = known.is_some();
+        match next(&queue, known).await {
             Ok(Some(delivery)) => {
                 wait = SHORTEST_WAIT;
                 let settlement = if stop.is_cancelled() {
                     Settlement::Nak(Duration::ZERO)
                 } else {
-                    worker.handle(&delivery, LEASE).await
+                    let settlement;
+                    (settlement, ahead) = handle(&mut worker, &queue, &delivery).await;
+                    settlement
                 };
                 settling.spawn(settle(worker.bus.clone(), delivery, settlement));
                 while settling.try_join_next().is_some() {}
             }
+            // Somebody may have come since then.
+            Ok(None) if looked_before => {}
             Ok(None) => {
                 wait = SHORTEST_WAIT;
                 sleep.until_woken(&stop).await;
@@ -53,6 +68,38 @@ pub async fn work(mut worker: Worker, queue: Queue, stop: CancellationToken) {
     settling.join_all().await;
 }
 
+/// Takes the next job of the lines that are known, or of those that a look at the stream gives.
+async fn next(queue: &Queue, known: Option<Vec<Line>>) -> Result<Option<Delivery>, BusError> {
+    let lines = match known {
+        Some(lines) => lines,
+        None => queue.look().await?,
+    };
+    queue.take(&lines).await
+}
+
+/// Handles one job; returns how it is to be settled, and whose turn it will be, where there was time to ask.
+async fn handle(
+    worker: &mut Worker,
+    queue: &Queue,
+    delivery: &Delivery,
+) -> (Settlement, Option<Vec<Line>>) {
+    let decided = Notify::new();
+    let mut handled = pin!(worker.handle(delivery, LEASE, &decided));
+    let mut looked = pin!(async {
+        decided.notified().await;
+        queue.look().await.ok()
+    });
+    let mut ahead = None;
+    let mut has_looked = false;
+    loop {
+        tokio::select! {
+            biased;
+            settlement = &mut handled => return (settlement, ahead),
+            lines = &mut looked, if !has_looked => (ahead, has_looked) = (lines, true),
+        }
+    }
+}
+
 async fn sleep_unless(stop: &CancellationToken, time: Duration) {
     // Slept or stopped, the loop looks which.
     let _ = timeout(time, stop.cancelled()).await;
@@ -62,6 +109,15 @@ async fn settle(bus: Bus, delivery: Delivery, settlement: Settlement) {
     if let Err(error) = bus.settle(&delivery, settlement).await {
         // It will be delivered again, and answered with what is stored.
         tracing::warn!(subject = %delivery.subject, %error, "a job was not settled");
+        return;
+    }
+    if settlement.is_end()
+        && let Some((line, id)) = Line::parse(APPROVED_PREFIX, &delivery.subject)
+        && let Err(error) = bus
+            .publish(line.finished(id).into(), None, Bytes::new())
+            .await
+    {
+        tracing::warn!(%error, "an end was not told");
     }
 }
 

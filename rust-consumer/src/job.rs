@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_nats::{HeaderMap, Subject};
 use tokio::time::Instant;
 
-use crate::bus::Delivery;
+use crate::delivery::Delivery;
 use crate::error::JobError;
 use crate::headers;
-use crate::messages::{ApprovedChat, Message};
+use crate::messages::{ApprovedChat, Message, Stage};
 use crate::subjects::{Approved, is_reply_allowed};
 
 /// No deadline is further away, so that no clock overflows.
@@ -99,7 +99,8 @@ impl Job {
         let deadline = deadline.ok_or_else(|| malformed("Chat-Deadline is no time"))?;
         let chat = ApprovedChat::read(&delivery.payload)
             .map_err(|error| JobError::Malformed(format!("the body is {error}")))?;
-        let left = time_left(deadline, SystemTime::now()).ok_or(JobError::DeadlineExceeded)?;
+        let left = time_left(deadline, SystemTime::now())
+            .ok_or(JobError::DeadlineExceeded(Stage::Waiting))?;
         Ok(Self {
             deadline: Instant::now() + left,
             chat,
@@ -220,6 +221,9 @@ mod tests {
         assert_eq!(time_left(1_002_000, now), Some(Duration::from_secs(2)));
         assert_eq!(time_left(u64::MAX, now), Some(FURTHEST));
         let late = delivery(SUBJECT, &[(headers::CHAT_DEADLINE, "1000")], BODY);
-        assert!(matches!(read(&late), Err(JobError::DeadlineExceeded)));
+        assert!(matches!(
+            read(&late),
+            Err(JobError::DeadlineExceeded(Stage::Waiting))
+        ));
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::bus::{Bus, Delivery};
+use crate::bus::Bus;
+use crate::delivery::Delivery;
 use crate::error::JobError;
 
 /// A renewal that failed is tried again after this.

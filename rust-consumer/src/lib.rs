@@ -9,12 +9,17 @@
 //! | [`error`] | what can go wrong, as a tree, and what follows from it |
 //! | [`subjects`], [`headers`], [`messages`] | the contract, as in `contracts/` |
 //! | [`object`] | JSON objects that are read from objects alone |
-//! | [`job`] | an approved request, read off its message |
-//! | [`chat`], [`sse`] | pure: what is said to llama.cpp, and its answer put together |
+//! | [`approval`] | whether the filter has signed a request |
+//! | [`delivery`], [`job`] | a message of the stream, and the approved request read off it |
+//! | [`chat`], [`sse`], [`answer`] | pure: what is said to llama.cpp, and its answer put together |
+//! | [`pieces`] | pure: a fast model's pieces gathered into fewer messages |
 //! | [`llama`] | llama.cpp's HTTP server |
 //! | [`fair`] | pure: whose turn it is |
 //! | [`queue`], [`cancel`] | taking the next job; stopping one that is cancelled |
-//! | [`bus`], [`outcome`], [`reply`], [`lease`] | NATS: pulling and settling; outcomes; what requesters hear; the hold on a job |
+//! | [`bus`] | NATS: the connection |
+//! | [`jobs`], [`lease`] | NATS: the stream of jobs, and the hold on one |
+//! | [`kept`], [`outcome`], [`dead`] | NATS: what is written once; outcomes; dead letters |
+//! | [`reply`] | NATS: what requesters hear |
 //! | [`worker`] | one job, from its delivery to its reply |
 //! | [`consumer`] | the loop around it |
 //! | [`status`], [`monitor`], [`health`], [`metrics`] | what the service knows and says of itself |
@@ -23,16 +28,24 @@
 
 #![forbid(unsafe_code)]
 
+pub mod answer;
+pub mod approval;
 pub mod bus;
 pub mod cancel;
 pub mod chat;
 pub mod config;
 pub mod consumer;
+pub mod dead;
+pub mod delivery;
 pub mod error;
 pub mod fair;
+#[cfg(test)]
+mod fuzzing;
 pub mod headers;
 pub mod health;
 pub mod job;
+pub mod jobs;
+pub mod kept;
 pub mod lease;
 pub mod llama;
 pub mod messages;
@@ -40,6 +53,7 @@ pub mod metrics;
 pub mod monitor;
 pub mod object;
 pub mod outcome;
+pub mod pieces;
 pub mod queue;
 pub mod reply;
 pub mod sse;
@@ -77,6 +91,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         address: format!("{}:{}", config.host, config.port),
         source,
     })?;
+    if config.approval_keys.is_none() {
+        tracing::warn!("STILE_APPROVAL_KEYS is not set: approvals are not checked");
+    }
     let llama = Llama::new(&config.llama_url)?;
     let status = Status::default();
     let metrics = Arc::new(Metrics::default());
@@ -94,6 +111,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     for _ in 0..config.concurrency {
         let worker = Worker {
             bus: bus.clone(),
+            approvals: config.approval_keys.clone(),
             llama: llama.clone(),
             llama_gone: config.llama_gone,
             status: status.clone(),

@@ -8,7 +8,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use crate::chat::{self, short_name};
+use crate::answer::{self, short_name};
 use crate::error::{ModelError, RunError};
 use crate::sse::Parser;
 
@@ -192,5 +192,5 @@ async fn refusal(response: Response) -> ModelError {
     let status = response.status().as_u16();
     let body = timeout(REST, response.bytes()).await;
     let body = body.ok().and_then(Result::ok).unwrap_or_default();
-    chat::error_answer(status, &body)
+    answer::error_answer(status, &body)
 }

@@ -81,9 +81,9 @@ fn heartbeat(instance: &str, state: &State) -> Heartbeat {
         reason: reason.map(str::to_owned),
         model: state.model.as_deref().map(str::to_owned),
         service_seconds: state.service_seconds,
-        prompt_per_second: None,
-        predicted_per_second: None,
-        answer_tokens: None,
+        prompt_per_second: state.prompt_per_second,
+        predicted_per_second: state.predicted_per_second,
+        answer_tokens: state.answer_tokens,
         queue: None,
     }
 }

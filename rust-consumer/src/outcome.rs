@@ -1,16 +1,14 @@
 //! A request's one outcome, kept in `CHAT_RESULT`, created once and never changed (DESIGN, decision 2).
 
-use async_nats::jetstream::ErrorCode as ServerCode;
-use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use bytes::Bytes;
-use uuid::Uuid;
 
 use crate::bus::{Bus, QUESTION, bounded};
 use crate::error::{BusError, ErrorCode, InvalidMessage};
 use crate::headers;
 use crate::job::Ticket;
+use crate::kept;
 use crate::messages::{ErrorReply, Message, Reply};
 use crate::subjects::RESULT_STREAM;
 
@@ -39,10 +37,10 @@ impl Outcome {
     ///
     /// # Errors
     /// [`InvalidMessage::Json`], which an [`ErrorReply`] cannot cause.
-    pub fn error(code: ErrorCode, message: String, id: Uuid) -> Result<Self, InvalidMessage> {
+    pub fn error(reply: &ErrorReply) -> Result<Self, InvalidMessage> {
         Ok(Self {
-            body: ErrorReply::of(code, message, id).write()?,
-            error: Some(code),
+            body: reply.write()?,
+            error: Some(reply.error.code),
         })
     }
 
@@ -85,38 +83,18 @@ pub async fn find(bus: &Bus, ticket: &Ticket) -> Result<Option<Outcome>, BusErro
 pub async fn store(bus: &Bus, ticket: &Ticket, outcome: &Outcome) -> Result<bool, BusError> {
     let mut message = PublishMessage::build()
         .payload(outcome.body.clone())
-        .header(headers::CHAT_ID, ticket.request.id.to_string())
-        .expected_last_subject_sequence(0);
+        .header(headers::CHAT_ID, ticket.request.id.to_string());
     if let Some(digest) = &ticket.body_sha256 {
         message = message.header(headers::CHAT_BODY_SHA256, digest.as_str());
     }
     let subject = ticket.request.result().to_string();
-    let stored = async { bus.context.send_publish(subject, message).await?.await };
-    match tokio::time::timeout(QUESTION, stored).await {
-        Ok(Ok(_)) => Ok(true),
-        Ok(Err(error)) => match error.kind() {
-            PublishErrorKind::WrongLastSequence => Ok(false),
-            PublishErrorKind::MaxPayloadExceeded => Err(BusError::TooLarge),
-            PublishErrorKind::StreamNotFound => Err(BusError::Missing(RESULT_STREAM)),
-            PublishErrorKind::TimedOut => Err(BusError::TimedOut),
-            _ if is_wrong_last_sequence(&error) => Ok(false),
-            _ => Err(BusError::Refused(error.to_string())),
-        },
-        Err(_) => Err(BusError::TimedOut),
-    }
-}
-
-/// A cluster may answer 10164, the same refusal under another number.
-fn is_wrong_last_sequence(error: &(dyn std::error::Error + 'static)) -> bool {
-    let server = error
-        .source()
-        .and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>());
-    server
-        .is_some_and(|error| error.error_code() == ServerCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT)
+    kept::create(bus, RESULT_STREAM, subject, message).await
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     /// What is stored is told apart by its shape; what a later version stored is passed on as an error.
@@ -125,7 +103,8 @@ mod tests {
         let id = Uuid::nil();
         let reply =
             r#"{"response": "x", "id": "00000000-0000-0000-0000-000000000000", "later": 1}"#;
-        let error = Outcome::error(ErrorCode::ModelFailed, "x".into(), id).unwrap();
+        let error = ErrorReply::of(ErrorCode::ModelFailed, "x".into(), id);
+        let error = Outcome::error(&error).unwrap();
         for (body, expected) in [
             (Bytes::from(reply), None),
             (error.body, Some(ErrorCode::ModelFailed)),

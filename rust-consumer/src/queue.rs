@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::{Bus, Delivery};
+use crate::bus::Bus;
 use crate::cancel::InHand;
+use crate::delivery::Delivery;
 use crate::error::BusError;
 use crate::fair::Turns;
 use crate::status::Status;
@@ -57,15 +58,22 @@ impl Queue {
         Sleep(self.wake.subscribe())
     }
 
-    /// Takes the job whose turn it is; `None` where all that is there is in somebody's hand.
+    /// Asks who has requests in the stream; returns their lines in the order in which they are to be tried.
     ///
     /// # Errors
     /// [`BusError`]: the bus or the stream is away.
-    pub async fn next(&self) -> Result<Option<Delivery>, BusError> {
+    pub async fn look(&self) -> Result<Vec<Line>, BusError> {
         let waiting = self.bus.waiting().await?;
         self.status.set_bound(true);
-        let lines = locked(&self.turns).order(waiting);
-        for line in &lines {
+        Ok(locked(&self.turns).order(waiting))
+    }
+
+    /// Takes the first job that is to be had; `None` where all that is there is in somebody's hand.
+    ///
+    /// # Errors
+    /// [`BusError`]: the bus or the stream is away.
+    pub async fn take(&self, lines: &[Line]) -> Result<Option<Delivery>, BusError> {
+        for line in lines {
             if let Some(delivery) = self.pull(line).await? {
                 self.tell(line, &delivery).await;
                 return Ok(Some(delivery));

@@ -2,13 +2,15 @@
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
 
 use crate::bus::Bus;
-use crate::error::{BusError, InvalidMessage};
+use crate::error::{InvalidMessage, JobError};
 use crate::headers;
 use crate::job::{Ticket, Wanted};
 use crate::messages::{Message, Started, Token};
 use crate::outcome::Outcome;
+use crate::pieces::Pieces;
 
 /// The replies to one delivery of a request.
 #[derive(Debug)]
@@ -16,6 +18,7 @@ pub struct Replies<'a> {
     bus: &'a Bus,
     ticket: &'a Ticket,
     seq: u64,
+    pieces: Pieces,
 }
 
 impl<'a> Replies<'a> {
@@ -26,6 +29,7 @@ impl<'a> Replies<'a> {
             bus,
             ticket,
             seq: 0,
+            pieces: Pieces::default(),
         }
     }
 
@@ -44,22 +48,49 @@ impl<'a> Replies<'a> {
         Ok(())
     }
 
-    /// Passes a piece of the answer on, to who wants to hear it; it does not wait until it is sent.
+    /// Passes a piece of the answer on, to who wants to hear it: now, or with those that follow at once
+    /// ([`Pieces`]). It does not wait until it is sent.
     ///
     /// # Errors
     /// [`InvalidMessage`], which a [`Token`] cannot cause.
-    pub async fn token(&mut self, token: &Token) -> Result<(), InvalidMessage> {
-        if self.ticket.wanted == Wanted::Token {
+    pub async fn token(&mut self, piece: Token) -> Result<(), InvalidMessage> {
+        if self.ticket.wanted < Wanted::Token {
+            return Ok(());
+        }
+        let told = self.pieces.add(piece, Instant::now());
+        self.tell(told).await
+    }
+
+    /// Waits until the pieces that are gathered are to be told: for ever where there are none.
+    pub async fn due(&self) {
+        match self.pieces.due() {
+            Some(due) => sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells the pieces that are gathered.
+    ///
+    /// # Errors
+    /// [`InvalidMessage`], which a [`Token`] cannot cause.
+    pub async fn gathered(&mut self) -> Result<(), InvalidMessage> {
+        let told = self.pieces.take(Instant::now());
+        self.tell(told).await
+    }
+
+    async fn tell(&mut self, told: Option<Token>) -> Result<(), InvalidMessage> {
+        if let Some(token) = told {
             self.event("token", token.write()?).await;
         }
         Ok(())
     }
 
-    /// Says the outcome, ends the stream where there is one, and waits until that is sent.
+    /// Says the outcome, after all pieces, ends the stream where there is one, and waits until that is sent.
     ///
     /// # Errors
-    /// [`BusError`]: it may not have been sent.
-    pub async fn finish(&mut self, outcome: &Outcome) -> Result<(), BusError> {
+    /// [`JobError::Bus`]: it may not have been sent.
+    pub async fn finish(&mut self, outcome: &Outcome) -> Result<(), JobError> {
+        self.gathered().await?;
         let Some(reply_to) = &self.ticket.reply_to else {
             return Ok(());
         };
@@ -81,7 +112,7 @@ impl<'a> Replies<'a> {
                 .publish(reply_to.clone(), None, Bytes::new())
                 .await?;
         }
-        self.bus.flush().await
+        Ok(self.bus.flush().await?)
     }
 
     /// An event that is lost is seen by its number, and the final reply has everything: so it is not

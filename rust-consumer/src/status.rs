@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::messages::Reply;
+
 /// How long ago llama.cpp may have answered last, to count as there.
 const FRESH: Duration = Duration::from_secs(6);
 /// The weight of the newest request in the moving average of their times.
@@ -26,6 +28,12 @@ pub struct State {
     pub model: Option<Arc<str>>,
     /// How long requests take, in seconds, a moving average.
     pub service_seconds: Option<f64>,
+    /// Tokens of prompts that the model reads a second, a moving average.
+    pub prompt_per_second: Option<f64>,
+    /// Tokens of answers that it writes a second, a moving average.
+    pub predicted_per_second: Option<f64>,
+    /// Tokens of an answer, a moving average.
+    pub answer_tokens: Option<f64>,
 }
 
 impl State {
@@ -103,20 +111,45 @@ impl Status {
         self.0.send_modify(|state| state.llama_seen = None);
     }
 
-    /// A request took `time` from its start to its end.
-    pub fn served(&self, time: Duration) {
+    /// A request took `time` from its start to its end, and was answered with `reply`, whose speeds and
+    /// counts are llama.cpp's.
+    #[allow(clippy::cast_precision_loss)] // no answer has 2^52 tokens
+    pub fn served(&self, time: Duration, reply: &Reply) {
+        let tokens = reply.usage.map(|usage| usage.completion_tokens as f64);
+        let timings = reply.timings.as_ref();
         self.0.send_modify(|state| {
-            let newest = time.as_secs_f64();
-            state.service_seconds = Some(state.service_seconds.map_or(newest, |average| {
-                average.mul_add(1.0 - NEWEST, newest * NEWEST)
-            }));
+            for (average, newest) in [
+                (&mut state.service_seconds, Some(time.as_secs_f64())),
+                (
+                    &mut state.prompt_per_second,
+                    timings.and_then(|timings| timings.prompt_per_second),
+                ),
+                (
+                    &mut state.predicted_per_second,
+                    timings.and_then(|timings| timings.predicted_per_second),
+                ),
+                (&mut state.answer_tokens, tokens),
+            ] {
+                move_by(average, newest);
+            }
         });
     }
+}
+
+/// Moves an average by its newest value. What is not told, or cannot be (a speed of nothing), moves nothing.
+fn move_by(average: &mut Option<f64>, newest: Option<f64>) {
+    let Some(newest) = newest.filter(|newest| newest.is_finite() && *newest > 0.0) else {
+        return;
+    };
+    *average = Some(average.map_or(newest, |average| {
+        average.mul_add(1.0 - NEWEST, newest * NEWEST)
+    }));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::Message;
 
     /// Each thing that a request needs is missed by name until it is there.
     #[tokio::test(start_paused = true)]
@@ -144,10 +177,47 @@ mod tests {
     #[test]
     fn the_average_moves_by_a_fifth() {
         let status = Status::default();
-        status.served(Duration::from_secs(2));
-        assert_eq!(status.now().service_seconds, Some(2.0));
-        status.served(Duration::from_secs(7));
-        let average = status.now().service_seconds.unwrap();
-        assert!((average - 3.0).abs() < 1e-9, "{average}");
+        let answered = |seconds, reply: &str| {
+            let reply = Reply::read(reply.as_bytes()).unwrap();
+            status.served(Duration::from_secs(seconds), &reply);
+            status.now()
+        };
+        let is_about = |average: Option<f64>, expected: f64| {
+            assert!((average.unwrap() - expected).abs() < 1e-9, "{average:?}");
+        };
+        let id = "00000000-0000-0000-0000-000000000000";
+        let state = answered(2, &format!(r#"{{"response": "x", "id": "{id}"}}"#));
+        is_about(state.service_seconds, 2.0);
+        assert_eq!((state.prompt_per_second, state.answer_tokens), (None, None));
+        for (prompt, tokens, expected) in [(100.0, 5, (100.0, 5.0)), (50.0, 10, (90.0, 6.0))] {
+            let state = answered(
+                7,
+                &format!(
+                    r#"{{"response": "x", "id": "{id}",
+                         "usage": {{"prompt_tokens": 1, "completion_tokens": {tokens}, "total_tokens": 1}},
+                         "timings": {{"prompt_per_second": {prompt}, "predicted_per_second": 20}}}}"#
+                ),
+            );
+            is_about(state.prompt_per_second, expected.0);
+            is_about(state.answer_tokens, expected.1);
+            is_about(state.predicted_per_second, 20.0);
+        }
+        is_about(status.now().service_seconds, 3.8);
+    }
+
+    /// A speed that cannot be one does not spoil the average.
+    #[test]
+    fn what_is_no_speed_moves_nothing() {
+        let mut average = Some(2.0);
+        for newest in [
+            None,
+            Some(0.0),
+            Some(-1.0),
+            Some(f64::INFINITY),
+            Some(f64::NAN),
+        ] {
+            move_by(&mut average, newest);
+        }
+        assert_eq!(average, Some(2.0));
     }
 }

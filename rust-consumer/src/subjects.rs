@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub const CHAT_STREAM: &str = "CHAT";
 /// Where each request's outcome is kept.
 pub const RESULT_STREAM: &str = "CHAT_RESULT";
+/// Where requests are kept that were given up.
+pub const DEAD_STREAM: &str = "CHAT_DLQ";
 /// Where the consumer says that it is there.
 pub const HEARTBEAT: &str = "chat.event.consumer";
 /// Bodiless: a request was approved, and a sleeping worker may look.
@@ -29,6 +31,8 @@ pub const INBOX_PREFIX: &str = "_INBOX_consumer";
 pub const APPROVED_PREFIX: &str = "chat.approved.";
 /// The subject of the event [`STARTED`], up to its lane.
 pub const STARTED_PREFIX: &str = "chat.event.started.";
+/// The subject of the event [`FINISHED`], up to its lane.
+const FINISHED_PREFIX: &str = "chat.event.finished.";
 const REPLY_PREFIXES: [&str; 2] = ["_INBOX_gateway.", "_R_."];
 const MAX_TOKEN_LENGTH: usize = 64;
 const MAX_REPLY_LENGTH: usize = 256;
@@ -98,7 +102,23 @@ impl Line {
     /// The event that a worker has taken up the request `id`.
     #[must_use]
     pub fn started(&self, id: &str) -> String {
-        format!("{STARTED_PREFIX}{}.{}.{id}", self.lane.name(), self.client)
+        self.subject(STARTED_PREFIX, id)
+    }
+
+    /// The event that the request `id` is settled, and its worker free.
+    #[must_use]
+    pub fn finished(&self, id: &str) -> String {
+        self.subject(FINISHED_PREFIX, id)
+    }
+
+    /// The subject that keeps the request `id` in [`DEAD_STREAM`], once it was given up.
+    #[must_use]
+    pub fn dead(&self, id: &str) -> String {
+        self.subject("chat.dead.", id)
+    }
+
+    fn subject(&self, prefix: &str, id: &str) -> String {
+        format!("{prefix}{}.{}.{id}", self.lane.name(), self.client)
     }
 }
 
@@ -199,7 +219,15 @@ mod tests {
         assert_eq!(line.consumer(), "batch-http-127");
         assert_eq!(line.filter(), "chat.approved.batch.http-127.*");
         let started = line.started(id);
-        assert_eq!(Line::parse(STARTED_PREFIX, &started), Some((line, ID)));
+        assert_eq!(
+            Line::parse(STARTED_PREFIX, &started),
+            Some((line.clone(), ID))
+        );
+        assert_eq!(
+            line.finished(id),
+            format!("chat.event.finished.batch.http-127.{ID}")
+        );
+        assert_eq!(line.dead(id), format!("chat.dead.batch.http-127.{ID}"));
     }
 
     /// A cancellation names the request that an approved subject names.

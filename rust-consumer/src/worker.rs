@@ -1,20 +1,27 @@
 //! One job, from its delivery to its reply: the steps of `docs/protocol.md`, "The consumer".
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::{Bus, Delivery, Settlement};
+use crate::answer::Answer;
+use crate::approval::Keys;
+use crate::bus::Bus;
 use crate::cancel::{Held, InHand};
-use crate::chat::{self, Answer};
+use crate::chat;
+use crate::dead;
+use crate::delivery::{Delivery, Settlement};
 use crate::error::{BusError, ErrorCode, JobError, ModelError};
 use crate::job::{Job, Ticket};
+use crate::kept;
 use crate::lease::Lease;
-use crate::llama::Llama;
-use crate::messages::Reply;
+use crate::llama::{Completion, Llama};
+use crate::messages::{ErrorReply, Reply, Stage};
 use crate::metrics::Metrics;
 use crate::outcome::{self, Outcome};
 use crate::reply::Replies;
@@ -30,6 +37,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub struct Worker {
     /// The bus.
     pub bus: Bus,
+    /// The filter's keys; `None` where approvals are not checked.
+    pub approvals: Option<Keys>,
     /// The model.
     pub llama: Llama,
     /// How long a job is held while llama.cpp is away.
@@ -47,19 +56,40 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Answers one job; returns how its message is to be settled.
-    pub async fn handle(&mut self, delivery: &Delivery, lease: Duration) -> Settlement {
+    /// Answers one job; returns how its message is to be settled. `decided` is told once the model is not
+    /// needed for it any more: what is left is to store and say the outcome.
+    pub async fn handle(
+        &mut self,
+        delivery: &Delivery,
+        lease: Duration,
+        decided: &Notify,
+    ) -> Settlement {
         let metrics = Arc::clone(&self.metrics);
         metrics.in_flight.inc();
         if delivery.attempt > 1 {
             metrics.redeliveries.inc();
         }
-        let settlement = self.settle_up(delivery, lease).await;
+        let settlement = self.settle_up(delivery, lease, decided).await;
         metrics.in_flight.dec();
         settlement
     }
 
-    async fn settle_up(&mut self, delivery: &Delivery, length: Duration) -> Settlement {
+    async fn settle_up(
+        &mut self,
+        delivery: &Delivery,
+        length: Duration,
+        decided: &Notify,
+    ) -> Settlement {
+        if let Some(keys) = &self.approvals
+            && let Err(forgery) = keys.verify(delivery)
+        {
+            // Nothing is said or stored: the place to answer may be the attack.
+            let chat_id = delivery.subject.rsplit('.').next().unwrap_or_default();
+            tracing::error!(chat_id, subject = %delivery.subject, reason = %forgery, "an approval is not the filter's");
+            let error = JobError::from(forgery);
+            self.metrics.ended(error.name());
+            return error.settlement();
+        }
         let ticket = match Ticket::read(delivery) {
             Ok(ticket) => ticket,
             Err(error) => {
@@ -74,7 +104,7 @@ impl Worker {
         let lease = Lease::new(&bus, delivery, length);
         let ended = tokio::select! {
             biased;
-            ended = lease.keep(self.answer(&ticket, delivery)) => ended,
+            ended = lease.keep(self.answer(&ticket, delivery, decided)) => ended,
             () = abandon.cancelled() => Err(JobError::Stopping),
         };
         let seconds = delivery.received.elapsed().as_secs_f64();
@@ -98,12 +128,14 @@ impl Worker {
         &mut self,
         ticket: &Ticket,
         delivery: &Delivery,
+        decided: &Notify,
     ) -> Result<(&'static str, Settlement), JobError> {
         let bus = self.bus.clone();
         let mut replies = Replies::new(&bus, ticket);
         let held = self.in_hand.hold(&ticket.request);
-        let decided = self.decide(ticket, delivery, &mut replies, &held).await;
-        let (name, settlement, outcome) = match decided {
+        let decision = self.decide(ticket, delivery, &mut replies, &held).await;
+        decided.notify_one();
+        let (name, settlement, outcome) = match decision {
             Ok(Decision::Answered(reply)) => {
                 let outcome = Outcome::answer(&reply)?;
                 ("done", Settlement::Ack, self.record(ticket, outcome).await?)
@@ -113,7 +145,8 @@ impl Worker {
                 let Some(code) = error.code() else {
                     return Err(error);
                 };
-                let outcome = Outcome::error(code, error.to_string(), ticket.request.id)?;
+                let told = ErrorReply::of(code, error.to_string(), ticket.request.id);
+                let outcome = Outcome::error(&told.at(error.stage()))?;
                 let outcome = self.record(ticket, outcome).await?;
                 (error.name(), error.settlement(), outcome)
             }
@@ -129,12 +162,17 @@ impl Worker {
         replies: &mut Replies<'_>,
         held: &Held,
     ) -> Result<Decision, JobError> {
+        let bus = &self.bus;
         if ticket.attempt > MAX_ATTEMPTS {
+            // Whoever has answered it and died then has not left a dead letter.
+            if let Some(known) = kept::insist(|| outcome::find(bus, ticket)).await? {
+                return Ok(Decision::Known(known));
+            }
+            dead::lay_aside(bus, delivery, ErrorCode::TooManyAttempts).await;
             return Err(JobError::TooManyAttempts);
         }
         let job = Job::read(ticket, delivery)?;
-        let bus = &self.bus;
-        if let Some(known) = insist(|| outcome::find(bus, ticket)).await? {
+        if let Some(known) = kept::insist(|| outcome::find(bus, ticket)).await? {
             return Ok(Decision::Known(known));
         }
         replies.started(self.status.now().model.as_deref()).await?;
@@ -143,10 +181,10 @@ impl Worker {
             biased;
             () = held.cancelled() => Err(JobError::Cancelled),
             answered = timeout_at(job.deadline, self.generate(ticket, &job, replies)) => {
-                answered.unwrap_or(Err(JobError::DeadlineExceeded))
+                answered.unwrap_or(Err(JobError::DeadlineExceeded(Stage::Running)))
             }
         }?;
-        self.status.served(began.elapsed());
+        self.status.served(began.elapsed(), &reply);
         Ok(Decision::Answered(Box::new(reply)))
     }
 
@@ -155,18 +193,19 @@ impl Worker {
         let bus = &self.bus;
         let mut outcome = outcome;
         loop {
-            match insist(|| outcome::store(bus, ticket, &outcome)).await {
+            match kept::insist(|| outcome::store(bus, ticket, &outcome)).await {
                 Ok(true) => return Ok(outcome),
                 Ok(false) => {}
                 Err(BusError::TooLarge) => {
                     let error = ModelError::Failed("its answer is too long to be sent");
                     let id = ticket.request.id;
-                    outcome = Outcome::error(ErrorCode::ModelFailed, error.to_string(), id)?;
+                    let told = ErrorReply::of(ErrorCode::ModelFailed, error.to_string(), id);
+                    outcome = Outcome::error(&told)?;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             }
-            if let Some(known) = insist(|| outcome::find(bus, ticket)).await? {
+            if let Some(known) = kept::insist(|| outcome::find(bus, ticket)).await? {
                 return Ok(known);
             }
             // It was there and is not any more: its hour has passed. Ours is the outcome then.
@@ -222,12 +261,12 @@ impl Worker {
         let mut answer = Answer::default();
         let mut has_text = false;
         while !answer.has_told_all() {
-            let events = match completion.next().await {
+            let events = match hear(&mut completion, replies).await {
                 Ok(Some(events)) => events,
                 Ok(None) => break,
                 // All its text is here; only the counts are missing.
-                Err(_) if answer.is_finished() => break,
-                Err(error) => return Err(error.into()),
+                Err(JobError::Model(_)) if answer.is_finished() => break,
+                Err(error) => return Err(error),
             };
             for data in events {
                 if let Some(piece) = answer.push(&data)? {
@@ -235,10 +274,11 @@ impl Worker {
                         let seconds = began.elapsed().as_secs_f64();
                         self.metrics.first_token_seconds.observe(seconds);
                     }
-                    replies.token(&piece).await?;
+                    replies.token(piece).await?;
                 }
             }
         }
+        replies.gathered().await?;
         completion.close().await;
         self.metrics
             .tokens
@@ -249,27 +289,22 @@ impl Worker {
     }
 }
 
+/// Waits for what the model writes next, and tells meanwhile what is gathered when its time has come.
+async fn hear(
+    completion: &mut Completion,
+    replies: &mut Replies<'_>,
+) -> Result<Option<Vec<Vec<u8>>>, JobError> {
+    let mut next = pin!(completion.next());
+    loop {
+        tokio::select! {
+            biased;
+            events = &mut next => return Ok(events?),
+            () = replies.due() => replies.gathered().await?,
+        }
+    }
+}
+
 enum Decision {
     Answered(Box<Reply>),
     Known(Outcome),
-}
-
-/// Asks the bus again and again; the lease, the deadline or the stop ends it. Only what can never succeed
-/// is an error.
-async fn insist<T, F>(ask: impl Fn() -> F) -> Result<T, BusError>
-where
-    F: Future<Output = Result<T, BusError>>,
-{
-    let mut wait = SHORTEST_WAIT;
-    loop {
-        match ask().await {
-            Err(BusError::TooLarge) => return Err(BusError::TooLarge),
-            Err(error) => {
-                tracing::warn!(%error, "the outcomes cannot be reached, trying again");
-                sleep(wait).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
-            }
-            done => return done,
-        }
-    }
 }

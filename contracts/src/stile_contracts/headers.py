@@ -43,6 +43,12 @@ CHAT_SIGNATURE = "Chat-Signature"
 CHAT_SIGNING_KEY = "Chat-Signing-Key"
 """Which of the filter's keys has signed: the first 16 hex digits of the public key's SHA-256."""
 
+CHAT_DEAD_REASON = "Chat-Dead-Reason"
+"""On a dead letter: why the request was given up, as ``errors.ErrorCode`` names it."""
+
+CHAT_DEAD_AT = "Chat-Dead-At"
+"""On a dead letter: when it was given up, in milliseconds since the Unix epoch, UTC."""
+
 TRACEPARENT = "traceparent"
 """W3C trace context, carried on unchanged."""
 

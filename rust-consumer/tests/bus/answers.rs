@@ -45,10 +45,7 @@ async fn a_request_is_answered_with_one_message() {
     );
     assert!(hearing.is_quiet().await);
     assert_eq!(bus.stored(&request).await, Some(heard.body));
-    until("CHAT is empty", async || {
-        (bus.waiting().await == 0).then_some(())
-    })
-    .await;
+    bus.is_empty().await;
     consumer.stop().await;
 }
 
@@ -65,31 +62,55 @@ async fn who_wants_states_hears_started_and_done() {
     consumer.stop().await;
 }
 
-/// `token` adds every piece between them, and the empty message without headers that ends the stream.
+/// `token` adds the pieces between them, the first one alone, and the empty message without headers that ends the stream.
 #[tokio::test]
-async fn who_wants_tokens_hears_each_and_the_end() {
-    let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "3"]).await);
+async fn who_wants_tokens_hears_pieces_and_the_end() {
+    let bus = Bus::start().await;
+    let model = Standin::start(&["--tokens", "3", "--token-seconds", "0.2"]).await;
     let consumer = Consumer::start(&bus, model.port, &[]);
     let mut hearing = bus.approve(&Request::hearing("Größe 🙂", "token")).await;
     let heard = hearing.all().await;
+    let (last, events) = heard.split_last().unwrap();
+    let (first, pieces) = events.split_first().unwrap();
     assert_eq!(
-        sequence(&heard),
-        [
-            ("started", 0),
-            ("token", 1),
-            ("token", 2),
-            ("token", 3),
-            ("done", 4)
-        ]
+        (first.event.as_str(), last.event.as_str()),
+        ("started", "done")
     );
-    let pieces: String = heard[1..4]
+    assert!(pieces.iter().all(|heard| heard.event == "token"));
+    assert_eq!(pieces[0].body["text"], "echo: Größe 🙂");
+    let numbers = heard.iter().map(|heard| heard.seq);
+    assert!(numbers.eq(0..heard.len() as u64));
+    let pieces = pieces
         .iter()
-        .map(|heard| heard.body["text"].as_str().unwrap())
-        .collect();
+        .map(|heard| heard.body["text"].as_str().unwrap());
+    let pieces: String = pieces.collect();
     assert_eq!(pieces, "echo: Größe 🙂 word word");
-    assert_eq!(heard[4].body["response"], json!(pieces));
+    assert_eq!(last.body["response"], json!(pieces));
     let end = hearing.message().await;
     assert!(end.payload.is_empty() && end.headers.is_none());
+    consumer.stop().await;
+}
+
+/// What a fast model writes is gathered: fewer messages than tokens, the same text, numbers without a gap,
+/// and all of it before the answer.
+#[tokio::test]
+async fn a_fast_models_tokens_come_together() {
+    const TOKENS: usize = 400;
+    let bus = Bus::start().await;
+    let model = Standin::start(&["--tokens", "400"]).await;
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let mut hearing = bus.approve(&Request::hearing("Hi", "token")).await;
+    let heard = hearing.all().await;
+    let (last, events) = heard.split_last().unwrap();
+    assert!(heard.len() < TOKENS / 2, "{} messages", heard.len());
+    let numbers = heard.iter().map(|heard| heard.seq);
+    assert!(numbers.eq(0..heard.len() as u64));
+    assert!(events.iter().skip(1).all(|heard| heard.event == "token"));
+    let pieces = events
+        .iter()
+        .filter_map(|heard| heard.body["text"].as_str());
+    assert_eq!(last.body["response"], json!(pieces.collect::<String>()));
+    assert_eq!(last.body["usage"]["completion_tokens"], TOKENS);
     consumer.stop().await;
 }
 
@@ -100,10 +121,7 @@ async fn a_repeat_after_the_answer_makes_no_second_generation() {
     let consumer = Consumer::start(&bus, model.port, &[]);
     let request = Request::hearing("Hi", "state");
     let first = bus.approve(&request).await.all().await;
-    until("CHAT is empty", async || {
-        (bus.waiting().await == 0).then_some(())
-    })
-    .await;
+    bus.is_empty().await;
     let again = bus.approve(&request).await.all().await;
     assert_eq!(sequence(&again), [("done", 0)]);
     assert_eq!(again[0].body, first[1].body);
@@ -217,6 +235,16 @@ async fn readiness_is_told() {
         (&json!("consumer"), &json!("standin"))
     );
     bus.approve(&Request::new("Hi")).await.next().await;
+    let of_tokens = async {
+        loop {
+            let beat = futures_util::StreamExt::next(&mut beats).await.unwrap();
+            let beat: Value = serde_json::from_slice(&beat.payload).unwrap();
+            if beat["answer_tokens"] == 8.0 && beat["service_seconds"].is_f64() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, of_tokens).await.unwrap();
     let page = until("it is counted", async || {
         let (_, page) = consumer.get("/metrics").await?;
         page.contains("stile_consumer_jobs_total{outcome=\"done\"} 1")

@@ -11,6 +11,8 @@
 mod answers;
 mod cancelling;
 mod failures;
+mod giving_up;
 mod holding;
+mod signing;
 mod support;
 mod turns;

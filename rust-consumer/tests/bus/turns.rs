@@ -1,6 +1,9 @@
 //! Who is answered when: fair between clients and lanes, with one worker and with two.
 
-use crate::support::{Bus, Consumer, Hearing, Request, Standin};
+use futures_util::StreamExt;
+use tokio::time::timeout;
+
+use crate::support::{Bus, Consumer, Hearing, PATIENCE, Request, Standin};
 
 const SHORT: &[&str] = &["--tokens", "3", "--token-seconds", "0.05"];
 const FIRST: &[&str] = &["--tokens", "10", "--token-seconds", "0.1"];
@@ -106,4 +109,53 @@ async fn a_forgotten_consumer_is_made_anew() {
     stream.delete_consumer("interactive-anna").await.unwrap();
     hear(approve(&bus, "interactive", "anna", 2).await).await;
     consumer.stop().await;
+}
+
+/// Each request is said to be started, and finished once it is settled, under its own lane, client and id;
+/// one that fails as well as one that is answered.
+#[tokio::test]
+async fn a_settled_request_is_said_to_be_finished() {
+    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
+    let mut finished = bus.client.subscribe("chat.event.finished.>").await.unwrap();
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let answered = Request::of("Hi", "batch", "anna");
+    let failed = Request {
+        body: "{".to_owned(),
+        ..Request::of("", "interactive", "ben")
+    };
+    for request in [answered, failed] {
+        let mut hearing = bus.approve(&request).await;
+        hearing.next().await;
+        let told = timeout(PATIENCE, finished.next()).await.unwrap().unwrap();
+        assert!(told.payload.is_empty() && told.headers.is_none());
+        let expected = request.subject().replace("approved", "event.finished");
+        assert_eq!(told.subject.as_str(), expected);
+        assert_eq!(
+            bus.waiting().await,
+            0,
+            "it is said after the acknowledgement"
+        );
+    }
+    consumer.stop().await;
+}
+
+/// What is given back at a stop is not finished: whoever takes it over says so.
+#[tokio::test]
+async fn what_is_given_back_is_not_finished() {
+    let bus = Bus::start().await;
+    let model = Standin::start(&["--tokens", "20", "--token-seconds", "0.1"]).await;
+    let mut events = bus.client.subscribe("chat.event.*.>").await.unwrap();
+    let first = Consumer::start(&bus, model.port, &["--shutdown-seconds=0.1"]);
+    let mut hearing = bus.approve(&Request::new("Hi")).await;
+    model.writes(1).await;
+    first.stop().await;
+    let second = Consumer::start(&bus, model.port, &[]);
+    hearing.next().await;
+    let mut told = Vec::new();
+    while told.last().is_none_or(|event| event != "finished") {
+        let event = timeout(PATIENCE, events.next()).await.unwrap().unwrap();
+        told.push(event.subject.split('.').nth(2).unwrap().to_owned());
+    }
+    assert_eq!(told, ["started", "started", "finished"]);
+    second.stop().await;
 }

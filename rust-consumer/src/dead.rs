@@ -1,0 +1,83 @@
+//! Dead letters: requests that were given up are laid aside in `CHAT_DLQ`, for whoever runs the service.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::message::PublishMessage;
+
+use crate::bus::Bus;
+use crate::delivery::Delivery;
+use crate::error::{BusError, ErrorCode};
+use crate::headers;
+use crate::kept;
+use crate::subjects::{APPROVED_PREFIX, DEAD_STREAM, Line};
+
+/// A stream that does not answer is asked so often. Then the request ends all the same: its requester waits,
+/// and an installation of an earlier version has neither the stream nor the permission.
+const TRIES: usize = 3;
+/// Headers that nats-server itself reads: none of another message belongs into this one.
+const NATS_PREFIX: &str = "Nats-";
+
+/// Lays a request aside, whole, with the reason. What cannot be is logged.
+pub async fn lay_aside(bus: &Bus, delivery: &Delivery, reason: ErrorCode) {
+    let Some((line, id)) = Line::parse(APPROVED_PREFIX, &delivery.subject) else {
+        return;
+    };
+    let headers = letter(delivery, reason, SystemTime::now());
+    for tries_left in (0..TRIES).rev() {
+        let message = PublishMessage::build()
+            .payload(delivery.payload.clone())
+            .headers(headers.clone());
+        match kept::create(bus, DEAD_STREAM, line.dead(id), message).await {
+            Ok(_) => return, // By this worker or, where it died then, by the one before.
+            Err(BusError::TimedOut) if tries_left > 0 => {}
+            Err(error) => {
+                tracing::error!(chat_id = id, %error, "a request that was given up is not among the dead letters");
+                return;
+            }
+        }
+    }
+}
+
+fn letter(delivery: &Delivery, reason: ErrorCode, now: SystemTime) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, values) in delivery.headers.iter() {
+        let name: &str = name.as_ref();
+        if name.starts_with(NATS_PREFIX) {
+            continue;
+        }
+        for value in values {
+            headers.append(name, value.as_str());
+        }
+    }
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    headers.insert(headers::CHAT_DEAD_REASON, reason.name());
+    headers.insert(headers::CHAT_DEAD_AT, now.as_millis().to_string());
+    headers.insert(headers::CHAT_ATTEMPT, delivery.attempt.to_string());
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A dead letter has its request's headers, less what nats-server would read, and says why and when.
+    #[test]
+    fn a_letter_says_why_and_when() {
+        let mut own = HeaderMap::new();
+        own.insert(headers::CHAT_CLIENT, "alice");
+        own.insert("Nats-Expected-Stream", "CHAT");
+        let mut delivery = Delivery::for_test("chat.approved.batch.alice.x", own, "{}");
+        delivery.attempt = 4;
+        let now = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        let letter = letter(&delivery, ErrorCode::TooManyAttempts, now);
+        let has = |name, value| letter.get(name).unwrap().as_str() == value;
+        assert!(has(headers::CHAT_CLIENT, "alice"));
+        assert!(has(headers::CHAT_DEAD_REASON, "too_many_attempts"));
+        assert!(has(headers::CHAT_DEAD_AT, "1700000000123"));
+        assert!(has(headers::CHAT_ATTEMPT, "4"));
+        assert_eq!(letter.len(), 4);
+    }
+}

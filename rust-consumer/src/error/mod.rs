@@ -1,0 +1,103 @@
+//! What can go wrong, and what follows from it.
+//!
+//! ```text
+//! RunError                  the process cannot start or go on: exit 1
+//! JobError                  a job ended without an answer            code                      settled by
+//!  ├ Forged(Forgery)        the filter has not signed it             –  (nothing is sent)      term
+//!  ├ TooManyAttempts        delivered more than three times          too_many_attempts         term
+//!  ├ Malformed              headers or body cannot be read           malformed_message         term
+//!  ├ ReplyNotAllowed        the reply subject is none                –  (nothing is sent)      term
+//!  ├ DeadlineExceeded       Chat-Deadline has passed                 deadline_exceeded         term; ack once it ran
+//!  ├ Cancelled              its requester wants it no more           cancelled                 ack
+//!  ├ Model(ModelError)
+//!  │  ├ NotThere            refused, or still loading, for too long  model_unavailable         ack
+//!  │  ├ ContextExceeded     the conversation is too long             context_length_exceeded   ack
+//!  │  └ Failed              an error answer, or the stream broke off model_failed              ack
+//!  ├ Bus(BusError)          the stored outcome could not be said     –                         nak
+//!  ├ Internal               a defect of ours                         –                         nak
+//!  ├ Stopping               no time left before the shutdown         –                         nak
+//!  └ LeaseLost              another worker may have the job          –                         left alone
+//! BusError                  NATS did not do what it was asked: tried again while the job is held
+//! InvalidMessage            a body that is not what its schema says
+//! ```
+//!
+//! Foreign errors are translated into these at the edge: `reqwest`'s in [`crate::llama`], `async-nats`'s in
+//! [`crate::bus`], [`crate::jobs`], [`crate::kept`] and [`crate::outcome`].
+
+mod code;
+mod job;
+
+use thiserror::Error;
+
+pub use code::ErrorCode;
+pub use job::JobError;
+
+/// Why the process cannot start, or not go on.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The HTTP port cannot be had.
+    #[error("STILE_CONSUMER_HOST, STILE_CONSUMER_PORT: cannot listen on {address}: {source}")]
+    Listen {
+        /// What was asked for.
+        address: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The bus's client cannot be set up; a bus that is away is waited for.
+    #[error("STILE_NATS_URL, STILE_NATS_NKEY_FILE: {0}")]
+    Bus(#[from] BusError),
+    /// The HTTP client cannot be set up.
+    #[error("STILE_LLAMA_URL: {0}")]
+    Llama(reqwest::Error),
+    /// Signals cannot be listened for.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+    /// One of the service's tasks ended though nobody asked it to.
+    #[error("a task of the service ended: {0}")]
+    Task(String),
+}
+
+/// What llama.cpp did instead of answering. The text is what the requester reads; it names no address.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// It refuses connections, or is loading its model.
+    #[error("The model is not there ({0}); ask again later.")]
+    NotThere(&'static str),
+    /// The conversation is longer than the model's context.
+    #[error("The conversation is too long for the model; leave out some of its messages.")]
+    ContextExceeded,
+    /// It answered with an error, or its stream broke off.
+    #[error("The model failed ({0}); ask again.")]
+    Failed(&'static str),
+}
+
+/// What NATS did not do.
+#[derive(Debug, Error)]
+pub enum BusError {
+    /// No answer in time: the bus, or the stream's leader, is away.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The connection is closed, or the client cannot be made.
+    #[error("{0}")]
+    Client(String),
+    /// The stream or the consumer is not there.
+    #[error("{0} is not there")]
+    Missing(&'static str),
+    /// The server said no.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The message is larger than the server takes.
+    #[error("too large for the bus")]
+    TooLarge,
+}
+
+/// A body that is not what its schema says. The text never quotes it.
+#[derive(Debug, Error)]
+pub enum InvalidMessage {
+    /// Not JSON, or not of this shape.
+    #[error("not the JSON that was expected (line {}, column {})", .0.line(), .0.column())]
+    Json(#[from] serde_json::Error),
+    /// The field holds a value that it may not.
+    #[error("{0} is not valid")]
+    Value(&'static str),
+}

@@ -1,0 +1,98 @@
+//! What a service says of itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Message, within};
+use crate::error::InvalidMessage;
+use crate::object;
+
+/// Which service a heartbeat is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Part {
+    Filter,
+    Consumer,
+}
+
+/// One lane of the queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LaneState {
+    /// Approved requests that no worker has taken up.
+    pub waiting: u64,
+    /// In how many seconds a new client's request would be begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_seconds: Option<f64>,
+}
+
+/// All lanes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueueState {
+    /// People wait for the answer.
+    #[serde(deserialize_with = "object::one")]
+    pub interactive: LaneState,
+    /// Nobody does.
+    #[serde(deserialize_with = "object::one")]
+    pub batch: LaneState,
+    /// Requests that a worker has taken up.
+    pub running: u64,
+}
+
+/// What a filter or a consumer says of itself every two seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Which service.
+    pub part: Part,
+    /// Unique to the process.
+    pub instance: String,
+    /// Its version.
+    pub version: String,
+    /// Whether it can serve.
+    pub ready: bool,
+    /// Why it is not ready, one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The model's short name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How long a request has lately taken, in seconds, a moving average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_seconds: Option<f64>,
+    /// Tokens of prompts that the model reads a second, a moving average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_per_second: Option<f64>,
+    /// Tokens of answers that it writes a second, a moving average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_per_second: Option<f64>,
+    /// Tokens of an answer, a moving average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_tokens: Option<f64>,
+    /// The filter's: the queue as it sees it.
+    #[serde(
+        default,
+        deserialize_with = "object::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub queue: Option<QueueState>,
+}
+
+impl Message for Heartbeat {
+    fn check(&self) -> Result<(), InvalidMessage> {
+        for (field, value) in [
+            ("service_seconds", self.service_seconds),
+            ("prompt_per_second", self.prompt_per_second),
+            ("predicted_per_second", self.predicted_per_second),
+            ("answer_tokens", self.answer_tokens),
+        ] {
+            within(field, value, 0.0..=f64::MAX)?;
+        }
+        let lanes = self
+            .queue
+            .iter()
+            .flat_map(|queue| [&queue.interactive, &queue.batch]);
+        for lane in lanes {
+            within("estimate_seconds", lane.estimate_seconds, 0.0..=f64::MAX)?;
+        }
+        Ok(())
+    }
+}
