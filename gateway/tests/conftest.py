@@ -9,9 +9,9 @@ import pytest
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply
 from stile_gateway import conversation
-from stile_gateway.conversation import Question
 from stile_gateway.errors import BusUnavailableError
 from stile_gateway.inbox import Delivery, Inbox, Signal
+from stile_gateway.question import Question
 
 ID = UUID("01920000-0000-7000-8000-000000000001")
 

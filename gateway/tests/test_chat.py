@@ -9,7 +9,6 @@ from harness.wait import until
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import Event
 from stile_gateway.chat import Chat
-from stile_gateway.conversation import Timing
 from stile_gateway.errors import (
     AcceptTimeoutError,
     AnswerTimeoutError,
@@ -23,6 +22,7 @@ from stile_gateway.errors import (
 )
 from stile_gateway.inbox import Delivery
 from stile_gateway.metrics import Metrics
+from stile_gateway.question import Timing
 
 pytestmark = pytest.mark.usefixtures("quick")
 

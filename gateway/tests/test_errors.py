@@ -12,7 +12,6 @@ from stile_gateway.errors import GatewayError, from_http
 RELAYED_ONLY = {
     ErrorCode.CANCELLED,
     ErrorCode.CONTEXT_LENGTH_EXCEEDED,
-    ErrorCode.CLIENT_QUEUE_FULL,
     ErrorCode.FILTER_ERROR,
     ErrorCode.FILTER_TIMEOUT,
     ErrorCode.DEADLINE_EXCEEDED,

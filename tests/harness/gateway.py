@@ -91,20 +91,21 @@ class Responder:
         await self.client.flush()
         return self
 
-    async def say(self, request: Msg, event: str, attempt: int, seq: int, **body: Any) -> None:
-        """Send one event of ``request``."""
+    async def say(self, request: Msg, event: str, attempt: int, seq: int | None, **body: Any) -> None:
+        """Send one event of ``request``; a ``position`` has no number."""
         chat_id = request.headers["Chat-Id"]
-        headers = {
-            "Chat-Id": chat_id,
-            "Chat-Event": event,
-            "Chat-Attempt": str(attempt),
-            "Chat-Seq": str(seq),
-        }
+        headers = {"Chat-Id": chat_id, "Chat-Event": event, "Chat-Attempt": str(attempt)}
+        if seq is not None:
+            headers["Chat-Seq"] = str(seq)
         await self.client.publish(request.reply, json.dumps(body).encode(), headers=headers)
 
-    async def accept(self, request: Msg) -> None:
-        """Say ``accepted``."""
-        await self.say(request, "accepted", 0, 0, id=request.headers["Chat-Id"])
+    async def accept(self, request: Msg, **place: Any) -> None:
+        """Say ``accepted``, with the request's place where one is given."""
+        await self.say(request, "accepted", 0, 0, id=request.headers["Chat-Id"], **place)
+
+    async def move(self, request: Msg, **place: Any) -> None:
+        """Say ``position``."""
+        await self.say(request, "position", 0, None, id=request.headers["Chat-Id"], **place)
 
     async def finish(self, request: Msg, response: str = "blue", seq: int = 0, **fields: Any) -> None:
         """Say ``done``."""

@@ -12,7 +12,7 @@ import structlog
 
 from stile_contracts.messages import CancelReceipt, Event
 from stile_gateway.cancel import cancel
-from stile_gateway.conversation import Bus, Conversation, Question, Timing
+from stile_gateway.conversation import Bus, Conversation
 from stile_gateway.errors import (
     GatewayError,
     InProgressError,
@@ -22,6 +22,7 @@ from stile_gateway.errors import (
 )
 from stile_gateway.hearing import Said
 from stile_gateway.metrics import Metrics
+from stile_gateway.question import Question, Timing
 
 log = structlog.get_logger(__name__)
 

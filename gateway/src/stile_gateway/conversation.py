@@ -3,15 +3,12 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from stile_contracts import headers
-from stile_contracts.messages import Event, Wanted
-from stile_contracts.subjects import Lane
+from stile_contracts.messages import Event
 from stile_gateway.errors import (
     AcceptTimeoutError,
     AnswerTimeoutError,
@@ -22,6 +19,7 @@ from stile_gateway.errors import (
 from stile_gateway.hearing import Hearing, Said
 from stile_gateway.inbox import Delivery, Inbox, Signal
 from stile_gateway.metrics import Metrics
+from stile_gateway.question import Question, Timing
 
 REPEAT_SECONDS = 2.0
 """Between two publishes of a request that nothing was heard of."""
@@ -57,44 +55,6 @@ class Bus(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds, counted from the request's arrival."""
-
-    accept: float
-    answer: float
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One request as it goes to the bus."""
-
-    id: UUID
-    client: str
-    """A token of a subject, made by ``subjects.http_client``."""
-    body: bytes
-    """The client's own bytes, validated."""
-    wanted: Wanted = Wanted.STATE
-    lane: Lane = Lane.INTERACTIVE
-    key: str | None = None
-    traceparent: str | None = None
-
-    def headers(self, deadline: float) -> dict[str, str]:
-        """Return the headers of the request; ``deadline`` in seconds since the epoch."""
-        values = {
-            headers.CHAT_ID: str(self.id),
-            headers.CHAT_CLIENT: self.client,
-            headers.CHAT_LANE: self.lane.value,
-            headers.CHAT_DEADLINE: str(int(deadline * 1000)),
-            headers.CHAT_EVENTS: self.wanted.value,
-        }
-        if self.key is not None:
-            values[headers.CHAT_KEY] = self.key
-        if self.traceparent is not None:
-            values[headers.TRACEPARENT] = self.traceparent
-        return values
-
-
 class Conversation:
     """Repeats a question until somebody listens, then hears it out (docs/protocol.md, "The gateway").
 
@@ -118,11 +78,12 @@ class Conversation:
         self._bus = bus
         self._inbox = inbox
         self._metrics = metrics
-        self._headers = question.headers(time.time() + timing.answer)
+        answer = timing.answer if question.timeout is None else min(question.timeout, timing.answer)
+        self._headers = question.headers(time.time() + answer)
         self._hearing = Hearing()
         self._began = now = time.monotonic()
-        self._accept_by = now + timing.accept
-        self._answer_by = now + timing.answer + LATE_SECONDS
+        self._answer_by = now + answer + LATE_SECONDS
+        self._accept_by = min(now + timing.accept, self._answer_by)
         self._next_publish = now
         self._published = 0
         self._unheard = 0  # publishes that met no responders

@@ -12,11 +12,13 @@
      │   ├ MethodNotAllowedError        method_not_allowed 405
      │   ├ KeyConflictError             key_conflict 422
      │   ├ UnsupportedParameterError    unsupported_parameter 400
-     │   └ ModelNotFoundError           model_not_found 404
+     │   ├ ModelNotFoundError           model_not_found 404
+     │   └ InvalidApiKeyError           invalid_api_key 401
      ├ UnavailableError           of the moment; surely not stored
      │   ├ BusUnavailableError          bus_unavailable 503
      │   ├ NoFilterError                no_filter 503
      │   ├ TooManyWaitingError          queue_full 503
+     │   ├ ClientLimitError             client_queue_full 429
      │   └ ShuttingDownError            shutting_down 503
      ├ UnknownOutcomeError        the request may be waiting, running, or done
      │   ├ InProgressError              in_progress 409
@@ -120,6 +122,12 @@ class ModelNotFoundError(RequestError):
     code = ErrorCode.MODEL_NOT_FOUND
 
 
+class InvalidApiKeyError(RequestError):
+    """No key, or one that is none of this installation's."""
+
+    code = ErrorCode.INVALID_API_KEY
+
+
 class UnavailableError(GatewayError):
     """Surely not stored; may be sent again."""
 
@@ -140,6 +148,12 @@ class TooManyWaitingError(UnavailableError):
     """The gateway holds as many requests as it may."""
 
     code = ErrorCode.QUEUE_FULL
+
+
+class ClientLimitError(UnavailableError):
+    """The client has asked as much as its key allows for the moment."""
+
+    code = ErrorCode.CLIENT_QUEUE_FULL
 
 
 class ShuttingDownError(UnavailableError):

@@ -47,6 +47,8 @@ class Hearing:
         """
         try:
             event = Event(delivery.headers[headers.CHAT_EVENT])
+            if event is Event.POSITION:
+                return self._position(delivery)
             attempt = int(delivery.headers[headers.CHAT_ATTEMPT])
             seq = int(delivery.headers[headers.CHAT_SEQ])
         except (KeyError, ValueError):
@@ -61,6 +63,10 @@ class Hearing:
                     self.gaps += 1
                 return Said(event, attempt, delivery.body, _reply(delivery.body))
         return Said(event, attempt, delivery.body, after_gap=self._missed)
+
+    def _position(self, delivery: Delivery) -> Said | None:
+        """Positions have no number: each replaces the one before. One that comes late is of no use."""
+        return None if self._attempt > 0 else Said(Event.POSITION, 0, delivery.body)
 
     def _is_next(self, attempt: int, seq: int) -> bool:
         if attempt > self._attempt:

@@ -16,18 +16,19 @@ from stile_gateway.access import REQUEST_ID, Access
 from stile_gateway.bus import NatsBus
 from stile_gateway.chat import Chat
 from stile_gateway.config import Settings
-from stile_gateway.conversation import Timing
 from stile_gateway.errors import GatewayError, from_http
 from stile_gateway.limits import BodyLimit, request_model
 from stile_gateway.metrics import Metrics
 from stile_gateway.note import note_of
 from stile_gateway.openapi import document
 from stile_gateway.presence import Presence
+from stile_gateway.question import Timing
 from stile_gateway.responses import ErrorResponse
 from stile_gateway.routes import chat as chat_routes
 from stile_gateway.routes import health as health_routes
 from stile_gateway.routes import openai as openai_routes
-from stile_gateway.routes.asking import IDEMPOTENCY_KEY, LANE
+from stile_gateway.routes import queue as queue_routes
+from stile_gateway.routes.asking import IDEMPOTENCY_KEY, LANE, TIMEOUT
 
 
 def main() -> None:
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.chat = chat
     app.include_router(chat_routes.router(chat, model))
     app.include_router(openai_routes.router(chat, model, presence))
+    app.include_router(queue_routes.router(presence))
     app.include_router(health_routes.router(bus, presence, metrics))
     app.openapi = document(app, model)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_exception_handler(GatewayError, _answer_error)
@@ -80,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Content-Type", IDEMPOTENCY_KEY, LANE, REQUEST_ID, "Authorization"],
+            allow_headers=["Content-Type", IDEMPOTENCY_KEY, LANE, TIMEOUT, REQUEST_ID, "Authorization"],
             expose_headers=[REQUEST_ID, "Retry-After", "retry-after-ms"],
         )
     app.add_middleware(Access, metrics=metrics, max_in_flight=settings.max_in_flight)

@@ -18,7 +18,7 @@ from stile_gateway.note import Dialect, Note
 from stile_gateway.openai.errors import openai_error
 
 RETRY_STATUSES = frozenset({429, 503})
-_NAMES = {Event.ACCEPTED: "queued"}
+_NAMES = {Event.ACCEPTED: "queued", Event.POSITION: "queued"}
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 KEEP_ALIVE = b": keep-alive\n\n"
 
@@ -34,8 +34,7 @@ class ErrorResponse(Response):
         if status in RETRY_STATUSES:
             seconds = error.retry_after or 1
             fields["Retry-After"] = str(max(1, math.ceil(seconds)))
-            if note.dialect is Dialect.OPENAI:
-                fields["retry-after-ms"] = str(math.ceil(seconds * 1000))
+            fields["retry-after-ms"] = str(max(1, math.ceil(seconds * 1000)))
         if note.dialect is Dialect.OPENAI and error.reply().error.final:
             fields["x-should-retry"] = "false"  # OpenAI's clients ask a 5xx again where nothing is said
         note.code = error.code

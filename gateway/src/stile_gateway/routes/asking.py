@@ -9,14 +9,17 @@ from stile_contracts import subjects
 from stile_contracts.ids import keyed_id, new_id
 from stile_contracts.messages import Wanted
 from stile_contracts.subjects import Lane
-from stile_gateway.conversation import Question
 from stile_gateway.errors import InvalidHeaderError, UnsupportedMediaTypeError
+from stile_gateway.question import Question
 
 PULSE_SECONDS = 10.0
 """Between two signs of life on a stream where nothing happens; proxies close silent ones after a minute."""
 IDEMPOTENCY_KEY = "Idempotency-Key"
 LANE = "Stile-Lane"
+TIMEOUT = "Stile-Timeout"
 KEY = re.compile(r"[!-~]{1,255}")
+DURATION = re.compile(r"0*[1-9][0-9]{0,8}(?:ms|s|m)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
@@ -42,7 +45,7 @@ def question_of(request: Request, body: bytes, wanted: Wanted) -> Question:
     """Make the question that ``body`` asks the bus.
 
     Raises:
-        InvalidHeaderError: the key is none, or the lane.
+        InvalidHeaderError: the key is none, or the lane, or the timeout.
     """
     client = client_of(request)
     key = request.headers.get(IDEMPOTENCY_KEY)
@@ -62,5 +65,17 @@ def question_of(request: Request, body: bytes, wanted: Wanted) -> Question:
         wanted=wanted,
         lane=Lane(lane),
         key=key,
+        timeout=_timeout_of(request),
         traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
     )
+
+
+def _timeout_of(request: Request) -> float | None:
+    """Read ``Stile-Timeout``: ``500ms``, ``30s``, ``2m``; in seconds."""
+    text = request.headers.get(TIMEOUT)
+    if text is None:
+        return None
+    if not DURATION.fullmatch(text):
+        raise InvalidHeaderError("A timeout is a whole number above 0 with ms, s or m: 30s.", param=TIMEOUT)
+    number = text.rstrip("ms")
+    return int(number) * _SECONDS[text[len(number) :]]

@@ -9,17 +9,19 @@ from stile_contracts.errors import ERRORS
 from stile_contracts.messages import CancelReceipt, ChatRequest, ErrorReply, Reply, Wanted
 from stile_contracts.subjects import Lane
 from stile_gateway.chat import Chat
-from stile_gateway.conversation import Question
 from stile_gateway.disconnect import ClientGoneError, unless_gone
 from stile_gateway.errors import InternalError
 from stile_gateway.limits import read_request
 from stile_gateway.note import Note, note_of
+from stile_gateway.question import Question
 from stile_gateway.responses import EventStream, NamedEvents, NoResponse
 from stile_gateway.routes.asking import (
+    DURATION,
     IDEMPOTENCY_KEY,
     KEY,
     LANE,
     PULSE_SECONDS,
+    TIMEOUT,
     check_media_type,
     client_of,
     question_of,
@@ -77,6 +79,13 @@ PARAMETERS = [
         "required": False,
         "description": "`batch` waits behind people: one of its requests is answered for three of theirs.",
         "schema": {"enum": list(Lane), "default": Lane.INTERACTIVE},
+    },
+    {
+        "name": TIMEOUT,
+        "in": "header",
+        "required": False,
+        "description": "How long an answer is of use: `500ms`, `30s`, `2m`; at most what is configured.",
+        "schema": {"type": "string", "pattern": f"^{DURATION.pattern}$"},
     },
     {
         "name": "X-Request-Id",

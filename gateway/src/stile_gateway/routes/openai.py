@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse
 from stile_contracts.errors import ERRORS
 from stile_contracts.messages import ChatRequest, Wanted
 from stile_gateway.chat import Chat
-from stile_gateway.conversation import Question
 from stile_gateway.disconnect import ClientGoneError, unless_gone
 from stile_gateway.errors import InternalError, ModelNotFoundError
 from stile_gateway.hearing import Said
@@ -20,6 +19,7 @@ from stile_gateway.openai.answer import Chunks, completion
 from stile_gateway.openai.errors import OpenAIError
 from stile_gateway.openai.request import Asked, read_completion
 from stile_gateway.presence import Presence
+from stile_gateway.question import Question
 from stile_gateway.responses import EventStream, NoResponse
 from stile_gateway.routes.asking import PULSE_SECONDS, check_media_type, question_of
 from stile_gateway.routes.chat import PARAMETERS
