@@ -21,7 +21,6 @@
      │   ├ ClientLimitError             client_queue_full 429
      │   └ ShuttingDownError            shutting_down 503
      ├ UnknownOutcomeError        the request may be waiting, running, or done
-     │   ├ InProgressError              in_progress 409
      │   ├ AcceptTimeoutError           accept_timeout 504
      │   ├ AnswerTimeoutError           answer_timeout 504
      │   └ InternalError                internal 500
@@ -166,12 +165,6 @@ class UnknownOutcomeError(GatewayError):
     """The request may be stored; under the same key it can be asked for again."""
 
 
-class InProgressError(UnknownOutcomeError):
-    """The request under this key is being answered to somebody else."""
-
-    code = ErrorCode.IN_PROGRESS
-
-
 class AcceptTimeoutError(UnknownOutcomeError):
     """Nothing was heard of the request in time."""
 
@@ -198,6 +191,11 @@ class RelayedError(GatewayError):
         self.code = said.error.code
         self.chat_id = said.error.id
         self._said = said
+
+    @property
+    def is_outcome(self) -> bool:
+        """Whether a request that was accepted has ended with it; a look-up may fail by itself."""
+        return self._said.error.final and self.code is not ErrorCode.NOT_FOUND
 
     def reply(self) -> ErrorReply:
         """Return what was said; the id is filled in where it was left out."""

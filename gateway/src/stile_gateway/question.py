@@ -31,6 +31,13 @@ class Question:
     timeout: float | None = None
     """Seconds after which an answer is of no use, where the client has said so."""
     traceparent: str | None = None
+    answer_later: bool = False
+    """Whether its client comes back for the answer."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it goes on where nobody listens: its client can come back for it."""
+        return self.answer_later or self.key is not None
 
     def headers(self, deadline: float) -> dict[str, str]:
         """Return the headers of the request; ``deadline`` in seconds since the epoch."""

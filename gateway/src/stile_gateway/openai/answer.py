@@ -61,7 +61,7 @@ def completion(reply: Reply, created: int, model: str | None) -> dict[str, Any]:
 class Chunks:
     """Writes one stream; what was sent is never taken back (OpenAI's clients know no reset).
 
-    After another attempt has begun, or after a gap, pieces are held back until what was sent is seen to be
+    After another attempt has begun, pieces are held back until what was sent is seen to be
     the beginning of what is told now; ``done`` tells all. Where it is not, the stream ends with an error.
 
     Args:
@@ -122,8 +122,6 @@ class Chunks:
         except ValidationError as error:
             raise InternalError("An event could not be read.") from error
         self._begin(said.attempt)
-        if said.after_gap:
-            return b""
         if self._again is None:
             return self._piece(token.text, token.tool_calls, token.logprobs)
         self._again += token.text
