@@ -215,6 +215,7 @@ async def test_a_reader_that_never_reads_costs_no_memory(bus, gateway):
         "POST /chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIdempotency-Key: k\r\n"
         f"Accept: text/event-stream\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
+    whole = {**KEY, "Content-Type": "application/json"}
     sleepers = []
     for _ in range(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port, limit=1024)
@@ -224,7 +225,7 @@ async def test_a_reader_that_never_reads_costs_no_memory(bus, gateway):
     before = memory_of(gateway)
     go.set()
     async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as client:
-        assert (await client.post("/chat", json=BODY, headers=KEY)).json()["response"] == "blue"
+        assert (await client.post("/chat", content=body, headers=whole)).json()["response"] == "blue"
     assert memory_of(gateway) - before < 40 * 1024 * 1024
     for reader, writer in sleepers:
         assert b'"response": "blue"' in await asyncio.wait_for(reader.read(), 60)

@@ -119,15 +119,24 @@ async def test_an_error_after_the_start_is_an_event(bus, http):
 @pytest.mark.parametrize(("second", "last"), [("blue", "[DONE]"), ("red", None)])
 async def test_a_second_attempt_goes_on_or_ends_the_stream(bus, http, second, last):
     """Where it writes the same it goes on; where it does not, that is an error, never a mixed text."""
+    read = asyncio.Event()
 
     async def again(responder, request):
         await responder.accept(request)
         await responder.say(request, "token", 1, 0, text="bl")
-        await responder.say(request, "token", 2, 0, text=second)
-        await responder.say(request, "done", 2, 1, response=second, id=request.headers["Chat-Id"])
+        await asyncio.wait_for(read.wait(), 20)
+        await responder.say(request, "started", 2, 0, id=request.headers["Chat-Id"])
+        await responder.say(request, "token", 2, 1, text=second)
+        await responder.say(request, "done", 2, 2, response=second, id=request.headers["Chat-Id"])
 
     await Responder(await bus.connect("filter"), again).start()
-    data = data_of((await http.post(PATH, json=STREAM)).text)
+    text = ""
+    async with http.stream("POST", PATH, json=STREAM) as answer:
+        async for piece in answer.aiter_text():
+            text += piece
+            if '"bl"' in text:
+                read.set()
+    data = data_of(text)
     if last:
         assert (text_of(data), data[-1]) == ("blue", last)
     else:

@@ -1,5 +1,6 @@
 """The queue as HTTP clients see it: places, the lanes' depths, deadlines of their own."""
 
+import asyncio
 import json
 import time
 
@@ -26,43 +27,59 @@ async def gateway(bus, tmp_path):
     await gateway.stop()
 
 
-async def wait_and_answer(responder, request):
-    """Wait at three places, one of them told too late, then answer."""
-    await responder.accept(request, position=2, estimate_seconds=19.2)
-    await responder.move(request, position=1, estimate_seconds=7)
-    await responder.move(request)
-    await responder.say(request, "started", 1, 0, id=request.headers["Chat-Id"])
-    await responder.move(request, position=0)
-    await responder.say(request, "token", 1, 1, text="blue")
-    await responder.finish(request, seq=2)
+class Waiting:
+    """Has a request wait at three places, each until the client has read it, and be told a fourth too late."""
+
+    def __init__(self):
+        self.read = asyncio.Semaphore(0)
+
+    async def __call__(self, responder, request):
+        await responder.accept(request, position=2, estimate_seconds=19.2)
+        for place in ({"position": 1, "estimate_seconds": 7}, {}):
+            await asyncio.wait_for(self.read.acquire(), 20)
+            await responder.move(request, **place)
+        await asyncio.wait_for(self.read.acquire(), 20)
+        await responder.say(request, "started", 1, 0, id=request.headers["Chat-Id"])
+        await responder.move(request, position=0)
+        await responder.say(request, "token", 1, 1, text="blue")
+        await responder.finish(request, seq=2)
+
+    async def blocks(self, http, path, body, mark):
+        """Return a stream's blocks; one that begins with ``mark`` lets the next event come."""
+        text = ""
+        async with http.stream("POST", path, json=body) as answer:
+            async for line in answer.aiter_lines():
+                text += line + "\n"
+                if line.startswith(mark):
+                    self.read.release()
+        return text.strip().split("\n\n")
 
 
 async def test_a_place_is_told_whenever_it_changes(bus, http):
     """Named events for `/chat`, the first with the place too; one that comes after the start is not told."""
-    responder = await Responder(await bus.connect("filter"), wait_and_answer).start()
-    answer = await http.post("/chat", json=STREAM)
+    waiting = Waiting()
+    responder = await Responder(await bus.connect("filter"), waiting).start()
+    blocks = await waiting.blocks(http, "/chat", STREAM, "event: queued")
     chat_id = responder.requests[0].headers["Chat-Id"]
-    blocks = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks_of(answer)]
-    told = [(block["event"], json.loads(block["data"])) for block in blocks]
-    queued = [data for event, data in told if event == "queued"]
-    assert queued[0] == {"id": chat_id, "position": 2, "estimate_seconds": 19.2}
-    assert queued[-1] == {"id": chat_id}
-    assert [event for event, _ in told][len(queued) :] == ["started", "token", "done"]
+    fields = [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
+    told = [(one["event"], json.loads(one["data"])) for one in fields]
+    assert [data for event, data in told if event == "queued"] == [
+        {"id": chat_id, "position": 2, "estimate_seconds": 19.2},
+        {"id": chat_id, "position": 1, "estimate_seconds": 7},
+        {"id": chat_id},
+    ]
+    assert [event for event, _ in told][3:] == ["started", "token", "done"]
     assert "stile_gateway_gaps_total 0.0" in (await http.get("/metrics")).text
 
 
 async def test_openais_clients_are_told_in_comments(bus, http):
     """What is known of the place, in words; a client that reads data alone sees nothing of it."""
-    await Responder(await bus.connect("filter"), wait_and_answer).start()
-    answer = await http.post("/v1/chat/completions", json=COMPLETION)
-    comments = [block for block in blocks_of(answer) if block.startswith(":")]
-    assert comments[0] == ": position 2, about 20 s"
-    assert comments[-1] == ": queued"
-    assert blocks_of(answer)[-1] == "data: [DONE]"
-
-
-def blocks_of(answer):
-    return answer.text.strip().split("\n\n")
+    waiting = Waiting()
+    await Responder(await bus.connect("filter"), waiting).start()
+    blocks = await waiting.blocks(http, "/v1/chat/completions", COMPLETION, ": ")
+    comments = [block for block in blocks if block.startswith(":")]
+    assert comments == [": position 2, about 20 s", ": position 1, about 7 s", ": queued"]
+    assert blocks[-1] == "data: [DONE]"
 
 
 async def test_the_queue_is_as_a_living_filter_told_it(bus, http):

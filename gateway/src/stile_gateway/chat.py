@@ -176,6 +176,7 @@ class Chat:
             raise _about(question, TooManyWaitingError("Too many requests are waiting here.", retry_after=1))
         held = self._held[question.id] = _Held(question)
         self._clients[question.client] += 1
+        self._metrics.held.inc()
         held.task = asyncio.create_task(self._answer(held))
         return held
 
@@ -213,6 +214,7 @@ class Chat:
         finally:
             del self._held[question.id]
             self._clients -= Counter((question.client,))
+            self._metrics.held.dec()
             if transcript.dropped:
                 self._metrics.dropped.inc(transcript.dropped)
 
