@@ -28,7 +28,7 @@ async def gateway(bus, tmp_path):
 
 
 class Waiting:
-    """Has a request wait at three places, each until the client has read it, and be told a fourth too late."""
+    """Has a request wait at three places, each until the client has read it; a fourth is too late."""
 
     def __init__(self):
         self.read = asyncio.Semaphore(0)

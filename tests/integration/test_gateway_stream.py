@@ -118,7 +118,7 @@ async def test_a_reader_that_goes_away_leaves_nothing(bus, gateway, http):
 
 
 async def test_a_slow_reader_gets_large_pieces_and_the_end(bus, gateway):
-    """What it does not read is kept once, and not without bound; `done` carries the whole text all the same."""
+    """What it does not read is kept once, and not without bound; `done` carries the whole text."""
     size, count = 20_000, 2000  # 40 MB: more than sockets hold, and more than is kept
     said = asyncio.Event()
 

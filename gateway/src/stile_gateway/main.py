@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
 
 from stile_gateway import config, logs, server
 from stile_gateway.access import REQUEST_ID, Access
@@ -107,4 +108,18 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 -- it is registered for these alone
-    return ErrorResponse(from_http(error.status_code), note_of(request.scope), error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405 and (allowed := _allowed(request)):
+        headers["Allow"] = ", ".join(allowed)
+    return ErrorResponse(from_http(error.status_code), note_of(request.scope), headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of an address; the framework knows those of one route alone."""
+    routes = request.app.router.routes
+    scopes = {method: {**request.scope, "method": method} for method in ("DELETE", "GET", "HEAD", "POST")}
+    return [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]
