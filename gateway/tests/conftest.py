@@ -8,10 +8,10 @@ import pytest
 
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply
-from stile_gateway import conversation
-from stile_gateway.conversation import Question
+from stile_gateway import conversation, recall
 from stile_gateway.errors import BusUnavailableError
-from stile_gateway.inbox import Delivery, Inbox, Signal
+from stile_gateway.inbox import Delivery, Found, Inbox, Signal
+from stile_gateway.question import Question
 
 ID = UUID("01920000-0000-7000-8000-000000000001")
 
@@ -23,15 +23,27 @@ class FakeBus:
         self.on_publish = on_publish
         self.connected = True
         self.published = []
+        self.on_look_up = lambda _inbox, _number: None
+        self.looked_up = []
+        self.cancelled = []
         self.inboxes = {}
 
     @contextlib.contextmanager
-    def inbox(self, name):
+    def inbox(self, name, about=None):  # noqa: ARG002 -- the port's
         inbox = self.inboxes[name] = Inbox(f"_INBOX_gateway.test.{name}", size=8)
         try:
             yield inbox
         finally:
             del self.inboxes[name]
+
+    async def look_up(self, client, chat_id, inbox):
+        if not self.connected:
+            raise BusUnavailableError("The bus is not connected.")
+        self.looked_up.append((client, chat_id))
+        self.on_look_up(inbox, len(self.looked_up))
+
+    async def cancel(self, client, chat_id, inbox=None):  # noqa: ARG002 -- the port's
+        self.cancelled.append((client, chat_id))
 
     async def publish(self, inbox, body, headers):
         if not self.connected:
@@ -45,6 +57,7 @@ class Words:
 
     nobody = Signal.NO_RESPONDERS
     back = Signal.RECONNECTED
+    settled = Signal.SETTLED
 
     def event(self, name, attempt, seq, **fields):
         headers = {"Chat-Event": name, "Chat-Attempt": str(attempt), "Chat-Seq": str(seq)}
@@ -61,6 +74,13 @@ class Words:
 
     def done(self, text="blue", seq=1, attempt=1):
         return self.event("done", attempt, seq, response=text, id=str(ID))
+
+    def place(self, **place):
+        return Delivery({"Chat-Event": "position"}, json.dumps({"id": str(ID), **place}).encode())
+
+    def found(self, delivery):
+        """Make a delivery the answer to a look-up."""
+        return Found(delivery.headers, delivery.body)
 
     def error(self, code=ErrorCode.QUEUE_FULL, attempt=0, **fields):
         body = ErrorReply.of(code, "So it is.", **fields).model_dump_json(exclude_none=True).encode()
@@ -88,3 +108,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(conversation, "REPEAT_SECONDS", 0.05)
     monkeypatch.setattr(conversation, "NO_RESPONDERS_SECONDS", 0.02)
     monkeypatch.setattr(conversation, "LATE_SECONDS", 0.02)
+    monkeypatch.setattr(conversation, "SETTLED_SECONDS", 0.03)
+    monkeypatch.setattr(conversation, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(recall, "REPEAT_SECONDS", 0.05)
+    monkeypatch.setattr(recall, "NO_RESPONDERS_SECONDS", 0.02)

@@ -1,7 +1,9 @@
 """The use case before a bus in memory: repeats, timeouts, attempts, gaps, keys, leaving."""
 
 import asyncio
+import json
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
@@ -9,12 +11,10 @@ from harness.wait import until
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import Event
 from stile_gateway.chat import Chat
-from stile_gateway.conversation import Timing
 from stile_gateway.errors import (
     AcceptTimeoutError,
     AnswerTimeoutError,
     BusUnavailableError,
-    InProgressError,
     InternalError,
     KeyConflictError,
     NoFilterError,
@@ -23,6 +23,7 @@ from stile_gateway.errors import (
 )
 from stile_gateway.inbox import Delivery
 from stile_gateway.metrics import Metrics
+from stile_gateway.question import Timing
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -169,7 +170,7 @@ async def test_answer_timeout_after_accepted(chat, fake_bus, question, words):
 
 
 async def test_a_higher_attempt_resets_the_lower(chat, fake_bus, question, words, metrics):
-    """After a redelivery `started` comes again, the stale worker's tokens are dropped, and no gap is seen."""
+    """After a redelivery the first attempt's text is void, late pieces of it too, and no gap is seen."""
     fake_bus.on_publish = says(
         words.accepted(),
         words.started(1),
@@ -180,14 +181,7 @@ async def test_a_higher_attempt_resets_the_lower(chat, fake_bus, question, words
         words.done("blue", seq=2, attempt=2),
     )
     said = [(s.event, s.attempt) async for s in chat.events(question, pulse=5)]
-    assert said == [
-        (Event.ACCEPTED, 0),
-        (Event.STARTED, 1),
-        (Event.TOKEN, 1),
-        (Event.STARTED, 2),
-        (Event.TOKEN, 2),
-        (Event.DONE, 2),
-    ]
+    assert said == [(Event.ACCEPTED, 0), (Event.STARTED, 2), (Event.TOKEN, 2), (Event.DONE, 2)]
     assert counted(metrics.gaps) == 0
 
 
@@ -273,22 +267,22 @@ async def test_under_one_key_two_wait_for_one_answer(chat, fake_bus, question, w
     assert fake_bus.published[0][1]["Chat-Key"] == "k"
 
 
-async def test_one_of_two_that_leaves_takes_nothing_from_the_other(chat, fake_bus, question, words):
-    """The wait ends with the last who waits, and then everything is forgotten."""
+async def test_one_that_leaves_takes_nothing_from_the_other(chat, fake_bus, question, words):
+    """Under a key the request goes on for whoever stays, or comes back; nothing is cancelled."""
     keyed = replace(question, key="k")
     first = asyncio.create_task(chat.ask(keyed))
     second = asyncio.create_task(chat.ask(keyed))
     await until(lambda: fake_bus.published)
-    first.cancel()
-    await asyncio.wait([first])
-    next(iter(fake_bus.inboxes.values())).put(words.done())
-    assert (await second).reply.response == "blue"
-
+    for leaving in (first, second):
+        leaving.cancel()
+        await asyncio.wait([leaving])
     third = asyncio.create_task(chat.ask(keyed))
-    await until(lambda: len(fake_bus.published) == 2)
-    third.cancel()
-    await asyncio.wait([third])
-    await until(lambda: not fake_bus.inboxes)
+    await asyncio.sleep(0)
+    next(iter(fake_bus.inboxes.values())).put(words.done())
+    assert (await third).reply.response == "blue"
+    assert len(fake_bus.published) == 1
+    assert fake_bus.cancelled == []
+    assert chat.held(question.client) == 0
 
 
 async def test_a_key_with_another_body_conflicts(chat, fake_bus, question):
@@ -301,13 +295,62 @@ async def test_a_key_with_another_body_conflicts(chat, fake_bus, question):
     first.cancel()
 
 
-async def test_a_stream_under_a_key_in_use_is_in_progress(chat, fake_bus, question):
-    """Two cannot read one stream."""
-    first = asyncio.create_task(chat.ask(replace(question, key="k")))
+async def test_a_stream_joins_a_request_under_its_key(chat, fake_bus, question, words):
+    """It gets what was heard so far, and then what follows; the text once, in whatever pieces."""
+    keyed = replace(question, key="k")
+    fake_bus.on_publish = says(words.accepted(), words.started(), words.token("bl", 1), words.token("u", 2))
+    first = asyncio.create_task(chat.ask(keyed))
     await until(lambda: fake_bus.published)
-    with pytest.raises(InProgressError):
-        await anext(chat.events(replace(question, key="k"), pulse=5))
-    first.cancel()
+    inbox = next(iter(fake_bus.inboxes.values()))
+    await asyncio.sleep(0.02)
+    heard = []
+    async for said in chat.events(keyed, pulse=5):
+        heard.append((said.event, json.loads(said.body).get("text")))
+        if said.event is Event.TOKEN and len(heard) == 3:
+            inbox.put(words.token("e", 3))
+            inbox.put(words.done(seq=4))
+    assert heard == [
+        (Event.ACCEPTED, None),
+        (Event.STARTED, None),
+        (Event.TOKEN, "blu"),
+        (Event.TOKEN, "e"),
+        (Event.DONE, None),
+    ]
+    assert (await first).reply.response == "blue"
+    assert len(fake_bus.published) == 1
+
+
+async def test_what_was_answered_elsewhere_is_looked_up(chat, fake_bus, question, words):
+    """Events may go to a gateway that is no more: the end is looked up when it is told, and now and then."""
+    fake_bus.on_publish = says(words.accepted())
+    fake_bus.on_look_up = lambda inbox, number: inbox.put(
+        words.found(words.place(position=1) if number < 3 else words.done())
+    )
+    keyed = replace(question, key="k")
+    heard = [said.event async for said in chat.events(keyed, pulse=5)]
+    assert heard == [Event.ACCEPTED, Event.POSITION, Event.POSITION, Event.DONE]
+    assert set(fake_bus.looked_up) == {(question.client, question.id)}
+
+
+async def test_an_end_that_is_told_is_looked_up_where_it_was_not_heard(chat, fake_bus, question, words):
+    """Soon, and without a key too; a look-up that fails by itself is none of the request's errors."""
+
+    def on_look_up(inbox, number):
+        failed = words.error(ErrorCode.BUS_UNAVAILABLE) if number == 1 else words.error(ErrorCode.NOT_FOUND)
+        inbox.put(words.found(failed if number < 3 else words.done()))
+
+    fake_bus.on_publish = says(words.accepted(), words.settled)
+    fake_bus.on_look_up = on_look_up
+    assert (await chat.ask(question)).reply.response == "blue"
+    assert len(fake_bus.looked_up) == 3
+
+
+async def test_nothing_is_looked_up_of_what_is_heard(chat, fake_bus, question, words):
+    """An end that is told a moment before the last event costs nothing."""
+    fake_bus.on_publish = says(words.accepted(), words.settled, words.done())
+    await chat.ask(question)
+    await asyncio.sleep(0.05)
+    assert fake_bus.looked_up == []
 
 
 async def test_who_goes_away_leaves_nothing_behind(chat, fake_bus, question):
@@ -317,6 +360,7 @@ async def test_who_goes_away_leaves_nothing_behind(chat, fake_bus, question):
     asking.cancel()
     await asyncio.wait([asking])
     assert fake_bus.inboxes == {}
+    assert fake_bus.cancelled == [(question.client, question.id)]
 
 
 async def test_leaving_takes_nothing_new_and_gives_the_held_their_time(chat, fake_bus, question, words):
@@ -327,7 +371,7 @@ async def test_leaving_takes_nothing_new_and_gives_the_held_their_time(chat, fak
     await asyncio.sleep(0.02)
     chat.leave(within=0.1)
     with pytest.raises(ShuttingDownError):
-        await chat.ask(question)
+        await chat.ask(replace(question, id=uuid4()))
     assert not held.done()
     with pytest.raises(AnswerTimeoutError):
         async with asyncio.timeout(0.3):  # sooner than its deadline of 0.6

@@ -10,9 +10,9 @@ from stile_gateway.bus import translate
 from stile_gateway.errors import GatewayError, from_http
 
 RELAYED_ONLY = {
+    ErrorCode.IN_PROGRESS,
     ErrorCode.CANCELLED,
     ErrorCode.CONTEXT_LENGTH_EXCEEDED,
-    ErrorCode.CLIENT_QUEUE_FULL,
     ErrorCode.FILTER_ERROR,
     ErrorCode.FILTER_TIMEOUT,
     ErrorCode.DEADLINE_EXCEEDED,
@@ -38,12 +38,13 @@ def test_every_code_is_a_class_or_relayed():
 
 
 def test_the_branches_mean_what_the_contract_says():
-    """What is a request's fault is final; what is unavailable is 503 and is not."""
+    """What is a request's fault is final; what is unavailable may be sent again, and says when."""
     for kind in descendants(errors.RequestError):
         assert ERRORS[kind.code].final
         assert 400 <= ERRORS[kind.code].status < 500
     for kind in descendants(errors.UnavailableError):
-        assert ERRORS[kind.code] == (503, False)
+        assert not ERRORS[kind.code].final
+        assert ERRORS[kind.code].status in {429, 503}
     for kind in descendants(errors.UnknownOutcomeError):
         assert not ERRORS[kind.code].final
         assert ERRORS[kind.code].status != 503

@@ -25,8 +25,8 @@ def started(attempt=1):
     return Said(Event.STARTED, attempt, json.dumps({"id": str(ID), "model": "smol"}).encode())
 
 
-def token(text="", attempt=1, *, after_gap=False, **fields):
-    return Said(Event.TOKEN, attempt, json.dumps({"text": text, **fields}).encode(), after_gap=after_gap)
+def token(text="", attempt=1, **fields):
+    return Said(Event.TOKEN, attempt, json.dumps({"text": text, **fields}).encode())
 
 
 def done(answer, attempt=1):
@@ -162,7 +162,6 @@ def test_logprobs_are_told_once():
     chunks = stream(
         started(),
         token("blue", logprobs={"content": logprobs[:1]}),
-        token(" sky", after_gap=True, logprobs={"content": logprobs[1:]}),
         done(answer),
     )
     told = [chunk["choices"][0]["logprobs"] for chunk in chunks[:-1]]
@@ -171,8 +170,8 @@ def test_logprobs_are_told_once():
 
 
 def test_what_a_gap_took_comes_from_the_end():
-    """After a gap nothing is sent until the whole text is known."""
-    chunks = stream(started(), token("blue"), token("y", after_gap=True), done(reply("blue sky")))
+    """What was not told in pieces is told when the whole text is known."""
+    chunks = stream(started(), token("blue"), done(reply("blue sky")))
     assert text_of(chunks) == "blue sky"
     assert [chunk["choices"][0]["delta"] for chunk in chunks[1:3]] == [
         {"content": "blue"},

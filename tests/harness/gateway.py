@@ -74,6 +74,8 @@ Answerer = Callable[["Responder", Msg], Awaitable[None]]
 class Responder:
     """Takes requests as the filter does and says what a test has it say.
 
+    Who looks a request up is told what was said of it last.
+
     Args:
         client: connected as ``filter``.
         answer: called with this responder and each request.
@@ -82,29 +84,38 @@ class Responder:
     def __init__(self, client: Client, answer: Answerer) -> None:
         self.client = client
         self.requests: list[Msg] = []
+        self.lookups: list[Msg] = []
+        self.cancels: list[Msg] = []
+        self._last: dict[tuple[str, str], tuple[str, bytes]] = {}
         self._answer = answer
 
     async def start(self) -> Self:
         """Begin to listen."""
         await self.client.subscribe("chat.request.*", queue="filter", cb=self._hear)
         await self.client.subscribe("chat.cancel.*.*", queue="filter", cb=self._cancel)
+        await self.client.subscribe("chat.outcome.*.*", queue="filter", cb=self._look_up)
         await self.client.flush()
         return self
 
-    async def say(self, request: Msg, event: str, attempt: int, seq: int, **body: Any) -> None:
-        """Send one event of ``request``."""
+    async def say(self, request: Msg, event: str, attempt: int, seq: int | None, **body: Any) -> None:
+        """Send one event of ``request``; a ``position`` has no number."""
         chat_id = request.headers["Chat-Id"]
-        headers = {
-            "Chat-Id": chat_id,
-            "Chat-Event": event,
-            "Chat-Attempt": str(attempt),
-            "Chat-Seq": str(seq),
-        }
-        await self.client.publish(request.reply, json.dumps(body).encode(), headers=headers)
+        headers = {"Chat-Id": chat_id, "Chat-Event": event, "Chat-Attempt": str(attempt)}
+        if seq is not None:
+            headers["Chat-Seq"] = str(seq)
+        data = json.dumps(body).encode()
+        if event != "token":
+            known = "position" if event == "accepted" else event
+            self._last[request.headers["Chat-Client"], chat_id] = known, data
+        await self.client.publish(request.reply, data, headers=headers)
 
-    async def accept(self, request: Msg) -> None:
-        """Say ``accepted``."""
-        await self.say(request, "accepted", 0, 0, id=request.headers["Chat-Id"])
+    async def accept(self, request: Msg, **place: Any) -> None:
+        """Say ``accepted``, with the request's place where one is given."""
+        await self.say(request, "accepted", 0, 0, id=request.headers["Chat-Id"], **place)
+
+    async def move(self, request: Msg, **place: Any) -> None:
+        """Say ``position``."""
+        await self.say(request, "position", 0, None, id=request.headers["Chat-Id"], **place)
 
     async def finish(self, request: Msg, response: str = "blue", seq: int = 0, **fields: Any) -> None:
         """Say ``done``."""
@@ -129,13 +140,29 @@ class Responder:
 
     async def _cancel(self, request: Msg) -> None:
         """Nothing is known of any request."""
+        self.cancels.append(request)
         if request.reply:
             receipt = {"id": request.subject.split(".")[-1], "hit": "unknown"}
             await self.client.publish(request.reply, json.dumps(receipt).encode())
 
+    async def _look_up(self, request: Msg) -> None:
+        self.lookups.append(request)
+        error = {"code": "not_found", "message": "Unknown.", "type": "stile_error", "final": True}
+        unknown = "error", json.dumps({"error": error}).encode()
+        asked = request.headers["Chat-Client"], request.subject.split(".")[-1]
+        event, data = self._last.get(asked, unknown)
+        await self.client.publish(request.reply, data, headers={"Chat-Event": event})
+
     async def _hear(self, request: Msg) -> None:
         self.requests.append(request)
         await self._answer(self, request)
+
+
+async def tell_finished(consumer: Client, request: Msg) -> None:
+    """Say that ``request`` is settled, as the consumer does."""
+    client, chat_id = request.headers["Chat-Client"], request.headers["Chat-Id"]
+    await consumer.publish(f"chat.event.finished.interactive.{client}.{chat_id}", b"")
+    await consumer.flush()
 
 
 async def beat(client: Client, part: str, *, ready: bool = True, **fields: Any) -> None:

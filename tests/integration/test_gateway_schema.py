@@ -19,7 +19,9 @@ async def gateway(bus, tmp_path):
 
     async def live():
         while True:
-            await beat(responder.client, "filter")
+            lane = {"waiting": 0}
+            queue = {"interactive": lane, "batch": lane, "running": 0}
+            await beat(responder.client, "filter", queue=queue)
             await beat(consumer, "consumer", model="smollm2")
             await asyncio.sleep(2)  # between two heartbeats, as the services do
 

@@ -43,13 +43,15 @@ async def test_events_come_by_name_and_done_is_whole(bus, http, body, headers):
     assert answer.headers["cache-control"] == "no-cache"
     assert responder.requests[0].headers["Chat-Events"] == "token"
     chat_id = responder.requests[0].headers["Chat-Id"]
-    assert events_of(answer.text) == [
+    events = events_of(answer.text)
+    pieces = [data["text"] for name, data in events if name == "token"]
+    assert "".join(pieces) == "blue"
+    assert [event for event in events if event[0] != "token"] == [
         ("queued", {"id": chat_id}),
         ("started", {"id": chat_id, "model": "stand-in"}),
-        ("token", {"text": "bl"}),
-        ("token", {"text": "ue"}),
         ("done", {"response": "blue", "id": chat_id}),
     ]
+    assert [name for name, _ in events].index("token") == 2
 
 
 async def test_each_event_comes_when_it_is_said(bus, http):
@@ -60,7 +62,7 @@ async def test_each_event_comes_when_it_is_said(bus, http):
         await responder.accept(request)
         await responder.say(request, "token", 1, 0, text="bl")
         await asyncio.wait_for(read.wait(), 10)
-        await responder.finish(request, seq=1)
+        await responder.finish(request, "bl", seq=1)
 
     await Responder(await bus.connect("filter"), answer).start()
     text = ""
@@ -115,9 +117,9 @@ async def test_a_reader_that_goes_away_leaves_nothing(bus, gateway, http):
     await until(unclaimed)
 
 
-async def test_a_slow_reader_loses_tokens_and_never_the_end(bus, gateway):
-    """What it does not read is not kept without bound; `done` carries the whole text all the same."""
-    size, count = 20_000, 2000  # 40 MB: more than sockets and queues hold
+async def test_a_slow_reader_gets_large_pieces_and_the_end(bus, gateway):
+    """What it does not read is kept once, and not without bound; `done` carries the whole text."""
+    size, count = 20_000, 2000  # 40 MB: more than sockets hold, and more than is kept
     said = asyncio.Event()
 
     async def flood(responder, request):
@@ -140,11 +142,11 @@ async def test_a_slow_reader_loses_tokens_and_never_the_end(bus, gateway):
     await asyncio.wait_for(said.wait(), 60)
     text = await asyncio.wait_for(reader.read(), 60)
     writer.close()
-    assert text.count(b"event: token") < count
     assert b'event: done\ndata: {"response": "blue"' in text
+    assert size < text.count(b"x") <= 1024 * 1024
     async with httpx.AsyncClient() as client:
         metrics = (await client.get(f"{gateway.url}/metrics")).text
     dropped = next(
         line for line in metrics.splitlines() if line.startswith("stile_gateway_dropped_events_total")
     )
-    assert float(dropped.split()[1]) + text.count(b"event: token") == count
+    assert float(dropped.split()[1]) >= count - 1024 * 1024 / size

@@ -18,10 +18,15 @@ def chat(
     url: Annotated[str | None, typer.Option(help="The gateway; default: the one of STILE_PORT.")] = None,
 ) -> None:
     """Ask one question and print the answer."""
-    base = url or config.load().url
+    settings = config.load()
+    base = url or settings.url
+    key = settings.api_key
+    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
     try:
         with Terminal(stderr=True).waiting("Waiting for the answer …"):
-            response = httpx.post(f"{base}/chat", json={"prompt": prompt}, timeout=_TIMEOUT_SECONDS)
+            response = httpx.post(
+                f"{base}/chat", json={"prompt": prompt}, headers=headers, timeout=_TIMEOUT_SECONDS
+            )
         body = response.json()
     except httpx.TransportError as error:
         raise RequestError(f"nobody answers on {base}: `stile up` starts everything ({error})") from error

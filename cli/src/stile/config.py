@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stile.errors import SettingsError
@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     """Tokens that a conversation and its answer may take together."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """Of llama.cpp; the machine's physical cores where it is not set."""
+    api_keys: Path | None = None
+    """The file of the API keys that the gateway asks for; it asks for none where it is not set."""
+    api_key: SecretStr | None = None
+    """What `stile chat` asks with."""
 
     @property
     def url(self) -> str:
@@ -139,6 +143,11 @@ class Home:
         return self.folder / "logs"
 
     @property
+    def api_keys(self) -> Path:
+        """The API keys' digests, where ``STILE_API_KEYS`` names no other file."""
+        return self.folder / "api-keys.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the one `stile up` that may run here."""
         return self.folder / "lock"
@@ -176,6 +185,15 @@ def find_home(settings: Settings) -> Home:
     if settings.home is not None:
         return Home(settings.home.resolve())
     return Home(find_root(settings).folder / ".stile")
+
+
+def find_api_keys(settings: Settings) -> Path:
+    """Tell which file holds the API keys; makes nothing.
+
+    Raises:
+        SettingsError: neither it nor ``STILE_HOME`` is set, and no checkout is found to put it in.
+    """
+    return (settings.api_keys or find_home(settings).api_keys).absolute()
 
 
 def _is_root(folder: Path) -> bool:

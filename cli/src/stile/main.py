@@ -11,6 +11,7 @@ from stile import (
     credentials_command,
     doctor,
     down,
+    keys,
     models,
     provision_command,
     status,
@@ -30,6 +31,7 @@ app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.add_typer(models.commands, name="models")
 app.add_typer(clients.commands, name="clients")
+app.add_typer(keys.commands, name="keys")
 app.command()(provision_command.provision)
 app.command()(credentials_command.credentials)
 

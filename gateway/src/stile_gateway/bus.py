@@ -19,7 +19,7 @@ from stile_contracts.headers import CHAT_CLIENT
 from stile_contracts.ids import new_id
 from stile_gateway.config import Settings
 from stile_gateway.errors import BusUnavailableError, GatewayError, InternalError, TooLargeError
-from stile_gateway.inbox import Delivery, Inbox, Signal
+from stile_gateway.inbox import Delivery, Found, Inbox, Signal
 from stile_gateway.metrics import Metrics
 from stile_gateway.presence import Presence
 
@@ -32,6 +32,8 @@ QUIET_SECONDS = 10.0
 
 _SUBJECT = subjects.request(subjects.GATEWAY)
 _NO_RESPONDERS = "503"
+_FOUND = "-found"
+"""Ends the name of where the answers to an inbox's look-ups come."""
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +69,7 @@ class NatsBus:
         self._metrics = metrics
         self._prefix = f"{subjects.GATEWAY_INBOX}.{new_id().hex}"
         self._inboxes: dict[str, Inbox] = {}
+        self._about: dict[str, set[Inbox]] = {}
         self._client: Client | None = None
         self._last_fault: tuple[str, float] = ("", 0.0)
 
@@ -95,13 +98,22 @@ class NatsBus:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     @contextlib.contextmanager
-    def inbox(self, name: str) -> Iterator[Inbox]:
-        """Open the inbox ``name``, one token of a subject; left, it is forgotten."""
+    def inbox(self, name: str, about: UUID | None = None) -> Iterator[Inbox]:
+        """Open the inbox ``name``, one token of a subject; left, it is forgotten.
+
+        It is told when the request ``about`` is settled.
+        """
         inbox = self._inboxes[name] = Inbox(f"{self._prefix}.{name}")
+        if about is not None:
+            self._about.setdefault(str(about), set()).add(inbox)
         try:
             yield inbox
         finally:
             del self._inboxes[name]
+            if about is not None:
+                self._about[str(about)].discard(inbox)
+                if not self._about[str(about)]:
+                    del self._about[str(about)]
             if inbox.dropped:
                 self._metrics.dropped.inc(inbox.dropped)
 
@@ -125,6 +137,16 @@ class NatsBus:
         headers = {CHAT_CLIENT: client}
         subject = subjects.cancel(subjects.GATEWAY, chat_id)
         await self._send(subject, inbox.subject if inbox else "", b"", headers)
+
+    async def look_up(self, client: str, chat_id: UUID, inbox: Inbox) -> None:
+        """Ask what became of ``client``'s request ``chat_id``; ``inbox`` gets it as ``Found``.
+
+        Raises:
+            BusUnavailableError: there is no connection; nothing was sent, nor will be later.
+            InternalError: it could not be sent for another reason.
+        """
+        subject = subjects.outcome(subjects.GATEWAY, chat_id)
+        await self._send(subject, inbox.subject + _FOUND, b"", {CHAT_CLIENT: client})
 
     async def _send(self, subject: str, reply_to: str, body: bytes, headers: dict[str, str]) -> None:
         client = self._client
@@ -168,6 +190,8 @@ class NatsBus:
         await client.subscribe(f"{self._prefix}.*", cb=self._reply)
         for subject in (subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT):
             await client.subscribe(subject, cb=self._heartbeat)
+        for subject in (subjects.FINISHED, subjects.CANCELLED):
+            await client.subscribe(subject, cb=self._settled)
         await client.flush()
         self._client = client
         self._metrics.bus_connected.set(1)
@@ -176,7 +200,8 @@ class NatsBus:
             inbox.put(Signal.RECONNECTED)
 
     async def _reply(self, message: Msg) -> None:
-        inbox = self._inboxes.get(message.subject[len(self._prefix) + 1 :])
+        name = message.subject[len(self._prefix) + 1 :]
+        inbox = self._inboxes.get(name.removesuffix(_FOUND))
         if inbox is None:
             self._metrics.unclaimed.inc()
             return
@@ -184,7 +209,11 @@ class NatsBus:
         if not message.data and headers.get("Status") == _NO_RESPONDERS:
             inbox.put(Signal.NO_RESPONDERS)
         else:
-            inbox.put(Delivery(headers, message.data))
+            inbox.put((Found if name.endswith(_FOUND) else Delivery)(headers, message.data))
+
+    async def _settled(self, message: Msg) -> None:
+        for inbox in self._about.get(message.subject.rpartition(".")[2], ()):
+            inbox.put(Signal.SETTLED)
 
     async def _heartbeat(self, message: Msg) -> None:
         self._presence.hear(message.data)

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from stile_contracts import headers
 from stile_contracts.ids import new_id
 from stile_contracts.messages import CancelReceipt, ErrorReply
-from stile_gateway.conversation import NO_RESPONDERS_SECONDS, REPEAT_SECONDS, Bus
 from stile_gateway.errors import AcceptTimeoutError, InternalError, NoFilterError, RelayedError
 from stile_gateway.inbox import Delivery, Signal
+from stile_gateway.port import NO_RESPONDERS_SECONDS, REPEAT_SECONDS, Bus
 
 
 async def cancel(bus: Bus, client: str, chat_id: UUID, within: float) -> CancelReceipt:

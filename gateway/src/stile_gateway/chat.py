@@ -1,117 +1,160 @@
-"""The use case: ask, and wait for the answer. Knows no framework."""
+"""The use case: ask, and wait for the answer, alone or with others. Knows no framework."""
 
 import asyncio
-import math
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
 
-from stile_contracts.messages import CancelReceipt, Event
+from stile_contracts.messages import CancelReceipt
 from stile_gateway.cancel import cancel
-from stile_gateway.conversation import Bus, Conversation, Question, Timing
+from stile_gateway.conversation import Conversation
 from stile_gateway.errors import (
+    AnswerTimeoutError,
     GatewayError,
-    InProgressError,
     InternalError,
     KeyConflictError,
     ShuttingDownError,
+    TooManyWaitingError,
 )
 from stile_gateway.hearing import Said
 from stile_gateway.metrics import Metrics
+from stile_gateway.port import Bus
+from stile_gateway.question import Question, Timing
+from stile_gateway.recall import recall
+from stile_gateway.transcript import Transcript
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class _Shared:
-    """A keyed request that one HTTP request or several wait for."""
+class _Held:
+    """A request that is being answered, and how many listen."""
 
-    body: bytes
-    task: asyncio.Task[Said]
-    waiting: int = 0
+    question: Question
+    transcript: Transcript = field(default_factory=Transcript)
+    conversation: Conversation | None = None
+    task: asyncio.Task[None] | None = None
+    listeners: int = 0
 
 
 class Chat:
     """Asks the bus and waits.
 
+    A request that its client can come back for goes on where nobody listens; another one ends with its
+    last listener.
+
     Args:
         bus: where requests go and replies come from.
         timing: how long it waits.
         metrics: what is counted.
+        max_held: requests that may be answered at once.
     """
 
-    def __init__(self, bus: Bus, timing: Timing, metrics: Metrics) -> None:
+    def __init__(self, bus: Bus, timing: Timing, metrics: Metrics, max_held: int = 2000) -> None:
         self._bus = bus
         self._timing = timing
         self._metrics = metrics
-        self._open: dict[UUID, Conversation] = {}
-        self._shared: dict[UUID, _Shared] = {}
-        self._leaving = False
+        self._max_held = max_held
+        self._held: dict[UUID, _Held] = {}
+        self._clients: Counter[str] = Counter()
+        self._leave_by: float | None = None
 
     def leave(self, within: float) -> None:
         """Take no further request; those that are held have so many seconds to be answered."""
-        self._leaving = True
-        for conversation in self._open.values():
-            conversation.leave_by(time.monotonic() + within)
+        self._leave_by = time.monotonic() + within
+        for held in self._held.values():
+            if held.conversation is not None:
+                held.conversation.leave_by(self._leave_by)
+
+    async def close(self) -> None:
+        """Give up what is held; nothing is cancelled by it, as its clients may come back elsewhere."""
+        self._leave_by = time.monotonic()
+        tasks = [held.task for held in self._held.values() if held.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def held(self, client: str) -> int:
+        """Return how many requests of ``client`` are held."""
+        return self._clients[client]
+
+    def is_held(self, chat_id: UUID) -> bool:
+        """Tell whether the request is held: whoever asks it again joins it."""
+        return chat_id in self._held
 
     async def ask(self, question: Question) -> Said:
-        """Ask and wait for ``done``.
-
-        Under a key, a second asker on this gateway waits for the first one's answer.
+        """Ask, or join who has asked the same under its key, and wait for ``done``.
 
         Raises:
             GatewayError: there is no answer; its ``chat_id`` is the question's.
         """
-        if question.key is None:
-            return await self._ask(question)
-        shared = self._shared.get(question.id)
-        if shared is None:
-            task = asyncio.create_task(self._ask(question))
-            shared = self._shared[question.id] = _Shared(question.body, task)
-        elif shared.body != question.body:
-            raise _about(question, KeyConflictError("The key belongs to another request."))
-        shared.waiting += 1
-        try:
-            return await asyncio.shield(shared.task)
-        finally:
-            shared.waiting -= 1
-            if not shared.waiting:
-                del self._shared[question.id]
-                shared.task.cancel()
+        async with self._listening(self._hold(question)) as transcript:
+            return await transcript.outcome()
 
     async def events(self, question: Question, pulse: float) -> AsyncGenerator[Said | None, None]:
-        """Ask, and yield each event up to ``done``; None where nothing was heard for ``pulse`` seconds.
+        """Ask, or join, and yield each event up to ``done``; None where nothing was heard for ``pulse`` s.
 
         A ``started`` after another one resets what came between them.
 
         Raises:
             GatewayError: there is no answer; its ``chat_id`` is the question's.
         """
-        if self._leaving:
-            raise _about(question, ShuttingDownError("The gateway is stopping; ask again.", retry_after=1))
-        if question.id in self._open:
-            raise _about(question, InProgressError("The request under this key is being answered."))
-        finished = False
-        with self._bus.inbox(str(question.id)) as inbox:
-            conversation = Conversation(question, self._bus, inbox, self._timing, self._metrics)
-            self._open[question.id] = conversation
-            try:
-                async with aclosing(conversation.events(pulse)) as events:
+        async with (
+            self._listening(self._hold(question)) as transcript,
+            aclosing(transcript.follow(pulse)) as events,
+        ):
+            async for said in events:
+                yield said
+
+    async def begin(self, question: Question) -> Said:
+        """Ask, and return the first event: whoever has asked comes back for the rest.
+
+        Raises:
+            GatewayError: there is no answer; its ``chat_id`` is the question's.
+        """
+        async with aclosing(self.events(question, float("inf"))) as events:
+            async for said in events:
+                if said is not None:
+                    return said
+        raise _about(question, InternalError("The request ended without an answer."))
+
+    async def follow(self, client: str, chat_id: UUID, pulse: float) -> AsyncGenerator[Said | None, None]:
+        """Yield what becomes of a request of ``client``, held here or anywhere, as ``events`` does.
+
+        Raises:
+            GatewayError: the request's error, or there is no telling.
+        """
+        held = self._held.get(chat_id)
+        if held is not None and held.question.client == client:
+            async with self._listening(held) as transcript, aclosing(transcript.follow(pulse)) as events:
+                async for said in events:
+                    yield said
+            return
+        async with aclosing(recall(self._bus, client, chat_id, self._timing.accept, pulse)) as events:
+            async for said in events:
+                yield said
+
+    async def state(self, client: str, chat_id: UUID, wait: float) -> Said:
+        """Return the latest that is known of a request, after ``wait`` seconds, or its end before that.
+
+        Raises:
+            GatewayError: the request's error, or there is no telling.
+        """
+        last: Said | None = None
+        async with aclosing(self.follow(client, chat_id, float("inf"))) as events:
+            while last is None:
+                last = await anext(events)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
                     async for said in events:
-                        finished = said is not None and said.event is Event.DONE
-                        yield said
-            except (GeneratorExit, asyncio.CancelledError):
-                if not finished:
-                    await self._abandon(question)
-                raise
-            except GatewayError as error:
-                raise _about(question, error) from error.__cause__
-            finally:
-                del self._open[question.id]
+                        last = said or last
+        return last
 
     async def cancel(self, client: str, chat_id: UUID) -> CancelReceipt:
         """Cancel a request of ``client``, and return what that has hit.
@@ -121,25 +164,71 @@ class Chat:
         """
         return await cancel(self._bus, client, chat_id, self._timing.accept)
 
+    def _hold(self, question: Question) -> _Held:
+        held = self._held.get(question.id)
+        if held is not None:
+            if held.question.body != question.body:
+                raise _about(question, KeyConflictError("The key belongs to another request."))
+            return held
+        if self._leave_by is not None:
+            raise _about(question, ShuttingDownError("The gateway is stopping; ask again.", retry_after=1))
+        if len(self._held) >= self._max_held:
+            raise _about(question, TooManyWaitingError("Too many requests are waiting here.", retry_after=1))
+        held = self._held[question.id] = _Held(question)
+        self._clients[question.client] += 1
+        self._metrics.held.inc()
+        held.task = asyncio.create_task(self._answer(held))
+        return held
+
+    @asynccontextmanager
+    async def _listening(self, held: _Held) -> AsyncIterator[Transcript]:
+        held.listeners += 1
+        try:
+            yield held.transcript
+        finally:
+            held.listeners -= 1
+            unwanted = not held.listeners and not held.question.lasting
+            if unwanted and held.task is not None and not held.task.done():
+                held.task.cancel()
+                await asyncio.wait([held.task])
+
+    async def _answer(self, held: _Held) -> None:
+        """Hear a request out; whatever happens, those who listen are told."""
+        question, transcript = held.question, held.transcript
+        try:
+            with self._bus.inbox(str(question.id), question.id) as inbox:
+                held.conversation = Conversation(question, self._bus, inbox, self._timing, self._metrics)
+                if self._leave_by is not None:
+                    held.conversation.leave_by(self._leave_by)
+                async for said in held.conversation.events():
+                    transcript.hear(said)
+        except GatewayError as error:
+            transcript.fail(_about(question, error))
+        except asyncio.CancelledError:
+            transcript.fail(_about(question, AnswerTimeoutError("Nobody waits for it here any more.")))
+            await self._abandon(question)
+            raise
+        except Exception:
+            log.exception("request failed", chat_id=str(question.id))
+            transcript.fail(_about(question, InternalError("Something went wrong in the gateway.")))
+        finally:
+            del self._held[question.id]
+            self._clients -= Counter((question.client,))
+            self._metrics.held.dec()
+            if transcript.dropped:
+                self._metrics.dropped.inc(transcript.dropped)
+
     async def _abandon(self, question: Question) -> None:
-        """Nobody waits any more: free the model, where nobody can come back under a key.
+        """Nobody waits any more: free the model, where nobody can come back.
 
         A gateway that stops cancels nothing: its clients were there.
         """
-        if question.key is not None or self._leaving:
+        if question.lasting or self._leave_by is not None:
             return
         try:
             await self._bus.cancel(question.client, question.id)
         except GatewayError as error:
             log.warning("request not cancelled", chat_id=str(question.id), code=error.code)
-
-    async def _ask(self, question: Question) -> Said:
-        last = None
-        async for said in self.events(question, math.inf):
-            last = said
-        if last is None:
-            raise _about(question, InternalError("The request ended without an answer."))
-        return last
 
 
 def _about(question: Question, error: GatewayError) -> GatewayError:

@@ -1,5 +1,6 @@
 """The gateway's settings, read once from the environment; docs/configuration.md explains each."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -7,6 +8,8 @@ from urllib.parse import urlsplit
 import nkeys
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from stile_gateway import keyring
 
 PREFIX = "STILE_"
 
@@ -45,6 +48,7 @@ class Settings(BaseSettings):
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    api_keys: Path | None = None
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -78,6 +82,24 @@ class Settings(BaseSettings):
             raise ValueError(f"the file cannot be read: {error.strerror}") from error
         except (nkeys.NkeysError, ValueError) as error:
             raise ValueError("the file holds no nkey seed") from error
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _holds_keys(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                keyring.read(value)
+            except keyring.KeyFileError as error:
+                raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            if address != "*":
+                ipaddress.ip_network(address)  # its ValueError says what is wrong
         return value
 
     @model_validator(mode="after")

@@ -1,98 +1,36 @@
 """One request on the bus, from its first publish to the last event heard of it."""
 
+import contextlib
+import math
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Protocol
-from uuid import UUID
 
 import structlog
 
-from stile_contracts import headers
-from stile_contracts.messages import Event, Wanted
-from stile_contracts.subjects import Lane
+from stile_contracts.messages import Event
 from stile_gateway.errors import (
     AcceptTimeoutError,
     AnswerTimeoutError,
     BusUnavailableError,
     GatewayError,
     NoFilterError,
+    RelayedError,
 )
 from stile_gateway.hearing import Hearing, Said
-from stile_gateway.inbox import Delivery, Inbox, Signal
+from stile_gateway.inbox import Delivery, Found, Inbox, Signal
 from stile_gateway.metrics import Metrics
+from stile_gateway.port import NO_RESPONDERS_SECONDS, REPEAT_SECONDS, Bus
+from stile_gateway.question import Question, Timing
+from stile_gateway.recall import read
 
-REPEAT_SECONDS = 2.0
-"""Between two publishes of a request that nothing was heard of."""
-NO_RESPONDERS_SECONDS = 0.25
-"""The same where nobody listened: a filter that starts again is found soon."""
 LATE_SECONDS = 2.0
 """How long after the deadline its own error may still arrive."""
+SETTLED_SECONDS = 0.5
+"""How long after the end of a request its last event may still arrive; then it is looked up."""
+LOOK_SECONDS = 5.0
+"""Between two look-ups of a request that may be answered elsewhere, and of which nothing was heard."""
 
 log = structlog.get_logger(__name__)
-
-
-class Bus(Protocol):
-    """What a conversation needs of the bus."""
-
-    def inbox(self, name: str) -> AbstractContextManager[Inbox]:
-        """Open the place where the replies to ``name`` arrive; left, it is forgotten."""
-
-    async def publish(self, inbox: Inbox, body: bytes, headers: dict[str, str]) -> None:
-        """Publish a request whose replies go to ``inbox``.
-
-        Raises:
-            BusUnavailableError: it was surely not sent.
-            TooLargeError: the bus takes no message of this size.
-            InternalError: it could not be sent for another reason.
-        """
-
-    async def cancel(self, client: str, chat_id: UUID, inbox: Inbox | None = None) -> None:
-        """Publish that ``client`` wants its request ``chat_id`` no more; the receipt goes to ``inbox``.
-
-        Raises:
-            BusUnavailableError: it was surely not sent.
-            InternalError: it could not be sent for another reason.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds, counted from the request's arrival."""
-
-    accept: float
-    answer: float
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One request as it goes to the bus."""
-
-    id: UUID
-    client: str
-    """A token of a subject, made by ``subjects.http_client``."""
-    body: bytes
-    """The client's own bytes, validated."""
-    wanted: Wanted = Wanted.STATE
-    lane: Lane = Lane.INTERACTIVE
-    key: str | None = None
-    traceparent: str | None = None
-
-    def headers(self, deadline: float) -> dict[str, str]:
-        """Return the headers of the request; ``deadline`` in seconds since the epoch."""
-        values = {
-            headers.CHAT_ID: str(self.id),
-            headers.CHAT_CLIENT: self.client,
-            headers.CHAT_LANE: self.lane.value,
-            headers.CHAT_DEADLINE: str(int(deadline * 1000)),
-            headers.CHAT_EVENTS: self.wanted.value,
-        }
-        if self.key is not None:
-            values[headers.CHAT_KEY] = self.key
-        if self.traceparent is not None:
-            values[headers.TRACEPARENT] = self.traceparent
-        return values
 
 
 class Conversation:
@@ -118,16 +56,19 @@ class Conversation:
         self._bus = bus
         self._inbox = inbox
         self._metrics = metrics
-        self._headers = question.headers(time.time() + timing.answer)
+        answer = timing.answer if question.timeout is None else min(question.timeout, timing.answer)
+        self._headers = question.headers(time.time() + answer)
         self._hearing = Hearing()
         self._began = now = time.monotonic()
-        self._accept_by = now + timing.accept
-        self._answer_by = now + timing.answer + LATE_SECONDS
+        self._answer_by = now + answer + LATE_SECONDS
+        self._accept_by = min(now + timing.accept, self._answer_by)
         self._next_publish = now
         self._published = 0
         self._unheard = 0  # publishes that met no responders
         self._asking = True
         self._accepted = False
+        self._settled = False
+        self._look_at = math.inf
 
     def leave_by(self, moment: float) -> None:
         """Give up at ``moment`` of the monotonic clock, if not before."""
@@ -135,8 +76,8 @@ class Conversation:
         self._answer_by = min(self._answer_by, moment)
         self._inbox.put(Signal.LEAVING)
 
-    async def events(self, pulse: float) -> AsyncGenerator[Said | None, None]:
-        """Yield each event up to ``done``; None where nothing was heard for ``pulse`` seconds.
+    async def events(self) -> AsyncGenerator[Said, None]:
+        """Yield each event up to ``done``.
 
         Raises:
             GatewayError: there is no answer.
@@ -148,16 +89,21 @@ class Conversation:
                 raise self._gave_up()
             if self._asking and now >= self._next_publish:
                 await self._publish()
-            wake = min(limit, self._next_publish) if self._asking else limit
-            match await self._inbox.get(min(wake - now, pulse)):
-                case None if pulse <= wake - now:
-                    yield None
+            if now >= self._look_at:
+                await self._look()
+            wake = min(limit, self._look_at, self._next_publish if self._asking else math.inf)
+            said = None
+            match await self._inbox.get(wake - now):
                 case Signal() as signal:
                     self._signalled(signal)
-                case Delivery() as delivery if said := self._hear(delivery):
-                    yield said
-                    if said.event is Event.DONE:
-                        return
+                case Delivery() as delivery:
+                    said = self._hear(delivery)
+                case Found() as found:
+                    said = self._find(found)
+            if said is not None:
+                yield said
+                if said.event is Event.DONE:
+                    return
 
     def _gave_up(self) -> GatewayError:
         if self._accepted:
@@ -189,8 +135,32 @@ class Conversation:
                 # What was said meanwhile is lost; a repeat brings out what is stored of it.
                 self._asking = True
                 self._next_publish = time.monotonic()
+            case Signal.SETTLED:
+                self._settled = True
+                self._look_at = min(self._look_at, time.monotonic() + SETTLED_SECONDS)
             case Signal.LEAVING:
                 pass  # awake, it sees its new limits
+
+    async def _look(self) -> None:
+        """Look up what became of the request: its events may go to a gateway that is no more."""
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        with contextlib.suppress(BusUnavailableError):
+            await self._bus.look_up(self._question.client, self._question.id, self._inbox)
+
+    def _find(self, found: Found) -> Said | None:
+        """Return what a look-up brought, where it is news.
+
+        Raises:
+            RelayedError: it is the request's error.
+        """
+        try:
+            said = read(found)
+        except RelayedError as error:
+            if error.is_outcome:
+                raise
+            return None
+        is_place = said.event is Event.POSITION and not self._hearing.started
+        return said if is_place or said.event is Event.DONE else None
 
     def _hear(self, delivery: Delivery) -> Said | None:
         """Return what is to be handed on, if anything; a repeat's second ``accepted`` is not."""
@@ -204,6 +174,8 @@ class Conversation:
         if said is None:
             return None
         first, self._accepted, self._asking = not self._accepted, True, False
+        if self._question.lasting and not self._settled:
+            self._look_at = time.monotonic() + LOOK_SECONDS
         if first:
             self._metrics.accept_seconds.observe(time.monotonic() - self._began)
         if said.event is Event.DONE:

@@ -12,14 +12,15 @@
      │   ├ MethodNotAllowedError        method_not_allowed 405
      │   ├ KeyConflictError             key_conflict 422
      │   ├ UnsupportedParameterError    unsupported_parameter 400
-     │   └ ModelNotFoundError           model_not_found 404
+     │   ├ ModelNotFoundError           model_not_found 404
+     │   └ InvalidApiKeyError           invalid_api_key 401
      ├ UnavailableError           of the moment; surely not stored
      │   ├ BusUnavailableError          bus_unavailable 503
      │   ├ NoFilterError                no_filter 503
      │   ├ TooManyWaitingError          queue_full 503
+     │   ├ ClientLimitError             client_queue_full 429
      │   └ ShuttingDownError            shutting_down 503
      ├ UnknownOutcomeError        the request may be waiting, running, or done
-     │   ├ InProgressError              in_progress 409
      │   ├ AcceptTimeoutError           accept_timeout 504
      │   ├ AnswerTimeoutError           answer_timeout 504
      │   └ InternalError                internal 500
@@ -120,6 +121,12 @@ class ModelNotFoundError(RequestError):
     code = ErrorCode.MODEL_NOT_FOUND
 
 
+class InvalidApiKeyError(RequestError):
+    """No key, or one that is none of this installation's."""
+
+    code = ErrorCode.INVALID_API_KEY
+
+
 class UnavailableError(GatewayError):
     """Surely not stored; may be sent again."""
 
@@ -142,6 +149,12 @@ class TooManyWaitingError(UnavailableError):
     code = ErrorCode.QUEUE_FULL
 
 
+class ClientLimitError(UnavailableError):
+    """The client has asked as much as its key allows for the moment."""
+
+    code = ErrorCode.CLIENT_QUEUE_FULL
+
+
 class ShuttingDownError(UnavailableError):
     """The gateway takes nothing more."""
 
@@ -150,12 +163,6 @@ class ShuttingDownError(UnavailableError):
 
 class UnknownOutcomeError(GatewayError):
     """The request may be stored; under the same key it can be asked for again."""
-
-
-class InProgressError(UnknownOutcomeError):
-    """The request under this key is being answered to somebody else."""
-
-    code = ErrorCode.IN_PROGRESS
 
 
 class AcceptTimeoutError(UnknownOutcomeError):
@@ -184,6 +191,11 @@ class RelayedError(GatewayError):
         self.code = said.error.code
         self.chat_id = said.error.id
         self._said = said
+
+    @property
+    def is_outcome(self) -> bool:
+        """Whether a request that was accepted has ended with it; a look-up may fail by itself."""
+        return self._said.error.final and self.code is not ErrorCode.NOT_FOUND
 
     def reply(self) -> ErrorReply:
         """Return what was said; the id is filled in where it was left out."""

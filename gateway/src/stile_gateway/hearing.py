@@ -38,6 +38,11 @@ class Hearing:
         self._expected = 0
         self._missed = False
 
+    @property
+    def started(self) -> bool:
+        """Whether a worker was heard of."""
+        return self._attempt > 0
+
     def hear(self, delivery: Delivery) -> Said | None:
         """Return what ``delivery`` says, or None where it says nothing new.
 
@@ -47,6 +52,8 @@ class Hearing:
         """
         try:
             event = Event(delivery.headers[headers.CHAT_EVENT])
+            if event is Event.POSITION:
+                return self._position(delivery)
             attempt = int(delivery.headers[headers.CHAT_ATTEMPT])
             seq = int(delivery.headers[headers.CHAT_SEQ])
         except (KeyError, ValueError):
@@ -55,12 +62,16 @@ class Hearing:
             return None
         match event:
             case Event.ERROR:
-                raise _relayed(delivery.body)
+                raise relayed(delivery.body)
             case Event.DONE:
                 if attempt == self._attempt and seq != self._expected:
                     self.gaps += 1
-                return Said(event, attempt, delivery.body, _reply(delivery.body))
+                return Said(event, attempt, delivery.body, reply_of(delivery.body))
         return Said(event, attempt, delivery.body, after_gap=self._missed)
+
+    def _position(self, delivery: Delivery) -> Said | None:
+        """Positions have no number: each replaces the one before. One that comes late is of no use."""
+        return None if self.started else Said(Event.POSITION, 0, delivery.body)
 
     def _is_next(self, attempt: int, seq: int) -> bool:
         if attempt > self._attempt:
@@ -74,14 +85,20 @@ class Hearing:
         return True
 
 
-def _reply(body: bytes) -> Reply:
+def reply_of(body: bytes) -> Reply:
+    """Read the body of ``done``.
+
+    Raises:
+        InternalError: it cannot be read.
+    """
     try:
         return Reply.model_validate_json(body)
     except ValidationError as error:
         raise InternalError("The answer could not be read.") from error
 
 
-def _relayed(body: bytes) -> RelayedError | InternalError:
+def relayed(body: bytes) -> RelayedError | InternalError:
+    """Read the body of ``error``."""
     try:
         return RelayedError(ErrorReply.model_validate_json(body))
     except ValidationError:

@@ -16,6 +16,13 @@ class Delivery(NamedTuple):
     body: bytes
 
 
+class Found(NamedTuple):
+    """The answer to a look-up of the request."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Signal(Enum):
     """What is to be known beside the messages."""
 
@@ -23,15 +30,20 @@ class Signal(Enum):
     """A publish met nobody who listens."""
     RECONNECTED = "reconnected"
     """The connection was lost and is back; what was said meanwhile is lost."""
+    SETTLED = "settled"
+    """The request has its outcome, whoever was told of it."""
     LEAVING = "leaving"
     """The gateway is stopping; the time that is left has changed."""
+
+
+Heard = Delivery | Found | Signal
 
 
 class Inbox:
     """A bounded queue of one request's replies.
 
-    Where its reader is too slow (a client that reads its stream slowly), tokens are dropped: ``done``
-    carries the whole text, so a final event always finds room.
+    Where its reader is too slow, tokens are dropped: ``done`` carries the whole text, so a final event
+    always finds room.
 
     Args:
         subject: the reply subject that it stands for.
@@ -42,9 +54,9 @@ class Inbox:
         self.subject = subject
         self.dropped = 0
         """Events that found no room."""
-        self._queue: asyncio.Queue[Delivery | Signal] = asyncio.Queue(size)
+        self._queue: asyncio.Queue[Heard] = asyncio.Queue(size)
 
-    def put(self, heard: Delivery | Signal) -> None:
+    def put(self, heard: Heard) -> None:
         """Add what was heard; in a full queue a token gives way to all else."""
         if self._queue.full():
             self.dropped += 1
@@ -53,7 +65,7 @@ class Inbox:
             self._queue.get_nowait()
         self._queue.put_nowait(heard)
 
-    async def get(self, within: float) -> Delivery | Signal | None:
+    async def get(self, within: float) -> Heard | None:
         """Return what was heard next, or None where nothing was within so many seconds."""
         if not self._queue.empty():
             return self._queue.get_nowait()

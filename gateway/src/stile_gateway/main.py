@@ -10,24 +10,30 @@ from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
 
 from stile_gateway import config, logs, server
 from stile_gateway.access import REQUEST_ID, Access
 from stile_gateway.bus import NatsBus
+from stile_gateway.callers import AUTHORIZATION, LANE, Callers
 from stile_gateway.chat import Chat
 from stile_gateway.config import Settings
-from stile_gateway.conversation import Timing
 from stile_gateway.errors import GatewayError, from_http
+from stile_gateway.keyring import KeyRing
 from stile_gateway.limits import BodyLimit, request_model
 from stile_gateway.metrics import Metrics
+from stile_gateway.named_events import LAST_EVENT_ID
 from stile_gateway.note import note_of
 from stile_gateway.openapi import document
 from stile_gateway.presence import Presence
+from stile_gateway.question import Timing
 from stile_gateway.responses import ErrorResponse
 from stile_gateway.routes import chat as chat_routes
 from stile_gateway.routes import health as health_routes
+from stile_gateway.routes import one as one_routes
 from stile_gateway.routes import openai as openai_routes
-from stile_gateway.routes.asking import IDEMPOTENCY_KEY, LANE
+from stile_gateway.routes import queue as queue_routes
+from stile_gateway.routes.asking import IDEMPOTENCY_KEY, PREFER, PREFERENCE_APPLIED, TIMEOUT
 
 
 def main() -> None:
@@ -48,13 +54,16 @@ def create_app(settings: Settings) -> FastAPI:
     metrics = Metrics()
     presence = Presence()
     bus = NatsBus(settings, presence, metrics)
-    chat = Chat(bus, Timing(accept=settings.accept_timeout, answer=settings.answer_timeout), metrics)
+    timing = Timing(accept=settings.accept_timeout, answer=settings.answer_timeout)
+    chat = Chat(bus, timing, metrics, settings.max_in_flight)
+    callers = Callers(KeyRing(settings.api_keys) if settings.api_keys else None)
     model = request_model(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         running = asyncio.create_task(bus.run())
         yield
+        await chat.close()
         while not running.done():  # nats-py swallows a cancellation that meets it in a flush
             running.cancel()
             await asyncio.wait([running], timeout=1)
@@ -68,10 +77,12 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.chat = chat
-    app.include_router(chat_routes.router(chat, model))
-    app.include_router(openai_routes.router(chat, model, presence))
+    app.include_router(chat_routes.router(chat, callers, model))
+    app.include_router(one_routes.router(chat, callers))
+    app.include_router(openai_routes.router(chat, callers, model, presence))
+    app.include_router(queue_routes.router(callers, presence))
     app.include_router(health_routes.router(bus, presence, metrics))
-    app.openapi = document(app, model)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = document(app, model, need_keys=callers.need_keys)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_exception_handler(GatewayError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
@@ -80,8 +91,11 @@ def create_app(settings: Settings) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Content-Type", IDEMPOTENCY_KEY, LANE, REQUEST_ID, "Authorization"],
-            expose_headers=[REQUEST_ID, "Retry-After", "retry-after-ms"],
+            allow_headers=[
+                *("Content-Type", IDEMPOTENCY_KEY, LANE, TIMEOUT, PREFER, LAST_EVENT_ID),
+                *(REQUEST_ID, AUTHORIZATION),
+            ],
+            expose_headers=[REQUEST_ID, "Retry-After", "retry-after-ms", "Location", PREFERENCE_APPLIED],
         )
     app.add_middleware(Access, metrics=metrics, max_in_flight=settings.max_in_flight)
     return app
@@ -94,4 +108,18 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 -- it is registered for these alone
-    return ErrorResponse(from_http(error.status_code), note_of(request.scope), error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405 and (allowed := _allowed(request)):
+        headers["Allow"] = ", ".join(allowed)
+    return ErrorResponse(from_http(error.status_code), note_of(request.scope), headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of an address; the framework knows those of one route alone."""
+    routes = request.app.router.routes
+    scopes = {method: {**request.scope, "method": method} for method in ("DELETE", "GET", "HEAD", "POST")}
+    return [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]

@@ -30,6 +30,9 @@ class Metrics:
         self.in_flight = Gauge(
             "stile_gateway_in_flight", "HTTP requests being answered now.", registry=registry
         )
+        self.held = Gauge(
+            "stile_gateway_held", "Chats being answered now, listened to or not.", registry=registry
+        )
         self.accept_seconds = Histogram(
             "stile_gateway_accept_seconds",
             "From a chat's arrival to the first event heard of it.",
@@ -49,7 +52,9 @@ class Metrics:
             "stile_gateway_gaps", "Places where a request's events were missing.", registry=registry
         )
         self.dropped = Counter(
-            "stile_gateway_dropped_events", "Events that a slow reader left no room for.", registry=registry
+            "stile_gateway_dropped_events",
+            "Pieces of answers that are not kept: beyond the bound, or after a gap.",
+            registry=registry,
         )
         self.unclaimed = Counter(
             "stile_gateway_unclaimed_events", "Events of requests nobody waits for.", registry=registry

@@ -9,11 +9,15 @@ from fastapi.openapi.utils import get_openapi
 from stile_contracts.messages import ChatRequest
 from stile_gateway.openai.request import CompletionRequest
 
+OPERATIONS = "operations"
+"""The tag of what needs no key."""
 _REF = "#/components/schemas/{model}"
 
 
-def document(app: FastAPI, model: type[ChatRequest]) -> Callable[[], dict[str, Any]]:
-    """Return what makes ``app``'s document, once."""
+def document(
+    app: FastAPI, model: type[ChatRequest], *, need_keys: bool = False
+) -> Callable[[], dict[str, Any]]:
+    """Return what makes ``app``'s document, once; with ``need_keys`` it says where a key is needed."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -25,7 +29,17 @@ def document(app: FastAPI, model: type[ChatRequest]) -> Callable[[], dict[str, A
                 schema = read.model_json_schema(ref_template=_REF)
                 schemas |= schema.pop("$defs")
                 schemas[name] = schema
+            if need_keys:
+                _ask_for_keys(made)
             app.openapi_schema = made
         return app.openapi_schema
 
     return openapi
+
+
+def _ask_for_keys(document: dict[str, Any]) -> None:
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path in document["paths"].values():
+        for operation in path.values():
+            if operation["tags"] != [OPERATIONS]:
+                operation["security"] = [{"key": []}]

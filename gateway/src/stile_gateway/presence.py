@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from stile_contracts.messages import Heartbeat
+from stile_contracts.messages import Heartbeat, QueueState
 
 ALIVE_SECONDS = 5.0
 """How long one heartbeat counts; they come every two seconds, so two may be lost."""
@@ -82,6 +82,16 @@ class Presence:
                 if beat.heartbeat.model is not None and now - beat.heard <= ALIVE_SECONDS
             }
         )
+
+    def queue(self) -> QueueState | None:
+        """Return the queue as a living filter told of it last, or None where none does."""
+        now = self._clock()
+        told = [
+            beat
+            for beat in self._beats.values()
+            if beat.heartbeat.queue is not None and now - beat.heard <= ALIVE_SECONDS
+        ]
+        return max(told, key=lambda beat: beat.heard).heartbeat.queue if told else None
 
     def readiness(self, *, connected: bool) -> Readiness:
         """Put the parts together; without the bus nothing else can be known."""

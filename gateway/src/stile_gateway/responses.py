@@ -10,15 +10,13 @@ from typing import Protocol
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from stile_contracts.messages import Event
 from stile_gateway.disconnect import ClientGoneError, unless_gone
-from stile_gateway.errors import GatewayError, status_of
+from stile_gateway.errors import GatewayError, InternalError, status_of
 from stile_gateway.hearing import Said
 from stile_gateway.note import Dialect, Note
 from stile_gateway.openai.errors import openai_error
 
 RETRY_STATUSES = frozenset({429, 503})
-_NAMES = {Event.ACCEPTED: "queued"}
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 KEEP_ALIVE = b": keep-alive\n\n"
 
@@ -34,8 +32,9 @@ class ErrorResponse(Response):
         if status in RETRY_STATUSES:
             seconds = error.retry_after or 1
             fields["Retry-After"] = str(max(1, math.ceil(seconds)))
-            if note.dialect is Dialect.OPENAI:
-                fields["retry-after-ms"] = str(math.ceil(seconds * 1000))
+            fields["retry-after-ms"] = str(max(1, math.ceil(seconds * 1000)))
+        if status == 401:
+            fields["WWW-Authenticate"] = "Bearer"
         if note.dialect is Dialect.OPENAI and error.reply().error.final:
             fields["x-should-retry"] = "false"  # OpenAI's clients ask a 5xx again where nothing is said
         note.code = error.code
@@ -63,18 +62,6 @@ class EventWriter(Protocol):
 
     def error(self, error: GatewayError) -> bytes:
         """Return the last block of a stream that failed."""
-
-
-class NamedEvents:
-    """``/chat``'s own events: each by its name."""
-
-    def block(self, said: Said) -> bytes:
-        """Write one event."""
-        return block(_NAMES.get(said.event, said.event.value), said.body)
-
-    def error(self, error: GatewayError) -> bytes:
-        """Write an error."""
-        return block("error", error_body(error, Dialect.STILE))
 
 
 class EventStream(Response):
@@ -127,10 +114,23 @@ class EventStream(Response):
         return self._writer.block(said)
 
 
-def block(name: str, data: bytes) -> bytes:
+def block(name: str, data: bytes, event_id: str | None = None) -> bytes:
     """Write one server-sent event; each line of ``data`` becomes a line of its own."""
     lines = b"".join(b"data: " + line + b"\n" for line in _LINE_END.split(data))
-    return b"event: " + name.encode() + b"\n" + lines + b"\n"
+    told = f"event: {name}\n" if event_id is None else f"event: {name}\nid: {event_id}\n"
+    return told.encode() + lines + b"\n"
+
+
+async def streamed(events: AsyncGenerator[Said | None, None], writer: EventWriter, note: Note) -> Response:
+    """Wait for the first event, then stream it and the others; an error before it has its own status.
+
+    Raises:
+        GatewayError: there is no answer.
+    """
+    async for first in events:
+        if first is not None:
+            return EventStream(first, events, writer, note)
+    raise InternalError("The request ended without an answer.")
 
 
 class NoResponse(Response):

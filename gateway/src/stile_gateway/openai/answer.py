@@ -4,12 +4,13 @@ Shapes: https://platform.openai.com/docs/api-reference/chat/object and .../chat-
 """
 
 import json
+import math
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from stile_contracts.messages import Event, Reply, Started, Token
+from stile_contracts.messages import Event, Place, Reply, Started, Token
 from stile_gateway.errors import GatewayError, InternalError
 from stile_gateway.hearing import Said
 from stile_gateway.openai.errors import openai_error
@@ -60,7 +61,7 @@ def completion(reply: Reply, created: int, model: str | None) -> dict[str, Any]:
 class Chunks:
     """Writes one stream; what was sent is never taken back (OpenAI's clients know no reset).
 
-    After another attempt has begun, or after a gap, pieces are held back until what was sent is seen to be
+    After another attempt has begun, pieces are held back until what was sent is seen to be
     the beginning of what is told now; ``done`` tells all. Where it is not, the stream ends with an error.
 
     Args:
@@ -88,8 +89,8 @@ class Chunks:
             InternalError: the answer is not the one that was begun.
         """
         match said.event:
-            case Event.ACCEPTED:
-                return b": queued\n\n"
+            case Event.ACCEPTED | Event.POSITION:
+                return _place(said.body)
             case Event.STARTED:
                 return self._started(said)
             case Event.TOKEN:
@@ -121,8 +122,6 @@ class Chunks:
         except ValidationError as error:
             raise InternalError("An event could not be read.") from error
         self._begin(said.attempt)
-        if said.after_gap:
-            return b""
         if self._again is None:
             return self._piece(token.text, token.tool_calls, token.logprobs)
         self._again += token.text
@@ -213,6 +212,18 @@ class Chunks:
 
     def _counts(self, usage: dict[str, int]) -> bytes:
         return _data({**self._head, "model": self._model, "choices": [], "usage": usage})
+
+
+def _place(body: bytes) -> bytes:
+    """Write a place in the queue as a comment: ``: position 2, about 20 s``."""
+    try:
+        place = Place.model_validate_json(body)
+    except ValidationError:
+        return b": queued\n\n"
+    told = "queued" if place.position is None else f"position {place.position}"
+    if place.estimate_seconds is not None:
+        told += f", about {math.ceil(place.estimate_seconds)} s"
+    return f": {told}\n\n".encode()
 
 
 def _data(body: dict[str, Any]) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from stile_contracts.errors import ERRORS
+from stile_contracts.messages import Stage
 from stile_gateway.errors import GatewayError
 
 
@@ -15,6 +16,8 @@ class OpenAIErrorBody(BaseModel):
     type: str
     param: str | None
     code: str | None
+    stage: Stage | None = None
+    """Stile's own, and left out where there is none: where a request was whose deadline passed."""
 
 
 class OpenAIError(BaseModel):
@@ -26,7 +29,10 @@ class OpenAIError(BaseModel):
 def openai_error(error: GatewayError) -> dict[str, Any]:
     """Return ``error`` as OpenAI's clients read it."""
     body = OpenAIErrorBody(message=error.message, type=_type(error), param=error.param, code=error.code)
-    return OpenAIError(error=body).model_dump(mode="json")
+    stage = error.reply().error.stage
+    if stage is not None:
+        body.stage = stage
+    return OpenAIError(error=body).model_dump(mode="json", exclude_unset=True)
 
 
 def _type(error: GatewayError) -> str:

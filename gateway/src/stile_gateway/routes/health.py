@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from stile_gateway.bus import NatsBus
 from stile_gateway.metrics import Metrics
+from stile_gateway.openapi import OPERATIONS
 from stile_gateway.presence import Presence, Readiness
 
 
@@ -22,7 +23,7 @@ _HEALTHY = Health().model_dump_json()
 
 def router(bus: NatsBus, presence: Presence, metrics: Metrics) -> APIRouter:
     """Make the routes that say how the gateway is."""
-    routes = APIRouter(tags=["operations"])
+    routes = APIRouter(tags=[OPERATIONS])
 
     @routes.get("/healthz", summary="Is the process up", responses={200: {"model": Health}})
     async def healthz() -> Response:

@@ -1,17 +1,15 @@
 """``/v1/chat/completions`` and ``/v1/models``: what OpenAI's clients speak."""
 
 import time
-from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from stile_contracts.errors import ERRORS
 from stile_contracts.messages import ChatRequest, Wanted
+from stile_gateway.callers import Callers
 from stile_gateway.chat import Chat
-from stile_gateway.conversation import Question
 from stile_gateway.disconnect import ClientGoneError, unless_gone
 from stile_gateway.errors import InternalError, ModelNotFoundError
 from stile_gateway.hearing import Said
@@ -20,9 +18,9 @@ from stile_gateway.openai.answer import Chunks, completion
 from stile_gateway.openai.errors import OpenAIError
 from stile_gateway.openai.request import Asked, read_completion
 from stile_gateway.presence import Presence
-from stile_gateway.responses import EventStream, NoResponse
-from stile_gateway.routes.asking import PULSE_SECONDS, check_media_type, question_of
-from stile_gateway.routes.chat import PARAMETERS
+from stile_gateway.responses import NoResponse, streamed
+from stile_gateway.routes.asking import PULSE_SECONDS, Asker, caller_of
+from stile_gateway.routes.documented import PARAMETERS, errors
 
 
 class Model(BaseModel):
@@ -42,13 +40,7 @@ class Models(BaseModel):
     data: list[Model]
 
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "model": OpenAIError,
-        "description": " or ".join(f"`{code}`" for code, kind in ERRORS.items() if kind.status == status),
-    }
-    for status in sorted({kind.status for kind in ERRORS.values()} - {404, 405})
-}
+_ERRORS = errors(OpenAIError)
 
 _ANSWER: dict[str, Any] = {
     "description": "A `chat.completion`; with `stream`, its `chat.completion.chunk`s as they come.",
@@ -79,15 +71,17 @@ _ANSWER: dict[str, Any] = {
 }
 
 
-def router(chat: Chat, limited: type[ChatRequest], presence: Presence) -> APIRouter:
+def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: Presence) -> APIRouter:
     """Make the routes.
 
     Args:
         chat: the use case.
+        callers: who may ask, and how much.
         limited: the request with this installation's limits.
         presence: who knows the consumers' models.
     """
     routes = APIRouter(prefix="/v1", tags=["OpenAI"])
+    asker = Asker(chat, callers)
 
     @routes.post(
         "/chat/completions",
@@ -108,19 +102,26 @@ def router(chat: Chat, limited: type[ChatRequest], presence: Presence) -> APIRou
     async def post_completion(request: Request) -> Response:
         """Ask the model; the filter decides first. A refusal's `finish_reason` is `content_filter`."""
         note = note_of(request.scope)
-        check_media_type(request.headers)
+        caller = asker.caller(request)
         asked = read_completion(await request.body(), limited)
-        question = question_of(request, asked.body, Wanted.TOKEN if asked.stream else Wanted.STATE)
+        wanted = Wanted.TOKEN if asked.stream else Wanted.STATE
+        question = asker.question(request, caller, asked.body, wanted)
         note.chat_id = str(question.id)
+        created = int(time.time())
         try:
             async with unless_gone(request.receive):
-                return await (_stream if asked.stream else _whole)(chat, question, asked, note)
+                if asked.stream:
+                    chunks = Chunks(question.id, created, asked.model, include_usage=asked.include_usage)
+                    return await streamed(chat.events(question, PULSE_SECONDS), chunks, note)
+                said = await chat.ask(question)
         except ClientGoneError:
             return NoResponse(note)
+        return _whole(said, created, asked, note)
 
-    @routes.get("/models", operation_id="models", summary="The models")
-    async def get_models() -> Models:
+    @routes.get("/models", operation_id="models", summary="The models", responses=errors(OpenAIError, 401))
+    async def get_models(request: Request) -> Models:
         """List the models of the consumers that were heard lately; without a consumer there is none."""
+        caller_of(request, callers)
         return Models(data=[Model(id=name) for name in presence.models()])
 
     @routes.get(
@@ -128,12 +129,14 @@ def router(chat: Chat, limited: type[ChatRequest], presence: Presence) -> APIRou
         operation_id="model",
         summary="One model",
         responses={
+            **errors(OpenAIError, 401),
             404: {"model": OpenAIError, "description": "`model_not_found`"},
             422: {"model": OpenAIError},
         },
     )
-    async def get_model(model: Annotated[str, Path(examples=["smollm2"])]) -> Model:
+    async def get_model(request: Request, model: Annotated[str, Path(examples=["smollm2"])]) -> Model:
         """Tell whether a consumer that was heard lately has the model of this very name."""
+        caller_of(request, callers)
         if model not in presence.models():
             raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")
         return Model(id=model)
@@ -141,20 +144,9 @@ def router(chat: Chat, limited: type[ChatRequest], presence: Presence) -> APIRou
     return routes
 
 
-async def _whole(chat: Chat, question: Question, asked: Asked, note: Note) -> Response:
-    created = int(time.time())
-    reply = (await chat.ask(question)).reply
-    if reply is None:
+def _whole(said: Said, created: int, asked: Asked, note: Note) -> Response:
+    if said.reply is None:
         raise InternalError("The request ended without an answer.")
-    if reply.refused:
+    if said.reply.refused:
         note.code = "refused"
-    return JSONResponse(completion(reply, created, asked.model))
-
-
-async def _stream(chat: Chat, question: Question, asked: Asked, note: Note) -> Response:
-    chunks = Chunks(question.id, int(time.time()), asked.model, include_usage=asked.include_usage)
-    events: AsyncGenerator[Said | None, None] = chat.events(question, PULSE_SECONDS)
-    async for first in events:
-        if first is not None:
-            return EventStream(first, events, chunks, note)
-    raise InternalError("The request ended without an answer.")
+    return JSONResponse(completion(said.reply, created, asked.model))

@@ -1,0 +1,158 @@
+"""Who asks, and how much they may: keys, lanes, limits, and a file that changes."""
+
+import os
+
+import pytest
+
+from stile_contracts.api_keys import ApiKey, ApiKeys, digest, new_key
+from stile_contracts.subjects import Lane, is_token
+from stile_gateway.callers import Caller, Callers
+from stile_gateway.errors import ClientLimitError, InvalidApiKeyError, InvalidHeaderError
+from stile_gateway.keyring import KeyFileError, KeyRing
+
+
+class Clock:
+    """Seconds, as a test says."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def entry(name, key="secret", **fields):
+    return ApiKey(name=name, sha256=digest(key), **fields)
+
+
+def write(path, *entries):
+    """Write the file as `stile keys` does: a new one takes the old one's place."""
+    draft = path.with_suffix(".new")
+    draft.write_text(ApiKeys(keys=entries).model_dump_json())
+    draft.rename(path)
+
+
+def bearer(key):
+    return {"Authorization": f"Bearer {key}"}
+
+
+def test_a_key_is_known_by_its_digest(tmp_path):
+    """The client on the bus is the key's name; all else is refused in the same words."""
+    write(tmp_path / "keys", entry("alice", "a"), entry("bob", "b"))
+    callers = Callers(KeyRing(tmp_path / "keys"))
+    caller = callers.identify(bearer("b"), "10.0.0.1")
+    assert (caller.client, caller.lane(None)) == ("http-bob", Lane.INTERACTIVE)
+    assert callers.identify({"Authorization": "bearer  a"}, "x").client == "http-alice"
+    for headers in ({}, bearer("c"), bearer(""), {"Authorization": "b"}, {"Authorization": "Basic b"}):
+        with pytest.raises(InvalidApiKeyError):
+            callers.identify(headers, "10.0.0.1")
+
+
+def test_without_keys_the_address_asks():
+    """Whatever the header says."""
+    assert Callers().identify(bearer("x"), "::1").client == "http---1"
+
+
+def test_a_changed_file_is_taken_up_and_a_broken_one_is_not(tmp_path, clock):
+    """Within a second or so; a file that cannot be read locks nobody out, and lets nobody in."""
+    path = tmp_path / "keys"
+    write(path, entry("alice", "a"))
+    ring = KeyRing(path, clock)
+    write(path, entry("bob", "b"))
+    assert ring.find("a").name == "alice"
+    clock.now += 1
+    assert (ring.find("a"), ring.find("b").name) == (None, "bob")
+    path.write_text("{")
+    clock.now += 1
+    assert ring.find("b").name == "bob"
+    path.unlink()
+    clock.now += 1
+    assert ring.find("b").name == "bob"
+    write(path)
+    clock.now += 1
+    assert ring.find("b") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"keys": [{"name": "a b", "sha256": "' + "0" * 64 + '"}]}',
+        '{"keys": [{"name": "a", "sha256": "secret"}]}',
+        '{"keys": [{"name": "a", "sha256": "' + "0" * 64 + '", "max_inflight": 1}]}',
+    ],
+)
+def test_a_file_that_holds_no_keys_is_told(tmp_path, content):
+    """A limit that is misspelt would be no limit: nothing unknown is passed over."""
+    path = tmp_path / "keys"
+    path.write_text(content)
+    with pytest.raises(KeyFileError):
+        KeyRing(path)
+    with pytest.raises(KeyFileError):
+        KeyRing(tmp_path / "nothing")
+
+
+def test_a_batch_key_waits_in_batch():
+    """A key's lane is what it gets unasked; one of the lane batch gets no other."""
+    batch, interactive = (Caller("http-x", entry("x", lane=lane)) for lane in (Lane.BATCH, Lane.INTERACTIVE))
+    assert batch.lane(None) is batch.lane("batch") is interactive.lane("batch") is Lane.BATCH
+    with pytest.raises(InvalidHeaderError):
+        batch.lane("interactive")
+    with pytest.raises(InvalidHeaderError):
+        interactive.lane("express")
+
+
+def test_requests_at_once_are_limited():
+    """One too many is told to come back."""
+    caller = Caller("http-x", entry("x", max_in_flight=2))
+    callers = Callers()
+    callers.admit(caller, 1)
+    with pytest.raises(ClientLimitError) as raised:
+        callers.admit(caller, 2)
+    assert raised.value.retry_after == 1
+
+
+def test_requests_a_minute_are_limited(clock):
+    """A minute's worth at once, then one whenever its share of the minute has passed, and no more."""
+    callers = Callers(clock=clock)
+    caller = Caller("http-x", entry("x", requests_per_minute=6))
+    for _ in range(6):
+        callers.admit(caller, 0)
+    with pytest.raises(ClientLimitError) as raised:
+        callers.admit(caller, 0)
+    assert raised.value.retry_after == pytest.approx(10)
+    callers.admit(Caller("http-y", entry("y", requests_per_minute=6)), 0)
+    clock.now += raised.value.retry_after
+    callers.admit(caller, 0)
+    with pytest.raises(ClientLimitError):
+        callers.admit(caller, 0)
+    clock.now += 3600
+    for _ in range(6):
+        callers.admit(caller, 0)
+    with pytest.raises(ClientLimitError):
+        callers.admit(caller, 0)
+
+
+def test_a_key_is_long_and_its_name_fits_the_bus():
+    """256 random bits; the longest name is one token."""
+    assert len({new_key() for _ in range(100)}) == 100
+    assert len(new_key()) == len("sk-stile-") + 43
+    assert is_token(entry("x" * 59).client)
+
+
+def test_looking_at_the_file_costs_little(tmp_path, clock, monkeypatch):
+    """It is looked at once a second, not once a request."""
+    write(tmp_path / "keys", entry("alice", "a"))
+    ring = KeyRing(tmp_path / "keys", clock)
+    looks = []
+    real = os.stat
+    monkeypatch.setattr(os, "stat", lambda *args, **kwargs: looks.append(args) or real(*args, **kwargs))
+    for _ in range(10):
+        ring.find("a")
+    assert looks == []
