@@ -27,6 +27,7 @@ from stile_gateway.responses import ErrorResponse
 from stile_gateway.routes import chat as chat_routes
 from stile_gateway.routes import health as health_routes
 from stile_gateway.routes import openai as openai_routes
+from stile_gateway.routes import page as page_routes
 from stile_gateway.routes.asking import IDEMPOTENCY_KEY, LANE
 
 
@@ -71,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(chat_routes.router(chat, model))
     app.include_router(openai_routes.router(chat, model, presence))
     app.include_router(health_routes.router(bus, presence, metrics))
+    app.include_router(page_routes.router())
     app.openapi = document(app, model)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_exception_handler(GatewayError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http)
