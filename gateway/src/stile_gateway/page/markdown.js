@@ -42,7 +42,7 @@ export function render(text) {
     link.rel = "noopener noreferrer nofollow";
   }
   for (const block of fragment.querySelectorAll(BLOCKS)) block.dir = "auto";
-  for (const pre of fragment.querySelectorAll("pre")) pre.replaceWith(codeBlock(pre));
+  for (const pre of fragment.querySelectorAll("pre")) frameCode(pre);
   for (const table of fragment.querySelectorAll("table")) {
     const frame = element("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table" });
     table.replaceWith(frame);
@@ -51,20 +51,18 @@ export function render(text) {
   return fragment;
 }
 
-function codeBlock(pre) {
+function frameCode(pre) {
   const language = /(?:^|\s)language-(\S+)/.exec(pre.querySelector("code")?.className ?? "")?.[1] ?? "";
-  pre.tabIndex = 0; // it scrolls sideways, by the keyboard too
-  return element(
-    "figure",
-    { class: "code", dir: "ltr" },
-    element(
-      "figcaption",
-      {},
-      element("span", {}, language),
-      button("Copy code", "copy", { class: "quiet", "data-copy": "code" }),
-    ),
-    pre,
+  const caption = element(
+    "figcaption",
+    {},
+    element("span", {}, language),
+    button("Copy code", "copy", { class: "quiet", "data-copy": "code" }),
   );
+  const figure = element("figure", { class: "code", dir: "ltr" }, caption);
+  pre.tabIndex = 0; // it scrolls sideways, by the keyboard too
+  pre.replaceWith(figure);
+  figure.append(pre);
 }
 
 /**
