@@ -134,10 +134,11 @@ async def test_a_screen_reader_hears_the_answer_once_and_not_each_word(system, d
 
 async def test_right_to_left_text_runs_right_to_left(desk):
     """Each paragraph by its own first letters, in the question and in the answer; code never."""
-    await desk.ask_and_hear("مرحبا بالعالم\n\nHello\n\nمرحبا\n\n```\nمرحبا\n```")
+    await desk.ask_and_hear("مرحبا بالعالم\n\nHello\n\nمرحبا\n\n```\nمرحبا\n```\n\nthere")
     direction = "(element) => getComputedStyle(element).direction"
     assert await desk.questions.evaluate(direction) == "rtl"
-    assert await desk.answer.locator("p").evaluate_all(f"(all) => all.map({direction})") == ["ltr", "ltr", "rtl", "ltr"]
+    paragraphs = await desk.answer.locator("p").evaluate_all(f"(all) => all.map({direction})")
+    assert paragraphs == ["ltr", "ltr", "rtl", "ltr"]
     assert await desk.answer.locator("pre").evaluate(direction) == "ltr"
 
 

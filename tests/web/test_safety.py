@@ -7,7 +7,7 @@ from web.conftest import PLAIN_HTTP_HOST
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-HOSTILE = (
+HOSTILE = (  # no longer than what the stand-in says again
     "<script>window.harmed=1</script> <img src=x onerror='window.harmed=1'>\n\n"
     "[link](javascript:window.harmed=1) ![pixel](https://example.com/p.png)\n\n"
     "<svg onload='window.harmed=1'>"
@@ -21,10 +21,10 @@ async def test_script_in_an_answer_stays_text(desk):
     await expect(desk.answer).to_contain_text("<script>window.harmed=1</script>")
     await expect(desk.answer).to_contain_text("<img src=x onerror='window.harmed=1'>")
     await expect(desk.answer).to_contain_text("[link](javascript:window.harmed=1)")
-    await expect(desk.answer).to_contain_text("![pixel](https://example.com/p.png)")
+    await expect(desk.answer.get_by_role("link", name="pixel")).to_be_visible()  # not fetched: a link
     await desk.page.reload()
     await expect(desk.answer).to_contain_text("<svg onload='window.harmed=1'>")
-    assert await desk.page.locator("#transcript :is(script, img, svg:not(.icon), a)").count() == 0
+    assert await desk.page.locator("#transcript :is(script, img, svg:not(.icon), [href^=javascript])").count() == 0
     assert await desk.page.evaluate("window.harmed") is None
 
 
@@ -66,7 +66,7 @@ async def test_it_works_over_plain_http_from_another_machine(open_desk, system):
     """At home there is no certificate, and browsers hold back much there: asking and copying still work."""
     desk = await open_desk(f"http://{PLAIN_HTTP_HOST}:{system.port}")
     assert await desk.page.evaluate("isSecureContext") is False
-    await desk.ask_and_hear(f"Show me\n\n{CODE}")
+    await desk.ask_and_hear(f"Show me\n\n{CODE}\n\nthere")
     await desk.page.get_by_role("button", name="Copy code").click()
     await expect(desk.page.locator("#announcer")).to_have_text("Copied")
     await desk.box.focus()

@@ -57,8 +57,9 @@ class App {
       if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
       if (!this.#menu.close()) this.#stop();
     });
-    addEventListener("pagehide", () => {
-      for (const { conversation } of this.#openings.values()) this.#save(conversation);
+    addEventListener("pagehide", () => this.#leave());
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) this.#refresh(); // it comes back as it was left, but for what was being answered
     });
     this.#open(this.#store.get(this.#store.current) ?? newConversation());
     this.#health.check();
@@ -84,6 +85,15 @@ class App {
       this.#transcript.show(this.#conversation, null);
     }
     this.#showFrame();
+  }
+
+  /** The page is being left: what is open is kept as far as it has come. */
+  #leave() {
+    for (const { asking, conversation } of this.#openings.values()) {
+      this.#save(conversation);
+      asking.leave();
+    }
+    this.#openings.clear();
   }
 
   #resend(exchange, question) {

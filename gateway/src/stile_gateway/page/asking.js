@@ -53,11 +53,16 @@ export class Asking {
     }
   }
 
+  /** Go, and leave the answer as it is; the gateway cancels what nobody listens to. */
+  leave() {
+    this.#going.abort();
+  }
+
   /** Stop: the model is freed, or the place in the queue. */
   stop() {
     const id = this.#id;
     this.#end("stopped");
-    this.#going.abort();
+    this.leave();
     // Closing the stream has cancelled it too, unless a proxy in between keeps it open.
     if (id) this.#gateway.cancel(id).catch(() => {});
   }
