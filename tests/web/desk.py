@@ -75,13 +75,15 @@ class Desk:
         return names
 
     async def sideways(self) -> int:
-        """Return by how many pixels the page is wider than the window."""
-        return int(
-            await self.page.evaluate(
-                "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth,"
-                " document.getElementById('transcript').scrollWidth) - innerWidth"
-            )
+        """Return by how many pixels the page is wider than the window.
+
+        A phone's browser makes its ``innerWidth`` as wide as what does not fit, so the real width counts.
+        """
+        wide = await self.page.evaluate(
+            "[document.documentElement, document.body, document.getElementById('transcript')]"
+            ".map((element) => element.scrollWidth)"
         )
+        return max(*wide, await self.page.evaluate("innerWidth")) - self.page.viewport_size["width"]
 
     def _note(self, request: Request) -> None:
         self.requests.append(request)

@@ -124,8 +124,8 @@ async def test_an_answer_goes_on_while_another_conversation_is_read(system, desk
     await desk.is_writing()
     await button(desk, "New conversation").click()
     await expect(desk.exchanges).to_have_count(0)
-    await expect(desk.conversations).to_contain_text("being answered")
-    await expect(desk.conversations).not_to_contain_text("being answered")
+    await expect(desk.conversations).to_contain_text("in progress")
+    await expect(desk.conversations).not_to_contain_text("in progress")
     await desk.conversations.get_by_role("button").first.click()
     await expect(desk.statistics).to_contain_text("60 tokens")
 

@@ -21,6 +21,8 @@ async def test_a_phone_never_scrolls_sideways(open_desk, system):
     """Neither empty nor with the widest things in an answer; they scroll by themselves."""
     desk = await open_desk(system.url, **PHONE)
     assert await desk.sideways() <= 0
+    await desk.ask_and_hear("A title that is longer than a phone is wide, by quite a few of its words")
+    assert await desk.sideways() <= 0
     await desk.ask_and_hear(WIDE)
     await expect(desk.answer.locator("table")).to_be_visible()
     assert await desk.sideways() <= 0
@@ -110,7 +112,16 @@ async def test_every_control_has_a_name(desk):
     """A screen reader can say what each button, box and list is."""
     await desk.ask_and_hear("Look:\n\n```python\nprint(1)\n```")
     names = await desk.names()
-    for role in ("button", "textbox", "searchbox", "combobox", "navigation", "complementary", "form", "region"):
+    for role in (
+        "button",
+        "textbox",
+        "searchbox",
+        "combobox",
+        "navigation",
+        "complementary",
+        "form",
+        "region",
+    ):
         assert all(names.get(role, [""])), (role, names.get(role))
     assert names["heading"].count("You") == 1
 
@@ -134,7 +145,7 @@ async def test_a_screen_reader_hears_the_answer_once_and_not_each_word(system, d
 
 async def test_right_to_left_text_runs_right_to_left(desk):
     """Each paragraph by its own first letters, in the question and in the answer; code never."""
-    await desk.ask_and_hear("مرحبا بالعالم\n\nHello\n\nمرحبا\n\n```\nمرحبا\n```\n\nthere")
+    await desk.ask_and_hear("مرحبا بالعالم\n\nHello\n\nمرحبا\n\n```\nمرحبا\n```\n\nthere")  # noqa: RUF001 -- Arabic
     direction = "(element) => getComputedStyle(element).direction"
     assert await desk.questions.evaluate(direction) == "rtl"
     paragraphs = await desk.answer.locator("p").evaluate_all(f"(all) => all.map({direction})")

@@ -24,7 +24,10 @@ async def test_script_in_an_answer_stays_text(desk):
     await expect(desk.answer.get_by_role("link", name="pixel")).to_be_visible()  # not fetched: a link
     await desk.page.reload()
     await expect(desk.answer).to_contain_text("<svg onload='window.harmed=1'>")
-    assert await desk.page.locator("#transcript :is(script, img, svg:not(.icon), [href^=javascript])").count() == 0
+    assert (
+        await desk.page.locator("#transcript :is(script, img, svg:not(.icon), [href^=javascript])").count()
+        == 0
+    )
     assert await desk.page.evaluate("window.harmed") is None
 
 

@@ -43,7 +43,8 @@ export class ExchangeView {
 
   /** The answer as it is seen, for a screen reader. */
   get text() {
-    return [this.#notice, this.#prose].map((part) => part.textContent.trim()).filter(Boolean).join(". ");
+    const parts = [...this.#notice.children, this.#prose].filter((part) => !part.hidden);
+    return parts.map((part) => part.textContent.trim()).filter(Boolean).join(" ");
   }
 
   /** The answer's Markdown, for the clipboard. */
@@ -61,17 +62,18 @@ export class ExchangeView {
     const status = isOpenHere ? statusOf(answer) : "";
     this.#status.textContent = status;
     this.#status.hidden = !status;
-    if (this.#rendered !== answer.text) {
+    const isRefused = answer.state === "refused"; // whose words are the policy's, and stand in the notice
+    if (this.#rendered !== answer.text && !isRefused) {
       patch(this.#prose, render(answer.text));
       this.#rendered = answer.text;
     }
-    this.#prose.hidden = !answer.text;
+    this.#prose.hidden = isRefused || !answer.text;
     this.#prose.classList.toggle("writing", isOpenHere && answer.text !== "");
     this.#showNotice(noticeOf(this.#exchange, isOpenHere));
     this.#statistics.textContent = isOpenHere ? "" : statisticsOf(answer);
-    this.#copy.hidden = isOpenHere || !answer.text;
+    this.#copy.hidden = isOpenHere || isRefused || !answer.text;
     this.#again.hidden = isOpenHere || !isLast;
-    this.root.classList.toggle("refused", answer.state === "refused");
+    this.root.classList.toggle("refused", isRefused);
     this.root.classList.toggle("left-out", leftOut);
     this.root.setAttribute("aria-busy", String(isOpenHere));
   }
@@ -121,7 +123,13 @@ export class ExchangeView {
   #showNotice(notice) {
     this.#notice.hidden = !notice;
     this.#notice.className = `notice ${notice?.kind ?? ""}`;
-    const title = notice?.title ? element("strong", {}, notice.title) : "";
-    this.#notice.replaceChildren(title, element("p", {}, notice?.text ?? ""));
+    const { title, text, note } = notice ?? {};
+    this.#notice.replaceChildren(
+      ...[
+        title ? element("strong", {}, title) : null,
+        element("p", { dir: "auto" }, text ?? ""),
+        note ? element("p", { class: "note" }, note) : null,
+      ].filter(Boolean),
+    );
   }
 }

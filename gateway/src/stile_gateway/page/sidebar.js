@@ -66,7 +66,7 @@ export class Sidebar {
         click: () => this.#actions.open(conversation.id),
       },
       element("span", { class: "title", dir: "auto" }, conversation.title),
-      element("span", { class: "when" }, isOpen ? "being answered" : dateText(conversation.updated)),
+      element("span", { class: "when" }, isOpen ? "in progress" : dateText(conversation.updated)),
     );
     const remove = button(`Delete “${conversation.title}”`, "delete", {
       class: "quiet",

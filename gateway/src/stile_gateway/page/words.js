@@ -39,12 +39,12 @@ export function statisticsOf({ usage, speed, model }) {
   return parts.join(" · ");
 }
 
-/** Say how an answer ended, where that was not well: {kind, title, text}, or null. */
+/** Say how an answer ended, where that was not well: {kind, title, text, note}, or null. */
 export function noticeOf({ answer, leftOut }, isOpenHere) {
   if (answer.state === "refused") {
     const category = answer.refusal?.category?.replaceAll("_", " ");
     const where = placeOfRefusal(answer.refusal?.place ?? "");
-    return { kind: "refused", title: category ? `Refused: ${category}` : "Refused", text: where };
+    return { kind: "refused", title: category ? `Refused: ${category}` : "Refused", text: answer.text, note: where };
   }
   if (answer.state === "failed") {
     return { kind: "failed", title: "No answer", text: answer.error?.message ?? "" };
