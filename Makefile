@@ -1,6 +1,6 @@
 # People, hooks and CI call only these.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-llm-guard lint format e2e bench clean schemas
+.PHONY: help setup up down test test-llm-guard lint format e2e bench clean schemas screenshots
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -48,7 +48,7 @@ format: setup ## what linters can mend by themselves
 	.venv/bin/ruff check --fix .
 	cd rust-consumer && cargo fmt
 
-test: setup ## every test that needs no Docker
+test: setup ## every test that needs no Docker; the page's need chromium on PATH
 	.venv/bin/pytest -m "not e2e"
 	cd rust-consumer && cargo test --locked
 
@@ -61,6 +61,9 @@ test-llm-guard: $(UV) ## the filter's tests on the archived llm-guard, with torc
 
 bench: setup ## what Stile adds and what it carries, before a stand-in model of no latency
 	.venv/bin/python benchmarks/bench.py
+
+screenshots: setup ## render docs/images with the real small model: look at each before it is committed
+	PYTHONPATH=tests .venv/bin/python tests/web/screenshots.py docs/images
 
 schemas: setup ## export the messages' JSON Schemas
 	.venv/bin/python -m stile_contracts.export contracts

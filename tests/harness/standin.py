@@ -42,6 +42,14 @@ class Standin:
             record: dict[str, Any] = (await client.get(f"{self.url}/standin/log")).json()
         return record
 
+    async def speed(self, tokens: int, token_seconds: float) -> None:
+        """Change its speed for the answers that begin from now on."""
+        await self._post("speed", {"tokens": tokens, "token_seconds": token_seconds})
+
+    async def faults(self, **faults: Any) -> None:
+        """Say what goes wrong next (tests/standin/llama.py)."""
+        await self._post("faults", faults)
+
     async def prompts(self) -> list[str]:
         """Return what it was asked to answer, in order."""
         return [generation["prompt"] for generation in (await self.log())["generations"]]
@@ -50,6 +58,10 @@ class Standin:
         """End it."""
         if self.process:
             self.process.stop()
+
+    async def _post(self, what: str, body: dict[str, Any]) -> None:
+        async with httpx.AsyncClient() as client:
+            (await client.post(f"{self.url}/standin/{what}", json=body)).raise_for_status()
 
     def _listens(self) -> bool:
         return self.process is not None and "listening on" in self.process.output()

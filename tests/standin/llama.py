@@ -13,6 +13,7 @@ Beyond llama.cpp:
 
     GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}], "most_open": n}
     POST /standin/faults  {"status": 500, "times": 2}, {"cut_after": 3, "times": 1} or {"loading": true}
+    POST /standin/speed   {"tokens": 8, "token_seconds": 0.1}: of the answers that begin from now on
 """
 
 import argparse
@@ -90,6 +91,10 @@ class Standin:
             case "POST /standin/faults":
                 self.faults = Faults(**json.loads(body))
                 _write_json(writer, {})
+            case "POST /standin/speed":
+                speed = json.loads(body)
+                self.tokens, self.token_seconds = speed["tokens"], speed["token_seconds"]
+                _write_json(writer, {})
             case "POST /v1/chat/completions":
                 return await self._complete(json.loads(body), reader, writer)
             case _:
@@ -140,6 +145,7 @@ class Standin:
     async def _write_answer(
         self, request: dict[str, object], generation: Generation, writer: asyncio.StreamWriter
     ) -> str:
+        pace = self.token_seconds
         await _pause(self.prompt_seconds)
         if request.get("stream"):
             writer.write(_head(200, "text/event-stream"))
@@ -152,7 +158,7 @@ class Standin:
         )
         written = []
         for word in words:
-            await _pause(self.token_seconds)
+            await _pause(pace)
             if self.faults.times and self.faults.cut_after == len(written):
                 self.faults.times -= 1
                 writer.transport.abort()

@@ -32,6 +32,7 @@ from stile_gateway.routes import chat as chat_routes
 from stile_gateway.routes import health as health_routes
 from stile_gateway.routes import one as one_routes
 from stile_gateway.routes import openai as openai_routes
+from stile_gateway.routes import page as page_routes
 from stile_gateway.routes import queue as queue_routes
 from stile_gateway.routes.asking import IDEMPOTENCY_KEY, PREFER, PREFERENCE_APPLIED, TIMEOUT
 
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(openai_routes.router(chat, callers, model, presence))
     app.include_router(queue_routes.router(callers, presence))
     app.include_router(health_routes.router(bus, presence, metrics))
+    app.include_router(page_routes.router())
     app.openapi = document(app, model, need_keys=callers.need_keys)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_exception_handler(GatewayError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http)

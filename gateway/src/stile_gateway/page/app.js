@@ -1,0 +1,240 @@
+// The composition: what is kept, what is shown, and what happens when something is pressed.
+import { Asking } from "./asking.js";
+import { Composer } from "./composer.js";
+import { addQuestion, newAnswer, newConversation } from "./conversation.js";
+import { askForKey, confirm } from "./dialogs.js";
+import { Gateway } from "./gateway.js";
+import { Health } from "./health.js";
+import { Menu } from "./menu.js";
+import { Sidebar } from "./sidebar.js";
+import { FullError, Store } from "./store.js";
+import { Transcript } from "./transcript.js";
+import { Trouble } from "./trouble.js";
+import { statusOf } from "./words.js";
+
+const DRAW_EVERY_MS = 80;
+const SAVE_EVERY_MS = 1_000;
+
+class App {
+  #store = new Store();
+  #gateway = new Gateway(() => this.#store.key);
+  #health = new Health(this.#gateway, () => this.#showHealth());
+  #trouble = new Trouble(document.getElementById("trouble"));
+  #announcer = document.getElementById("announcer");
+  #menu = new Menu(document.getElementById("menu"), document.getElementById("sidebar"));
+  #conversation = newConversation();
+  #openings = new Map(); // conversation id -> {asking, conversation, exchange}
+  #told = "";
+  #drawn = 0;
+  #drawing = null;
+
+  #composer = new Composer(document.getElementById("composer"), {
+    ask: (question) => this.#ask(addQuestion(this.#conversation, question)),
+    stop: () => this.#stop(),
+    editLast: () => this.#transcript.editLast(),
+  });
+  #transcript = new Transcript(
+    document.getElementById("transcript"),
+    {
+      resend: (exchange, question) => this.#resend(exchange, question),
+      regenerate: (exchange) => this.#resend(exchange, exchange.question),
+    },
+    (sentence) => this.#announce(sentence),
+  );
+  #sidebar = new Sidebar(document.getElementById("sidebar"), {
+    open: (id) => this.#open(this.#store.get(id) ?? newConversation()),
+    create: () => this.#open(newConversation()),
+    remove: (conversation) => this.#remove(conversation),
+    removeAll: () => this.#removeAll(),
+    all: () => this.#store.all(),
+    changeKey: () => this.#needKey("The key that this Stile's keeper gave you. Leave it empty to forget it."),
+  });
+
+  start() {
+    if (!this.#store.isKept) this.#trouble.warn("This browser keeps nothing for this address: all is gone with the page.");
+    this.#store.watch(() => this.#refresh());
+    addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+      if (!this.#menu.close()) this.#stop();
+    });
+    addEventListener("pagehide", () => this.#leave());
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) this.#refresh(); // it comes back as it was left, but for what was being answered
+    });
+    this.#open(this.#store.get(this.#store.current) ?? newConversation());
+    this.#health.check();
+  }
+
+  get #opening() {
+    return this.#openings.get(this.#conversation.id) ?? null;
+  }
+
+  #open(conversation) {
+    // Where something is being answered in it, its newest words are here and not in the store.
+    this.#conversation = this.#openings.get(conversation.id)?.conversation ?? conversation;
+    this.#store.current = this.#conversation.id;
+    this.#menu.close();
+    this.#show();
+    this.#composer.focus();
+  }
+
+  /** Another tab has changed something. */
+  #refresh() {
+    if (!this.#opening) {
+      this.#conversation = this.#store.get(this.#conversation.id) ?? newConversation();
+      this.#transcript.show(this.#conversation, null);
+    }
+    this.#showFrame();
+  }
+
+  /** The page is being left: what is open is kept as far as it has come. */
+  #leave() {
+    for (const { asking, conversation } of this.#openings.values()) {
+      this.#save(conversation);
+      asking.leave();
+    }
+    this.#openings.clear();
+  }
+
+  #resend(exchange, question) {
+    if (this.#opening) return;
+    const { exchanges } = this.#conversation;
+    exchanges.length = exchanges.indexOf(exchange);
+    const title = this.#conversation.title;
+    const again = addQuestion(this.#conversation, question);
+    if (question === exchange.question) this.#conversation.title = title;
+    again.answer = newAnswer();
+    this.#ask(again);
+    this.#composer.focus();
+  }
+
+  #ask(exchange) {
+    const conversation = this.#conversation;
+    let saved = 0;
+    const changed = () => {
+      if (this.#openings.get(conversation.id)?.exchange !== exchange) return; // it was deleted
+      const isOver = !["held", "open"].includes(exchange.answer.state);
+      if (isOver) this.#openings.delete(conversation.id);
+      if (isOver || Date.now() - saved > SAVE_EVERY_MS) {
+        saved = Date.now();
+        this.#save(conversation);
+      }
+      if (conversation === this.#conversation) this.#draw(isOver ? exchange : null);
+      if (isOver) this.#showFrame();
+      if (isOver && exchange.answer.model) this.#showModel(exchange.answer.model);
+    };
+    const asking = new Asking({
+      gateway: this.#gateway,
+      health: this.#health,
+      conversation,
+      exchange,
+      changed,
+      needKey: () => this.#needKey("This Stile asks for an API key. Whoever keeps it can give you one."),
+    });
+    this.#openings.set(conversation.id, { asking, conversation, exchange });
+    this.#save(conversation);
+    this.#show();
+    asking.run();
+  }
+
+  #stop() {
+    this.#opening?.asking.stop();
+  }
+
+  /** Show the answer as it is now: at once where it is over, else no oftener than the eye can follow. */
+  #draw(over) {
+    clearTimeout(this.#drawing);
+    const wait = over ? 0 : Math.max(0, this.#drawn + DRAW_EVERY_MS - performance.now());
+    if (wait) {
+      this.#drawing = setTimeout(() => this.#draw(null), wait);
+      return;
+    }
+    this.#drawn = performance.now();
+    this.#transcript.update(this.#opening?.exchange.id ?? null);
+    if (over) this.#announce(this.#transcript.textOf(over));
+    else if (this.#opening) this.#tell(statusOf(this.#opening.exchange.answer) || "The answer is being written");
+  }
+
+  #tell(status) {
+    if (status !== this.#told) this.#announce(status);
+    this.#told = status;
+  }
+
+  #announce(sentence) {
+    this.#told = "";
+    this.#announcer.textContent = sentence;
+  }
+
+  #show() {
+    this.#transcript.show(this.#conversation, this.#opening?.exchange.id ?? null);
+    this.#showFrame();
+  }
+
+  #showFrame() {
+    const isEmpty = this.#conversation.exchanges.length === 0;
+    document.getElementById("welcome").hidden = !isEmpty;
+    document.getElementById("transcript").hidden = isEmpty;
+    document.getElementById("title").textContent = this.#conversation.title || "New conversation";
+    document.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
+    this.#composer.show(this.#opening !== null);
+    this.#sidebar.show(this.#store.all(), this.#conversation.id, new Set(this.#openings.keys()));
+  }
+
+  #showHealth() {
+    this.#trouble.show(this.#health.missing, this.#health.since);
+    const isReady = this.#health.missing.length === 0;
+    if (isReady) this.#gateway.models().then(([model]) => this.#showModel(model ?? ""), () => {}); // under keys
+  }
+
+  #showModel(name) {
+    document.getElementById("model").textContent = name;
+  }
+
+  async #needKey(reason) {
+    const key = await askForKey({ key: this.#store.key, reason });
+    if (key === null) return false;
+    this.#store.key = key;
+    this.#showHealth();
+    return key !== "";
+  }
+
+  async #remove(conversation) {
+    const text = `“${conversation.title}” is deleted from this browser. It cannot be brought back.`;
+    if (!(await confirm({ title: "Delete this conversation?", text, action: "Delete" }))) return;
+    this.#forget(conversation.id);
+    this.#afterRemoving();
+  }
+
+  async #removeAll() {
+    const all = this.#store.all();
+    const text = `${all.length} of them are deleted from this browser. They cannot be brought back.`;
+    if (!(await confirm({ title: "Delete all conversations?", text, action: "Delete all" }))) return;
+    for (const { id } of all) this.#forget(id);
+    this.#afterRemoving();
+  }
+
+  #forget(id) {
+    const opening = this.#openings.get(id);
+    this.#openings.delete(id); // first, so that its last change is not kept
+    opening?.asking.stop();
+    this.#store.remove(id);
+  }
+
+  #afterRemoving() {
+    if (this.#store.get(this.#conversation.id) === null) this.#open(newConversation());
+    this.#showFrame();
+    this.#announce("Deleted");
+  }
+
+  #save(conversation) {
+    try {
+      this.#store.save(conversation);
+      if (this.#store.isKept) this.#trouble.warn("");
+    } catch (error) {
+      if (!(error instanceof FullError)) throw error;
+      this.#trouble.warn("The browser's room is full: what is new is not kept. Export, then delete what you need no more.");
+    }
+  }
+}
+
+new App().start();

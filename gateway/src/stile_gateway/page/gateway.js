@@ -1,0 +1,72 @@
+// The gateway over HTTP (docs/api.md). Every address is relative, so that a proxy may put Stile under a path.
+import { events } from "./events.js";
+import { Failure, connectionLost, unreachable } from "./failure.js";
+
+/** Asks the gateway. `key` returns the API key, or null. */
+export class Gateway {
+  #key;
+
+  constructor(key) {
+    this.#key = key;
+  }
+
+  /**
+   * Ask, and yield the events up to `done`, each as {name, said}.
+   * @throws {Failure} there is no answer.
+   */
+  async *ask({ prompt, messages, signal }) {
+    const answer = await this.#fetch("chat", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
+      body: JSON.stringify({ prompt, messages, stream: true }),
+      signal,
+    });
+    try {
+      for await (const { name, data } of events(answer.body)) {
+        const said = JSON.parse(data);
+        if (name === "error") throw new Failure(said.error);
+        yield { name, said };
+        if (name === "done") return;
+      }
+    } catch (error) {
+      throw error instanceof Failure || signal.aborted ? error : connectionLost();
+    }
+    throw connectionLost();
+  }
+
+  /** Cancel a request of one's own; it goes out even where the page is being left. */
+  async cancel(id) {
+    await this.#fetch(`chat/${id}`, { method: "DELETE", keepalive: true });
+  }
+
+  /** Return the names of the models that there are. */
+  async models() {
+    const answer = await this.#fetch("v1/models");
+    return (await answer.json()).data.map((model) => model.id);
+  }
+
+  /** Return what `GET /readyz` says: {ready, parts}. It is a 503 where it is not ready. */
+  async readiness() {
+    try {
+      return await (await fetch("readyz", { cache: "no-store" })).json();
+    } catch {
+      throw unreachable();
+    }
+  }
+
+  async #fetch(address, options = {}) {
+    const key = this.#key();
+    const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+    let answer;
+    try {
+      answer = await fetch(address, { ...options, headers, cache: "no-store" });
+    } catch (error) {
+      throw options.signal?.aborted ? error : unreachable();
+    }
+    if (answer.ok) return answer;
+    const told = await answer.json().catch(() => null);
+    if (told?.error?.code) throw new Failure(told.error);
+    if (answer.status >= 502) throw unreachable(); // a proxy in front that has nobody behind it
+    throw new Failure({ code: "unknown", message: `The answer was an HTTP ${answer.status}.`, final: true });
+  }
+}

@@ -1,0 +1,64 @@
+// Whether a chat would be answered now, and what is missing where it would not.
+
+const EVERY_MS = 15_000;
+const EVERY_MS_NOT_READY = 1_500;
+const NAMES = { bus: "The message bus", filter: "The filter", consumer: "The model" };
+
+/** Looks at `GET /readyz` for as long as the page is seen, and more often while something is missing. */
+export class Health {
+  #gateway;
+  #changed;
+  #timer = null;
+  #waiting = [];
+
+  /** What is missing: [{part, reason}], empty where all is there; null before the first look. */
+  missing = null;
+  /** Since when it is missing, or null. */
+  since = null;
+
+  /** @param changed called after each look. */
+  constructor(gateway, changed) {
+    this.#gateway = gateway;
+    this.#changed = changed;
+    document.addEventListener("visibilitychange", () => this.check());
+    addEventListener("online", () => this.check());
+  }
+
+  /** Look now, and go on looking. */
+  async check() {
+    clearTimeout(this.#timer);
+    this.missing = await this.#look();
+    const isReady = this.missing.length === 0;
+    this.since = isReady ? null : (this.since ?? Date.now());
+    if (isReady) for (const goOn of this.#waiting.splice(0)) goOn();
+    this.#changed();
+    clearTimeout(this.#timer); // another look may have ended meanwhile
+    if (document.hidden && !this.#waiting.length) return;
+    this.#timer = setTimeout(() => this.check(), isReady ? EVERY_MS : EVERY_MS_NOT_READY);
+  }
+
+  /** Wait until a look finds everything there. */
+  async ready() {
+    const ready = new Promise((goOn) => this.#waiting.push(goOn));
+    this.check();
+    await ready;
+  }
+
+  async #look() {
+    let readiness;
+    try {
+      readiness = await this.#gateway.readiness();
+    } catch {
+      return [{ part: "Stile", reason: "does not answer. It may be starting, or this device is offline" }];
+    }
+    const parts = Object.entries(readiness.parts).filter(([, part]) => !part.ready);
+    // What is behind a bus that is down cannot be known.
+    const known = parts.some(([name]) => name === "bus") ? parts.filter(([name]) => name === "bus") : parts;
+    return known.map(([name, part]) => ({ part: NAMES[name] ?? name, reason: reasonOf(part) }));
+  }
+}
+
+function reasonOf({ reason, instances }) {
+  if (instances === 0) return "is not there yet";
+  return `is not ready: ${reason ?? "no reason is known"}`;
+}

@@ -1,0 +1,89 @@
+"""The page in a real Chromium, before the whole system and a stand-in model."""
+
+import os
+import shutil
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import async_playwright
+
+from harness.bus import Bus
+from harness.gateway import Gateway
+from harness.standin import Standin
+from harness.system import System
+from web.desk import Desk
+
+ONE_LOOP = {"scope": "session", "loop_scope": "session"}
+PLAIN_HTTP_HOST = "stile.test"
+"""Another name of 127.0.0.1, for which the browser trusts plain HTTP as little as for any machine's."""
+
+
+@pytest_asyncio.fixture(**ONE_LOOP)
+async def browser():
+    """Debian's Chromium; Playwright's own is not fetched."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium on PATH (Debian: apt-get install chromium)")
+    async with async_playwright() as playwright:
+        arguments = [f"--host-resolver-rules=MAP {PLAIN_HTTP_HOST} 127.0.0.1"]
+        if os.geteuid() == 0:
+            arguments.append("--no-sandbox")  # Chromium's sandbox refuses to run as root
+        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(**ONE_LOOP)
+async def shared_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system where there is no browser
+    """One system for all tests that leave it as it was."""
+    folder = tmp_path_factory.mktemp("page")
+    system = await System(folder, await Standin(folder).start()).start()
+    yield system
+    await system.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def system(shared_system):
+    """The shared system with a quick model, and nothing that is to go wrong."""
+    await shared_system.model.speed(tokens=3, token_seconds=0)
+    await shared_system.model.faults()
+    return shared_system
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_desk(browser):
+    """Return a function that opens the page at ``url`` in a browser of its own, or beside ``beside``.
+
+    Its other options are Playwright's for a context. A test fails where any of its pages met an error in its
+    script, or something that its policy forbids.
+    """
+    desks = []
+
+    async def start(url, *, beside=None, **options):
+        context = beside.page.context if beside else await browser.new_context(**options)
+        desk = Desk(await context.new_page())
+        desks.append(desk)
+        await desk.page.goto(url)
+        return desk
+
+    yield start
+    for context in {desk.page.context for desk in desks}:
+        await context.close()
+    assert [problem for desk in desks for problem in desk.problems] == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(open_desk, system):
+    """The page on a desk, open and empty."""
+    return await open_desk(system.url)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bus_with_gateway(tmp_path):
+    """A gateway alone on a bus, and who speaks there in the filter's and the consumer's place."""
+    bus = await Bus(tmp_path).start()
+    gateway = await Gateway(bus, tmp_path).start()
+    await gateway.connected()
+    yield gateway, await bus.connect("filter"), await bus.connect("consumer")
+    await gateway.stop()
+    await bus.stop()

@@ -1,0 +1,89 @@
+"""Renders the page's screenshots with the real small model: ``make screenshots``.
+
+    PYTHONPATH=tests python tests/web/screenshots.py docs/images
+
+Look at each before it is committed.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.async_api import Browser, async_playwright, expect
+
+from harness.llama import Llama
+from harness.system import System
+from harness.wait import until
+from web.desk import Desk
+
+DESK = {"viewport": {"width": 1120, "height": 720}}
+PHONE = {"viewport": {"width": 390, "height": 780}, "device_scale_factor": 1.5, "is_mobile": True}
+LONG = "Write a small Python function that reverses a list, and explain each line of it."
+QUESTIONS = ("What is a stile?", "Name three birds of the meadow.", "How does a heat pump work?")
+
+
+async def main(folder: Path) -> None:
+    """Render all of them into ``folder``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        model = await Llama(Path(scratch)).start()
+        system = await System(Path(scratch), model).start()
+        try:
+            async with async_playwright() as playwright:
+                browser = await playwright.chromium.launch(
+                    executable_path=shutil.which("chromium"),
+                    args=["--no-sandbox"] if os.geteuid() == 0 else [],
+                )
+                await _render(browser, system, folder)
+                await browser.close()
+        finally:
+            await system.stop()
+
+
+async def _render(browser: Browser, system: System, folder: Path) -> None:
+    async def open_desk(beside: Desk | None = None, **options: object) -> Desk:
+        context = beside.page.context if beside else await browser.new_context(**options)
+        desk = Desk(await context.new_page())
+        await desk.page.goto(system.url)
+        await expect(desk.page.locator("#model")).not_to_be_empty()
+        return desk
+
+    async def shoot(desk: Desk, name: str) -> None:
+        await desk.page.screenshot(path=folder / f"page-{name}.png")
+
+    first = await open_desk(**DESK)
+    await shoot(first, "empty")
+    for question in QUESTIONS:
+        await first.ask_and_hear(question)
+        await first.page.get_by_role("button", name="New conversation").click()
+    await first.ask(LONG)
+    await until(lambda: _length(first, 450), within=60, what="half of the answer")
+    await shoot(first, "streaming")
+    waiting = await open_desk(beside=first)
+    await waiting.ask("How many litres are in a cubic metre?")
+    await expect(waiting.status).not_to_have_text("Sending …")
+    await shoot(waiting, "waiting")
+    await first.stop.click()
+    await waiting.is_over()
+    await waiting.ask_and_hear("And what the fuck is a hectolitre?")
+    await shoot(waiting, "refused")
+
+    phone = await open_desk(**PHONE)
+    await phone.ask_and_hear("How do I boil an egg? Answer in three short steps.")
+    await shoot(phone, "phone")
+    dark = await open_desk(**DESK, color_scheme="dark")
+    await dark.ask_and_hear(QUESTIONS[0])
+    await dark.ask_and_hear("Show me a shell command that counts the lines of all Python files.")
+    await shoot(dark, "dark")
+
+
+async def _length(desk: Desk, at_least: int) -> bool:
+    return len(await desk.answer.inner_text()) >= at_least
+
+
+if __name__ == "__main__":
+    images = Path(sys.argv[1])
+    images.mkdir(parents=True, exist_ok=True)
+    asyncio.run(main(images))
