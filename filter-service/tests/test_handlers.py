@@ -18,6 +18,7 @@ from stile_filter.errors import UnavailableError, UnconfirmedError
 from stile_filter.handlers import Approval, Handler
 from stile_filter.policy import Policy
 from stile_filter.request import MAX_DIRECT_MS, Incoming
+from stile_filter.signing import Unsigned
 
 NOW = 1_800_000_000.0
 ID = "0190a5d0-0000-7000-8000-000000000001"
@@ -85,14 +86,20 @@ class FakeScanners:
 class System:
     """A handler with everything around it in memory."""
 
-    def __init__(self, file, scanners=None, streams=None):
+    def __init__(self, file, scanners=None, streams=None, signer=None):
         self.policy = Policy(file)
         self.streams = streams or FakeStreams()
         self.scanners = scanners or FakeScanners()
         self.outcomes, self.monitored = [], []
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
         self.handler = Handler(
-            self.policy, decider, self.streams, retry_after=lambda: 7.0, observer=self, now=lambda: NOW
+            self.policy,
+            decider,
+            self.streams,
+            signer=signer or Unsigned(),
+            retry_after=lambda: 7.0,
+            observer=self,
+            now=lambda: NOW,
         )
 
     def ended(self, outcome, seconds):

@@ -56,6 +56,14 @@ class Streams(Protocol):
         ...
 
 
+class Signer(Protocol):
+    """Signs approvals."""
+
+    def sign(self, subject: str, message_headers: dict[str, str], body: bytes) -> dict[str, str]:
+        """Return the headers that an approval gets on top of ``message_headers``."""
+        ...
+
+
 class Observer(Protocol):
     """Is told how requests end."""
 
@@ -79,6 +87,7 @@ class Handler:
         policy: limits, system prompt, refusal texts.
         decider: the policy's rules.
         streams: where approvals and outcomes are kept.
+        signer: signs approvals.
         retry_after: tells in how many seconds a place in CHAT may be free.
         observer: told of every request's end.
         now: the time, in seconds since the Unix epoch.
@@ -90,6 +99,7 @@ class Handler:
         decider: Decider,
         streams: Streams,
         *,
+        signer: Signer,
         retry_after: Callable[[], float],
         observer: Observer,
         now: Callable[[], float] = time.time,
@@ -97,6 +107,7 @@ class Handler:
         self._policy = policy
         self._decider = decider
         self._streams = streams
+        self._signer = signer
         self._retry_after = retry_after
         self._observer = observer
         self._now = now
@@ -177,6 +188,7 @@ class Handler:
     async def _approve(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
         body = self._conversation(request).model_dump_json(exclude_none=True).encode()
         message_headers = self._approval_headers(envelope, answers.wanted)
+        message_headers |= self._signer.sign(envelope.approved_subject, message_headers, body)
         for _ in range(_MAX_PUBLISHES):
             approval = await self._streams.approve(envelope.approved_subject, body, message_headers)
             if approval is Approval.FULL:

@@ -49,6 +49,7 @@ class Service:
             policy,
             decider,
             streams,
+            signer=settings.signer(),
             retry_after=self._workers.retry_after,
             observer=self._metrics,
         )
@@ -77,6 +78,8 @@ class Service:
             await self._stop()
 
     async def _start(self) -> None:
+        if self._settings.signing_key is None:
+            log.warning("approvals_unsigned", variable="STILE_SIGNING_KEY")
         if self._settings.filter_port:
             try:
                 self._server = HealthServer(
