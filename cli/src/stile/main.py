@@ -13,6 +13,7 @@ from stile import (
     down,
     models,
     provision_command,
+    signing_keys_command,
     status,
     up,
 )
@@ -30,6 +31,10 @@ app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.add_typer(models.commands, name="models")
 app.add_typer(clients.commands, name="clients")
+keys = typer.Typer(help="Keys that are made and changed while everything runs.")
+keys.callback()(lambda: None)  # with one command alone, typer would drop its name
+keys.command("rotate-signing")(signing_keys_command.rotate_signing)
+app.add_typer(keys, name="keys")
 app.command()(provision_command.provision)
 app.command()(credentials_command.credentials)
 

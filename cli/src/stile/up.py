@@ -10,7 +10,7 @@ from dataclasses import replace
 import nats
 import psutil
 
-from stile import clients, config, credentials, nats_config, parts, provision
+from stile import clients, config, credentials, nats_config, parts, provision, signing_keys
 from stile.catalogue import Catalogue, Weights
 from stile.config import Home, Root, Settings
 from stile.errors import ProvisionError, SettingsError
@@ -41,6 +41,7 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     weights = _weights(settings, root, terminal)
     addresses = parts.check_ports(settings)
     keys = credentials.ensure(home.credentials)
+    signing_keys.ensure(home.credentials)
     if not credentials.seed_file(home.clients, LOCAL_CLIENT).exists():
         clients.make(home, LOCAL_CLIENT)
     configuration = nats_config.write(root.nats, home.nats, keys, clients.registered(home))
