@@ -31,6 +31,7 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.approved.{lane}.{client}.{id}": subjects.APPROVED,
         "chat.result.{client}.{id}": subjects.RESULTS,
         "chat.cancel.{origin}.{id}": subjects.CANCELS,
+        "chat.outcome.{origin}.{id}": subjects.OUTCOMES,
         "chat.event.started.{lane}.{client}.{id}": subjects.STARTED,
         "chat.event.finished.{lane}.{client}.{id}": subjects.FINISHED,
         "chat.event.cancelled.{client}.{id}": subjects.CANCELLED,

@@ -18,10 +18,15 @@ SUBJECTS = {
     "heartbeat of consumer": "chat.event.consumer",
     "wake the workers": "chat.event.approved",
     "tell a start": f"chat.event.started.interactive.alice.{ID}",
+    "tell an end": f"chat.event.finished.interactive.alice.{ID}",
     "tell a cancellation": f"chat.event.cancelled.alice.{ID}",
+    "lay aside": f"chat.dead.interactive.alice.{ID}",
     "cancel": f"chat.cancel.{ID}",
     "cancel as gateway": f"chat.cancel.gateway.{ID}",
     "cancel as alice": f"chat.cancel.alice.{ID}",
+    "look up": f"chat.outcome.{ID}",
+    "look up as gateway": f"chat.outcome.gateway.{ID}",
+    "look up as alice": f"chat.outcome.alice.{ID}",
     "see who waits": "$JS.API.STREAM.INFO.CHAT",
     "see whose requests are outcomes": "$JS.API.STREAM.INFO.CHAT_RESULT",
     "make a line's consumer": "$JS.API.CONSUMER.CREATE.CHAT.batch-alice.chat.approved.batch.alice.*",
@@ -45,7 +50,7 @@ SUBJECTS = {
     "system": "$SYS.REQ.SERVER.PING",
 }
 MAY_PUBLISH = {
-    "gateway": {"request as gateway", "cancel as gateway"},
+    "gateway": {"request as gateway", "cancel as gateway", "look up as gateway"},
     "filter": {
         "approve",
         "outcome",
@@ -54,6 +59,7 @@ MAY_PUBLISH = {
         "heartbeat of filter",
         "wake the workers",
         "tell a cancellation",
+        "see who waits",
         "see a line's consumer",
         "take a job out",
         "read a job",
@@ -65,17 +71,31 @@ MAY_PUBLISH = {
         "reply to a client",
         "heartbeat of consumer",
         "tell a start",
+        "tell an end",
+        "lay aside",
         "see who waits",
         "make a line's consumer",
         "pull a job",
         "read an outcome",
         "acknowledge",
     },
-    "alice": {"request", "cancel"},
+    "alice": {"request", "cancel", "look up"},
 }
 MAY_SUBSCRIBE = {
-    "gateway": {"reply to gateway", "heartbeat of filter", "heartbeat of consumer"},
-    "filter": {"heartbeat of consumer", "inbox of filter"},
+    "gateway": {
+        "reply to gateway",
+        "heartbeat of filter",
+        "heartbeat of consumer",
+        "tell an end",
+        "tell a cancellation",
+    },
+    "filter": {
+        "heartbeat of consumer",
+        "inbox of filter",
+        "tell a start",
+        "tell an end",
+        "tell a cancellation",
+    },
     "consumer": {"inbox of consumer", "wake the workers", "tell a start", "tell a cancellation"},
     "alice": set(),
 }
@@ -127,7 +147,7 @@ async def test_nobody_listens_to_everything(bus, identity):
     assert refused
 
 
-@pytest.mark.parametrize("subject", ["chat.request.*", "chat.cancel.*.*"])
+@pytest.mark.parametrize("subject", ["chat.request.*", "chat.cancel.*.*", "chat.outcome.*.*"])
 async def test_the_filter_hears_what_it_answers_only_in_its_queue_group(bus, subject):
     """A filter outside the group would answer everything a second time."""
     refused = await violations(

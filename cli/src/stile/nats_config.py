@@ -13,17 +13,19 @@ COMMITTED = ("nats-server.conf", "accounts.conf")
 CLIENTS = "clients.conf"
 NKEYS = "nkeys.conf"
 
-# A direct client may ask, cancel what it asked, and hear what its own account is told. The server writes the
-# account's name into the subjects it imports, so no client can pass for another (accounts.conf,
-# `account_token_position`).
+# A direct client may ask, cancel what it asked, look up what became of it, and hear what its own account is
+# told. The server writes the account's name into the subjects it imports, so no client can pass for another
+# (accounts.conf, `account_token_position`).
 _ACCOUNT = """\
 "{name}": {{
   imports: [
     {{ service: {{ account: APP, subject: "chat.request.{name}" }}, to: "chat.request" }}
     {{ service: {{ account: APP, subject: "chat.cancel.{name}.*" }}, to: "chat.cancel.*" }}
+    {{ service: {{ account: APP, subject: "chat.outcome.{name}.*" }}, to: "chat.outcome.*" }}
   ]
   users: [{{ nkey: {key}, permissions: {{
-    publish: {{ allow: ["chat.request", "chat.cancel.*"] }}, subscribe: {{ allow: ["_INBOX.>"] }} }} }}]
+    publish: {{ allow: ["chat.request", "chat.cancel.*", "chat.outcome.*"] }}
+    subscribe: {{ allow: ["_INBOX.>"] }} }} }}]
 }}
 """
 

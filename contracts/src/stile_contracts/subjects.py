@@ -21,6 +21,8 @@ RESULTS = "chat.result.*.*"
 FILTER_HEARTBEAT = "chat.event.filter"
 CONSUMER_HEARTBEAT = "chat.event.consumer"
 CANCELS = "chat.cancel.*.*"
+OUTCOMES = "chat.outcome.*.*"
+"""Bodiless, and answered: what has become of a request."""
 WAKE = "chat.event.approved"
 """Bodiless: a request was approved, and a sleeping worker may look."""
 CANCELLED = "chat.event.cancelled.*.*"
@@ -129,9 +131,38 @@ def parse_cancel(subject: str) -> tuple[str, UUID]:
     raise ValueError(f"not a cancellation's subject: {subject!r}")
 
 
+def outcome(origin: str, chat_id: UUID) -> str:
+    """Name the subject that ``origin`` (``gateway`` or an account) looks its request up at."""
+    return f"chat.outcome.{_token(origin)}.{chat_id}"
+
+
+def parse_outcome(subject: str) -> tuple[str, UUID]:
+    """Read who looks which request up off the subject; the server guarantees the origin.
+
+    Raises:
+        ValueError: the subject is none of a lookup.
+    """
+    match subject.split("."):
+        case ["chat", "outcome", origin, chat_id] if is_token(origin):
+            return origin, UUID(chat_id)
+    raise ValueError(f"not a lookup's subject: {subject!r}")
+
+
 def cancelled(client: str, chat_id: UUID) -> str:
     """Name the event that a request's outcome is *cancelled*: whoever runs it stops."""
     return f"chat.event.cancelled.{_token(client)}.{chat_id}"
+
+
+def parse_cancelled(subject: str) -> tuple[str, UUID]:
+    """Read whose which request was cancelled off the event's subject.
+
+    Raises:
+        ValueError: the subject is none of that event.
+    """
+    match subject.split("."):
+        case ["chat", "event", "cancelled", client, chat_id] if is_token(client):
+            return client, UUID(chat_id)
+    raise ValueError(f"not a cancellation's event: {subject!r}")
 
 
 def finished(lane: Lane, client: str, chat_id: UUID) -> str:
