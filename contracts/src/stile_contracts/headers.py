@@ -43,6 +43,12 @@ CHAT_SIGNATURE = "Chat-Signature"
 CHAT_SIGNING_KEY = "Chat-Signing-Key"
 """Which of the filter's keys has signed: the first 16 hex digits of the public key's SHA-256."""
 
+CHAT_DEAD_REASON = "Chat-Dead-Reason"
+"""On a dead letter: why the request was given up, as ``errors.ErrorCode`` names it."""
+
+CHAT_DEAD_AT = "Chat-Dead-At"
+"""On a dead letter: when it was given up, in milliseconds since the Unix epoch, UTC."""
+
 TRACEPARENT = "traceparent"
 """W3C trace context, carried on unchanged."""
 
@@ -54,6 +60,9 @@ NATS_ERROR = "Nats-Service-Error"
 
 NATS_SEQUENCE = "Nats-Sequence"
 """JetStream: on a message that was got directly, its number in the stream."""
+
+NATS_SUBJECT = "Nats-Subject"
+"""JetStream: on a message that was got directly, its subject in the stream."""
 
 NATS_EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 """JetStream: with ``0`` the publish fails (10071) where the subject holds a message already."""

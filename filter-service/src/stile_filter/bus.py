@@ -94,6 +94,13 @@ class Bus:
         """Have ``handle`` called for each cancellation; none waits for requests that are being decided."""
         self._cancels = self._serve(subjects.CANCELS, self._cancel_tasks, handle)
 
+    def serve_advisories(self, advised: Callable[[Incoming], Awaitable[None]]) -> None:
+        """Have ``advised`` called for each request that CHAT gives up, in one of the filters."""
+        subscriber = self.broker.subscriber(
+            subjects.GIVEN_UP, queue=subjects.FILTER_QUEUE, decoder=_incoming, no_reply=True
+        )
+        subscriber(advised)
+
     def listen(self, heard: Callable[[Heartbeat], None]) -> None:
         """Have ``heard`` called for each consumer's heartbeat."""
         subscriber = self.broker.subscriber(subjects.CONSUMER_HEARTBEAT, decoder=_incoming, no_reply=True)
@@ -171,7 +178,11 @@ class Bus:
     async def _answer(
         self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]], incoming: Incoming
     ) -> None:
-        for message in await handle(incoming):
+        await self.send(await handle(incoming))
+
+    async def send(self, messages: list[Outgoing]) -> None:
+        """Send messages to requesters; what can't be sent is logged, as a requester asks again."""
+        for message in messages:
             try:
                 await self.client.publish(message.subject, message.body, headers=message.headers)
             except nats.errors.Error as error:

@@ -10,6 +10,8 @@ from stile_filter import logs
 from stile_filter.bus import Bus
 from stile_filter.cancelling import Canceller
 from stile_filter.config import Settings
+from stile_filter.dead_letter_streams import NatsDeadLetterStreams
+from stile_filter.dead_letters import DeadLetters
 from stile_filter.decide import Decider, NoScanners, State
 from stile_filter.errors import Fault, PolicyError, SettingError, StartError
 from stile_filter.handlers import Handler
@@ -21,6 +23,8 @@ from stile_filter.streams import NatsStreams
 from stile_filter.workers import Workers
 
 HEARTBEAT_SECONDS = 2.0
+SWEEP_SECONDS = 60.0
+"""Between two looks for what CHAT gave up while no filter heard of it."""
 
 log = structlog.get_logger()
 
@@ -43,6 +47,7 @@ class Service:
         self._health = Health(self._unready)
         self._server: HealthServer | None = None
         self._heartbeats: asyncio.Task[None] | None = None
+        self._sweeps: asyncio.Task[None] | None = None
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
         streams = NatsStreams(lambda: self._bus.client)
         handler = Handler(
@@ -57,6 +62,10 @@ class Service:
         self._bus.serve(handler.handle)
         self._bus.serve_cancels(Canceller(streams, self._metrics.cancelled).handle)
         self._bus.listen(self._workers.heard)
+        self._dead_letters = DeadLetters(
+            NatsDeadLetterStreams(lambda: self._bus.client), self._bus.send, self._metrics.dead_letter
+        )
+        self._bus.serve_advisories(self._dead_letters.advised)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -100,12 +109,13 @@ class Service:
     async def _started(self) -> None:
         await self._bus.started()
         self._heartbeats = asyncio.create_task(self._beat())
+        self._sweeps = asyncio.create_task(self._sweep())
         log.info("filter_ready", policy=self._policy.version, instance=self._bus.instance)
 
     async def _stop(self) -> None:
-        if self._heartbeats:
-            self._heartbeats.cancel()
-            self._heartbeats = None
+        for task in filter(None, (self._heartbeats, self._sweeps)):
+            task.cancel()
+        self._heartbeats = self._sweeps = None
         if self._pool:
             await self._pool.close()
         if self._server:
@@ -117,6 +127,11 @@ class Service:
             self._health.turned()
             await self._bus.beat(self._unready())
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._dead_letters.sweep()
+            await asyncio.sleep(SWEEP_SECONDS)
 
     def _unready(self) -> str | None:
         if self._pool and not self._pool.ready:
