@@ -31,7 +31,8 @@ class NatsDeadLetterStreams(NatsStreams):
 
         A work queue keeps nothing that was acknowledged. So what lies at or below the acknowledged floor of
         its line's consumer was given up; and where nothing of the line is in a worker's hand, or is to be
-        delivered again, so was all that it has delivered (read off nats-server 2.15.1, and tested).
+        delivered again, so was all that it has delivered. While something is in hand above the floor, the
+        two can't be told apart, and a later look finds it (seen on nats-server 2.15.1, and tested).
 
         Raises:
             UnconfirmedError: no answer came.
