@@ -1,6 +1,6 @@
 """`stile chat`: asks one question over HTTP, as any client would."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -18,18 +18,26 @@ def chat(
     url: Annotated[str | None, typer.Option(help="The gateway; default: the one of STILE_PORT.")] = None,
 ) -> None:
     """Ask one question and print the answer."""
-    base = url or config.load().url
+    typer.echo(ask(url or config.load().url, {"prompt": prompt})["response"])
+
+
+def ask(base: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Send a request to the gateway at ``base``, and return the whole reply.
+
+    Raises:
+        RequestError: nobody answers there, or the answer is an error.
+    """
     try:
         with Terminal(stderr=True).waiting("Waiting for the answer …"):
-            response = httpx.post(f"{base}/chat", json={"prompt": prompt}, timeout=_TIMEOUT_SECONDS)
-        body = response.json()
+            response = httpx.post(f"{base}/chat", json=request, timeout=_TIMEOUT_SECONDS)
+        body: dict[str, Any] = response.json()
     except httpx.TransportError as error:
         raise RequestError(f"nobody answers on {base}: `stile up` starts everything ({error})") from error
     except ValueError as error:
         raise RequestError(f"{base} is no gateway of Stile: it answered {response.status_code}") from error
     if not response.is_success or "response" not in body:
         raise RequestError(f"no answer (HTTP {response.status_code}): {_reason(body)}")
-    typer.echo(body["response"])
+    return body
 
 
 def _reason(body: object) -> str:

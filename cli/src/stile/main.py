@@ -9,6 +9,7 @@ from stile import (
     chat,
     clients,
     credentials_command,
+    dlq,
     doctor,
     down,
     models,
@@ -31,6 +32,7 @@ app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.add_typer(models.commands, name="models")
 app.add_typer(clients.commands, name="clients")
+app.add_typer(dlq.commands, name="dlq")
 keys = typer.Typer(help="Keys that are made and changed while everything runs.")
 keys.callback()(lambda: None)  # with one command alone, typer would drop its name
 keys.command("rotate-signing")(signing_keys_command.rotate_signing)
