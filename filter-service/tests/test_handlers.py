@@ -19,6 +19,7 @@ from stile_filter.handlers import Handler
 from stile_filter.policy import Policy
 from stile_filter.ports import Approval
 from stile_filter.request import MAX_DIRECT_MS, Incoming
+from stile_filter.signing import Unsigned
 from stile_filter.usher import Usher
 from stile_filter.workers import Workers
 
@@ -88,7 +89,7 @@ class FakeScanners:
 class System:
     """A handler with everything around it in memory."""
 
-    def __init__(self, file, scanners=None, streams=None):
+    def __init__(self, file, scanners=None, streams=None, signer=None):
         self.policy = Policy(file)
         self.streams = streams or FakeStreams()
         self.scanners = scanners or FakeScanners()
@@ -98,7 +99,13 @@ class System:
         self.workers = Workers()
         self.usher = Usher(self.workers, self.policy.limits.max_waiting_per_client, self)
         self.handler = Handler(
-            self.policy, decider, self.streams, queue=self.usher, observer=self, now=lambda: self.now
+            self.policy,
+            decider,
+            self.streams,
+            queue=self.usher,
+            signer=signer or Unsigned(),
+            observer=self,
+            now=lambda: self.now,
         )
 
     def ended(self, outcome, seconds):

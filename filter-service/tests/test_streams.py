@@ -10,7 +10,7 @@ from nats.js.api import ConsumerConfig
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_filter.errors import RequestError, UnavailableError, UnconfirmedError
-from stile_filter.handlers import Approval
+from stile_filter.ports import Approval
 from stile_filter.streams import NatsStreams
 
 IDS = [UUID(f"0190a5d0-0000-7000-8000-{number:012}") for number in range(3)]

@@ -32,6 +32,7 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.result.{client}.{id}": subjects.RESULTS,
         "chat.cancel.{origin}.{id}": subjects.CANCELS,
         "chat.outcome.{origin}.{id}": subjects.OUTCOMES,
+        "chat.dead.{lane}.{client}.{id}": subjects.DEAD,
         "chat.event.started.{lane}.{client}.{id}": subjects.STARTED,
         "chat.event.finished.{lane}.{client}.{id}": subjects.FINISHED,
         "chat.event.cancelled.{client}.{id}": subjects.CANCELLED,

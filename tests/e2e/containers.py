@@ -151,6 +151,8 @@ class Containers:
         service = self._container(SERVICES[part])
         service.with_env("STILE_NATS_URL", "nats://nats:4222")
         service.with_env("STILE_NATS_NKEY_FILE", f"{HOME}/credentials/{part}.nk")
+        service.with_env("STILE_SIGNING_KEY", f"{HOME}/credentials/signing.key")
+        service.with_env("STILE_APPROVAL_KEYS", f"{HOME}/credentials/approval.keys")
         service.with_env("STILE_LLAMA_URL", f"http://llama:{LLAMA_PORT}")
         self._run(part, service, port={"filter": 8081, "consumer": 8080, "gateway": 8000}[part])
 

@@ -11,6 +11,7 @@ from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.standin import Standin
 from harness.wait import until
+from stile import signing_keys
 
 
 class System:
@@ -44,6 +45,7 @@ class System:
     async def start(self) -> Self:
         """Start every part and wait until the gateway says that all are ready."""
         await self.bus.start()
+        signing_keys.ensure(self.bus.seeds)
         for part in ("filter", "consumer", "gateway"):
             self.start_part(part)
         await self.ready()
@@ -53,6 +55,8 @@ class System:
         """Start ``filter``, ``consumer`` or ``gateway`` (again)."""
         environment = {
             **self.bus.environment(part),
+            "STILE_SIGNING_KEY": str(signing_keys.seed_file(self.bus.seeds)),
+            "STILE_APPROVAL_KEYS": str(signing_keys.public_file(self.bus.seeds)),
             "STILE_PORT": str(self.port),
             "STILE_CONSUMER_PORT": str(self.consumer_port),
             "STILE_FILTER_PORT": str(self.filter_port),

@@ -37,6 +37,10 @@ SUBJECTS = {
     "pull a job": "$JS.API.CONSUMER.MSG.NEXT.CHAT.batch-alice",
     "read a job": f"$JS.API.DIRECT.GET.CHAT.chat.approved.interactive.alice.{ID}",
     "read an outcome": f"$JS.API.DIRECT.GET.CHAT_RESULT.chat.result.alice.{ID}",
+    "read a job by sequence": "$JS.API.DIRECT.GET.CHAT",
+    "read what was laid aside": f"$JS.API.DIRECT.GET.CHAT_DLQ.chat.dead.interactive.alice.{ID}",
+    "take out what was laid aside": "$JS.API.STREAM.MSG.DELETE.CHAT_DLQ",
+    "say that a job was given up": "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.batch-alice",
     "get by sequence": "$JS.API.STREAM.MSG.GET.CHAT",
     "ask for the account": "$JS.API.INFO",
     "make a stream": "$JS.API.STREAM.CREATE.EVIL",
@@ -59,10 +63,13 @@ MAY_PUBLISH = {
         "heartbeat of filter",
         "wake the workers",
         "tell a cancellation",
+        "tell an end",
+        "lay aside",
         "see who waits",
         "see a line's consumer",
         "take a job out",
         "read a job",
+        "read a job by sequence",
         "read an outcome",
     },
     "consumer": {
@@ -147,7 +154,15 @@ async def test_nobody_listens_to_everything(bus, identity):
     assert refused
 
 
-@pytest.mark.parametrize("subject", ["chat.request.*", "chat.cancel.*.*", "chat.outcome.*.*"])
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "chat.request.*",
+        "chat.cancel.*.*",
+        "chat.outcome.*.*",
+        "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*",
+    ],
+)
 async def test_the_filter_hears_what_it_answers_only_in_its_queue_group(bus, subject):
     """A filter outside the group would answer everything a second time."""
     refused = await violations(

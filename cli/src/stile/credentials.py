@@ -32,18 +32,27 @@ def ensure(folder: Path, users: tuple[str, ...] = USERS) -> dict[str, str]:
 
 def _public_key(path: Path) -> str:
     if not path.exists():
-        _write_secret(path, nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))
-    if path.stat().st_mode & 0o077:
-        raise CredentialsError(
-            f"{path} can be read by others: chmod 600 it, or delete it to have a new one made"
-        )
+        write_secret(path, nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))
+    require_private(path)
     try:
         return str(nkeys.from_seed(bytearray(path.read_bytes().strip())).public_key.decode())
     except nkeys.NkeysError as error:
         raise CredentialsError(f"{path} holds no nkey seed: delete it to have a new one made") from error
 
 
-def _write_secret(path: Path, secret: bytes) -> None:
+def require_private(path: Path) -> None:
+    """Check that nobody but its owner reads a secret.
+
+    Raises:
+        CredentialsError: others may.
+    """
+    if path.stat().st_mode & 0o077:
+        raise CredentialsError(
+            f"{path} can be read by others: chmod 600 it, or delete it to have a new one made"
+        )
+
+
+def write_secret(path: Path, secret: bytes) -> None:
     """Write ``secret`` whole or not at all: a crash leaves no half a seed under the real name."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stile import clients, config, nats_config
+from stile import clients, config, nats_config, signing_keys
 from stile import credentials as seeds
 from stile.config import Home
 
@@ -21,10 +21,12 @@ def credentials(
     root = config.find_root(settings)
     if folder is None:
         home = config.find_home(settings)
-        keys = seeds.ensure(home.credentials)
+        folder = home.credentials
     else:
         home = Home(folder)
-        keys = seeds.ensure(folder)
+    keys = seeds.ensure(folder)
+    signer = signing_keys.ensure(folder)
     nats_config.write(root.nats, home.nats, keys, clients.registered(home))
     for user, key in keys.items():
         typer.echo(f"{user}\t{key}")
+    typer.echo(f"signing\t{signer}")

@@ -7,7 +7,7 @@ from functools import partial
 import psutil
 import typer
 
-from stile import config, credentials, parts, state
+from stile import config, credentials, parts, signing_keys, state
 from stile.catalogue import Catalogue
 from stile.config import Home, Root, Settings
 from stile.errors import StileError
@@ -38,6 +38,7 @@ def _checks(
         yield name, partial(parts.program, name)
     yield "compiler", _compiler
     yield "keys", lambda: _keys(home)
+    yield "signing", lambda: _signing(home, running)
     if settings.llama_url is None:
         yield "model", lambda: _model(settings, root)
     if running is None:
@@ -59,6 +60,12 @@ def _keys(home: Home) -> str:
     if there:
         credentials.ensure(home.credentials, tuple(there))
     return f"{len(there)} of {len(credentials.USERS)} made, in {home.credentials}"
+
+
+def _signing(home: Home, running: State | None) -> str:
+    if running is None and not home.credentials.exists():
+        return "no key yet; `stile up` makes it"
+    return signing_keys.check(home.credentials)
 
 
 def _model(settings: Settings, root: Root) -> str:

@@ -5,6 +5,8 @@ StileError
 ├── CredentialsError   a seed file that cannot be used
 ├── ModelError         a model that is not there, cannot be fetched, or is not what it should be
 ├── PortError          a port that another program holds
+├── BusError           there is no bus, or it does not let one in
+├── DeadLetterError    a dead letter that is not there, or cannot be read
 ├── ProvisionError     streams that cannot be made as described
 ├── PartError          a part that cannot be started, or that keeps dying
 └── RequestError       a question that got no answer
@@ -29,6 +31,14 @@ class ModelError(StileError):
 
 class PortError(StileError):
     """A port that another program holds."""
+
+
+class BusError(StileError):
+    """There is no bus, or it does not let one in."""
+
+
+class DeadLetterError(StileError):
+    """A dead letter that is not there, or cannot be read or deleted."""
 
 
 class ProvisionError(StileError):

@@ -9,11 +9,13 @@ from stile import (
     chat,
     clients,
     credentials_command,
+    dlq,
     doctor,
     down,
     keys,
     models,
     provision_command,
+    signing_keys_command,
     status,
     up,
 )
@@ -32,6 +34,8 @@ app.command()(doctor.doctor)
 app.add_typer(models.commands, name="models")
 app.add_typer(clients.commands, name="clients")
 app.add_typer(keys.commands, name="keys")
+keys.commands.command("rotate-signing")(signing_keys_command.rotate_signing)
+app.add_typer(dlq.commands, name="dlq")
 app.command()(provision_command.provision)
 app.command()(credentials_command.credentials)
 

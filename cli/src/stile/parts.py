@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from stile import credentials, ports
+from stile import credentials, ports, signing_keys
 from stile.catalogue import Weights
 from stile.config import Home, Settings, authority
 from stile.errors import PartError, PortError
@@ -154,7 +154,11 @@ def filter_service(settings: Settings, home: Home, addresses: Addresses) -> Part
     return Part(
         name="filter-service",
         argv=(program("stile-filter"),),
-        env={**_bus(settings, home, "filter"), "STILE_FILTER_PORT": str(addresses.filter)},
+        env={
+            **_bus(settings, home, "filter"),
+            "STILE_SIGNING_KEY": str(signing_keys.seed_file(home.credentials)),
+            "STILE_FILTER_PORT": str(addresses.filter),
+        },
         port=addresses.filter,
         ready_url=f"http://{_local(os.environ.get('STILE_FILTER_HOST'), addresses.filter)}/readyz",
     )
@@ -168,6 +172,7 @@ def rust_consumer(settings: Settings, home: Home) -> Part:
         argv=(program("stile-consumer"),),
         env={
             **_bus(settings, home, "consumer"),
+            "STILE_APPROVAL_KEYS": str(signing_keys.public_file(home.credentials)),
             "STILE_CONSUMER_PORT": str(settings.consumer_port),
             "STILE_LLAMA_URL": settings.llama_url or f"http://{LOOPBACK}:{settings.llama_port}",
         },

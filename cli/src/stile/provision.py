@@ -27,8 +27,6 @@ from nats.js.errors import APIError, NotFoundError
 
 from stile.errors import ProvisionError
 
-INBOX_PREFIX = b"_INBOX_provisioner"
-
 _KINDS: dict[str, Callable[[str], object]] = {
     "retention": RetentionPolicy,
     "storage": StorageType,

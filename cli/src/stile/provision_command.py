@@ -4,12 +4,10 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
-import nats
 import typer
 
-from stile import config
+from stile import bus, config
 from stile import provision as provisioning
-from stile.errors import ProvisionError
 
 
 def provision(
@@ -20,23 +18,10 @@ def provision(
     streams: Annotated[Path | None, typer.Option(help="Default: nats/streams.json.")] = None,
 ) -> None:
     """Make the streams as nats/streams.json describes them; a change is shown before it is made."""
-    if nkey_file is not None and not nkey_file.is_file():
-        raise ProvisionError(f"STILE_NATS_NKEY_FILE={nkey_file}: no such file")
     plan = provisioning.read_plan(streams or config.find_root(config.load()).streams)
     asyncio.run(_provision(nats_url, nkey_file, plan))
 
 
 async def _provision(url: str, seed: Path | None, plan: list[provisioning.Part]) -> None:
-    try:
-        client = await nats.connect(
-            url,
-            nkeys_seed=str(seed) if seed else None,
-            inbox_prefix=provisioning.INBOX_PREFIX,
-            allow_reconnect=False,
-        )
-    except (OSError, nats.errors.Error) as error:
-        raise ProvisionError(f"no bus on {url}: {error}") from error
-    try:
+    async with bus.connect(url, seed=seed) as client:
         await provisioning.apply(client, plan, typer.echo)
-    finally:
-        await client.close()

@@ -7,13 +7,12 @@ import shlex
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
-import nats
 import psutil
 
-from stile import clients, config, credentials, nats_config, parts, provision
+from stile import bus, clients, config, credentials, nats_config, parts, provision, signing_keys
 from stile.catalogue import Catalogue, Weights
 from stile.config import Home, Root, Settings
-from stile.errors import ProvisionError, SettingsError
+from stile.errors import SettingsError
 from stile.supervisor import Supervisor
 from stile.terminal import Terminal
 
@@ -41,13 +40,14 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     weights = _weights(settings, root, terminal)
     addresses = parts.check_ports(settings)
     keys = credentials.ensure(home.credentials)
+    signing_keys.ensure(home.credentials)
     if not credentials.seed_file(home.clients, LOCAL_CLIENT).exists():
         clients.make(home, LOCAL_CLIENT)
     configuration = nats_config.write(root.nats, home.nats, keys, clients.registered(home))
     home.store.mkdir(parents=True, exist_ok=True)
-    bus = parts.nats(settings, home, addresses, configuration)
+    server = parts.nats(settings, home, addresses, configuration)
     return [
-        replace(bus, once_ready=_provisioning(settings, root, home, terminal)),
+        replace(server, once_ready=_provisioning(settings, root, home, terminal)),
         parts.llama(settings, weights),
         parts.filter_service(settings, home, addresses),
         parts.rust_consumer(settings, home),
@@ -72,21 +72,10 @@ def _provisioning(
     settings: Settings, root: Root, home: Home, terminal: Terminal
 ) -> Callable[[], Awaitable[None]]:
     async def provision_streams() -> None:
-        seed = credentials.seed_file(home.credentials, "provisioner")
-        try:
-            client = await nats.connect(
-                settings.nats_url,
-                nkeys_seed=str(seed),
-                inbox_prefix=provision.INBOX_PREFIX,
-                allow_reconnect=False,
-            )
-        except (OSError, nats.errors.Error) as error:
-            raise ProvisionError(f"the streams cannot be made: {error}") from error
-        try:
-            plan = provision.read_plan(root.streams)
+        seed = credentials.seed_file(home.credentials, bus.PROVISIONER)
+        plan = provision.read_plan(root.streams)
+        async with bus.connect(settings.nats_url, seed=seed) as client:
             await provision.apply(client, plan, lambda step: terminal.say(f"streams: {step}"))
-        finally:
-            await client.close()
 
     return provision_streams
 

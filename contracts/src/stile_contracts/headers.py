@@ -61,5 +61,8 @@ NATS_ERROR = "Nats-Service-Error"
 NATS_SEQUENCE = "Nats-Sequence"
 """JetStream: on a message that was got directly, its number in the stream."""
 
+NATS_SUBJECT = "Nats-Subject"
+"""JetStream: on a message that was got directly, its subject in the stream."""
+
 NATS_EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 """JetStream: with ``0`` the publish fails (10071) where the subject holds a message already."""

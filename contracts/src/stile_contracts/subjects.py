@@ -30,8 +30,13 @@ STARTED = "chat.event.started.*.*.*"
 FINISHED = "chat.event.finished.*.*.*"
 """Bodiless, from a worker: the request has its outcome, and the worker is free."""
 
+DEAD = "chat.dead.*.*.*"
+GIVEN_UP = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*"
+"""From nats-server itself: a request was delivered as often as may be, and never acknowledged."""
+
 CHAT_STREAM = "CHAT"
 RESULT_STREAM = "CHAT_RESULT"
+DEAD_STREAM = "CHAT_DLQ"
 
 GATEWAY_INBOX = "_INBOX_gateway"
 REPLY_PREFIXES = (f"{GATEWAY_INBOX}.", "_R_.")
@@ -112,6 +117,23 @@ def parse_approved(subject: str) -> Approved:
 def result(client: str, chat_id: UUID) -> str:
     """Name the subject that keeps a request's outcome in CHAT_RESULT."""
     return f"chat.result.{_token(client)}.{chat_id}"
+
+
+def dead(lane: Lane, client: str, chat_id: UUID) -> str:
+    """Name the subject that keeps a request that was given up in CHAT_DLQ."""
+    return f"chat.dead.{lane}.{_token(client)}.{chat_id}"
+
+
+def parse_dead(subject: str) -> Approved:
+    """Take a dead letter's subject apart.
+
+    Raises:
+        ValueError: the subject is none of a dead letter.
+    """
+    match subject.split("."):
+        case ["chat", "dead", lane, client, chat_id] if is_token(client):
+            return Approved(Lane(lane), client, UUID(chat_id))
+    raise ValueError(f"not a dead letter's subject: {subject!r}")
 
 
 def cancel(origin: str, chat_id: UUID) -> str:

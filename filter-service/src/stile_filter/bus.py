@@ -126,6 +126,13 @@ class Bus:
             subjects.CANCELLED: lambda subject: usher.cancelled(*subjects.parse_cancelled(subject)),
         }
 
+    def serve_advisories(self, advised: Callable[[Incoming], Awaitable[None]]) -> None:
+        """Have ``advised`` called for each request that CHAT gives up, in one of the filters."""
+        subscriber = self.broker.subscriber(
+            subjects.GIVEN_UP, queue=subjects.FILTER_QUEUE, decoder=_incoming, no_reply=True
+        )
+        subscriber(advised)
+
     def listen(self, heard: Callable[[Heartbeat], None]) -> None:
         """Have ``heard`` called for each consumer's heartbeat."""
         subscriber = self.broker.subscriber(subjects.CONSUMER_HEARTBEAT, decoder=_incoming, no_reply=True)
@@ -211,15 +218,15 @@ class Bus:
     async def _answer(
         self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]], incoming: Incoming
     ) -> None:
-        for message in await handle(incoming):
-            await self.send(message)
+        await self.send(await handle(incoming))
 
-    async def send(self, message: Outgoing) -> None:
-        """Send a message; one that the bus does not take is lost, and logged."""
-        try:
-            await self.client.publish(message.subject, message.body, headers=message.headers)
-        except nats.errors.Error as error:
-            log.warning("reply_not_sent", reason=str(error))
+    async def send(self, messages: list[Outgoing]) -> None:
+        """Send messages to requesters; what can't be sent is logged, as a requester asks again."""
+        for message in messages:
+            try:
+                await self.client.publish(message.subject, message.body, headers=message.headers)
+            except nats.errors.Error as error:
+                log.warning("reply_not_sent", reason=str(error))
 
     async def _failed(self, error: Exception) -> None:
         reason = str(error) or type(error).__name__

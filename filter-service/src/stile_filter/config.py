@@ -8,6 +8,7 @@ from pydantic import Field, FilePath, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stile_filter.errors import SettingError
+from stile_filter.signing import FileSigner, Unsigned, read_key
 
 
 def default_policy() -> Path:
@@ -26,6 +27,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     policy: Path = Field(default_factory=default_policy)
+    signing_key: FilePath | None = None
     filter_host: str = "127.0.0.1"
     filter_port: int | None = Field(None, ge=1, le=65535)
 
@@ -38,6 +40,20 @@ class Settings(BaseSettings):
             except (OSError, nkeys.NkeysError) as error:
                 raise ValueError("it holds no seed") from error
         return file
+
+    @field_validator("signing_key")
+    @classmethod
+    def _holds_a_signing_seed(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            try:
+                read_key(file)
+            except OSError as error:
+                raise ValueError("it can't be read") from error
+        return file
+
+    def signer(self) -> FileSigner | Unsigned:
+        """Make what signs approvals."""
+        return FileSigner(self.signing_key) if self.signing_key else Unsigned()
 
     @classmethod
     def read(cls) -> "Settings":

@@ -28,7 +28,7 @@ from stile_filter.answers import Answers, Outgoing, Stored, error_reply, to_json
 from stile_filter.decide import Decider, State, Verdict
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.policy import Policy
-from stile_filter.ports import Approval, Observer, Queue, Streams
+from stile_filter.ports import Approval, Observer, Queue, Signer, Streams
 from stile_filter.request import Envelope, Incoming
 from stile_filter.speed import Size
 from stile_filter.usher import Ticket
@@ -55,6 +55,7 @@ class Handler:
         decider: the policy's rules.
         streams: where approvals and outcomes are kept.
         queue: who waits, and for how long.
+        signer: signs approvals.
         observer: told of every request's end.
         now: the time, in seconds since the Unix epoch.
     """
@@ -66,6 +67,7 @@ class Handler:
         streams: Streams,
         *,
         queue: Queue,
+        signer: Signer,
         observer: Observer,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -73,6 +75,7 @@ class Handler:
         self._decider = decider
         self._streams = streams
         self._queue = queue
+        self._signer = signer
         self._observer = observer
         self._now = now
         self._in_hand: dict[tuple[UUID, str, str], _InHand] = {}
@@ -198,6 +201,7 @@ class Handler:
     async def _approve(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
         body = self._conversation(request).model_dump_json(exclude_none=True).encode()
         message_headers = self._approval_headers(envelope, answers.wanted)
+        message_headers |= self._signer.sign(envelope.approved_subject, message_headers, body)
         for _ in range(_MAX_PUBLISHES):
             approval = await self._streams.approve(envelope.approved_subject, body, message_headers)
             if approval is Approval.FULL:

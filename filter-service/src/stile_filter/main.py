@@ -10,6 +10,8 @@ from stile_filter import logs
 from stile_filter.bus import Bus
 from stile_filter.cancelling import Canceller
 from stile_filter.config import Settings
+from stile_filter.dead_letter_streams import NatsDeadLetterStreams
+from stile_filter.dead_letters import DeadLetters
 from stile_filter.decide import Decider, NoScanners, State
 from stile_filter.errors import Fault, PolicyError, SettingError, StartError
 from stile_filter.handlers import Handler
@@ -24,6 +26,8 @@ from stile_filter.usher import Usher
 from stile_filter.workers import Workers
 
 HEARTBEAT_SECONDS = 2.0
+SWEEP_SECONDS = 60.0
+"""Between two looks for what CHAT gave up while no filter heard of it."""
 
 log = structlog.get_logger()
 
@@ -46,17 +50,24 @@ class Service:
         self._health = Health(self._unready)
         self._server: HealthServer | None = None
         self._heartbeats: asyncio.Task[None] | None = None
+        self._sweeps: asyncio.Task[None] | None = None
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
         streams = NatsStreams(lambda: self._bus.client)
         self._usher = Usher(self._workers, policy.limits.max_waiting_per_client, self._metrics)
         self._rounds = Rounds(self._usher, streams, self._bus.send, self._metrics.queue)
-        handler = Handler(policy, decider, streams, queue=self._usher, observer=self._metrics)
+        handler = Handler(
+            policy, decider, streams, queue=self._usher, signer=settings.signer(), observer=self._metrics
+        )
         self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
         self._bus.serve(handler.handle)
         self._bus.serve_cancels(Canceller(streams, self._metrics.cancelled).handle)
         self._bus.serve_lookups(Lookup(streams, self._usher.standing, self._metrics.looked_up).handle)
         self._bus.listen(self._workers.heard)
         self._bus.follow(self._usher)
+        self._dead_letters = DeadLetters(
+            NatsDeadLetterStreams(lambda: self._bus.client), self._bus.send, self._metrics.dead_letter
+        )
+        self._bus.serve_advisories(self._dead_letters.advised)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -78,6 +89,8 @@ class Service:
             await self._stop()
 
     async def _start(self) -> None:
+        if self._settings.signing_key is None:
+            log.warning("approvals_unsigned", variable="STILE_SIGNING_KEY")
         if self._settings.filter_port:
             try:
                 self._server = HealthServer(
@@ -99,13 +112,14 @@ class Service:
         await self._bus.started()
         await self._rounds.start()
         self._heartbeats = asyncio.create_task(self._beat())
+        self._sweeps = asyncio.create_task(self._sweep())
         log.info("filter_ready", policy=self._policy.version, instance=self._bus.instance)
 
     async def _stop(self) -> None:
         self._rounds.stop()
-        if self._heartbeats:
-            self._heartbeats.cancel()
-            self._heartbeats = None
+        for task in filter(None, (self._heartbeats, self._sweeps)):
+            task.cancel()
+        self._heartbeats = self._sweeps = None
         if self._pool:
             await self._pool.close()
         if self._server:
@@ -117,6 +131,11 @@ class Service:
             self._health.turned()
             await self._bus.beat(self._unready(), self._usher.state())
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._dead_letters.sweep()
+            await asyncio.sleep(SWEEP_SECONDS)
 
     def _unready(self) -> str | None:
         if self._pool and not self._pool.ready:

@@ -43,6 +43,11 @@ class Metrics:
             ["hit"],
             registry=self.registry,
         )
+        self._dead_letters = Counter(
+            "stile_filter_dead_letters",
+            "Requests that the filter laid aside, as no worker could: begun too often, never finished.",
+            registry=self.registry,
+        )
         self.in_hand = Gauge("stile_filter_in_hand", "Requests being decided.", registry=self.registry)
         self._restarts = Counter(
             "stile_filter_scanner_restarts", "Scanner processes that were replaced.", registry=self.registry
@@ -102,6 +107,10 @@ class Metrics:
     def cancelled(self, hit: Hit) -> None:
         """Count a cancellation by what it hit."""
         self._cancelled.labels(hit).inc()
+
+    def dead_letter(self) -> None:
+        """Count a request that was laid aside."""
+        self._dead_letters.inc()
 
     def monitored(self, rule: Rule, state: State) -> None:
         """Count what a ``monitor`` rule found."""

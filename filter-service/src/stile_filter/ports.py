@@ -57,6 +57,14 @@ class Queue(Protocol):
         ...
 
 
+class Signer(Protocol):
+    """Signs approvals."""
+
+    def sign(self, subject: str, message_headers: dict[str, str], body: bytes) -> dict[str, str]:
+        """Return the headers that an approval gets on top of ``message_headers``."""
+        ...
+
+
 class Observer(Protocol):
     """Is told how requests end."""
 

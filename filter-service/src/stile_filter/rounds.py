@@ -37,7 +37,7 @@ class Rounds:
     Args:
         usher: who knows the queue.
         streams: where it is kept.
-        send: sends a message.
+        send: sends messages.
         show: shown the queue after every look.
     """
 
@@ -45,7 +45,7 @@ class Rounds:
         self,
         usher: Usher,
         streams: Streams,
-        send: Callable[[Outgoing], Awaitable[None]],
+        send: Callable[[list[Outgoing]], Awaitable[None]],
         show: Callable[[QueueState], None],
     ) -> None:
         self._usher = usher
@@ -84,7 +84,7 @@ class Rounds:
         while True:
             await self._usher.changed.wait()
             for number, message in enumerate(self._usher.messages(), 1):
-                await self._send(message)
+                await self._send([message])
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
             await asyncio.sleep(TELL_SECONDS)

@@ -24,7 +24,7 @@ _PUBLISHES = 3
 _STREAM_REFUSED = 10077
 """JSStreamStoreFailedF: several limits have this code, and the text tells which."""
 _WRONG_LAST_SEQUENCE = 10071
-_NO_CONSUMER = 10014
+NO_CONSUMER = 10014
 _NO_SEQUENCE = 10043
 _NOT_FOUND = "404"
 
@@ -96,7 +96,7 @@ class NatsStreams:
         error = info.get("error")
         if error is None:
             return bool(info["delivered"]["stream_seq"] >= seq)
-        if error.get("err_code") == _NO_CONSUMER:
+        if error.get("err_code") == NO_CONSUMER:
             return False  # made when a worker first looks for this client
         raise UnavailableError(str(error.get("description")))
 
@@ -157,13 +157,16 @@ class NatsStreams:
         raise failure
 
     async def _get(self, stream: str, subject: str) -> Stored | None:
-        answer = await self._request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", None)
+        return await self._got(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"")
+
+    async def _got(self, call: str, body: bytes) -> Stored | None:
+        answer = await self._request(call, body, None)
         found = answer.headers or {}
         status = found.get("Status")
         if status == _NOT_FOUND:
             return None
         if status is not None:
-            raise UnavailableError(f"{stream}: {status} {found.get('Description', '')}")
+            raise UnavailableError(f"{call}: {status} {found.get('Description', '')}")
         return Stored(found, answer.data)
 
     async def _request(self, subject: str, body: bytes, message_headers: dict[str, str] | None) -> Msg:

@@ -1,0 +1,179 @@
+"""The use case: a request that CHAT gives up. ``docs/protocol.md``, "Dead letters", is its text.
+
+A worker lays aside what it is handed once too often. This is for what no worker could: where the last
+delivery's worker died as well, nats-server hands the request out no more, and leaves it in CHAT, where it
+takes a place for ever.
+"""
+
+import json
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from stile_contracts import headers, subjects
+from stile_contracts.errors import ErrorCode
+from stile_contracts.messages import ErrorReply, Wanted
+from stile_contracts.subjects import Approved
+from stile_filter.answers import Answers, Outgoing, Stored, to_json
+from stile_filter.errors import BusError, UnconfirmedError
+from stile_filter.request import Incoming
+
+_MESSAGE = "The request was begun several times, and never finished; it is not tried again."
+_NATS_HEADERS = "Nats-"
+"""What begins so, nats-server has put in, or reads: none of it belongs into another message."""
+
+log = structlog.get_logger()
+
+
+class GivenUp(NamedTuple):
+    """A message that is delivered no more."""
+
+    seq: int
+    """Its number in CHAT."""
+    deliveries: int
+    """How often it was delivered."""
+
+
+class Streams(Protocol):
+    """The three streams. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
+
+    async def at(self, seq: int) -> Stored | None:
+        """Return the message ``seq`` of CHAT, with its subject in ``Nats-Subject``."""
+        ...
+
+    async def given_up(self) -> list[GivenUp]:
+        """Return what CHAT holds and delivers no more."""
+        ...
+
+    async def outcome(self, subject: str) -> Stored | None:
+        """Return the outcome that CHAT_RESULT holds under ``subject``."""
+        ...
+
+    async def settle(self, subject: str, body: bytes, message_headers: dict[str, str]) -> bool:
+        """Store a message where there is none under ``subject`` yet; False where there is one."""
+        ...
+
+    async def remove(self, seq: int) -> bool:
+        """Take the message ``seq`` out of CHAT; False where it is there no more."""
+        ...
+
+    async def tell(self, subject: str) -> None:
+        """Publish a bodiless event."""
+        ...
+
+
+class DeadLetters:
+    """Lays aside what is delivered no more, and tells whoever waits for it.
+
+    Args:
+        streams: what is kept.
+        send: sends messages to requesters.
+        counted: told of each dead letter.
+        now: the time, in seconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        send: Callable[[list[Outgoing]], Awaitable[None]],
+        counted: Callable[[], None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._streams = streams
+        self._send = send
+        self._counted = counted
+        self._now = now
+
+    async def advised(self, incoming: Incoming) -> None:
+        """Take nats-server's word that it delivers a message no more. Never raises."""
+        try:
+            advisory = json.loads(incoming.body)
+            given_up = GivenUp(int(advisory["stream_seq"]), int(advisory["deliveries"]))
+        except (ValueError, KeyError, TypeError):
+            log.warning("advisory_unreadable", subject=incoming.subject)
+            return
+        await self._bury(given_up)
+
+    async def sweep(self) -> None:
+        """Find what was given up while no filter heard of it. Never raises."""
+        try:
+            found = await self._streams.given_up()
+        except BusError as error:
+            log.warning("sweep_failed", reason=str(error) or "not confirmed")
+            return
+        for given_up in found:
+            await self._bury(given_up)
+
+    async def _bury(self, given_up: GivenUp) -> None:
+        try:
+            if held := await self._streams.at(given_up.seq):
+                await self._lay_aside(given_up, held)
+        except BusError as error:
+            # The next sweep finds it again.
+            log.warning("dead_letter_waits", seq=given_up.seq, reason=str(error) or "not confirmed")
+        except Exception as error:  # noqa: BLE001 -- the last resort: one bad message keeps no other from its end
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            log.error(  # noqa: TRY400 -- an exception's own text may hold the request's
+                "dead_letter_failed",
+                seq=given_up.seq,
+                error=type(error).__name__,
+                at=f"{at.filename}:{at.lineno}",
+            )
+
+    async def _lay_aside(self, given_up: GivenUp, held: Stored) -> None:
+        """Dead letter, outcome, reply, and out of CHAT: in this order, so that each may be done again."""
+        own = {name: text for name, text in held.headers.items() if not name.startswith(_NATS_HEADERS)}
+        try:
+            place = subjects.parse_approved(held.headers[headers.NATS_SUBJECT])
+        except ValueError:
+            # No filter approves under such a subject. Nobody can be answered, but its place is freed.
+            log.error("dead_letter_unreadable", seq=given_up.seq)  # noqa: TRY400 -- a traceback tells no more
+            await self._streams.remove(given_up.seq)
+            return
+        result = subjects.result(place.client, place.id)
+        outcome = await self._streams.outcome(result)
+        if outcome is None:
+            outcome = await self._end(given_up, held, own, place)
+            log.error("dead_letter", chat_id=str(place.id), deliveries=given_up.deliveries)
+            self._counted()
+        await self._send(_to_requester(own, place, outcome))
+        await self._streams.remove(given_up.seq)
+        await self._streams.tell(subjects.finished(place.lane, place.client, place.id))
+
+    async def _end(self, given_up: GivenUp, held: Stored, own: dict[str, str], place: Approved) -> Stored:
+        """Lay the request aside and give it its outcome; return the one that counts."""
+        attempt = {headers.CHAT_ATTEMPT: str(given_up.deliveries)}
+        dead = {
+            **own,
+            **attempt,
+            headers.CHAT_DEAD_REASON: ErrorCode.TOO_MANY_ATTEMPTS,
+            headers.CHAT_DEAD_AT: str(int(self._now() * 1000)),
+        }
+        # A worker may have done so, and died before it stored the outcome.
+        await self._streams.settle(subjects.dead(place.lane, place.client, place.id), held.body, dead)
+        error = ErrorReply.of(ErrorCode.TOO_MANY_ATTEMPTS, _MESSAGE, chat_id=place.id)
+        outcome_headers = {headers.CHAT_ID: str(place.id), **attempt, headers.CHAT_SEQ: "0"}
+        if digest := own.get(headers.CHAT_BODY_SHA256):
+            outcome_headers[headers.CHAT_BODY_SHA256] = digest
+        mine = Stored(outcome_headers, to_json(error))
+        result = subjects.result(place.client, place.id)
+        if await self._streams.settle(result, mine.body, outcome_headers):
+            return mine
+        theirs = await self._streams.outcome(result)
+        if theirs is None:
+            raise UnconfirmedError
+        return theirs
+
+
+def _to_requester(own: dict[str, str], place: Approved, outcome: Stored) -> list[Outgoing]:
+    reply_to = own.get(headers.CHAT_REPLY_TO, "")
+    if not subjects.is_reply_allowed(reply_to):
+        return []
+    events = own.get(headers.CHAT_EVENTS, Wanted.NONE)
+    wanted = Wanted(events) if events in Wanted.__members__.values() else Wanted.NONE
+    answers = Answers(reply_to, wanted, place.id)
+    answers.stored(outcome)
+    return answers.said
