@@ -52,7 +52,7 @@ def llm(system, tmp_path):
     (tmp_path / "extra-openai-models.yaml").write_text(json.dumps(models))  # JSON is YAML
 
     def command(*arguments):
-        return run("llm_client.py", *arguments, LLM_USER_PATH=str(tmp_path), OPENAI_API_KEY="none")
+        return run("llm_client.py", *arguments, LLM_USER_PATH=str(tmp_path))
 
     return command
 

@@ -1,4 +1,7 @@
-"""The calls that Open WebUI makes, as its source has them. It is not installed here: 4 GB with its models."""
+"""The calls that Open WebUI makes, as its source has them.
+
+It is not run here: it brings runtimes for models of its own.
+"""
 
 import json
 

@@ -80,10 +80,14 @@ const cases = {
     }
   },
 
-  async stopped() {
-    const stream = await client.chat.completions.create({ ...hello, stream: true });
-    for await (const _ of stream) break; // leaving the loop aborts the request
-    return { aborted: stream.controller.signal.aborted };
+  async left() {
+    const stream = await client.chat.completions.create({
+      model,
+      messages: [{ role: "user", content: "Write a long story about a fox." }],
+      stream: true,
+      seed: 7,
+    });
+    for await (const chunk of stream) return chunk.id; // leaving the loop aborts the request
   },
 
   async models() {
