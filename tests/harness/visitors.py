@@ -27,8 +27,8 @@ class Visitor:
     """
 
     def __init__(self, url: str, number: int) -> None:
-        address = f"127.0.{1 + number // 250}.{1 + number % 250}"
-        transport = httpx.AsyncHTTPTransport(local_address=address, verify=_CONTEXT)
+        self.address = f"127.0.{1 + number // 250}.{1 + number % 250}"
+        transport = httpx.AsyncHTTPTransport(local_address=self.address, verify=_CONTEXT)
         self.http = httpx.AsyncClient(base_url=url, transport=transport, timeout=600, trust_env=False)
 
     async def __aenter__(self) -> Self:
