@@ -1,5 +1,6 @@
 """The accounting after a run: what was accepted, what is stored, what was learned, what the model did."""
 
+import itertools
 import json
 import re
 from collections import Counter, defaultdict
@@ -119,7 +120,7 @@ class Account:
                 runs[entry.prompt].append(entry)
         for prompt, entries in runs.items():
             entries.sort(key=lambda entry: entry.started)
-            for earlier, later in zip(entries, entries[1:], strict=False):
+            for earlier, later in itertools.pairwise(entries):
                 if not any(_excuses(fault, earlier, later) for fault in self.faults):
                     wrong.append(f"{prompt}: generated again without a fault to excuse it")
         return wrong

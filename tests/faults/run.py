@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import random
 import statistics
 import sys
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "benchmarks")]
 
 from faults.accounting import Account, generations  # noqa: E402
 from faults.breaking import Breaker, Kind  # noqa: E402
@@ -25,6 +24,7 @@ from harness.standin import Standin  # noqa: E402
 from harness.system import System  # noqa: E402
 from harness.visitors import Visitor  # noqa: E402
 from harness.wait import until  # noqa: E402
+from machine import load, machine, write  # noqa: E402
 
 RECOVERY_SECONDS = 60.0
 DRAIN_SECONDS = 120.0
@@ -32,6 +32,8 @@ BETWEEN_SECONDS = (0.5, 2.5)
 WHOLE, STREAMING, DIRECT = 3, 3, 2
 """Clients of each way."""
 TOKENS, TOKEN_SECONDS = 6, 0.03
+POLICY = "keywords:\n- {id: rude, category: rudeness, phrases: [darnation]}\n"
+"""No scanner: what is timed is the filter's recovery, not the loading of somebody's classifier."""
 GROWTH_MB = 40
 """What a part that lived through a phase may have grown by: caches, not a buffer for each request."""
 GROWTH_DESCRIPTORS = 4
@@ -96,7 +98,8 @@ class Run:
         speed = {"tokens": TOKENS, "token_seconds": TOKEN_SECONDS}
         self._model = Standin(folder, **speed, record=self._records[0])
         second = Standin(own, **speed, record=self._records[1])
-        self.system = System(folder, self._model)
+        (policy := folder / "policy.yml").write_text(POLICY)
+        self.system = System(folder, self._model, settings={"STILE_POLICY": str(policy)})
         self._breaker = Breaker(self.system, self._model, second, own, self._chance)
 
     async def start(self) -> None:
@@ -148,7 +151,9 @@ class Run:
         ]
         askers: list[Asker] = [WholeAsker(visitor) for visitor in visitors[:WHOLE]]
         askers += [StreamAsker(visitor, ledger) for visitor in visitors[WHOLE:]]
-        alice = await self.system.bus.connect("alice", max_reconnect_attempts=-1, reconnect_time_wait=0.5)
+        alice = await self.system.bus.connect(
+            "alice", max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=_expected
+        )
         stack.push_async_callback(alice.close)
         return askers + [DirectAsker(alice, "alice") for _ in range(DIRECT)]
 
@@ -181,6 +186,10 @@ class Run:
         return []
 
 
+async def _expected(_: Exception) -> None:
+    """That the server goes away is what this is about."""
+
+
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
@@ -198,26 +207,39 @@ async def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="of each kind of fault")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--kind", choices=[kind.name.lower() for kind in Kind], action="append")
-    parser.add_argument("--keep", type=Path, help="a folder for the logs, in place of one that goes")
+    parser.add_argument(
+        "--keep", type=Path, help="an empty folder for logs and streams, in place of one that goes"
+    )
     options = parser.parse_args()
     kinds = [kind for kind in Kind if not options.kind or kind.name.lower() in options.kind]
-    print(f"seed {options.seed}, load average {os.getloadavg()[0]:.1f}", flush=True)
-    with tempfile.TemporaryDirectory(dir=options.keep) as name:
-        run = Run(Path(name), options.seed)
-        await run.start()
-        phases = []
+    how = f"`tests/faults/run.py --seconds {options.seconds:g} --seed {options.seed}`"
+    head = ["# Faults under load", "", *machine(), f"{load()} {how}", "", *_what(), ""]
+    print(*head, HEADER, sep="\n", flush=True)
+    phases = []
+    with tempfile.TemporaryDirectory() as name:
+        run = Run(options.keep or Path(name), options.seed)
         try:
-            print(HEADER, flush=True)
+            await run.start()
             for kind in kinds:
                 phases.append(await run.phase(kind, options.seconds))
                 print(phases[-1].row(), flush=True)
         finally:
             await run.stop()
-        wrong = [sentence for phase in phases for sentence in phase.wrong()]
-        print(*wrong, sep="\n")
-        faults = sum(len(phase.account.faults) for phase in phases)
-        print(f"{faults} faults, {len(wrong)} wrong")
-        return bool(wrong)
+    wrong = [sentence for phase in phases for sentence in phase.wrong()]
+    faults = sum(len(phase.account.faults) for phase in phases)
+    asked = sum(len(phase.account.ledger.asked) for phase in phases)
+    verdict = f"{faults} faults, {asked} requests, {len(wrong)} wrong."
+    write("faults", "\n".join([*head, table(phases), "", verdict, *(f"- {it}" for it in wrong)]) + "\n")
+    return bool(wrong)
+
+
+def _what() -> list[str]:
+    return [
+        f"{WHOLE + STREAMING} clients over HTTP, {DIRECT} straight over NATS, each with one request at a time, under a",
+        f"key, repeated until it has learned; a stand-in model of {TOKENS * TOKEN_SECONDS:.2f} s an answer; one worker",
+        "(a second one while the first is paused). Recovery: from the kill until a request that was first",
+        "sent after it had its answer, its wait in the queue included; after a cut, from its end.",
+    ]
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ class Bus:
         await provision.apply(
             provisioner, provision.read_plan(CONFIGURATION / "streams.json"), lambda _: None
         )
+        await provisioner.close()
         return self
 
     async def connect(self, user: str, **options: Any) -> Client:
