@@ -2,12 +2,18 @@
 
 import asyncio
 import random
+import resource
 import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from uuid import uuid4
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
 
 from faults.proxy import Proxy
 from harness.consumer import Consumer
@@ -31,6 +37,7 @@ class Kind(StrEnum):
     LLAMA = "kill -9 llama.cpp"
     PAUSE = "pause consumer"
     NETWORK = "cut network"
+    DISK = "fill disk"
     ALL = "kill -9 everything"
 
     @property
@@ -49,6 +56,7 @@ class Kind(StrEnum):
             Kind.CONSUMER: {"consumer"},
             Kind.GATEWAY: {"gateway"},
             Kind.NATS: {"nats-server"},
+            Kind.DISK: {"nats-server"},
             Kind.ALL: {"filter", "consumer", "gateway", "nats-server"},
         }
         return frozenset(parts.get(self, set()))
@@ -117,6 +125,7 @@ class Breaker:
             Kind.LLAMA: self._llama,
             Kind.PAUSE: self._pause,
             Kind.NETWORK: self._network,
+            Kind.DISK: self._disk,
             Kind.ALL: self._all,
         }
         self.faults.append(fault := Fault(kind))
@@ -173,6 +182,22 @@ class Breaker:
         finally:
             proxy.mend()
 
+    async def _disk(self, fault: Fault) -> None:
+        """No write goes beyond a file's first KiB, as on a disk that is full; then there is room again.
+
+        nats-server 2.15 takes nothing more into a stream that it could not write to, room or not, until it is
+        started anew; that is what operations.md tells to do.
+        """
+        pid = self._system.bus.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        writer = await self._system.bus.connect("filter")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1024, limits[1]))
+        await until(lambda: _is_full(writer), within=30, what="the disk is full")
+        await asyncio.sleep(self._chance.uniform(*CUT_SECONDS))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+        await writer.close()
+        await self._nats(fault)
+
     async def _all(self, _: Fault) -> None:
         for part in PARTS:
             self._system.parts[part].kill()
@@ -194,3 +219,12 @@ class Breaker:
     async def _writes(self) -> bool:
         record = await self._model.log()
         return any(entry["outcome"] == "running" and entry["tokens"] for entry in record["generations"])
+
+
+async def _is_full(writer: Client) -> bool:
+    """Try to store something; a stream that cannot write acknowledges nothing."""
+    try:
+        await writer.jetstream().publish(f"chat.result.http-disk.{uuid4()}", bytes(1024), timeout=1)
+    except (nats.errors.Error, nats.js.errors.Error):
+        return True
+    return False

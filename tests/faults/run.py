@@ -14,6 +14,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "benchmarks")]
 
+from machine import load, machine, write  # noqa: E402
+
 from faults.accounting import Account, generations  # noqa: E402
 from faults.breaking import Breaker, Kind  # noqa: E402
 from faults.clients import Asker, DirectAsker, StreamAsker, WholeAsker, go_on  # noqa: E402
@@ -24,7 +26,6 @@ from harness.standin import Standin  # noqa: E402
 from harness.system import System  # noqa: E402
 from harness.visitors import Visitor  # noqa: E402
 from harness.wait import until  # noqa: E402
-from machine import load, machine, write  # noqa: E402
 
 RECOVERY_SECONDS = 60.0
 DRAIN_SECONDS = 120.0
@@ -229,16 +230,20 @@ async def main() -> int:
     faults = sum(len(phase.account.faults) for phase in phases)
     asked = sum(len(phase.account.ledger.asked) for phase in phases)
     verdict = f"{faults} faults, {asked} requests, {len(wrong)} wrong."
-    write("faults", "\n".join([*head, table(phases), "", verdict, *(f"- {it}" for it in wrong)]) + "\n")
+    told = [verdict, *(f"- {sentence}" for sentence in wrong)]
+    print(*told, sep="\n")
+    if not options.kind:
+        write("faults", "\n".join([*head, table(phases), "", *told]) + "\n")
     return bool(wrong)
 
 
 def _what() -> list[str]:
     return [
-        f"{WHOLE + STREAMING} clients over HTTP, {DIRECT} straight over NATS, each with one request at a time, under a",
-        f"key, repeated until it has learned; a stand-in model of {TOKENS * TOKEN_SECONDS:.2f} s an answer; one worker",
-        "(a second one while the first is paused). Recovery: from the kill until a request that was first",
-        "sent after it had its answer, its wait in the queue included; after a cut, from its end.",
+        f"{WHOLE + STREAMING} clients over HTTP, {DIRECT} straight over NATS, each with one request at a",
+        "time, under a key, repeated until it has learned; a stand-in model whose answers take",
+        f"{TOKENS * TOKEN_SECONDS:.2f} s; one worker, and a second one while the first is paused.",
+        "Recovery: from the kill until a request that was first sent after it had its answer, its wait in",
+        "the queue included; after a cut, from its end.",
     ]
 
 
