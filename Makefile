@@ -1,6 +1,6 @@
 # People, hooks and CI call only these.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-llm-guard lint format e2e bench clean schemas screenshots
+.PHONY: help setup up down test test-llm-guard lint format e2e bench tables faults clean schemas screenshots
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,14 @@ bench: setup ## what Stile adds and what it carries, before a stand-in model of 
 
 screenshots: setup ## render docs/images with the real small model: look at each before it is committed
 	PYTHONPATH=tests .venv/bin/python tests/web/screenshots.py docs/images
+
+tables: setup ## who waits how long, clients that leave, first tokens: benchmarks/results (five minutes)
+	.venv/bin/python benchmarks/fair.py
+	.venv/bin/python benchmarks/leavers.py
+	.venv/bin/python benchmarks/first_token.py
+
+faults: setup ## kill, pause and cut each part under load, again and again, and account for all (ten minutes)
+	.venv/bin/python tests/faults/run.py --seconds 60
 
 schemas: setup ## export the messages' JSON Schemas
 	.venv/bin/python -m stile_contracts.export contracts

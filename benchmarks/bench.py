@@ -3,8 +3,6 @@
 import argparse
 import asyncio
 import json
-import os
-import platform
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 import hops  # noqa: E402 -- after the path of the tests' harness
 import load  # noqa: E402
+from machine import machine  # noqa: E402
 
 from harness.standin import Standin  # noqa: E402
 from harness.system import System  # noqa: E402
@@ -164,21 +163,6 @@ def _bodies() -> Iterator[tuple[str, bytes]]:
         yield f"prompt of {kilobytes} KB", prompt_of(kilobytes * 1000)
     for messages in (1, 10, 100):
         yield f"history of {messages} messages", history_of(messages)
-
-
-def machine() -> list[str]:
-    """Describe the machine in a few lines."""
-    model = next(
-        (line.split(": ")[1] for line in _cpuinfo() if line.startswith("model name")), platform.machine()
-    )
-    memory = psutil.virtual_memory().total / 2**30
-    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
-    return [f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, {system}."]
-
-
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
 
 
 async def main() -> None:

@@ -22,10 +22,14 @@ class Bus:
     Args:
         folder: an empty folder for configuration, store, seeds and log.
         clients: names of direct clients, an account each; ``connect`` knows them too.
+        wrapper: a command that becomes the server, or watches it, before the server's own.
     """
 
-    def __init__(self, folder: Path, *, clients: tuple[str, ...] = ("alice",)) -> None:
+    def __init__(
+        self, folder: Path, *, clients: tuple[str, ...] = ("alice",), wrapper: tuple[str, ...] = ()
+    ) -> None:
         self.folder = folder
+        self._wrapper = wrapper
         self.seeds = folder / "credentials"
         self.port = free_port()
         self.monitor_port = free_port()
@@ -40,6 +44,7 @@ class Bus:
         accounts = credentials.ensure(self.seeds, self._clients)
         configuration = nats_config.write(CONFIGURATION, self.folder / "nats", keys, accounts)
         self._process = Process(
+            *self._wrapper,
             BIN / "nats-server",
             "-c",
             configuration,
@@ -55,6 +60,7 @@ class Bus:
         await provision.apply(
             provisioner, provision.read_plan(CONFIGURATION / "streams.json"), lambda _: None
         )
+        await provisioner.close()
         return self
 
     async def connect(self, user: str, **options: Any) -> Client:

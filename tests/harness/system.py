@@ -22,6 +22,7 @@ class System:
         model: the model's server; its ``url`` is used.
         clients: names of direct clients.
         settings: further variables for every part.
+        nats_urls: where a part reaches the bus, where that is not the bus's own address.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class System:
         *,
         clients: tuple[str, ...] = ("alice",),
         settings: dict[str, str] | None = None,
+        nats_urls: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.model = model
@@ -40,6 +42,7 @@ class System:
         self.filter_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.parts: dict[str, Process] = {}
+        self.nats_urls = nats_urls or {}
         self._settings = settings or {}
 
     async def start(self) -> Self:
@@ -63,6 +66,8 @@ class System:
             "STILE_LLAMA_URL": self.model.url,
             **self._settings,
         }
+        if url := self.nats_urls.get(part):
+            environment["STILE_NATS_URL"] = url
         log = self.folder / f"{part}.log"
         self.parts[part] = Process(BIN / f"stile-{part}", log=log, env=environment)
 

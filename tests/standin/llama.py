@@ -14,12 +14,15 @@ Beyond llama.cpp:
     GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}], "most_open": n}
     POST /standin/faults  {"status": 500, "times": 2}, {"cut_after": 3, "times": 1} or {"loading": true}
     POST /standin/speed   {"tokens": 8, "token_seconds": 0.1}: of the answers that begin from now on
+
+With ``--record FILE`` each start and end is a line there too, so that a killed stand-in's record is left.
 """
 
 import argparse
 import asyncio
 import itertools
 import json
+import os
 import signal
 import time
 from contextlib import suppress
@@ -58,6 +61,8 @@ class Standin:
     tokens: int
     token_seconds: float
     prompt_seconds: float
+    record: int | None = None
+    """A file's descriptor."""
     slot: asyncio.Lock = field(default_factory=asyncio.Lock)
     faults: Faults = field(default_factory=Faults)
     generations: list[Generation] = field(default_factory=list)
@@ -133,6 +138,7 @@ class Standin:
             prompt = request["messages"][-1].get("content") or ""
             generation = Generation(prompt, request.get("seed"), time.monotonic())
             self.generations.append(generation)
+            self._note(generation)
             try:
                 generation.outcome = await self._write_answer(request, generation, writer)
             except (asyncio.CancelledError, ConnectionError):
@@ -140,7 +146,13 @@ class Standin:
                 raise
             finally:
                 generation.ended = time.monotonic()
+                self._note(generation)
         return not request.get("stream")
+
+    def _note(self, generation: Generation) -> None:
+        if self.record is not None:
+            line = {"at": time.time(), "open": self.open, **asdict(generation)}
+            os.write(self.record, json.dumps(line).encode() + b"\n")
 
     async def _write_answer(
         self, request: dict[str, object], generation: Generation, writer: asyncio.StreamWriter
@@ -250,8 +262,12 @@ async def main() -> None:
     parser.add_argument("--tokens", type=int, default=8, help="of each answer")
     parser.add_argument("--token-seconds", type=float, default=0.0, help="between two tokens")
     parser.add_argument("--prompt-seconds", type=float, default=0.0, help="before the first token")
+    parser.add_argument("--record", help="a file that starts and ends are written to")
     options = parser.parse_args()
-    standin = Standin(options.tokens, options.token_seconds, options.prompt_seconds)
+    record = (
+        os.open(options.record, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644) if options.record else None
+    )
+    standin = Standin(options.tokens, options.token_seconds, options.prompt_seconds, record)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     server = await asyncio.start_server(standin.serve, "127.0.0.1", options.port, limit=2**24)
