@@ -3,15 +3,21 @@
 nats-server's ``include`` is relative to the file it stands in, so the committed ``nats-server.conf`` and
 ``accounts.conf`` are copied into a folder beside two generated files: ``nkeys.conf``, the public halves of
 the services' keys, and ``clients.conf``, an account for each direct client. No secret stands in any of them.
+
+In a cluster a third one lies there, ``routes.conf``. It holds the password of the routes, as nats-server takes no
+nkey there, and is for its owner alone.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-COMMITTED = ("nats-server.conf", "accounts.conf")
+COMMITTED = ("nats-server.conf", "accounts.conf", "cluster.conf")
 CLIENTS = "clients.conf"
 NKEYS = "nkeys.conf"
+ROUTES = "routes.conf"
+
+_ROUTE_USER = "route"
 
 # A direct client may ask, cancel what it asked, and hear what its own account is told. The server writes the
 # account's name into the subjects it imports, so no client can pass for another (accounts.conf,
@@ -52,10 +58,30 @@ def write_clients(folder: Path, clients: Mapping[str, str]) -> None:
     _replace(folder / CLIENTS, f"# The direct clients, written by `stile clients add NAME`.\n{accounts}")
 
 
-def _replace(path: Path, text: str) -> None:
+def write_routes(folder: Path, servers: Sequence[str], password: str) -> Path:
+    """Write who the servers of the cluster are; return the file that each of them is started with.
+
+    Args:
+        folder: the one that ``write`` has filled.
+        servers: ``host:port`` of each server's cluster port, the one's own among them: it is passed over.
+        password: what the servers know each other by; letters and digits.
+    """
+    urls = ", ".join(f'"nats-route://{_ROUTE_USER}:{password}@{server}"' for server in servers)
+    _replace(
+        folder / ROUTES,
+        "# The other servers, written by `stile credentials`. A secret: whoever has it passes by the accounts.\n"
+        f'authorization {{ user: "{_ROUTE_USER}", password: "{password}" }}\n'
+        f"routes: [{urls}]\n",
+        mode=0o600,
+    )
+    return folder / "cluster.conf"
+
+
+def _replace(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write ``text`` whole or not at all: nats-server may read the file at any moment."""
     draft = path.with_name(f"{path.name}.new")
-    with draft.open("w") as file:
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import nats
 import typer
+from nats.aio.client import Client
 
 from stile import config
 from stile import provision as provisioning
@@ -17,26 +18,47 @@ def provision(
     nkey_file: Annotated[
         Path | None, typer.Option(envvar="STILE_NATS_NKEY_FILE", help="The provisioner's seed.")
     ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            envvar="STILE_NATS_REPLICAS",
+            min=1,
+            max=5,
+            help="Servers that keep each stream. Default: the plan's.",
+        ),
+    ] = None,
     streams: Annotated[Path | None, typer.Option(help="Default: nats/streams.json.")] = None,
 ) -> None:
     """Make the streams as nats/streams.json describes them; a change is shown before it is made."""
     if nkey_file is not None and not nkey_file.is_file():
         raise ProvisionError(f"STILE_NATS_NKEY_FILE={nkey_file}: no such file")
-    plan = provisioning.read_plan(streams or config.find_root(config.load()).streams)
+    plan = provisioning.read_plan(streams or config.find_root(config.load()).streams, replicas)
     asyncio.run(_provision(nats_url, nkey_file, plan))
 
 
 async def _provision(url: str, seed: Path | None, plan: list[provisioning.Part]) -> None:
-    try:
-        client = await nats.connect(
-            url,
-            nkeys_seed=str(seed) if seed else None,
-            inbox_prefix=provisioning.INBOX_PREFIX,
-            allow_reconnect=False,
-        )
-    except (OSError, nats.errors.Error) as error:
-        raise ProvisionError(f"no bus on {url}: {error}") from error
+    client = await _connect(url, seed)
     try:
         await provisioning.apply(client, plan, typer.echo)
     finally:
         await client.close()
+
+
+async def _connect(urls: str, seed: Path | None) -> Client:
+    """Connect to the first server that answers; nats-py without reconnection would try only one.
+
+    Raises:
+        ProvisionError: none does.
+    """
+    reasons = []
+    for url in (part.strip() for part in urls.split(",")):
+        try:
+            return await nats.connect(
+                url,
+                nkeys_seed=str(seed) if seed else None,
+                inbox_prefix=provisioning.INBOX_PREFIX,
+                allow_reconnect=False,
+            )
+        except (OSError, nats.errors.Error) as error:
+            reasons.append(f"no bus on {url}: {error}")
+    raise ProvisionError("; ".join(reasons))

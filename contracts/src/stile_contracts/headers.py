@@ -53,7 +53,7 @@ NATS_ERROR = "Nats-Service-Error"
 """ADR-32: the error's ``code``, a constant, so that no text of a client stands in a header."""
 
 NATS_SEQUENCE = "Nats-Sequence"
-"""JetStream: on a message that was got directly, its number in the stream."""
+"""JetStream: on a message that was read from a stream, its number there."""
 
 NATS_EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 """JetStream: with ``0`` the publish fails (10071) where the subject holds a message already."""

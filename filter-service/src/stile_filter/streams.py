@@ -1,8 +1,11 @@
 """CHAT and CHAT_RESULT over JetStream, with the few calls that the user ``filter`` may make."""
 
+import base64
 import contextlib
 import json
 from collections.abc import Callable
+from email.parser import BytesParser
+from email.policy import compat32
 from typing import Any
 
 import nats.errors
@@ -26,7 +29,8 @@ _STREAM_REFUSED = 10077
 _WRONG_LAST_SEQUENCE = 10071
 _NO_CONSUMER = 10014
 _NO_SEQUENCE = 10043
-_NOT_FOUND = "404"
+_NO_MESSAGE = 10037
+_HEADERS_BEGIN = b"NATS/1.0\r\n"
 
 
 class NatsStreams:
@@ -143,14 +147,16 @@ class NatsStreams:
         raise failure
 
     async def _get(self, stream: str, subject: str) -> Stored | None:
-        answer = await self._request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", None)
-        found = answer.headers or {}
-        status = found.get("Status")
-        if status == _NOT_FOUND:
+        # From the stream's leader. DIRECT.GET is answered by any replica, and one may not have yet what was
+        # confirmed (docs/adr/0012).
+        body = json.dumps({"last_by_subj": subject}).encode()
+        answer = json.loads((await self._request(f"$JS.API.STREAM.MSG.GET.{stream}", body, None)).data)
+        error = answer.get("error")
+        if error is None:
+            return _stored(answer["message"])
+        if error.get("err_code") == _NO_MESSAGE:
             return None
-        if status is not None:
-            raise UnavailableError(f"{stream}: {status} {found.get('Description', '')}")
-        return Stored(found, answer.data)
+        raise UnavailableError(f"{stream}: {error.get('description')}")
 
     async def _request(self, subject: str, body: bytes, message_headers: dict[str, str] | None) -> Msg:
         try:
@@ -166,3 +172,12 @@ class NatsStreams:
         except nats.errors.Error as error:
             # Nobody answers for the stream, the connection is closed, its buffer is full: nothing was stored.
             raise UnavailableError(str(error)) from error
+
+
+def _stored(message: dict[str, Any]) -> Stored:
+    """Read a message as the server gives it: headers and body in base64, its number beside them."""
+    head = base64.b64decode(message.get("hdrs", ""))
+    lines = BytesParser(policy=compat32).parsebytes(head.removeprefix(_HEADERS_BEGIN), headersonly=True)
+    found = {name: str(value) for name, value in lines.items()}
+    found[headers.NATS_SEQUENCE] = str(message["seq"])
+    return Stored(found, base64.b64decode(message.get("data", "")))
