@@ -74,6 +74,7 @@ class Cluster:
         self.nodes = {name: Node(folder, name) for name in ("n1", "n2", "n3")}
         self.url = ",".join(node.url for node in self.nodes.values())
         self._clients = clients
+        self.plan = CONFIGURATION / "streams.json"
         self._connections: list[Client] = []
 
     async def start(self) -> Self:
@@ -89,7 +90,7 @@ class Cluster:
             node.start(self._configuration)
         await self.healthy()
         provisioner = await self.connect("provisioner")
-        plan = provision.read_plan(CONFIGURATION / "streams.json", replicas=3)
+        plan = provision.read_plan(self.plan, replicas=3)
         await provision.apply(provisioner, plan, lambda _: None)
         await self.healthy()
         return self

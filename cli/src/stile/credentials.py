@@ -34,8 +34,8 @@ def ensure(folder: Path, users: tuple[str, ...] = USERS) -> dict[str, str]:
 def route_password(folder: Path) -> str:
     """Return the password that the servers of a cluster know each other by; made where it is not there.
 
-    256 random bits, so it needs no slow hash. It lies in ``route.secret``, mode 0600, beside the seeds: a folder
-    that is copied to the cluster's other machines carries it along.
+    It lies in ``route.secret``, mode 0600, beside the seeds: a folder that is copied to the cluster's other
+    machines carries it along.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / "route.secret"

@@ -4,8 +4,8 @@ nats-server's ``include`` is relative to the file it stands in, so the committed
 ``accounts.conf`` are copied into a folder beside two generated files: ``nkeys.conf``, the public halves of
 the services' keys, and ``clients.conf``, an account for each direct client. No secret stands in any of them.
 
-In a cluster a third one lies there, ``routes.conf``. It holds the password of the routes, as nats-server takes no
-nkey there, and is for its owner alone.
+In a cluster a third one lies there, ``routes.conf``. It holds the password of the routes, as nats-server
+takes no nkey there, and is for its owner alone.
 """
 
 import os
@@ -69,7 +69,7 @@ def write_routes(folder: Path, servers: Sequence[str], password: str) -> Path:
     urls = ", ".join(f'"nats-route://{_ROUTE_USER}:{password}@{server}"' for server in servers)
     _replace(
         folder / ROUTES,
-        "# The other servers, written by `stile credentials`. A secret: whoever has it passes by the accounts.\n"
+        "# Who the servers are, written by `stile credentials`. A secret: it passes by all permissions.\n"
         f'authorization {{ user: "{_ROUTE_USER}", password: "{password}" }}\n'
         f"routes: [{urls}]\n",
         mode=0o600,

@@ -24,7 +24,7 @@ def provision(
             envvar="STILE_NATS_REPLICAS",
             min=1,
             max=5,
-            help="Servers that keep each stream. Default: the plan's.",
+            help="Servers that keep each stream, if not the plan's.",
         ),
     ] = None,
     streams: Annotated[Path | None, typer.Option(help="Default: nats/streams.json.")] = None,

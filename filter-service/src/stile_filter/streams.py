@@ -26,7 +26,8 @@ _PUBLISHES = 3
 
 _STREAM_REFUSED = 10077
 """JSStreamStoreFailedF: several limits have this code, and the text tells which."""
-_WRONG_LAST_SEQUENCE = 10071
+_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+"""There is an outcome, or, in a cluster, one is on its way to the other replicas."""
 _NO_CONSUMER = 10014
 _NO_SEQUENCE = 10043
 _NO_MESSAGE = 10037
@@ -83,7 +84,7 @@ class NatsStreams:
         )
         if error is None:
             return True
-        if error.get("err_code") == _WRONG_LAST_SEQUENCE:
+        if error.get("err_code") in _WRONG_LAST_SEQUENCE:
             return False
         raise UnavailableError(str(error.get("description")))
 
