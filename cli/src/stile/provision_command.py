@@ -45,20 +45,27 @@ async def _provision(url: str, seed: Path | None, plan: list[provisioning.Part])
 
 
 async def _connect(urls: str, seed: Path | None) -> Client:
-    """Connect to the first server that answers; nats-py without reconnection would try only one.
+    """Connect to the first of the servers that answers.
 
     Raises:
         ProvisionError: none does.
     """
-    reasons = []
-    for url in (part.strip() for part in urls.split(",")):
-        try:
-            return await nats.connect(
-                url,
-                nkeys_seed=str(seed) if seed else None,
-                inbox_prefix=provisioning.INBOX_PREFIX,
-                allow_reconnect=False,
-            )
-        except (OSError, nats.errors.Error) as error:
-            reasons.append(f"no bus on {url}: {error}")
-    raise ProvisionError("; ".join(reasons))
+    reasons: list[str] = []
+
+    async def note(error: Exception) -> None:
+        if str(error) not in reasons:
+            reasons.append(str(error))
+
+    try:
+        return await nats.connect(
+            [url.strip() for url in urls.split(",")],
+            nkeys_seed=str(seed) if seed else None,
+            inbox_prefix=provisioning.INBOX_PREFIX,
+            allow_reconnect=False,
+            # nats-py tries every server once more than this, by default for two minutes.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=1,
+            error_cb=note,
+        )
+    except (OSError, nats.errors.Error) as error:
+        raise ProvisionError(f"no bus on {urls}: {'; '.join(reasons) or error}") from error
