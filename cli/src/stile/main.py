@@ -11,6 +11,7 @@ from stile import (
     credentials_command,
     doctor,
     down,
+    leaf,
     models,
     provision_command,
     status,
@@ -32,6 +33,7 @@ app.add_typer(models.commands, name="models")
 app.add_typer(clients.commands, name="clients")
 app.command()(provision_command.provision)
 app.command()(credentials_command.credentials)
+app.command()(leaf.leaf)
 
 
 def main() -> None:

@@ -5,17 +5,20 @@ nats-server's ``include`` is relative to the file it stands in, so the committed
 the services' keys, and ``clients.conf``, an account for each direct client. No secret stands in any of them.
 
 In a cluster a third one lies there, ``routes.conf``. It holds the password of the routes, as nats-server
-takes no nkey there, and is for its owner alone.
+takes no nkey there, and is for its owner alone. An edge site's server has ``leaf.conf`` and ``site.conf``,
+which holds seeds, as a leaf takes them from nowhere else.
 """
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-COMMITTED = ("nats-server.conf", "accounts.conf", "cluster.conf")
+COMMITTED = ("nats-server.conf", "accounts.conf", "cluster.conf", "hub.conf")
 CLIENTS = "clients.conf"
 NKEYS = "nkeys.conf"
 ROUTES = "routes.conf"
+SITE = "site.conf"
 
 _ROUTE_USER = "route"
 
@@ -32,6 +35,15 @@ _ACCOUNT = """\
     publish: {{ allow: ["chat.request", "chat.cancel.*"] }}, subscribe: {{ allow: ["_INBOX.>"] }} }} }}]
 }}
 """
+
+
+class SiteUser(NamedTuple):
+    """As whom an edge site speaks: a direct client, or the gateway."""
+
+    name: str
+    key: str
+    """The public half."""
+    seed: str
 
 
 def write(source: Path, folder: Path, users: Mapping[str, str], clients: Mapping[str, str]) -> Path:
@@ -75,6 +87,35 @@ def write_routes(folder: Path, servers: Sequence[str], password: str) -> Path:
         mode=0o600,
     )
     return folder / "cluster.conf"
+
+
+def write_site(source: Path, folder: Path, hub: Sequence[str], users: Sequence[SiteUser]) -> Path:
+    """Write an edge site's configuration into ``folder``; return the file that its server is started with.
+
+    Each user has an account of its own at the site, tied to its account at the hub with its permissions.
+
+    Args:
+        source: the folder with the committed files.
+        folder: where to write; made where it is not there.
+        hub: ``nats-leaf://host:port`` of the hub's servers.
+        users: as whom the site speaks.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _replace(folder / "leaf.conf", (source / "leaf.conf").read_text())
+    urls = ", ".join(f'"{url}"' for url in hub)
+    # The addresses that the hub's servers see of themselves may be of no use out here.
+    remotes = "\n".join(
+        f'  {{ urls: [{urls}], account: "{u.name}", nkey: "{u.seed}", ignore_discovered_servers: true }}'
+        for u in users
+    )
+    accounts = "\n".join(f'  "{u.name}" {{ users: [{{ nkey: {u.key} }}] }}' for u in users)
+    _replace(
+        folder / SITE,
+        "# Who speaks for this site at the hub, written by `stile leaf`. It holds secrets.\n"
+        f"leafnodes {{ remotes: [\n{remotes}\n] }}\naccounts {{\n{accounts}\n}}\n",
+        mode=0o600,
+    )
+    return folder / "leaf.conf"
 
 
 def _replace(path: Path, text: str, *, mode: int = 0o644) -> None:

@@ -21,7 +21,7 @@ from stile_gateway.config import Settings
 from stile_gateway.errors import BusUnavailableError, GatewayError, InternalError, TooLargeError
 from stile_gateway.inbox import Delivery, Inbox, Signal
 from stile_gateway.metrics import Metrics
-from stile_gateway.presence import Presence
+from stile_gateway.presence import ALIVE_SECONDS, Presence
 
 RECONNECT_SECONDS = 0.5
 PING_SECONDS = 10
@@ -68,6 +68,7 @@ class NatsBus:
         self._prefix = f"{subjects.GATEWAY_INBOX}.{new_id().hex}"
         self._inboxes: dict[str, Inbox] = {}
         self._client: Client | None = None
+        self._heard_at = time.monotonic()
         self._last_fault: tuple[str, float] = ("", 0.0)
 
     @property
@@ -147,8 +148,7 @@ class NatsBus:
         async def back() -> None:
             self._metrics.bus_connected.set(1)
             log.info("bus back")
-            for inbox in self._inboxes.values():
-                inbox.put(Signal.RECONNECTED)
+            self._come_back()
 
         seed = self._settings.nats_nkey_file
         await client.connect(
@@ -172,8 +172,7 @@ class NatsBus:
         self._client = client
         self._metrics.bus_connected.set(1)
         log.info("bus connected")
-        for inbox in self._inboxes.values():
-            inbox.put(Signal.RECONNECTED)
+        self._come_back()
 
     async def _reply(self, message: Msg) -> None:
         inbox = self._inboxes.get(message.subject[len(self._prefix) + 1 :])
@@ -187,7 +186,16 @@ class NatsBus:
             inbox.put(Delivery(headers, message.data))
 
     async def _heartbeat(self, message: Msg) -> None:
+        now = time.monotonic()
+        if now - self._heard_at > ALIVE_SECONDS:
+            # Nobody was heard: a link between servers was cut (docs/scaling.md), as if this connection was.
+            self._come_back()
+        self._heard_at = now
         self._presence.hear(message.data)
+
+    def _come_back(self) -> None:
+        for inbox in self._inboxes.values():
+            inbox.put(Signal.RECONNECTED)
 
     async def _fault(self, error: Exception) -> None:
         """Log a fault of the connection, the same one not again and again."""
