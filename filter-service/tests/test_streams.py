@@ -1,9 +1,11 @@
 """CHAT and CHAT_RESULT on a real nats-server, as the user ``filter``: what each of its answers means."""
 
+import asyncio
 import os
 import signal
 from uuid import UUID
 
+import nats.errors
 import pytest
 from nats.js.api import ConsumerConfig
 
@@ -22,7 +24,7 @@ RESULT = subjects.result("alice", IDS[0])
 async def streams(bus):
     """The streams over the filter's own connection."""
     client = await bus.connect("filter")
-    return NatsStreams(lambda: client, ack_seconds=0.5)
+    return NatsStreams(lambda: client, ack_seconds=0.5, election_seconds=1.0)
 
 
 async def test_a_place_is_taken_once(streams):
@@ -72,6 +74,20 @@ async def test_a_stream_that_is_not_there_stores_nothing(bus, streams):
         await streams.approve(PLACES[0], b"", {})
     with pytest.raises(UnavailableError):
         await streams.waiting(PLACES[0])
+
+
+async def test_a_stream_that_comes_back_is_asked_again(bus):
+    """While a cluster chooses a stream's leader nobody answers for it; the request waits for the next one."""
+    client = await bus.connect("filter")
+    streams = NatsStreams(lambda: client, election_seconds=30)
+    admin = (await bus.connect("provisioner")).jetstream()
+    config = (await admin.stream_info("CHAT")).config
+    await admin.delete_stream("CHAT")
+    with pytest.raises(nats.errors.NoRespondersError):
+        await client.request(PLACES[0], b"")
+    approving = asyncio.create_task(streams.approve(PLACES[0], b"one", {}))
+    await admin.add_stream(config)
+    assert await approving is Approval.STORED
 
 
 async def test_what_the_bus_does_not_carry_is_too_large(streams):

@@ -22,19 +22,27 @@ class Bus:
     Args:
         folder: an empty folder for configuration, store, seeds and log.
         clients: names of direct clients, an account each; ``connect`` knows them too.
+        hub: whether the servers of edge sites may join, at ``leaf_port``.
         wrapper: a command that becomes the server, or watches it, before the server's own.
     """
 
     def __init__(
-        self, folder: Path, *, clients: tuple[str, ...] = ("alice",), wrapper: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        *,
+        clients: tuple[str, ...] = ("alice",),
+        hub: bool = False,
+        wrapper: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self._wrapper = wrapper
         self.seeds = folder / "credentials"
         self.port = free_port()
         self.monitor_port = free_port()
+        self.leaf_port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._clients = clients
+        self._hub = hub
         self._connections: list[Client] = []
         self._process: Process | None = None
 
@@ -47,12 +55,13 @@ class Bus:
             *self._wrapper,
             BIN / "nats-server",
             "-c",
-            configuration,
+            configuration.with_name("hub.conf") if self._hub else configuration,
             log=self.folder / "nats.log",
             env={
                 "STILE_NATS_LISTEN": f"127.0.0.1:{self.port}",
                 "STILE_NATS_MONITOR": f"127.0.0.1:{self.monitor_port}",
                 "STILE_NATS_STORE": str(self.folder / "store"),
+                "STILE_NATS_LEAF_LISTEN": f"127.0.0.1:{self.leaf_port}",
             },
         )
         await until(self._answers, what="nats-server answers")

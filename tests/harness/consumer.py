@@ -102,8 +102,10 @@ class Requester:
 
     async def stored(self, chat_id: UUID) -> bytes:
         """Return the request's outcome as it lies in CHAT_RESULT."""
-        subject = f"$JS.API.DIRECT.GET.CHAT_RESULT.{subjects.result('http-test', chat_id)}"
-        return bytes((await self._filter.request(subject, b"", timeout=5)).data)
+        message = await self._filter.jetstream().get_msg(
+            subjects.RESULT_STREAM, subject=subjects.result("http-test", chat_id)
+        )
+        return bytes(message.data or b"")
 
 
 async def hear_all(hearing: Subscription) -> list[Heard]:

@@ -5,6 +5,7 @@ its environment holds a secret (https://docs.nats.io/running-a-nats-service/conf
 """
 
 import os
+import secrets
 from pathlib import Path
 
 import nkeys
@@ -28,6 +29,19 @@ def ensure(folder: Path, users: tuple[str, ...] = USERS) -> dict[str, str]:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return {user: _public_key(seed_file(folder, user)) for user in users}
+
+
+def route_password(folder: Path) -> str:
+    """Return the password that the servers of a cluster know each other by; made where it is not there.
+
+    It lies in ``route.secret``, mode 0600, beside the seeds: a folder that is copied to the cluster's other
+    machines carries it along.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / "route.secret"
+    if not path.exists():
+        write_secret(path, secrets.token_hex(32).encode())
+    return path.read_text().strip()
 
 
 def _public_key(path: Path) -> str:

@@ -1,5 +1,6 @@
 """`stile credentials`: makes the services' keys and nats-server's configuration, for Docker and the like."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,9 @@ import typer
 from stile import clients, config, nats_config, signing_keys
 from stile import credentials as seeds
 from stile.config import Home
+from stile.errors import SettingsError
+
+_SERVER = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
 
 
 def credentials(
@@ -15,18 +19,38 @@ def credentials(
         Path | None,
         typer.Option(help="Seeds go here; clients/ and nats/ below it. Default: those of STILE_HOME."),
     ] = None,
+    routes: Annotated[
+        str,
+        typer.Option(
+            envvar="STILE_NATS_ROUTES", help="HOST:PORT of each server of a cluster, with commas between."
+        ),
+    ] = "",
 ) -> None:
     """Make the seeds that are missing, and write the configuration that nats-server runs with."""
     settings = config.load()
+    servers = _servers(routes)
     root = config.find_root(settings)
     if folder is None:
         home = config.find_home(settings)
-        folder = home.credentials
+        kept = home.credentials
     else:
         home = Home(folder)
-    keys = seeds.ensure(folder)
-    signer = signing_keys.ensure(folder)
+        kept = folder
+    keys = seeds.ensure(kept)
+    signer = signing_keys.ensure(kept)
     nats_config.write(root.nats, home.nats, keys, clients.registered(home))
+    if servers:
+        nats_config.write_routes(home.nats, servers, seeds.route_password(kept))
     for user, key in keys.items():
         typer.echo(f"{user}\t{key}")
     typer.echo(f"signing\t{signer}")
+
+
+def _servers(routes: str) -> list[str]:
+    servers = [server.strip() for server in routes.split(",") if server.strip()]
+    for server in servers:
+        if not _SERVER.fullmatch(server):
+            raise SettingsError(
+                f"STILE_NATS_ROUTES={routes}: give HOST:PORT, several with commas between them"
+            )
+    return servers

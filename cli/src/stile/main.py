@@ -13,6 +13,7 @@ from stile import (
     doctor,
     down,
     keys,
+    leaf,
     models,
     provision_command,
     signing_keys_command,
@@ -38,6 +39,7 @@ keys.commands.command("rotate-signing")(signing_keys_command.rotate_signing)
 app.add_typer(dlq.commands, name="dlq")
 app.command()(provision_command.provision)
 app.command()(credentials_command.credentials)
+app.command()(leaf.leaf)
 
 
 def main() -> None:

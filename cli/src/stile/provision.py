@@ -107,8 +107,12 @@ class Consumer:
         await js.add_consumer(self.stream, dataclasses.replace(present, **self.fields))
 
 
-def read_plan(path: Path) -> list[Part]:
+def read_plan(path: Path, replicas: int | None = None) -> list[Part]:
     """Read which streams and consumers should be there.
+
+    Args:
+        path: the plan.
+        replicas: servers that keep each stream, in place of what the plan says.
 
     Raises:
         ProvisionError: the file is missing or is no plan.
@@ -119,6 +123,9 @@ def read_plan(path: Path) -> list[Part]:
         consumers = [Consumer(entry.pop("stream"), _fields(entry)) for entry in described["consumers"]]
     except (OSError, ValueError, KeyError) as error:
         raise ProvisionError(f"{path}: {error}") from error
+    if replicas is not None:
+        for stream in streams:
+            stream.fields["num_replicas"] = replicas
     return [*streams, *consumers]
 
 

@@ -15,10 +15,19 @@ def provision(
     nkey_file: Annotated[
         Path | None, typer.Option(envvar="STILE_NATS_NKEY_FILE", help="The provisioner's seed.")
     ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            envvar="STILE_NATS_REPLICAS",
+            min=1,
+            max=5,
+            help="Servers that keep each stream, if not the plan's.",
+        ),
+    ] = None,
     streams: Annotated[Path | None, typer.Option(help="Default: nats/streams.json.")] = None,
 ) -> None:
     """Make the streams as nats/streams.json describes them; a change is shown before it is made."""
-    plan = provisioning.read_plan(streams or config.find_root(config.load()).streams)
+    plan = provisioning.read_plan(streams or config.find_root(config.load()).streams, replicas)
     asyncio.run(_provision(nats_url, nkey_file, plan))
 
 

@@ -59,7 +59,7 @@ NATS_ERROR = "Nats-Service-Error"
 """ADR-32: the error's ``code``, a constant, so that no text of a client stands in a header."""
 
 NATS_SEQUENCE = "Nats-Sequence"
-"""JetStream: on a message that was got directly, its number in the stream."""
+"""JetStream: on a message that was read from a stream, its number there."""
 
 NATS_SUBJECT = "Nats-Subject"
 """JetStream: on a message that was got directly, its subject in the stream."""

@@ -1,6 +1,5 @@
 """What the dead letters need of JetStream on top of the other streams' calls."""
 
-import json
 from collections import defaultdict
 from typing import Any
 
@@ -22,9 +21,7 @@ class NatsDeadLetterStreams(NatsStreams):
             UnconfirmedError: no answer came.
             UnavailableError: it can't be known.
         """
-        return await self._got(
-            f"$JS.API.DIRECT.GET.{subjects.CHAT_STREAM}", json.dumps({"seq": seq}).encode()
-        )
+        return await self._got(subjects.CHAT_STREAM, {"seq": seq})
 
     async def given_up(self) -> list[GivenUp]:
         """Return what CHAT holds and delivers no more.
@@ -64,8 +61,7 @@ class NatsDeadLetterStreams(NatsStreams):
     async def _info(self, lane: Lane, client: str) -> dict[str, Any] | None:
         """Return what JetStream says of a line's consumer, or None where there is none."""
         name = subjects.worker(lane, client)
-        asked = await self._request(f"$JS.API.CONSUMER.INFO.{subjects.CHAT_STREAM}.{name}", b"", None)
-        info: dict[str, Any] = json.loads(asked.data)
+        info = await self._ask(f"$JS.API.CONSUMER.INFO.{subjects.CHAT_STREAM}.{name}")
         error = info.get("error")
         if error is None:
             return info

@@ -10,6 +10,7 @@
      └ BusError
         ├ UnconfirmedError   it may have been stored: nothing may be said
         └ UnavailableError   it was surely not stored
+           └ NoLeaderError   nobody answers for the stream just now
 """
 
 from pathlib import Path
@@ -86,3 +87,7 @@ class UnconfirmedError(BusError):
 
 class UnavailableError(BusError):
     """The bus said no, or can't be reached: surely nothing was stored."""
+
+
+class NoLeaderError(UnavailableError):
+    """Nobody answers for the stream: it is not there, or its servers are choosing who leads."""

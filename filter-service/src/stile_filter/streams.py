@@ -1,8 +1,13 @@
 """CHAT and CHAT_RESULT over JetStream, with the few calls that the user ``filter`` may make."""
 
+import asyncio
+import base64
 import contextlib
 import json
+import time
 from collections.abc import Callable
+from email.parser import BytesParser
+from email.policy import compat32
 from typing import Any
 
 import nats.errors
@@ -13,20 +18,28 @@ from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.subjects import Lane
 from stile_filter.answers import Stored
-from stile_filter.errors import BusError, RequestError, UnavailableError, UnconfirmedError
+from stile_filter.errors import NoLeaderError, RequestError, UnavailableError, UnconfirmedError
 from stile_filter.ports import Approval
 
 ACK_SECONDS = 2.0
 """How long one confirmation is waited for."""
 
-_PUBLISHES = 3
+ELECTION_SECONDS = 12.0
+"""How long an answer is asked for again. Where a server of a cluster dies, its streams have another leader
+after 4 to 9 s (nats-server's election timeouts, server/raft.go)."""
+
+_AGAIN_SECONDS = 0.25
 
 _STREAM_REFUSED = 10077
 """JSStreamStoreFailedF: several limits have this code, and the text tells which."""
-_WRONG_LAST_SEQUENCE = 10071
+_WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
+"""There is an outcome, or, in a cluster, one is on its way to the other replicas."""
 NO_CONSUMER = 10014
 _NO_SEQUENCE = 10043
-_NOT_FOUND = "404"
+_NO_MESSAGE = 10037
+_NO_LEADER = 10008
+"""JSClusterNotAvailErr: "JetStream system temporarily unavailable"."""
+_HEADERS_BEGIN = b"NATS/1.0\r\n"
 
 
 class NatsStreams:
@@ -35,11 +48,19 @@ class NatsStreams:
     Args:
         client: returns the connection.
         ack_seconds: how long one confirmation is waited for.
+        election_seconds: how long it is asked for again.
     """
 
-    def __init__(self, client: Callable[[], Client], *, ack_seconds: float = ACK_SECONDS) -> None:
+    def __init__(
+        self,
+        client: Callable[[], Client],
+        *,
+        ack_seconds: float = ACK_SECONDS,
+        election_seconds: float = ELECTION_SECONDS,
+    ) -> None:
         self._client = client
         self._ack_seconds = ack_seconds
+        self._election_seconds = election_seconds
 
     async def approve(self, subject: str, body: bytes, message_headers: dict[str, str]) -> Approval:
         """Publish an approved request into CHAT, again where no confirmation comes.
@@ -79,7 +100,7 @@ class NatsStreams:
         )
         if error is None:
             return True
-        if error.get("err_code") == _WRONG_LAST_SEQUENCE:
+        if error.get("err_code") in _WRONG_LAST_SEQUENCE:
             return False
         raise UnavailableError(str(error.get("description")))
 
@@ -91,8 +112,7 @@ class NatsStreams:
             UnavailableError: it can't be known.
         """
         name = subjects.worker(lane, client)
-        asked = await self._request(f"$JS.API.CONSUMER.INFO.{subjects.CHAT_STREAM}.{name}", b"", None)
-        info = json.loads(asked.data)
+        info = await self._ask(f"$JS.API.CONSUMER.INFO.{subjects.CHAT_STREAM}.{name}")
         error = info.get("error")
         if error is None:
             return bool(info["delivered"]["stream_seq"] >= seq)
@@ -108,8 +128,11 @@ class NatsStreams:
             UnavailableError: it can't be taken out.
         """
         body = json.dumps({"seq": seq, "no_erase": True}).encode()
-        asked = await self._request(f"$JS.API.STREAM.MSG.DELETE.{subjects.CHAT_STREAM}", body, None)
-        error = json.loads(asked.data).get("error")
+        # Not again after silence: that it is out already would look as if another had taken it.
+        asked = await self._ask(
+            f"$JS.API.STREAM.MSG.DELETE.{subjects.CHAT_STREAM}", body, again_after_silence=False
+        )
+        error = asked.get("error")
         if error is None:
             return True
         if error.get("err_code") == _NO_SEQUENCE:
@@ -124,8 +147,7 @@ class NatsStreams:
             UnavailableError: it can't be known.
         """
         body = json.dumps({"subjects_filter": subjects.APPROVED}).encode()
-        asked = await self._request(f"$JS.API.STREAM.INFO.{subjects.CHAT_STREAM}", body, None)
-        info = json.loads(asked.data)
+        info = await self._ask(f"$JS.API.STREAM.INFO.{subjects.CHAT_STREAM}", body)
         if error := info.get("error"):
             raise UnavailableError(str(error.get("description")))
         return list(info["state"].get("subjects") or ())
@@ -145,29 +167,57 @@ class NatsStreams:
         self, subject: str, body: bytes, message_headers: dict[str, str]
     ) -> dict[str, Any] | None:
         """Return JetStream's error, or None where it stored the message."""
-        failure: BusError = UnconfirmedError()
-        for _ in range(_PUBLISHES):
-            try:
-                answer = await self._request(subject, body, message_headers)
-            except UnconfirmedError as unconfirmed:
-                failure = unconfirmed
-                continue
-            error: dict[str, Any] | None = json.loads(answer.data).get("error")
-            return error
-        raise failure
+        error: dict[str, Any] | None = (await self._ask(subject, body, message_headers)).get("error")
+        return error
 
     async def _get(self, stream: str, subject: str) -> Stored | None:
-        return await self._got(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"")
+        return await self._got(stream, {"last_by_subj": subject})
 
-    async def _got(self, call: str, body: bytes) -> Stored | None:
-        answer = await self._request(call, body, None)
-        found = answer.headers or {}
-        status = found.get("Status")
-        if status == _NOT_FOUND:
+    async def _got(self, stream: str, which: dict[str, str | int]) -> Stored | None:
+        # From the stream's leader. DIRECT.GET is answered by any replica, and one may not have yet what was
+        # confirmed (docs/adr/0012).
+        answer = await self._ask(f"$JS.API.STREAM.MSG.GET.{stream}", json.dumps(which).encode())
+        error = answer.get("error")
+        if error is None:
+            return _stored(answer["message"])
+        if error.get("err_code") == _NO_MESSAGE:
             return None
-        if status is not None:
-            raise UnavailableError(f"{call}: {status} {found.get('Description', '')}")
-        return Stored(found, answer.data)
+        raise UnavailableError(f"{stream}: {error.get('description')}")
+
+    async def _ask(
+        self,
+        subject: str,
+        body: bytes = b"",
+        message_headers: dict[str, str] | None = None,
+        *,
+        again_after_silence: bool = True,
+    ) -> dict[str, Any]:
+        """Return JetStream's answer; it is asked again while a stream has no leader.
+
+        Raises:
+            UnconfirmedError: none came; it may be done.
+            UnavailableError: it was surely not done.
+        """
+        give_up = time.monotonic() + self._election_seconds
+        silent = False
+        while True:
+            try:
+                answer: dict[str, Any] = json.loads(
+                    (await self._request(subject, body, message_headers)).data
+                )
+                if answer.get("error", {}).get("err_code") != _NO_LEADER:
+                    return answer
+                failure = NoLeaderError(str(answer["error"].get("description")))
+            except NoLeaderError as error:
+                failure = error
+            except UnconfirmedError:
+                if not again_after_silence or time.monotonic() > give_up:
+                    raise
+                silent = True
+                continue
+            if time.monotonic() > give_up:
+                raise UnconfirmedError if silent else failure
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _request(self, subject: str, body: bytes, message_headers: dict[str, str] | None) -> Msg:
         try:
@@ -180,6 +230,18 @@ class NatsStreams:
             raise RequestError(
                 ErrorCode.TOO_LARGE, "the conversation is larger than the bus carries"
             ) from error
+        except nats.errors.NoRespondersError as error:
+            raise NoLeaderError(str(error)) from error
         except nats.errors.Error as error:
-            # Nobody answers for the stream, the connection is closed, its buffer is full: nothing was stored.
+            # The connection is closed, its buffer is full: nothing was stored.
             raise UnavailableError(str(error)) from error
+
+
+def _stored(message: dict[str, Any]) -> Stored:
+    """Read a message as the server gives it: headers and body in base64, its number beside them."""
+    head = base64.b64decode(message.get("hdrs", ""))
+    lines = BytesParser(policy=compat32).parsebytes(head.removeprefix(_HEADERS_BEGIN), headersonly=True)
+    found = {name: str(value) for name, value in lines.items()}
+    found[headers.NATS_SEQUENCE] = str(message["seq"])
+    found[headers.NATS_SUBJECT] = message["subject"]
+    return Stored(found, base64.b64decode(message.get("data", "")))

@@ -21,7 +21,7 @@ from stile_gateway.config import Settings
 from stile_gateway.errors import BusUnavailableError, GatewayError, InternalError, TooLargeError
 from stile_gateway.inbox import Delivery, Found, Inbox, Signal
 from stile_gateway.metrics import Metrics
-from stile_gateway.presence import Presence
+from stile_gateway.presence import ALIVE_SECONDS, Presence
 
 RECONNECT_SECONDS = 0.5
 PING_SECONDS = 10
@@ -71,6 +71,7 @@ class NatsBus:
         self._inboxes: dict[str, Inbox] = {}
         self._about: dict[str, set[Inbox]] = {}
         self._client: Client | None = None
+        self._heard_at = time.monotonic()
         self._last_fault: tuple[str, float] = ("", 0.0)
 
     @property
@@ -169,8 +170,7 @@ class NatsBus:
         async def back() -> None:
             self._metrics.bus_connected.set(1)
             log.info("bus back")
-            for inbox in self._inboxes.values():
-                inbox.put(Signal.RECONNECTED)
+            self._come_back()
 
         seed = self._settings.nats_nkey_file
         await client.connect(
@@ -196,8 +196,7 @@ class NatsBus:
         self._client = client
         self._metrics.bus_connected.set(1)
         log.info("bus connected")
-        for inbox in self._inboxes.values():
-            inbox.put(Signal.RECONNECTED)
+        self._come_back()
 
     async def _reply(self, message: Msg) -> None:
         name = message.subject[len(self._prefix) + 1 :]
@@ -216,7 +215,16 @@ class NatsBus:
             inbox.put(Signal.SETTLED)
 
     async def _heartbeat(self, message: Msg) -> None:
+        now = time.monotonic()
+        if now - self._heard_at > ALIVE_SECONDS:
+            # Nobody was heard: a link between servers was cut (docs/scaling.md), as if this connection was.
+            self._come_back()
+        self._heard_at = now
         self._presence.hear(message.data)
+
+    def _come_back(self) -> None:
+        for inbox in self._inboxes.values():
+            inbox.put(Signal.RECONNECTED)
 
     async def _fault(self, error: Exception) -> None:
         """Log a fault of the connection, the same one not again and again."""

@@ -1,28 +1,36 @@
-"""Bounds for the head of an HTTP request (its first line and headers), under uvicorn with httptools.
+"""Bounds for connections and for the head of a request (first line, headers), under uvicorn with httptools.
 
-uvicorn bounds neither its size nor its time there (``h11_max_incomplete_event_size`` is h11's alone).
+uvicorn bounds neither a head's size nor its time there (``h11_max_incomplete_event_size`` is h11's alone),
+and its own bound of connections answers in a shape of its own.
 """
 
 import asyncio
 from typing import ClassVar
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from stile_gateway.errors import InvalidHeaderError, status_of
+
+log = structlog.get_logger(__name__)
 
 HEAD_SECONDS = 10.0
 """For a request's head to arrive in, counted from the connection or from its first bytes."""
 
 
 class BoundedHead(HttpToolsProtocol):
-    """Closes connections whose head is too large or too slow, and answers what is no HTTP in JSON."""
+    """Closes connections whose head is too large or too slow, and answers what is no HTTP in JSON.
+
+    One connection more than are allowed is closed before it is read from.
+    """
 
     max_bytes: ClassVar[int]
+    max_connections: ClassVar[int]
 
     @classmethod
-    def of(cls, max_bytes: int) -> "type[BoundedHead]":
-        """Return the protocol with this bound."""
-        return type("BoundedHead", (cls,), {"max_bytes": max_bytes})
+    def of(cls, max_bytes: int, max_connections: int) -> "type[BoundedHead]":
+        """Return the protocol with these bounds."""
+        return type("BoundedHead", (cls,), {"max_bytes": max_bytes, "max_connections": max_connections})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Expect a head."""
@@ -31,6 +39,9 @@ class BoundedHead(HttpToolsProtocol):
         self._unparsed = 0
         self._parsed = 0
         self._timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+        if len(self.connections) > self.max_connections:
+            log.warning("too many connections", max_connections=self.max_connections)
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing more."""

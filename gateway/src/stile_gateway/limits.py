@@ -1,14 +1,22 @@
 """How large a request may be: its body's bytes, and the lengths and counts in it."""
 
+import asyncio
 import re
+import time
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, create_model
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stile_contracts.messages import ChatRequest, Turn
 from stile_gateway.config import Settings
 from stile_gateway.errors import InvalidRequestError, TooLargeError
+
+BODY_SECONDS = 20.0
+BODY_BYTES_PER_SECOND = 500
+"""For a body to arrive in: so long, and longer by what came at this rate (the defaults of Apache's
+mod_reqtimeout)."""
 
 _ALTERNATIVE = re.compile(r"(?:constrained-)?str$|[A-Z]|\w+\[|[\w-]+\(")
 """What pydantic puts into a location to say which of several types it tried."""
@@ -67,9 +75,10 @@ def _param(location: tuple[int | str, ...]) -> str:
 
 
 class BodyLimit:
-    """ASGI middleware that counts a body's bytes, announced or streamed.
+    """ASGI middleware that bounds a body's bytes, announced or streamed, and the time in which they come.
 
-    ``TooLargeError`` is raised to whoever reads the body.
+    ``TooLargeError`` or ``InvalidRequestError`` is raised to whoever reads the body, and the connection of
+    one that was not read to its end is closed behind the answer.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
@@ -81,20 +90,36 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        left = self._max_bytes
+        headers = Headers(scope=scope)
+        announced = int(headers.get("content-length", "0"))
+        coming = announced > 0 or "transfer-encoding" in headers
+        heard = 0
+        began = time.monotonic()
 
         async def counted() -> Message:
-            nonlocal left
-            if int(announced) > self._max_bytes:
+            nonlocal coming, heard
+            if announced > self._max_bytes:
                 raise self._too_large()
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
+            if not coming:
+                return await receive()
+            left = BODY_SECONDS + heard / BODY_BYTES_PER_SECOND - (time.monotonic() - began)
+            try:
+                async with asyncio.timeout(max(left, 0)):
+                    message = await receive()
+            except TimeoutError:
+                raise InvalidRequestError("The body came too slowly.", param="body") from None
+            heard += len(message.get("body", b""))
+            if heard > self._max_bytes:
                 raise self._too_large()
+            coming = message.get("more_body", False)
             return message
 
-        await self._app(scope, counted, send)
+        async def closing(message: Message) -> None:
+            if coming and message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await self._app(scope, counted, closing)
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"The body may have {self._max_bytes} bytes at the most.", param="body")

@@ -1,5 +1,6 @@
 """uvicorn as the gateway runs it: bounded heads, errors in the one shape, an end that loses nobody."""
 
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -11,6 +12,10 @@ from fastapi import FastAPI
 
 from stile_gateway.config import Settings
 from stile_gateway.head import BoundedHead
+
+IDLE_CONNECTIONS = 100
+OWN_DESCRIPTORS = 64
+"""Kept for the bus, the logs and the event loop."""
 
 GRACE_SECONDS = 5.0
 """For the last answers to be written, after what they waited for has been given up."""
@@ -41,7 +46,7 @@ def make(app: FastAPI, settings: Settings, leave: Callable[[], None]) -> Server:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=BoundedHead.of(settings.max_header_bytes),
+        http=BoundedHead.of(settings.max_header_bytes, max_connections(settings)),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -52,6 +57,16 @@ def make(app: FastAPI, settings: Settings, leave: Callable[[], None]) -> Server:
         **options,
     )
     return Server(config, leave)
+
+
+def max_connections(settings: Settings) -> int:
+    """Tell how many connections may be open: idle ones beside the requests', and within the system's limit.
+
+    A process that has no descriptor left can neither take a connection nor come back to the bus.
+    """
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * settings.max_in_flight + IDLE_CONNECTIONS
+    return wanted if descriptors == resource.RLIM_INFINITY else min(wanted, descriptors - OWN_DESCRIPTORS)
 
 
 def run(server: Server) -> bool:

@@ -1,0 +1,40 @@
+"""`stile leaf`: the configuration of an edge site's own nats-server, a leaf of this installation's bus."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from stile import config, credentials, nats_config
+from stile.errors import SettingsError
+
+GATEWAY = "gateway"
+
+
+def leaf(
+    folder: Annotated[Path, typer.Argument(help="Written here, to be carried to the site.")],
+    hub: Annotated[str, typer.Option(help="nats-leaf://HOST:7422, several with commas between them.")],
+    client: Annotated[str, typer.Option(help="The direct client that the site's devices speak as.")],
+    gateway: Annotated[bool, typer.Option(help="Let a gateway run at the site too.")] = False,  # noqa: FBT002 -- a flag
+) -> None:
+    """Write what an edge site's nats-server needs; whoever has the folder speaks as the site."""
+    urls = [url.strip() for url in hub.split(",")]
+    for url in urls:
+        if urlsplit(url).scheme not in {"nats-leaf", "tls", "ws", "wss"} or not urlsplit(url).hostname:
+            raise SettingsError(f"--hub {hub}: give nats-leaf://HOST:PORT, several with commas between them")
+    settings = config.load()
+    home = config.find_home(settings)
+    users = [_user(home.clients, client)]
+    if gateway:
+        users.append(_user(home.credentials, GATEWAY))
+    written = nats_config.write_site(config.find_root(settings).nats, folder, urls, users)
+    typer.echo(f"At the site: nats-server -c {written.name}, in a copy of {folder}. It holds secrets.")
+
+
+def _user(folder: Path, name: str) -> nats_config.SiteUser:
+    file = credentials.seed_file(folder, name)
+    if not file.is_file():
+        raise SettingsError(f"{file}: there is no such key; `stile clients list` tells the clients")
+    key = credentials.ensure(folder, (name,))[name]
+    return nats_config.SiteUser(name, key, file.read_text().strip())

@@ -1,0 +1,22 @@
+"""One cluster of three real servers for a module's tests, and the services on it."""
+
+import pytest_asyncio
+
+from harness.cluster import Cluster
+from harness.fleet import Fleet
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cluster(tmp_path_factory):
+    """Three nats-servers with R3 streams; a test that kills one brings it back."""
+    cluster = await Cluster(tmp_path_factory.mktemp("cluster")).start()
+    yield cluster
+    await cluster.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def fleet(cluster):
+    """Two filters, two consumers and a gateway, each told of all three servers."""
+    fleet = await Fleet(cluster.folder, cluster, tokens=5, token_seconds=0.02).start(filters=2, consumers=2)
+    yield fleet
+    await fleet.stop()

@@ -1,0 +1,79 @@
+"""What three replicas change for whoever writes and reads: who wins, and what a reader may be told."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from stile import provision
+from stile_contracts import subjects
+from stile_filter.handlers import Approval
+from stile_filter.streams import NatsStreams
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ROUNDS = 100
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def streams(cluster):
+    """The streams as the filter sees them, once through each server."""
+    clients = [await cluster.connect("filter", node=node) for node in cluster.nodes]
+    return [NatsStreams(lambda client=client: client) for client in clients]
+
+
+def approved():
+    return subjects.approved(subjects.Lane.BATCH, "alice", uuid4())
+
+
+async def test_the_streams_lie_on_all_three(cluster):
+    """Each stream has three replicas, and provisioning again has nothing to change."""
+    provisioner = await cluster.connect("provisioner")
+    for stream in (subjects.CHAT_STREAM, subjects.RESULT_STREAM):
+        info = await provisioner.jetstream().stream_info(stream)
+        assert (info.config.num_replicas, len(info.cluster.replicas)) == (3, 2)
+    shown = []
+    await provision.apply(provisioner, provision.read_plan(cluster.plan, replicas=3), shown.append)
+    assert shown == []
+
+
+async def test_one_of_three_at_once_has_the_place(streams):
+    """The same id approved through three servers in one moment: stored once, taken for the others."""
+    for _ in range(ROUNDS):
+        place = approved()
+        said = await asyncio.gather(*(each.approve(place, b"x", {}) for each in streams))
+        assert sorted(said) == [Approval.STORED, Approval.TAKEN, Approval.TAKEN]
+        assert await streams[0].remove(await number(streams[0], place))
+
+
+async def test_one_of_three_at_once_is_the_outcome(streams):
+    """Three outcomes of one id in one moment: one counts, and all three read that one."""
+    for _ in range(ROUNDS):
+        place = subjects.result("alice", uuid4())
+        bodies = [b"one", b"two", b"three"]
+        won = await asyncio.gather(
+            *(each.settle(place, body, {}) for each, body in zip(streams, bodies, strict=True))
+        )
+        assert won.count(True) == 1
+        read = [await each.outcome(place) for each in streams]
+        assert {stored.body for stored in read} == {bodies[won.index(True)]}
+
+
+async def test_what_was_confirmed_is_read_through_every_server(streams):
+    """A reader is never told that there is nothing once the writer has its confirmation (docs/adr/0012).
+
+    Read from any replica (``DIRECT.GET``), about one look in six through one of the servers found nothing.
+    """
+    for turn in range(ROUNDS * 3):
+        outcome, place = subjects.result("alice", uuid4()), approved()
+        writer = streams[turn % 3]
+        assert await writer.settle(outcome, b"x", {})
+        assert all(await asyncio.gather(*(each.outcome(outcome) for each in streams)))
+        assert await writer.approve(place, b"x", {}) is Approval.STORED
+        assert all(await asyncio.gather(*(each.waiting(place) for each in streams)))
+        assert await writer.remove(await number(writer, place))
+
+
+async def number(streams, place):
+    return int((await streams.waiting(place)).headers["Nats-Sequence"])
