@@ -26,6 +26,9 @@ _STREAM_REFUSED = 10077
 _WRONG_LAST_SEQUENCE = 10071
 _NO_CONSUMER = 10014
 _NO_SEQUENCE = 10043
+_DELETE_FAILED = 10057
+_GONE = {"no message found", "stream store EOF"}
+"""What nats-server 2.15 says, with the code before, where the first or the last message is gone already."""
 _NOT_FOUND = "404"
 
 
@@ -112,7 +115,8 @@ class NatsStreams:
         error = json.loads(asked.data).get("error")
         if error is None:
             return True
-        if error.get("err_code") == _NO_SEQUENCE:
+        gone = error.get("err_code") == _DELETE_FAILED and error.get("description") in _GONE
+        if gone or error.get("err_code") == _NO_SEQUENCE:
             return False
         raise UnavailableError(str(error.get("description")))
 
