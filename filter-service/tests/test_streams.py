@@ -128,6 +128,24 @@ async def test_a_message_is_known_to_be_delivered_and_can_be_taken_out(bus, stre
     assert await streams.waiting(PLACES[0]) is None
 
 
+async def test_what_is_gone_already_is_not_removed(bus, streams):
+    """Wherever in CHAT it was, first, between or last: a worker was faster, and the bus is well."""
+    approver = (await bus.connect("filter")).jetstream()
+    subjects_held = [f"chat.approved.batch.alice.0190a5d0-0000-7000-8000-00000000000{n}" for n in range(3)]
+    seqs = [(await approver.publish(subject, b"")).seq for subject in subjects_held]
+    for seq in (seqs[1], seqs[0], seqs[2]):
+        assert await streams.remove(seq)
+        assert not await streams.remove(seq)
+    assert await streams.held() == []
+
+
+async def test_what_chat_holds(streams):
+    """The subjects of all that have no outcome yet."""
+    for place in PLACES:
+        await streams.approve(place, b"", {})
+    assert sorted(await streams.held()) == sorted(PLACES)
+
+
 async def test_an_approval_wakes_the_workers(bus, streams):
     """After CHAT has it, and only then, a sleeping worker is told to look."""
     worker = await bus.connect("consumer")

@@ -214,6 +214,17 @@ def test_an_old_look_brings_nobody_back(house):
     assert house.usher.state().interactive.waiting == 0
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_worker_that_is_faster_than_the_confirmation(house, answered):
+    """It was begun, or answered, before this filter heard that CHAT has it: it waits for nothing any more."""
+    house.usher.started(job(1))
+    if answered:
+        house.usher.finished(job(1))
+    assert house.accept(job(1)) == Standing()
+    state = house.usher.state()
+    assert (state.interactive.waiting, state.running) == (0, 0 if answered else 1)
+
+
 def test_subjects_of_no_request_are_left_out(house):
     """What no filter has approved takes nobody's place."""
     house.usher.seen(["chat.approved.express.a.1", "chat.approved.batch.a.nonsense"])

@@ -90,10 +90,11 @@ class ChatQueue:
         return self._places.count_of(client)
 
     def approved(self, subject: str, size: Size) -> None:
-        """Take in that CHAT holds a request."""
-        self._lately[1].add(subject)
+        """Take in that CHAT holds a request; it may have been answered before its confirmation was heard."""
         if subject not in self._requests:
-            self._enter(subject, subjects.parse_approved(subject), self._now(), size)
+            if subject not in self._lately[0] and subject not in self._lately[1]:
+                self._enter(subject, subjects.parse_approved(subject), self._now(), size)
+                self._lately[1].add(subject)
         elif subject not in self._running:
             self._places.resize(self._requests[subject], size)
 

@@ -36,6 +36,9 @@ _WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 """There is an outcome, or, in a cluster, one is on its way to the other replicas."""
 NO_CONSUMER = 10014
 _NO_SEQUENCE = 10043
+_DELETE_FAILED = 10057
+_GONE = {"no message found", "stream store EOF"}
+"""What nats-server 2.15 says, with the code before, where the first or the last message is gone already."""
 _NO_MESSAGE = 10037
 _NO_LEADER = 10008
 """JSClusterNotAvailErr: "JetStream system temporarily unavailable"."""
@@ -135,7 +138,8 @@ class NatsStreams:
         error = asked.get("error")
         if error is None:
             return True
-        if error.get("err_code") == _NO_SEQUENCE:
+        gone = error.get("err_code") == _DELETE_FAILED and error.get("description") in _GONE
+        if gone or error.get("err_code") == _NO_SEQUENCE:
             return False
         raise UnavailableError(str(error.get("description")))
 
