@@ -1,6 +1,6 @@
 # People, hooks and CI call only these.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-llm-guard lint format e2e bench tables faults clean schemas screenshots
+.PHONY: help setup up down test test-llm-guard lint format e2e bench tables faults clean schemas screenshots audit sbom
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -75,3 +75,19 @@ faults: setup ## kill, pause and cut each part under load, again and again, and 
 
 schemas: setup ## export the messages' JSON Schemas
 	.venv/bin/python -m stile_contracts.export contracts
+
+# Both need more than the registries: PyPI's advisories, and RustSec's on GitHub. So CI calls it, `.ci/run` does not.
+audit: $(UV) ## known faults in what is locked, and the licences and sources of the crates (needs cargo-deny)
+	@mkdir -p .stile
+	$(UV) export --quiet --locked --all-packages --no-emit-workspace --format requirements.txt -o .stile/locked.txt
+	$(UV) tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes -r .stile/locked.txt
+	cd rust-consumer && cargo deny --locked check
+
+sbom: $(UV) ## a CycloneDX list of what each image carries, from the locks, in sbom/ (needs cargo-cyclonedx)
+	@mkdir -p sbom
+	$(UV) export --quiet --locked --no-dev --package stile-gateway --format cyclonedx1.5 -o sbom/gateway.cdx.json
+	$(UV) export --quiet --locked --no-dev --package stile --format cyclonedx1.5 -o sbom/cli.cdx.json
+	$(UV) export --quiet --locked --no-dev --package stile-filter --extra gorget --format cyclonedx1.5 \
+	  -o sbom/filter-service.cdx.json
+	cd rust-consumer && cargo cyclonedx --format json --override-filename rust-consumer.cdx
+	mv rust-consumer/rust-consumer.cdx.json sbom/

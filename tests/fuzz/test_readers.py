@@ -33,7 +33,7 @@ CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 MODEL = request_model(Settings())
 LIMITS = Limits()
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("STILE_FUZZ_EXAMPLES", "300")),
+    max_examples=int(os.environ.get("STILE_FUZZ_EXAMPLES", "150")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
