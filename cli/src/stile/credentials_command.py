@@ -26,7 +26,7 @@ def credentials(
         home = Home(folder)
     keys = seeds.ensure(folder)
     signer = signing_keys.ensure(folder)
-    nats_config.write(root.nats, home.nats, keys, clients.registered(home))
+    nats_config.write(root.nats, home.nats, keys, clients.registered(home), nats_config.server_tls(settings))
     for user, key in keys.items():
         typer.echo(f"{user}\t{key}")
     typer.echo(f"signing\t{signer}")
