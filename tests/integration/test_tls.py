@@ -27,7 +27,8 @@ class Parts:
 
     def start(self, part, **variables):
         """Start one; its log is new."""
-        environment = {**self._bus.environment(part), "STILE_PORT": str(self.port), **variables}
+        given = {**self._bus.environment(part), "STILE_PORT": str(self.port), **variables}
+        environment = {name: value for name, value in given.items() if value is not None}
         log = self._folder / f"{part}-{len(self._running)}.log"
         self._running.append(Process(BIN / f"stile-{part}", log=log, env=environment))
         return self._running[-1]
@@ -101,7 +102,7 @@ async def test_a_part_that_another_authority_vouches_for_does_not_get_in(parts, 
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_part_without_a_certificate_does_not_get_in(parts, part):
     """Knowing the authority is not enough where nats-server asks who comes."""
-    process = parts.start(part, STILE_NATS_TLS_CERT="", STILE_NATS_TLS_KEY="")
+    process = parts.start(part, STILE_NATS_TLS_CERT=None, STILE_NATS_TLS_KEY=None)
     await until(lambda: "certificate required" in process.output().lower(), within=60, what="it is told why")
     assert CONNECTED[part] not in process.output()
 
@@ -143,7 +144,7 @@ async def test_a_client_that_waits_to_be_told_is_told(secured, certificates):
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"STILE_NATS_TLS_KEY": ""}, "STILE_NATS_TLS_KEY"),
+        ({"STILE_NATS_TLS_KEY": None}, "STILE_NATS_TLS_KEY"),
         ({"STILE_NATS_TLS_CA": __file__}, "STILE_NATS_TLS_CA"),
         ({"STILE_NATS_TLS_KEY": __file__}, "STILE_NATS_TLS_KEY"),
         ({"STILE_NATS_TLS_CERT": "/nowhere.pem"}, "STILE_NATS_TLS_CERT"),
@@ -151,7 +152,8 @@ async def test_a_client_that_waits_to_be_told_is_told(secured, certificates):
 )
 async def test_files_that_cannot_be_used_stop_the_start(certificates, part, changed, named):
     """One line that names the variable, and the exit code 1."""
-    environment = {**os.environ, **certificates.client, **changed}
+    given = {**os.environ, **certificates.client, **changed}
+    environment = {name: value for name, value in given.items() if value is not None}
     child = await asyncio.create_subprocess_exec(
         BIN / f"stile-{part}", env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
