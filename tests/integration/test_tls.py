@@ -29,6 +29,9 @@ class Parts:
         """Start one; its log is new."""
         given = {**self._bus.environment(part), "STILE_PORT": str(self.port), **variables}
         environment = {name: value for name, value in given.items() if value is not None}
+        policy = self._folder / "policy.yml"
+        policy.write_text("keywords:\n- {id: rude, category: rudeness, phrases: [darn]}\n")
+        environment["STILE_POLICY"] = str(policy)  # without scanners, whose start takes its time
         log = self._folder / f"{part}-{len(self._running)}.log"
         self._running.append(Process(BIN / f"stile-{part}", log=log, env=environment))
         return self._running[-1]
@@ -82,9 +85,7 @@ async def test_gateway_and_filter_speak_mutual_tls(parts):
     async with httpx.AsyncClient(timeout=60) as client:
 
         async def refused():
-            answer = await client.post(
-                f"http://127.0.0.1:{parts.port}/chat", json={"prompt": "what the fuck"}
-            )
+            answer = await client.post(f"http://127.0.0.1:{parts.port}/chat", json={"prompt": "Darn!"})
             return answer.status_code == 200 and answer.json()["refused"]
 
         await until(refused, within=60, what="a banned word is refused")
