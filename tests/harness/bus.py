@@ -7,10 +7,13 @@ from typing import Any, Self
 import nats
 from nats.aio.client import Client
 
+from harness.certificates import Certificates
 from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
 from stile import credentials, nats_config, provision
+from stile.config import Settings
+from stile_contracts import tls
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGURATION = REPOSITORY / "nats"
@@ -24,6 +27,7 @@ class Bus:
         clients: names of direct clients, an account each; ``connect`` knows them too.
         hub: whether the servers of edge sites may join, at ``leaf_port``.
         wrapper: a command that becomes the server, or watches it, before the server's own.
+        certificates: nats-server then speaks TLS alone, and asks everybody for a certificate.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class Bus:
         clients: tuple[str, ...] = ("alice",),
         hub: bool = False,
         wrapper: tuple[str, ...] = (),
+        certificates: Certificates | None = None,
     ) -> None:
         self.folder = folder
         self._wrapper = wrapper
@@ -43,6 +48,7 @@ class Bus:
         self.url = f"nats://127.0.0.1:{self.port}"
         self._clients = clients
         self._hub = hub
+        self._certificates = certificates
         self._connections: list[Client] = []
         self._process: Process | None = None
 
@@ -50,7 +56,9 @@ class Bus:
         """Start the server (again: on its old store and ports) and make its streams."""
         keys = credentials.ensure(self.seeds)
         accounts = credentials.ensure(self.seeds, self._clients)
-        configuration = nats_config.write(CONFIGURATION, self.folder / "nats", keys, accounts)
+        configuration = nats_config.write(
+            CONFIGURATION, self.folder / "nats", keys, accounts, self._server_tls()
+        )
         self._process = Process(
             *self._wrapper,
             BIN / "nats-server",
@@ -79,6 +87,7 @@ class Bus:
             self.url,
             nkeys_seed=str(credentials.seed_file(self.seeds, user)),
             inbox_prefix=prefix,
+            **self._client_tls(),
             **options,
         )
         self._connections.append(client)
@@ -89,6 +98,7 @@ class Bus:
         return {
             "STILE_NATS_URL": self.url,
             "STILE_NATS_NKEY_FILE": str(credentials.seed_file(self.seeds, user)),
+            **(self._certificates.client if self._certificates else {}),
         }
 
     @property
@@ -109,6 +119,23 @@ class Bus:
             await client.close()
         if self._process:
             await asyncio.to_thread(self._process.stop)
+
+    def _server_tls(self) -> str:
+        if self._certificates is None:
+            return ""
+        return nats_config.server_tls(
+            Settings(
+                nats_server_cert=self._certificates.server_cert,
+                nats_server_key=self._certificates.server_key,
+                nats_server_client_ca=self._certificates.ca,
+            )
+        )
+
+    def _client_tls(self) -> dict[str, Any]:
+        if self._certificates is None:
+            return {}
+        own = self._certificates
+        return {"tls": tls.client_context(own.ca, own.cert, own.key), "tls_handshake_first": True}
 
     async def _answers(self) -> bool:
         try:

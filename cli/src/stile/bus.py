@@ -42,6 +42,7 @@ async def connect(
             max_reconnect_attempts=_TRIES,
             reconnect_time_wait=1,
             tls=tls,
+            tls_handshake_first=tls is not None,  # so that nobody in between can say that there is none
         )
     except FileNotFoundError as error:
         raise BusError(f"{error.filename}: no such file") from error

@@ -112,7 +112,14 @@ async def _probe(settings: Settings, seed: Path) -> str | None:
     The filter answers a request without a prompt by itself: it never reaches the model.
     """
     try:
-        client = await nats.connect(settings.nats_url, nkeys_seed=str(seed), allow_reconnect=False)
+        context = settings.tls()
+        client = await nats.connect(
+            settings.nats_url,
+            nkeys_seed=str(seed),
+            allow_reconnect=False,
+            tls=context,
+            tls_handshake_first=context is not None,
+        )
     except (OSError, nats.errors.Error) as error:
         return f"nats-server does not let it in: {error}"
     try:

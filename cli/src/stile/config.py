@@ -3,14 +3,16 @@
 Settings come from ``STILE_…`` variables and are read once, by the command that needs them.
 """
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stile.errors import SettingsError
+from stile_contracts import tls
 
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
 """The model that comes with the environment (models/models.toml), so that a first start downloads nothing."""
@@ -39,6 +41,14 @@ class Settings(BaseSettings):
     port: Port = 8000
     nats_host: str = "127.0.0.1"
     nats_port: Port = 4222
+    nats_server_cert: FilePath | None = None
+    """Of nats-server, PEM: then it speaks TLS alone."""
+    nats_server_key: FilePath | None = None
+    nats_server_client_ca: FilePath | None = None
+    """Who vouches for those who connect to it, PEM: then each needs a certificate (mutual TLS)."""
+    nats_tls_ca: FilePath | None = None
+    nats_tls_cert: FilePath | None = None
+    nats_tls_key: FilePath | None = None
     nats_monitor_port: Port | None = None
     """8222, or any free one where that is taken."""
     llama_port: Port = 11434
@@ -57,6 +67,23 @@ class Settings(BaseSettings):
     """The file of the API keys that the gateway asks for; it asks for none where it is not set."""
     api_key: SecretStr | None = None
     """What `stile chat` asks with."""
+
+    @model_validator(mode="after")
+    def _tls_can_be_used(self) -> Self:
+        self.tls()
+        if (self.nats_server_cert is None) is not (self.nats_server_key is None):
+            raise ValueError("set both STILE_NATS_SERVER_CERT and STILE_NATS_SERVER_KEY, or neither")
+        if self.nats_server_client_ca is not None and self.nats_server_cert is None:
+            raise ValueError("STILE_NATS_SERVER_CLIENT_CA needs STILE_NATS_SERVER_CERT, too")
+        return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Make what this command's own connections to nats-server are secured with, or None.
+
+        Raises:
+            ValueError: a file can't be used; the message names its variable.
+        """
+        return tls.client_context(self.nats_tls_ca, self.nats_tls_cert, self.nats_tls_key)
 
     @property
     def url(self) -> str:
@@ -85,6 +112,8 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # what several settings together are wrong about names its variables itself
+            raise SettingsError(first["msg"].removeprefix("Value error, ")) from error
         variable = f"STILE_{str(first['loc'][0]).upper()}"
         raise SettingsError(f"{variable}={first['input']}: {first['msg']}") from error
 

@@ -38,7 +38,7 @@ def credentials(
         kept = folder
     keys = seeds.ensure(kept)
     signer = signing_keys.ensure(kept)
-    nats_config.write(root.nats, home.nats, keys, clients.registered(home))
+    nats_config.write(root.nats, home.nats, keys, clients.registered(home), nats_config.server_tls(settings))
     if servers:
         nats_config.write_routes(home.nats, servers, seeds.route_password(kept))
     for user, key in keys.items():

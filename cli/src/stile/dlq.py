@@ -115,7 +115,7 @@ def drop(
 async def _store(nats_url: str | None, nkey_file: Path | None) -> AsyncIterator[DeadLetters]:
     settings = config.load()
     seed = nkey_file or credentials.seed_file(config.find_home(settings).credentials, bus.PROVISIONER)
-    async with bus.connect(nats_url or settings.nats_url, seed=seed) as client:
+    async with bus.connect(nats_url or settings.nats_url, seed=seed, tls=settings.tls()) as client:
         yield DeadLetters(client.jetstream())
 
 

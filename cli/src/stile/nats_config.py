@@ -1,24 +1,29 @@
 """The configuration that one nats-server runs with: the committed files beside the generated ones.
 
 nats-server's ``include`` is relative to the file it stands in, so the committed ``nats-server.conf`` and
-``accounts.conf`` are copied into a folder beside two generated files: ``nkeys.conf``, the public halves of
-the services' keys, and ``clients.conf``, an account for each direct client. No secret stands in any of them.
+``accounts.conf`` are copied into a folder beside three generated files: ``nkeys.conf``, the public halves of
+the services' keys, ``clients.conf``, an account for each direct client, and ``tls.conf``. No secret stands in
+any of them.
 
-In a cluster a third one lies there, ``routes.conf``. It holds the password of the routes, as nats-server
+In a cluster a fourth one lies there, ``routes.conf``. It holds the password of the routes, as nats-server
 takes no nkey there, and is for its owner alone. An edge site's server has ``leaf.conf`` and ``site.conf``,
 which holds seeds, as a leaf takes them from nowhere else.
 """
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from stile.config import Settings
 
 COMMITTED = ("nats-server.conf", "accounts.conf", "cluster.conf", "hub.conf")
 CLIENTS = "clients.conf"
 NKEYS = "nkeys.conf"
 ROUTES = "routes.conf"
 SITE = "site.conf"
+TLS = "tls.conf"
 
 _ROUTE_USER = "route"
 
@@ -48,7 +53,25 @@ class SiteUser(NamedTuple):
     seed: str
 
 
-def write(source: Path, folder: Path, users: Mapping[str, str], clients: Mapping[str, str]) -> Path:
+def server_tls(settings: Settings) -> str:
+    """Return nats-server's part of TLS, empty where it has no certificate.
+
+    The handshake comes first for those who begin with it, as Stile's own parts do; others are told that they
+    must, 50 ms later (`auto`), and nobody goes on without.
+    """
+    if settings.nats_server_cert is None:
+        return ""
+    ca = settings.nats_server_client_ca
+    verify = f"  ca_file: {_quoted(ca)}\n  verify: true\n" if ca else ""
+    return (
+        f"tls {{\n  cert_file: {_quoted(settings.nats_server_cert)}\n"
+        f"  key_file: {_quoted(settings.nats_server_key)}\n{verify}  handshake_first: auto\n}}\n"
+    )
+
+
+def write(
+    source: Path, folder: Path, users: Mapping[str, str], clients: Mapping[str, str], tls: str = ""
+) -> Path:
     """Write the whole configuration into ``folder``; return the file that nats-server is started with.
 
     Args:
@@ -56,12 +79,14 @@ def write(source: Path, folder: Path, users: Mapping[str, str], clients: Mapping
         folder: where to write; made where it is not there.
         users: the services' public keys.
         clients: the direct clients' public keys.
+        tls: ``server_tls``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in COMMITTED:
         _replace(folder / name, (source / name).read_text())
     nkeys = "".join(f"STILE_NKEY_{user.upper()}: {key}\n" for user, key in users.items())
     _replace(folder / NKEYS, f"# The services' public keys, written by `stile`.\n{nkeys}")
+    _replace(folder / TLS, f"# TLS, written by `stile` (STILE_NATS_SERVER_…).\n{tls}")
     write_clients(folder, clients)
     return folder / COMMITTED[0]
 
@@ -118,6 +143,10 @@ def write_site(source: Path, folder: Path, hub: Sequence[str], users: Sequence[S
         mode=0o600,
     )
     return folder / "leaf.conf"
+
+
+def _quoted(path: Path | None) -> str:
+    return json.dumps(str(path.resolve()), ensure_ascii=False) if path else '""'
 
 
 def _replace(path: Path, text: str, *, mode: int = 0o644) -> None:

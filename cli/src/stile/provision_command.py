@@ -8,6 +8,7 @@ import typer
 
 from stile import bus, config
 from stile import provision as provisioning
+from stile.config import Settings
 
 
 def provision(
@@ -27,10 +28,11 @@ def provision(
     streams: Annotated[Path | None, typer.Option(help="Default: nats/streams.json.")] = None,
 ) -> None:
     """Make the streams as nats/streams.json describes them; a change is shown before it is made."""
-    plan = provisioning.read_plan(streams or config.find_root(config.load()).streams, replicas)
-    asyncio.run(_provision(nats_url, nkey_file, plan))
+    settings = config.load()
+    plan = provisioning.read_plan(streams or config.find_root(settings).streams, replicas)
+    asyncio.run(_provision(settings, nats_url, nkey_file, plan))
 
 
-async def _provision(url: str, seed: Path | None, plan: list[provisioning.Part]) -> None:
-    async with bus.connect(url, seed=seed) as client:
+async def _provision(settings: Settings, url: str, seed: Path | None, plan: list[provisioning.Part]) -> None:
+    async with bus.connect(url, seed=seed, tls=settings.tls()) as client:
         await provisioning.apply(client, plan, typer.echo)

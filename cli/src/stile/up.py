@@ -43,7 +43,9 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     signing_keys.ensure(home.credentials)
     if not credentials.seed_file(home.clients, LOCAL_CLIENT).exists():
         clients.make(home, LOCAL_CLIENT)
-    configuration = nats_config.write(root.nats, home.nats, keys, clients.registered(home))
+    configuration = nats_config.write(
+        root.nats, home.nats, keys, clients.registered(home), nats_config.server_tls(settings)
+    )
     home.store.mkdir(parents=True, exist_ok=True)
     server = parts.nats(settings, home, addresses, configuration)
     return [
@@ -74,7 +76,7 @@ def _provisioning(
     async def provision_streams() -> None:
         seed = credentials.seed_file(home.credentials, bus.PROVISIONER)
         plan = provision.read_plan(root.streams)
-        async with bus.connect(settings.nats_url, seed=seed) as client:
+        async with bus.connect(settings.nats_url, seed=seed, tls=settings.tls()) as client:
             await provision.apply(client, plan, lambda step: terminal.say(f"streams: {step}"))
 
     return provision_streams

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import nats.errors
 import structlog
 from faststream.nats import NatsBroker, NatsMessage
-from faststream.nats.security import NatsNKey
+from faststream.nats.security import NatsNKey, NatsSecurity
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from pydantic import ValidationError
@@ -62,7 +62,7 @@ class Bus:
         self.broker = NatsBroker(
             [url.strip() for url in settings.nats_url.split(",")],
             name="stile-filter",
-            security=NatsNKey.from_file(settings.nats_nkey_file) if settings.nats_nkey_file else None,
+            security=_security(settings),
             inbox_prefix=_INBOX,
             max_reconnect_attempts=-1,
             reconnect_time_wait=1,
@@ -243,6 +243,15 @@ class Bus:
     async def _reconnected(self) -> None:
         self._last_failure = ""
         log.info("bus_reconnected")
+
+
+def _security(settings: Settings) -> NatsSecurity:
+    context = settings.tls()
+    # First, so that nobody in between can say that there is no TLS (stile_contracts.tls).
+    options: dict[str, Any] = {"ssl_context": context, "tls_handshake_first": context is not None}
+    if settings.nats_nkey_file is None:
+        return NatsSecurity(**options)
+    return NatsNKey.from_file(settings.nats_nkey_file, **options)
 
 
 async def _incoming(message: NatsMessage) -> Incoming:

@@ -1,12 +1,14 @@
 """What the environment says: read once, at the start."""
 
+import ssl
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import nkeys
-from pydantic import Field, FilePath, ValidationError, field_validator
+from pydantic import Field, FilePath, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stile_contracts import tls
 from stile_filter.errors import SettingError
 from stile_filter.signing import FileSigner, Unsigned, read_key
 
@@ -24,6 +26,9 @@ class Settings(BaseSettings):
 
     nats_url: str = "nats://127.0.0.1:4222"
     nats_nkey_file: FilePath | None = None
+    nats_tls_ca: FilePath | None = None
+    nats_tls_cert: FilePath | None = None
+    nats_tls_key: FilePath | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     policy: Path = Field(default_factory=default_policy)
@@ -51,6 +56,19 @@ class Settings(BaseSettings):
                 raise ValueError("it can't be read") from error
         return file
 
+    @model_validator(mode="after")
+    def _tls_can_be_used(self) -> Self:
+        self.tls()
+        return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Make what the connection to nats-server is secured with, or None where it is not.
+
+        Raises:
+            ValueError: a file can't be used; the message names its variable.
+        """
+        return tls.client_context(self.nats_tls_ca, self.nats_tls_cert, self.nats_tls_key)
+
     def signer(self) -> FileSigner | Unsigned:
         """Make what signs approvals."""
         return FileSigner(self.signing_key) if self.signing_key else Unsigned()
@@ -66,5 +84,9 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise SettingError(
-                "\n".join(f"STILE_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+                "\n".join(
+                    # What several settings together are wrong about names its variables itself.
+                    f"STILE_{str(fault['loc'][0]).upper()}: {fault['msg']}" if fault["loc"] else fault["msg"]
+                    for fault in error.errors()
+                )
             ) from error

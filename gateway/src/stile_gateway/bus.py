@@ -172,12 +172,15 @@ class NatsBus:
             log.info("bus back")
             self._come_back()
 
-        seed = self._settings.nats_nkey_file
+        seed, context = self._settings.nats_nkey_file, self._settings.tls()
         await client.connect(
             [url.strip() for url in self._settings.nats_url.split(",")],
             name="stile-gateway",
             nkeys_seed=str(seed) if seed else None,
             inbox_prefix=subjects.GATEWAY_INBOX,
+            tls=context,
+            # So that nobody in between can say that there is no TLS (stile_contracts.tls).
+            tls_handshake_first=context is not None,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # a float works
             ping_interval=PING_SECONDS,

@@ -1,14 +1,16 @@
 """The gateway's settings, read once from the environment; docs/configuration.md explains each."""
 
 import ipaddress
+import ssl
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 import nkeys
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, FilePath, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from stile_contracts import tls
 from stile_gateway import keyring
 
 PREFIX = "STILE_"
@@ -31,6 +33,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     nats_url: str = "nats://127.0.0.1:4222"
     nats_nkey_file: Path | None = None
+    nats_tls_ca: FilePath | None = None
+    nats_tls_cert: FilePath | None = None
+    nats_tls_key: FilePath | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
 
@@ -101,6 +106,19 @@ class Settings(BaseSettings):
             if address != "*":
                 ipaddress.ip_network(address)  # its ValueError says what is wrong
         return value
+
+    @model_validator(mode="after")
+    def _tls_can_be_used(self) -> Self:
+        self.tls()
+        return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Make what the connection to nats-server is secured with, or None where it is not.
+
+        Raises:
+            ValueError: a file can't be used; the message names its variable.
+        """
+        return tls.client_context(self.nats_tls_ca, self.nats_tls_cert, self.nats_tls_key)
 
     @model_validator(mode="after")
     def _accepts_before_it_answers(self) -> Self:

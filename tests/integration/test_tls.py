@@ -1,0 +1,173 @@
+"""TLS and mutual TLS on every connection to nats-server, with an authority made for each test."""
+
+import asyncio
+import os
+import subprocess
+
+import httpx
+import nats
+import pytest
+
+from harness.bus import Bus
+from harness.certificates import Certificates
+from harness.ports import free_port
+from harness.process import BIN, Process
+from harness.wait import until
+from stile_contracts import tls
+
+PARTS = ("gateway", "filter")
+
+
+class Parts:
+    """Gateway and filter on a bus, each with variables of its own."""
+
+    def __init__(self, folder, bus):
+        self._folder, self._bus, self._running = folder, bus, []
+        self.port = free_port()
+
+    def start(self, part, **variables):
+        """Start one; its log is new."""
+        given = {**self._bus.environment(part), "STILE_PORT": str(self.port), **variables}
+        environment = {name: value for name, value in given.items() if value is not None}
+        policy = self._folder / "policy.yml"
+        policy.write_text("keywords:\n- {id: rude, category: rudeness, phrases: [darn]}\n")
+        environment["STILE_POLICY"] = str(policy)  # without scanners, whose start takes its time
+        log = self._folder / f"{part}-{len(self._running)}.log"
+        self._running.append(Process(BIN / f"stile-{part}", log=log, env=environment))
+        return self._running[-1]
+
+    def stop(self):
+        """End them all."""
+        for process in self._running:
+            process.stop()
+
+
+@pytest.fixture
+def certificates(tmp_path):
+    """An authority and its certificates."""
+    return Certificates(tmp_path / "certificates")
+
+
+@pytest.fixture
+async def secured(tmp_path, certificates):
+    """A bus that speaks TLS alone, and asks for a certificate."""
+    bus = await Bus(tmp_path / "bus", certificates=certificates).start()
+    yield bus
+    await bus.stop()
+
+
+@pytest.fixture
+def parts(tmp_path, secured):
+    """What starts parts on the secured bus."""
+    parts = Parts(tmp_path, secured)
+    yield parts
+    parts.stop()
+
+
+CONNECTED = {"gateway": "bus connected", "filter": "filter_ready"}
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Make the bus's folder."""
+    (tmp_path / "bus").mkdir()
+
+
+pytestmark = pytest.mark.usefixtures("folders")
+
+
+async def test_gateway_and_filter_speak_mutual_tls(parts):
+    """Both show their certificate, check the server's, and a request goes the way between them."""
+    filter_service = parts.start("filter")
+    await until(lambda: "filter_ready" in filter_service.output(), within=60, what="the filter is ready")
+    gateway = parts.start("gateway")
+    await until(lambda: "bus connected" in gateway.output(), within=60, what="the gateway is connected")
+    async with httpx.AsyncClient(timeout=60) as client:
+
+        async def refused():
+            answer = await client.post(f"http://127.0.0.1:{parts.port}/chat", json={"prompt": "Darn!"})
+            return answer.status_code == 200 and answer.json()["refused"]
+
+        await until(refused, within=60, what="a banned word is refused")
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_part_that_another_authority_vouches_for_does_not_get_in(parts, tmp_path, part):
+    """Neither side believes the other: it keeps trying, and is never connected."""
+    other = Certificates(tmp_path / "other")
+    process = parts.start(part, **other.client)
+    await until(lambda: "certificate" in process.output().lower(), within=60, what="it is told why")
+    assert CONNECTED[part] not in process.output()
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_part_without_a_certificate_does_not_get_in(parts, part):
+    """Knowing the authority is not enough where nats-server asks who comes."""
+    process = parts.start(part, STILE_NATS_TLS_CERT=None, STILE_NATS_TLS_KEY=None)
+    await until(lambda: "certificate required" in process.output().lower(), within=60, what="it is told why")
+    assert CONNECTED[part] not in process.output()
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_server_that_says_it_speaks_no_tls_is_not_believed(tmp_path, certificates, part):
+    """Whoever sits in between can't have the connection go on in plain text."""
+    bus = await Bus(tmp_path / "bus").start()
+    parts = Parts(tmp_path, bus)
+    try:
+        process = parts.start(part, **certificates.client)
+        await until(
+            lambda: any(word in process.output().lower() for word in ("ssl", "tls")),
+            within=60,
+            what="it is told why",
+        )
+        assert CONNECTED[part] not in process.output()
+    finally:
+        parts.stop()
+        await bus.stop()
+
+
+async def test_in_plain_text_nobody_gets_in(secured):
+    """Nor does a client that has the right nkey."""
+    with pytest.raises((nats.errors.Error, OSError)):
+        await nats.connect(secured.url, allow_reconnect=False, connect_timeout=2, max_reconnect_attempts=1)
+
+
+async def test_a_client_that_waits_to_be_told_is_told(secured, certificates):
+    """The `nats` command line and others begin in plain text unless they are told; the handshake follows."""
+    context = tls.client_context(certificates.ca, certificates.cert, certificates.key)
+    seed = secured.seeds / "alice.nk"
+    client = await nats.connect(secured.url, tls=context, nkeys_seed=str(seed), allow_reconnect=False)
+    assert client.is_connected
+    await client.close()
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"STILE_NATS_TLS_KEY": None}, "STILE_NATS_TLS_KEY"),
+        ({"STILE_NATS_TLS_CA": __file__}, "STILE_NATS_TLS_CA"),
+        ({"STILE_NATS_TLS_KEY": __file__}, "STILE_NATS_TLS_KEY"),
+        ({"STILE_NATS_TLS_CERT": "/nowhere.pem"}, "STILE_NATS_TLS_CERT"),
+    ],
+)
+async def test_files_that_cannot_be_used_stop_the_start(certificates, part, changed, named):
+    """One line that names the variable, and the exit code 1."""
+    given = {**os.environ, **certificates.client, **changed}
+    environment = {name: value for name, value in given.items() if value is not None}
+    child = await asyncio.create_subprocess_exec(
+        BIN / f"stile-{part}", env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    _, err = await asyncio.wait_for(child.communicate(), 60)
+    assert child.returncode == 1
+    assert named in err.decode()
+
+
+async def test_the_command_line_speaks_tls_too(secured):
+    """`stile provision` finds the streams as they should be."""
+    environment = {**os.environ, **secured.environment("provisioner")}
+    child = await asyncio.create_subprocess_exec(
+        BIN / "stile", "provision", env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(child.communicate(), 60)
+    assert (child.returncode, out) == (0, b""), err.decode()
