@@ -174,7 +174,7 @@ async def main() -> None:
     parser.add_argument("--requests", type=int, default=60, help="of each measurement of the gap")
     options = parser.parse_args()
     head = ["# First tokens, and the gap between generations", "", *machine()]
-    head += [f"{load()} `.venv/bin/python benchmarks/first_token.py`", ""]
+    head += [load(), ""]
     (scratch := HERE.parent / ".stile").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         tables = await run(Path(folder), options.rounds, options.requests)
