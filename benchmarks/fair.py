@@ -121,7 +121,7 @@ def report(arms: list[Arm], answer: float, busy: str) -> str:
         "# One greedy client, three modest ones",
         "",
         *machine(),
-        f"{busy} `.venv/bin/python benchmarks/fair.py`",
+        busy,
         "",
         f"{GREEDY} requests at once from the greedy client, {EACH} one after the other from each modest one;",
         f"a stand-in model whose answers take {answer:.1f} s. Seconds from sending to the first token.",

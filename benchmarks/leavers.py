@@ -47,7 +47,7 @@ async def main() -> None:
         "# Clients that leave",
         "",
         *machine(),
-        f"{load()} `.venv/bin/python benchmarks/leavers.py`",
+        load(),
         "",
         f"{options.clients} clients, each from an address of its own, connect while one answer is written.",
         "Half leave before their turn, a quarter at their first token. The model's own answers take 50 s,",

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,9 +27,10 @@ def _cpuinfo() -> list[str]:
 
 
 def load() -> str:
-    """Describe how busy the machine is now: what else runs skews what is measured."""
+    """Describe how busy the machine is now (what else runs skews what is measured), and the command."""
     minute, *_ = os.getloadavg()
-    return f"Load average over the last minute when the run began: {minute:.1f}."
+    command = " ".join([".venv/bin/python", *sys.argv])
+    return f"Load average over the last minute when the run began: {minute:.1f}. `{command}`"
 
 
 def write(name: str, report: str) -> None:

@@ -16,12 +16,12 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "benchmarks")]
 
 from machine import load, machine, write  # noqa: E402
 
-from faults.accounting import Account, generations  # noqa: E402
+from faults.accounting import Account, Generation, generations  # noqa: E402
 from faults.breaking import Breaker, Kind  # noqa: E402
 from faults.clients import Asker, DirectAsker, StreamAsker, WholeAsker, go_on  # noqa: E402
 from faults.ledger import Ledger, Way  # noqa: E402
 from harness.footprint import Footprint, footprints  # noqa: E402
-from harness.outcomes import stored  # noqa: E402
+from harness.outcomes import Stored, stored  # noqa: E402
 from harness.standin import Standin  # noqa: E402
 from harness.system import System  # noqa: E402
 from harness.visitors import Visitor  # noqa: E402
@@ -158,14 +158,14 @@ class Run:
         stack.push_async_callback(alice.close)
         return askers + [DirectAsker(alice, "alice") for _ in range(DIRECT)]
 
-    async def _stored(self) -> list:
+    async def _stored(self) -> list[Stored]:
         provisioner = await self.system.bus.connect("provisioner")
         try:
             return await stored(provisioner)
         finally:
             await provisioner.close()
 
-    def _done(self) -> list:
+    def _done(self) -> list[Generation]:
         return [entry for record in self._records for entry in generations(record)]
 
     async def _left_behind(self, kind: Kind, before: dict[str, Footprint]) -> list[str]:
@@ -213,8 +213,7 @@ async def main() -> int:
     )
     options = parser.parse_args()
     kinds = [kind for kind in Kind if not options.kind or kind.name.lower() in options.kind]
-    how = f"`tests/faults/run.py --seconds {options.seconds:g} --seed {options.seed}`"
-    head = ["# Faults under load", "", *machine(), f"{load()} {how}", "", *_what(), ""]
+    head = ["# Faults under load", "", *machine(), f"{load()}, seed {options.seed}", "", *_what(), ""]
     print(*head, HEADER, sep="\n", flush=True)
     phases = []
     with tempfile.TemporaryDirectory() as name:
