@@ -22,7 +22,10 @@ from web.desk import Desk
 DESK = {"viewport": {"width": 1120, "height": 720}}
 PHONE = {"viewport": {"width": 390, "height": 780}, "device_scale_factor": 1.5, "is_mobile": True}
 LONG = "Write a small Python function that reverses a list, and explain each line of it."
-QUESTIONS = ("What is a stile?", "Name three birds of the meadow.", "How does a heat pump work?")
+QUESTIONS = ("What is a stile?", "Name three birds of the meadow.", "Which day comes after Monday?")
+
+
+expect.set_options(timeout=180_000)  # the real model may take its time on a busy machine
 
 
 async def main(folder: Path) -> None:
@@ -65,7 +68,7 @@ async def _render(browser: Browser, system: System, folder: Path) -> None:
     await waiting.ask("How many litres are in a cubic metre?")
     await expect(waiting.status).not_to_have_text("Sending …")
     await shoot(waiting, "waiting")
-    await first.stop.click()
+    await first.is_over()
     await waiting.is_over()
     await waiting.ask_and_hear("And what the fuck is a hectolitre?")
     await shoot(waiting, "refused")

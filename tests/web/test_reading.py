@@ -133,8 +133,8 @@ async def test_a_screen_reader_hears_the_answer_once_and_not_each_word(system, d
         """() => {
           window.said = [];
           const region = document.querySelector('[role=status]#announcer');
-          const hear = () => window.said.push(region.textContent);
-          new MutationObserver(hear).observe(region, { childList: true });
+          const note = () => window.said.push(region.textContent);
+          new MutationObserver(note).observe(region, { childList: true });
         }"""
     )
     await desk.ask_and_hear("Say it")

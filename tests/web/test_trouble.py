@@ -12,10 +12,11 @@ from harness.system import System
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def own_system(browser, tmp_path):  # noqa: ARG001 -- no system where there is no browser
-    """A system whose parts may be ended."""
-    system = await System(tmp_path, await Standin(tmp_path).start()).start()
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def own_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system where there is no browser
+    """A system whose parts may be ended; each test brings back what it has ended."""
+    folder = tmp_path_factory.mktemp("trouble")
+    system = await System(folder, await Standin(folder).start()).start()
     yield system
     await system.stop()
 

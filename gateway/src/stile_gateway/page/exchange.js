@@ -12,6 +12,7 @@ export class ExchangeView {
   #notice = element("div", { class: "notice" });
   #statistics = element("span", { class: "statistics" });
   #copy = button("Copy answer", "copy", { class: "quiet", "data-copy": "answer" });
+  #edit = button("Edit", "edit", { class: "quiet edit", click: () => this.edit() });
   #again;
   #rendered = null;
 
@@ -55,9 +56,10 @@ export class ExchangeView {
   /**
    * Show the exchange as it is now.
    * @param isOpenHere whether this tab waits for the answer.
+   * @param isFree whether nothing is being answered in its conversation, so that it can be edited.
    * @param isLast whether it can be answered again.
    */
-  update({ isOpenHere, isLast }) {
+  update({ isOpenHere, isFree, isLast }) {
     const { answer, leftOut } = this.#exchange;
     const status = isOpenHere ? statusOf(answer) : "";
     this.#status.textContent = status;
@@ -72,7 +74,8 @@ export class ExchangeView {
     this.#showNotice(noticeOf(this.#exchange, isOpenHere));
     this.#statistics.textContent = isOpenHere ? "" : statisticsOf(answer);
     this.#copy.hidden = isOpenHere || isRefused || !answer.text;
-    this.#again.hidden = isOpenHere || !isLast;
+    this.#again.hidden = !(isFree && isLast);
+    this.#edit.hidden = !isFree;
     this.root.classList.toggle("refused", isRefused);
     this.root.classList.toggle("left-out", leftOut);
     this.root.setAttribute("aria-busy", String(isOpenHere));
@@ -84,7 +87,7 @@ export class ExchangeView {
     area.value = this.#exchange.question;
     const leave = () => {
       this.#showQuestion();
-      this.#question.querySelector("button").focus();
+      this.#edit.focus();
     };
     const send = () => {
       const question = area.value.trim();
@@ -116,7 +119,7 @@ export class ExchangeView {
   #showQuestion() {
     this.#question.replaceChildren(
       element("div", { class: "asked", dir: "auto" }, this.#exchange.question),
-      button("Edit", "edit", { class: "quiet edit", click: () => this.edit() }),
+      this.#edit,
     );
   }
 

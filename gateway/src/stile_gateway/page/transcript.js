@@ -42,9 +42,10 @@ export class Transcript {
   update(openId) {
     const isNear = this.#root.scrollHeight - this.#root.scrollTop - this.#root.clientHeight < NEAR;
     const exchanges = this.#conversation.exchanges;
+    const isFree = openId === null;
     for (const exchange of exchanges) {
-      const isLast = exchange === exchanges.at(-1) && openId === null;
-      this.#views.get(exchange.id).update({ isOpenHere: exchange.id === openId, isLast });
+      const isLast = exchange === exchanges.at(-1);
+      this.#views.get(exchange.id).update({ isOpenHere: exchange.id === openId, isFree, isLast });
     }
     if (isNear) this.#root.scrollTop = this.#root.scrollHeight;
   }

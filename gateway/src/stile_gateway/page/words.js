@@ -30,12 +30,11 @@ function durationText(seconds) {
 }
 
 /** Say how long the answer is, and how fast it came; empty where that was not told. */
-export function statisticsOf({ usage, speed, model }) {
+export function statisticsOf({ usage, speed }) {
   if (!usage) return "";
   const count = usage.completion_tokens;
   const parts = [`${count} ${count === 1 ? "token" : "tokens"}`];
   if (speed) parts.push(`${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tokens/s`);
-  if (model) parts.push(model);
   return parts.join(" · ");
 }
 
