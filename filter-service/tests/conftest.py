@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.asker import Asker
 from harness.bus import Bus
 from harness.process import BIN, Process
 from harness.wait import until
@@ -20,9 +21,15 @@ def no_downloads(monkeypatch):
 @pytest.fixture
 async def bus(tmp_path):
     """A real nats-server with the project's own configuration and streams."""
-    bus = await Bus(tmp_path).start()
+    bus = await Bus(tmp_path, clients=("alice", "mallory")).start()
     yield bus
     await bus.stop()
+
+
+@pytest.fixture
+async def gateway(bus):
+    """The gateway's side of the bus."""
+    return await Asker(await bus.connect("gateway")).listen()
 
 
 @pytest.fixture

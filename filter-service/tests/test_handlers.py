@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from harness.wait import until
 from stile_contracts import headers, ids
 from stile_contracts.errors import ERRORS, ErrorCode
-from stile_contracts.messages import ErrorReply, Reply
+from stile_contracts.messages import ErrorReply, Heartbeat, Reply, Stage
 from stile_filter.answers import Stored
 from stile_filter.decide import Decider, Finding, Scanned, State
 from stile_filter.errors import UnavailableError, UnconfirmedError
-from stile_filter.handlers import Approval, Handler
+from stile_filter.handlers import Handler
 from stile_filter.policy import Policy
+from stile_filter.ports import Approval
 from stile_filter.request import MAX_DIRECT_MS, Incoming
+from stile_filter.usher import Usher
+from stile_filter.workers import Workers
 
 NOW = 1_800_000_000.0
 ID = "0190a5d0-0000-7000-8000-000000000001"
@@ -91,13 +94,23 @@ class System:
         self.scanners = scanners or FakeScanners()
         self.outcomes, self.monitored = [], []
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
+        self.now = NOW
+        self.workers = Workers()
+        self.usher = Usher(self.workers, self.policy.limits.max_waiting_per_client, self)
         self.handler = Handler(
-            self.policy, decider, self.streams, retry_after=lambda: 7.0, observer=self, now=lambda: NOW
+            self.policy, decider, self.streams, queue=self.usher, observer=self, now=lambda: self.now
         )
 
     def ended(self, outcome, seconds):
         assert seconds >= 0
         self.outcomes.append(outcome)
+
+    def worker(self, seconds):
+        beat = Heartbeat(part="consumer", instance="w", version="1", ready=True, service_seconds=seconds)
+        self.workers.heard(beat)
+
+    def estimated(self, _):
+        raise AssertionError("nothing is begun here")
 
     async def gateway(self, body, reply_to=INBOX, **changed):
         message_headers = {**GATEWAY, **{name.replace("_", "-"): value for name, value in changed.items()}}
@@ -151,7 +164,7 @@ async def test_an_allowed_request_is_stored_with_every_header(system):
     [said] = await system.gateway(body, Chat_Lane="batch", traceparent=trace)
     assert said.subject == INBOX
     assert said.headers == {"Chat-Id": ID, "Chat-Event": "accepted", "Chat-Attempt": "0", "Chat-Seq": "0"}
-    assert json.loads(said.body) == {"id": ID}
+    assert json.loads(said.body) == {"id": ID, "position": 0}
     [(subject, stored)] = system.streams.chat.items()
     assert subject == f"chat.approved.batch.http-127-0-0-1.{ID}"
     assert stored.headers == {
@@ -481,8 +494,98 @@ async def test_the_second_of_two_outcomes_is_what_the_first_was(system):
 async def test_a_full_queue_says_when_to_come_back(policy_file):
     """CHAT's limit is an error of the moment, with the consumers' own time."""
     system = System(policy_file(""), streams=FakeStreams(room=0))
+    system.worker(7.0)
     error = error_of(await system.gateway({"prompt": "hi"}))
     assert (error.code, error.retry_after, error.final) == (ErrorCode.QUEUE_FULL, 7.0, False)
+
+
+async def test_accepted_says_what_is_before(system):
+    """The place in the queue, and how long that takes the workers there are."""
+    system.worker(20.0)
+    [first] = await system.gateway({"prompt": "hi"}, Chat_Id=ID[:-1] + "2")
+    [second] = await system.gateway({"prompt": "hi"}, Chat_Id=ID[:-1] + "3", Chat_Client="http-other")
+    assert json.loads(first.body) == {"id": ID[:-1] + "2", "position": 0, "estimate_seconds": 0.0}
+    assert json.loads(second.body) == {"id": ID[:-1] + "3", "position": 1, "estimate_seconds": 20.0}
+
+
+async def test_a_client_with_too_many_is_told_when_to_come_back(policy_file):
+    """The policy's limit for one client: a repeat and other clients are let in, a new one not."""
+    system = System(policy_file("limits: {max_waiting_per_client: 2}\n"))
+    system.worker(7.0)
+    for number in "23":
+        await system.gateway({"prompt": "hi"}, Chat_Id=ID[:-1] + number)
+    error = error_of(await system.gateway({"prompt": "hi"}, Chat_Id=ID[:-1] + "4"))
+    # The first of them is begun at once, as a worker is idle.
+    assert (error.code, error.retry_after, error.final) == (ErrorCode.CLIENT_QUEUE_FULL, 1.0, False)
+    [repeated] = await system.gateway({"prompt": "hi"}, Chat_Id=ID[:-1] + "3")
+    [other] = await system.gateway({"prompt": "hi"}, Chat_Id=ID[:-1] + "5", Chat_Client="http-other")
+    assert [said.headers["Chat-Event"] for said in (repeated, other)] == ["accepted", "accepted"]
+    assert len(system.streams.chat) == 3
+
+
+async def test_a_client_with_too_many_learns_what_was_stored(policy_file):
+    """A repeat of what is answered, or waits where another filter put it, takes no place."""
+    system = System(policy_file("limits: {max_waiting_per_client: 1}\n"))
+    body = {"prompt": "hi"}
+    digest = {"Chat-Body-SHA256": ids.body_sha256(json.dumps(body).encode())}
+    answer = Reply(response="Blue.", id=UUID(ID)).model_dump_json().encode()
+    system.streams.results[f"chat.result.http-127-0-0-1.{ID}"] = Stored(digest, answer)
+    elsewhere = ID[:-1] + "7"
+    system.streams.chat[f"chat.approved.interactive.http-127-0-0-1.{elsewhere}"] = Stored(digest, b"")
+    await system.gateway(body, Chat_Id=ID[:-1] + "2")
+    [answered] = await system.gateway(body)
+    [accepted] = await system.gateway(body, Chat_Id=elsewhere)
+    assert (answered.body, accepted.headers["Chat-Event"]) == (answer, "accepted")
+
+
+async def test_a_burst_of_one_client_is_bounded(policy_file):
+    """Those that are being checked count, so no burst gets past; what ends gives its place back."""
+    system = System(policy_file(SCANS + "limits: {max_waiting_per_client: 3}\n"))
+    system.scanners.gate.clear()
+    asked = [
+        asyncio.create_task(system.gateway({"prompt": f"{number}"}, Chat_Id=f"{ID[:-2]}{number:02}"))
+        for number in range(10)
+    ]
+    await until(lambda: len(system.outcomes) == 7)
+    system.scanners.says = Scanned((), State.ERROR)
+    system.scanners.gate.set()
+    codes = [error_of(said).code for said in await asyncio.gather(*asked)]
+    assert codes == [ErrorCode.FILTER_ERROR] * 3 + [ErrorCode.CLIENT_QUEUE_FULL] * 7
+    system.scanners.says = Scanned(())
+    [said] = await system.gateway({"prompt": "hi"})
+    assert said.headers["Chat-Event"] == "accepted"
+
+
+@pytest.mark.parametrize("passes", ["before the scan", "while it is scanned"])
+async def test_a_deadline_that_has_passed(policy_file, passes):
+    """Nothing is approved; the outcome is stored, says where it was, and a repeat hears the same."""
+    system = System(policy_file(SCANS))
+    if passes == "before the scan":
+        system.now = NOW + 60
+        [said] = await system.gateway({"prompt": "hi"})
+        assert system.scanners.asked == []
+    else:
+        system.scanners.gate.clear()
+        asked = asyncio.create_task(system.gateway({"prompt": "hi"}))
+        await until(lambda: system.scanners.asked)
+        system.now = NOW + 60
+        system.scanners.gate.set()
+        [said] = await asked
+    error = error_of([said])
+    assert (error.code, error.stage, error.final) == (ErrorCode.DEADLINE_EXCEEDED, Stage.FILTER, True)
+    assert system.streams.chat == {}
+    assert system.streams.results[f"chat.result.http-127-0-0-1.{ID}"].body == said.body
+    [again] = await system.gateway({"prompt": "hi"})
+    assert (again.body, system.outcomes) == (said.body, ["deadline_exceeded", "repeated"])
+
+
+async def test_a_deadline_that_passed_after_the_approval(system):
+    """What CHAT holds is the workers' to settle: a late repeat is told that it is accepted, as it is."""
+    await system.gateway({"prompt": "hi"})
+    system.now = NOW + 61
+    [said] = await system.gateway({"prompt": "hi"})
+    assert said.headers["Chat-Event"] == "accepted"
+    assert system.streams.results == {}
 
 
 @pytest.mark.parametrize("prompt", ["hi", "darn"])

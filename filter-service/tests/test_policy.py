@@ -73,7 +73,12 @@ def test_the_default_policy():
     policy = Policy(default_policy())
     assert [rule.id for rule in policy.keywords] == ["profanity"]
     assert [rule.type for rule in policy.scanners] == ["InvisibleText", "Secrets"]
-    assert policy.limits.model_dump() == {"prompt_chars": 32768, "message_chars": 32768, "messages": 200}
+    assert policy.limits.model_dump() == {
+        "prompt_chars": 32768,
+        "message_chars": 32768,
+        "messages": 200,
+        "max_waiting_per_client": 50,
+    }
     assert policy.refusal("secrets") != policy.refusal("profanity") == policy.refusals.default
 
 

@@ -2,13 +2,13 @@
 
 import json
 import signal
-import time
 from uuid import UUID
 
 import httpx
 import psutil
 import pytest
 
+from harness.asker import REPLIES, chat_id
 from harness.ports import free_port
 from harness.wait import until
 from stile_contracts.messages import Heartbeat, Reply
@@ -19,50 +19,6 @@ keywords:
 refusals: {default: No.}
 """
 OWN = WORDS + "input_scanners:\n"
-REPLIES = "_INBOX_gateway.test"
-
-
-def chat_id(number):
-    return f"0190a5d0-0000-7000-8000-{number:012}"
-
-
-class Gateway:
-    """Asks as the gateway does, and keeps what it hears by id."""
-
-    def __init__(self, client):
-        self.client, self.heard = client, {}
-
-    async def listen(self):
-        async def hear(message):
-            self.heard.setdefault(message.subject.rpartition(".")[2], []).append(message)
-
-        await self.client.subscribe(f"{REPLIES}.*", cb=hear)
-        return self
-
-    async def ask(self, number, body, **changed):
-        headers = {
-            "Chat-Id": chat_id(number),
-            "Chat-Client": "http-test",
-            "Chat-Deadline": str(int(time.time() * 1000) + 60_000),
-            "Chat-Events": "state",
-            **{name.replace("_", "-"): value for name, value in changed.items()},
-        }
-        await self.client.publish(
-            "chat.request.gateway", json.dumps(body).encode(), reply=f"{REPLIES}.{number}", headers=headers
-        )
-
-    async def answer(self, number, count=1, within=10):
-        return await until(
-            lambda: len(self.heard.get(str(number), [])) >= count and self.heard[str(number)],
-            within=within,
-            what=f"{count} answers to {number}",
-        )
-
-
-@pytest.fixture
-async def gateway(bus):
-    """The gateway's side of the bus."""
-    return await Gateway(await bus.connect("gateway")).listen()
 
 
 async def chat_messages(bus):

@@ -1,9 +1,10 @@
-"""When a place in CHAT may be free, from the consumers' heartbeats."""
+"""How many consumers there are and how fast, from their heartbeats."""
 
 import pytest
 
 from stile_contracts.messages import Heartbeat
-from stile_filter.workers import ALIVE_SECONDS, UNKNOWN_RETRY_AFTER, Workers
+from stile_filter.speed import ModelSpeed, Size, Speed
+from stile_filter.workers import ALIVE_SECONDS, Workers
 
 
 class Clock:
@@ -15,33 +16,58 @@ class Clock:
         return self.now
 
 
-def beat(name, seconds):
-    return Heartbeat(part="consumer", instance=name, version="1", ready=True, service_seconds=seconds)
+def beat(name, seconds=None, *, ready=True, **speed):
+    return Heartbeat(
+        part="consumer", instance=name, version="1", ready=ready, service_seconds=seconds, **speed
+    )
+
+
+MEASURED = {"prompt_per_second": 200.0, "predicted_per_second": 10.0, "answer_tokens": 50.0}
 
 
 @pytest.mark.parametrize(
     ("beats", "expected"),
     [
-        ([], UNKNOWN_RETRY_AFTER),
-        ([("a", None)], UNKNOWN_RETRY_AFTER),
-        ([("a", 12.0)], 12.0),
-        ([("a", 12.0), ("b", 8.0)], 5.0),
-        ([("a", 12.0), ("a", 8.0)], 8.0),
-        ([("a", 0.1)], 1.0),
+        ([], None),
+        ([beat("a")], None),
+        ([beat("a", 12.0)], Speed(12.0)),
+        ([beat("a", 12.0), beat("b", 8.0), beat("c")], Speed(10.0)),
+        ([beat("a", 12.0), beat("a", 8.0)], Speed(8.0)),
+        ([beat("a", 12.0, **MEASURED)], Speed(12.0, ModelSpeed(0.005, 0.1, 50.0))),
+        ([beat("a", **MEASURED)], Speed(5.0, ModelSpeed(0.005, 0.1, 50.0))),
+        ([beat("a", 12.0, **MEASURED | {"prompt_per_second": 0.0})], Speed(12.0)),
+        ([beat("a", 12.0, **MEASURED | {"answer_tokens": None})], Speed(12.0)),
     ],
 )
-def test_retry_after(beats, expected):
-    """The mean time of a request, shared among those that work; at least a second."""
+def test_speed(beats, expected):
+    """The mean of those that have measured; the tokens' speed only where all of it is known."""
     workers = Workers(Clock())
-    for name, seconds in beats:
-        workers.heard(beat(name, seconds))
-    assert workers.retry_after() == expected
+    for heartbeat in beats:
+        workers.heard(heartbeat)
+    assert workers.speed() == expected
 
 
-def test_a_consumer_that_went_away_counts_no_more():
-    """What was heard too long ago says nothing."""
+def test_who_counts():
+    """Those that can work now, and were heard of lately."""
     clock = Clock()
     workers = Workers(clock)
     workers.heard(beat("a", 60.0))
+    workers.heard(beat("b", ready=False))
+    assert workers.count() == 1
     clock.now += ALIVE_SECONDS + 0.1
-    assert workers.retry_after() == UNKNOWN_RETRY_AFTER
+    assert (workers.count(), workers.speed()) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds"),
+    [
+        (Size(400, 20), 100 * 0.005 + 20 * 0.1),
+        (Size(400, 1000), 100 * 0.005 + 50 * 0.1),
+        (Size(0, 0), 0.0),
+        (None, 7.0),
+    ],
+)
+def test_what_a_request_costs(size, seconds):
+    """The prompt's tokens and the answer's; no answer is reckoned longer than they usually are."""
+    assert Speed(7.0, ModelSpeed(0.005, 0.1, 50.0)).seconds(size) == pytest.approx(seconds)
+    assert Speed(7.0).seconds(size) == 7.0

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from stile_contracts import headers
 from stile_contracts.errors import ERRORS
-from stile_contracts.messages import Accepted, ErrorReply, Event, Reply, Wanted
+from stile_contracts.messages import Accepted, ErrorReply, Event, Place, Reply, Started, Wanted
+from stile_filter.chat_queue import Standing
 from stile_filter.errors import RequestError, UnavailableError
 
 FILTER_ATTEMPT = "0"
@@ -44,10 +45,25 @@ class Answers:
     said: list[Outgoing] = field(default_factory=list)
     """The messages to send, in order."""
 
-    def accepted(self) -> None:
+    def accepted(self, standing: Standing) -> None:
         """Say that the request is stored, to whoever wanted to hear it."""
         if self.wanted is not Wanted.NONE and self.chat_id:
-            self._event(Event.ACCEPTED, to_json(Accepted(id=self.chat_id)))
+            self._event(Event.ACCEPTED, to_json(Accepted(id=self.chat_id, **standing._asdict())))
+
+    def moved(self, standing: Standing) -> None:
+        """Say where the request stands now, to whoever wanted to hear of it."""
+        if self.wanted is not Wanted.NONE:
+            self.waits(standing)
+
+    def waits(self, standing: Standing) -> None:
+        """Say that the request waits; this has no number, as each replaces the one before."""
+        if self.chat_id:
+            self._event(Event.POSITION, to_json(Place(id=self.chat_id, **standing._asdict())), numbered=False)
+
+    def runs(self) -> None:
+        """Say that a worker has the request; this is none of the worker's own events, so it has no number."""
+        if self.chat_id:
+            self._event(Event.STARTED, to_json(Started(id=self.chat_id)), numbered=False)
 
     def done(self, reply: Reply) -> None:
         """Give the final reply."""
@@ -56,18 +72,12 @@ class Answers:
 
     def error(self, error: RequestError) -> None:
         """Give an error."""
-        reply = ErrorReply.of(
-            error.code,
-            error.message,
-            chat_id=self.chat_id,
-            param=error.param,
-            retry_after=error.retry_after,
-        )
+        reply = error_reply(error, self.chat_id)
         self._event(Event.ERROR, to_json(reply), _error_headers(reply))
         self._end()
 
-    def stored(self, outcome: Stored) -> None:
-        """Give an outcome that is stored already, as it was stored.
+    def stored(self, outcome: Stored) -> Event:
+        """Give an outcome that is stored already, as it was stored; return which of the two it is.
 
         Raises:
             UnavailableError: what is stored is no outcome.
@@ -78,14 +88,18 @@ class Answers:
             for name in (headers.CHAT_ATTEMPT, headers.CHAT_SEQ)
             if name in outcome.headers
         }
+        event = Event.DONE
         if isinstance(reply, ErrorReply):
-            self._event(Event.ERROR, outcome.body, extra | _error_headers(reply))
-        else:
-            self._event(Event.DONE, outcome.body, extra)
+            event, extra = Event.ERROR, extra | _error_headers(reply)
+        self._event(event, outcome.body, extra)
         self._end()
+        return event
 
-    def _event(self, event: Event, body: bytes, extra: Mapping[str, str] | None = None) -> None:
+    def _event(
+        self, event: Event, body: bytes, extra: Mapping[str, str] | None = None, *, numbered: bool = True
+    ) -> None:
         named = {headers.CHAT_ID: str(self.chat_id)} if self.chat_id else {}
+        number = {headers.CHAT_SEQ: str(self.seq)} if numbered else {}
         self.said.append(
             Outgoing(
                 self.reply_to,
@@ -94,7 +108,7 @@ class Answers:
                     **named,
                     headers.CHAT_EVENT: event,
                     headers.CHAT_ATTEMPT: FILTER_ATTEMPT,
-                    headers.CHAT_SEQ: str(self.seq),
+                    **number,
                     **(extra or {}),
                 },
             )
@@ -105,9 +119,16 @@ class Answers:
             self.said.append(Outgoing(self.reply_to, b"", None))
 
 
-def refusal_body(reply: Reply) -> bytes:
-    """Write a refusal as CHAT_RESULT keeps it."""
-    return to_json(reply)
+def error_reply(error: RequestError, chat_id: UUID | None) -> ErrorReply:
+    """Make of an error what is told and stored."""
+    return ErrorReply.of(
+        error.code,
+        error.message,
+        chat_id=chat_id,
+        param=error.param,
+        retry_after=error.retry_after,
+        stage=error.stage,
+    )
 
 
 def outcome_of(body: bytes) -> Reply | ErrorReply:

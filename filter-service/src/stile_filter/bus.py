@@ -7,17 +7,18 @@ import contextlib
 import uuid
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 import nats.errors
 import structlog
 from faststream.nats import NatsBroker, NatsMessage
 from faststream.nats.security import NatsNKey
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from pydantic import ValidationError
 
 from stile_contracts import subjects
-from stile_contracts.messages import Heartbeat
+from stile_contracts.messages import Heartbeat, QueueState
 from stile_filter.answers import Outgoing
 from stile_filter.config import Settings
 from stile_filter.errors import SettingError
@@ -32,6 +33,22 @@ _INBOX = "_INBOX_filter"
 _AUTHORIZATION = "authorization"
 
 log = structlog.get_logger()
+
+
+class Follower(Protocol):
+    """Is told what becomes of requests: ``usher.Usher``."""
+
+    def started(self, moved: subjects.Approved) -> None:
+        """Take in that a worker has taken a request up."""
+        ...
+
+    def finished(self, moved: subjects.Approved) -> None:
+        """Take in that a request has its outcome."""
+        ...
+
+    def cancelled(self, client: str, chat_id: uuid.UUID) -> None:
+        """Take in that a request is wanted no more."""
+        ...
 
 
 class Bus:
@@ -68,6 +85,9 @@ class Bus:
         self._subscriber: Any = None
         self._cancels: Any = None
         self._cancel_tasks = BoundedTasks(MAX_IN_HAND)
+        self._lookups: Any = None
+        self._lookup_tasks = BoundedTasks(MAX_IN_HAND)
+        self._events: dict[str, Callable[[str], None]] = {}
 
     @property
     def client(self) -> Client:
@@ -94,6 +114,18 @@ class Bus:
         """Have ``handle`` called for each cancellation; none waits for requests that are being decided."""
         self._cancels = self._serve(subjects.CANCELS, self._cancel_tasks, handle)
 
+    def serve_lookups(self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]]) -> None:
+        """Have ``handle`` called for each lookup; none waits for requests that are being decided."""
+        self._lookups = self._serve(subjects.OUTCOMES, self._lookup_tasks, handle)
+
+    def follow(self, usher: Follower) -> None:
+        """Have ``usher`` told what the workers and the filters tell of requests."""
+        self._events = {
+            subjects.STARTED: lambda subject: usher.started(subjects.parse_moved(subject)),
+            subjects.FINISHED: lambda subject: usher.finished(subjects.parse_moved(subject)),
+            subjects.CANCELLED: lambda subject: usher.cancelled(*subjects.parse_cancelled(subject)),
+        }
+
     def listen(self, heard: Callable[[Heartbeat], None]) -> None:
         """Have ``heard`` called for each consumer's heartbeat."""
         subscriber = self.broker.subscriber(subjects.CONSUMER_HEARTBEAT, decoder=_incoming, no_reply=True)
@@ -106,14 +138,15 @@ class Bus:
 
         subscriber(on_heartbeat)
 
-    async def beat(self, unready: str | None) -> None:
-        """Tell the others of this filter."""
+    async def beat(self, unready: str | None, queue: QueueState) -> None:
+        """Tell the others of this filter, and of the queue as it sees it."""
         heartbeat = Heartbeat(
             part="filter",
             instance=self.instance,
             version=self._version,
             ready=unready is None,
             reason=unready,
+            queue=queue,
         )
         with contextlib.suppress(nats.errors.Error):
             await self.client.publish(
@@ -121,7 +154,10 @@ class Bus:
             )
 
     async def started(self) -> None:
-        """Wait until the server has answered for the subscriptions."""
+        """Subscribe to the bodiless events, and wait until the server has answered for all subscriptions."""
+        for subject, told in self._events.items():
+            # Not FastStream's: there are several for each request, and it costs a third of a millisecond.
+            await self.client.subscribe(subject, cb=_calls(told))
         while not self._connected:
             try:
                 await self.client.flush()
@@ -133,7 +169,11 @@ class Bus:
     async def drain(self) -> None:
         """Take no more requests, and finish those that came, the buffered ones too."""
         self._draining = True
-        for subscriber, tasks in ((self._subscriber, self._tasks), (self._cancels, self._cancel_tasks)):
+        for subscriber, tasks in (
+            (self._subscriber, self._tasks),
+            (self._cancels, self._cancel_tasks),
+            (self._lookups, self._lookup_tasks),
+        ):
             subscription = subscriber.subscription if subscriber else None
             if subscription is None:
                 continue
@@ -172,10 +212,14 @@ class Bus:
         self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]], incoming: Incoming
     ) -> None:
         for message in await handle(incoming):
-            try:
-                await self.client.publish(message.subject, message.body, headers=message.headers)
-            except nats.errors.Error as error:
-                log.warning("reply_not_sent", reason=str(error))
+            await self.send(message)
+
+    async def send(self, message: Outgoing) -> None:
+        """Send a message; one that the bus does not take is lost, and logged."""
+        try:
+            await self.client.publish(message.subject, message.body, headers=message.headers)
+        except nats.errors.Error as error:
+            log.warning("reply_not_sent", reason=str(error))
 
     async def _failed(self, error: Exception) -> None:
         reason = str(error) or type(error).__name__
@@ -197,3 +241,15 @@ class Bus:
 async def _incoming(message: NatsMessage) -> Incoming:
     """Return what came as it came: its body's bytes, not what FastStream would make of them."""
     return Incoming(message.raw_message.subject, message.reply_to, message.headers, message.body)
+
+
+def _calls(told: Callable[[str], None]) -> Callable[[Msg], Awaitable[None]]:
+    """Make of ``told`` what nats-py calls with a message."""
+
+    async def on_event(message: Msg) -> None:
+        try:
+            told(message.subject)
+        except ValueError:
+            log.warning("event_unreadable", subject=message.subject)
+
+    return on_event

@@ -15,7 +15,7 @@ from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import CancelReceipt, ErrorReply, Hit, Wanted
 from stile_contracts.subjects import Lane
-from stile_filter.answers import Answers, Outgoing, Stored, outcome_of, to_json
+from stile_filter.answers import Answers, Outgoing, Stored, error_reply, outcome_of, to_json
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.request import Incoming, client_of
 
@@ -106,7 +106,7 @@ class Canceller:
         result = subjects.result(client, chat_id)
         place = await self._find(client, chat_id)
         error = RequestError(ErrorCode.CANCELLED, _MESSAGE)
-        body = to_json(ErrorReply.of(error.code, error.message, chat_id=chat_id))
+        body = to_json(error_reply(error, chat_id))
         if not await self._streams.settle(result, body, _result_headers(chat_id, place)):
             stored = await self._streams.outcome(result)
             if place is None or stored is None or not _is_cancelled(stored):

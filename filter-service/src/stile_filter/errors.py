@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stile_contracts.errors import ErrorCode
+from stile_contracts.messages import Stage
 
 
 class FilterServiceError(Exception):
@@ -55,15 +56,23 @@ class RequestError(FilterServiceError):
         message: one sentence that says what to do, with nothing of the request's text.
         param: the field or header at fault.
         retry_after: seconds after which a repeat may do better.
+        stage: where the request was, whose deadline passed.
     """
 
     def __init__(
-        self, code: ErrorCode, message: str, *, param: str | None = None, retry_after: float | None = None
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        stage: Stage | None = None,
     ) -> None:
         self.code = code
         self.message = message
         self.param = param
         self.retry_after = retry_after
+        self.stage = stage
         super().__init__(message)
 
 

@@ -5,63 +5,38 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Protocol
 from uuid import UUID
 
 import structlog
 
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ApprovedChat, ChatRequest, Refusal, Reply, Role, Turn, Wanted
+from stile_contracts.messages import (
+    ApprovedChat,
+    ChatRequest,
+    ErrorReply,
+    Refusal,
+    Reply,
+    Role,
+    Stage,
+    Turn,
+    Wanted,
+)
 from stile_filter import request as requests
-from stile_filter.answers import Answers, Outgoing, Stored, refusal_body
+from stile_filter import texts
+from stile_filter.answers import Answers, Outgoing, Stored, error_reply, to_json
 from stile_filter.decide import Decider, State, Verdict
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.policy import Policy
+from stile_filter.ports import Approval, Observer, Queue, Streams
 from stile_filter.request import Envelope, Incoming
+from stile_filter.speed import Size
+from stile_filter.usher import Ticket
 
 _MAX_PUBLISHES = 3
 """How often an approval is published where its place was taken, and free again when it was looked at."""
 
 log = structlog.get_logger()
-
-
-class Approval(StrEnum):
-    """What CHAT says to an approved request."""
-
-    STORED = "stored"
-    TAKEN = "taken"
-    """The request's own place is taken: it waits, or a worker has it."""
-    FULL = "full"
-
-
-class Streams(Protocol):
-    """CHAT and CHAT_RESULT. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
-
-    async def approve(self, subject: str, body: bytes, message_headers: dict[str, str]) -> Approval:
-        """Publish an approved request into CHAT, again where no confirmation comes."""
-        ...
-
-    async def waiting(self, subject: str) -> Stored | None:
-        """Return the approved request that CHAT holds under ``subject``."""
-        ...
-
-    async def outcome(self, subject: str) -> Stored | None:
-        """Return the outcome that CHAT_RESULT holds under ``subject``."""
-        ...
-
-    async def settle(self, subject: str, body: bytes, message_headers: dict[str, str]) -> bool:
-        """Store an outcome where there is none yet; False where there is one."""
-        ...
-
-
-class Observer(Protocol):
-    """Is told how requests end."""
-
-    def ended(self, outcome: str, seconds: float) -> None:
-        """Count a request that ended as ``outcome`` after ``seconds``."""
-        ...
 
 
 @dataclass(slots=True)
@@ -79,7 +54,7 @@ class Handler:
         policy: limits, system prompt, refusal texts.
         decider: the policy's rules.
         streams: where approvals and outcomes are kept.
-        retry_after: tells in how many seconds a place in CHAT may be free.
+        queue: who waits, and for how long.
         observer: told of every request's end.
         now: the time, in seconds since the Unix epoch.
     """
@@ -90,14 +65,14 @@ class Handler:
         decider: Decider,
         streams: Streams,
         *,
-        retry_after: Callable[[], float],
+        queue: Queue,
         observer: Observer,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._policy = policy
         self._decider = decider
         self._streams = streams
-        self._retry_after = retry_after
+        self._queue = queue
         self._observer = observer
         self._now = now
         self._in_hand: dict[tuple[UUID, str, str], _InHand] = {}
@@ -159,20 +134,66 @@ class Handler:
         if request.stream:
             answers.wanted = Wanted.TOKEN
         requests.check_limits(request, self._policy.limits, allow_system=self._policy.allow_system)
-        if envelope.keyed:
-            stored = await self._streams.outcome(envelope.result_subject)
-            if stored:
-                return self._repeat(stored, envelope, answers)
-            # Under its key a request has one place, whichever lane it is sent to again.
-            for subject in envelope.other_lanes:
-                if waiting := await self._streams.waiting(subject):
-                    return self._already(waiting, envelope, answers)
+        if envelope.keyed and (told := await self._told_before(request, envelope, answers)):
+            return told
+        if self._is_late(envelope):
+            return await self._expire(request, envelope, answers)
+        retry_after = self._queue.claim(envelope.approved_subject, envelope.client)
+        if retry_after is not None:
+            return await self._turn_away(request, retry_after, envelope, answers)
+        try:
+            return await self._check(request, envelope, answers)
+        finally:
+            self._queue.release(envelope.client)
+
+    async def _check(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
         verdict = await self._decider.decide(request)
+        if self._is_late(envelope):
+            return await self._expire(request, envelope, answers)
         if verdict.state is State.ALLOW:
             return await self._approve(request, envelope, answers)
         if verdict.state is State.REFUSE:
             return await self._refuse(request, verdict, envelope, answers)
-        return await self._fail(verdict, envelope, answers)
+        return await self._fail(request, verdict, envelope, answers)
+
+    async def _told_before(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str | None:
+        """Answer what was asked under its key before."""
+        stored = await self._streams.outcome(envelope.result_subject)
+        if stored:
+            return self._repeat(stored, envelope, answers)
+        # Under its key a request has one place, whichever lane it is sent to again.
+        for other in envelope.in_other_lanes:
+            if waiting := await self._streams.waiting(other.approved_subject):
+                return self._already(request, waiting, other, answers)
+        return None
+
+    def _is_late(self, envelope: Envelope) -> bool:
+        return envelope.deadline_ms <= self._now() * 1000
+
+    async def _expire(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
+        """Settle what nobody waits for any more; what was approved before is the workers' to settle."""
+        if waiting := await self._streams.waiting(envelope.approved_subject):
+            return self._already(request, waiting, envelope, answers)
+        error = RequestError(
+            ErrorCode.DEADLINE_EXCEEDED, "its deadline passed while it was checked", stage=Stage.FILTER
+        )
+        if stored := await self._settle(error_reply(error, envelope.id), envelope):
+            return self._repeat(stored, envelope, answers)
+        raise error
+
+    async def _turn_away(
+        self, request: ChatRequest, retry_after: float, envelope: Envelope, answers: Answers
+    ) -> str:
+        """Refuse a place to a client that has too many, unless this is a repeat of what has one."""
+        if waiting := await self._streams.waiting(envelope.approved_subject):
+            return self._already(request, waiting, envelope, answers)
+        if stored := await self._streams.outcome(envelope.result_subject):
+            return self._repeat(stored, envelope, answers)
+        raise RequestError(
+            ErrorCode.CLIENT_QUEUE_FULL,
+            "too many of your requests are waiting; try again later",
+            retry_after=retry_after,
+        )
 
     async def _approve(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
         body = self._conversation(request).model_dump_json(exclude_none=True).encode()
@@ -183,14 +204,14 @@ class Handler:
                 raise RequestError(
                     ErrorCode.QUEUE_FULL,
                     "too many requests are waiting; try again later",
-                    retry_after=self._retry_after(),
+                    retry_after=self._queue.retry_after(),
                 )
             if approval is Approval.STORED:
-                answers.accepted()
+                answers.accepted(self._queue.accepted(self._ticket(request, envelope, answers.wanted)))
                 return "accepted"
             waiting = await self._streams.waiting(envelope.approved_subject)
             if waiting:
-                return self._already(waiting, envelope, answers)
+                return self._already(request, waiting, envelope, answers)
         raise UnconfirmedError
 
     async def _refuse(
@@ -207,26 +228,34 @@ class Handler:
             refusal=Refusal(category=category, place=verdict.place),
         )
         log.info("request_refused", chat_id=str(envelope.id), rule=verdict.rule.id, place=verdict.place)
+        if stored := await self._settle(reply, envelope):
+            return self._repeat(stored, envelope, answers)
+        answers.done(reply)
+        return "refused"
+
+    async def _settle(self, outcome: Reply | ErrorReply, envelope: Envelope) -> Stored | None:
+        """Store an outcome; return the one that was there before, where there was one."""
         stored_headers = {
             headers.CHAT_ID: str(envelope.id),
             headers.CHAT_BODY_SHA256: envelope.body_sha256,
             headers.CHAT_POLICY: self._policy.version,
         }
-        if await self._streams.settle(envelope.result_subject, refusal_body(reply), stored_headers):
-            answers.done(reply)
-            return "refused"
+        if await self._streams.settle(envelope.result_subject, to_json(outcome), stored_headers):
+            return None
         stored = await self._streams.outcome(envelope.result_subject)
         if stored is None:
             raise UnconfirmedError
-        return self._repeat(stored, envelope, answers)
+        return stored
 
-    async def _fail(self, verdict: Verdict, envelope: Envelope, answers: Answers) -> str:
+    async def _fail(
+        self, request: ChatRequest, verdict: Verdict, envelope: Envelope, answers: Answers
+    ) -> str:
         rule = verdict.rule.id if verdict.rule else None
         log.warning("scan_failed", chat_id=str(envelope.id), rule=rule, state=verdict.state)
         waiting = await self._streams.waiting(envelope.approved_subject)
         if waiting:
             # It was approved before; a scanner's bad moment does not take that back.
-            return self._already(waiting, envelope, answers)
+            return self._already(request, waiting, envelope, answers)
         if verdict.state is State.TIMEOUT:
             raise RequestError(ErrorCode.FILTER_TIMEOUT, "the check took too long; try again")
         raise RequestError(ErrorCode.FILTER_ERROR, "the check could not be made; try again")
@@ -236,24 +265,36 @@ class Handler:
         answers.stored(stored)
         return "repeated"
 
-    def _already(self, waiting: Stored, envelope: Envelope, answers: Answers) -> str:
+    def _already(self, request: ChatRequest, waiting: Stored, envelope: Envelope, answers: Answers) -> str:
         _same_body(waiting, envelope)
         if not envelope.from_gateway:
             raise RequestError(
                 ErrorCode.IN_PROGRESS,
                 "a request under this key waits or runs; its answer goes to the first one's reply subject",
             )
-        answers.accepted()
+        answers.accepted(self._queue.accepted(self._ticket(request, envelope, answers.wanted)))
         return "repeated"
+
+    def _ticket(self, request: ChatRequest, envelope: Envelope, wanted: Wanted) -> Ticket:
+        chars = len(texts.joined(request)) + len(self._policy.system_prompt or "")
+        return Ticket(
+            envelope.approved_subject,
+            envelope.id,
+            envelope.reply_to,
+            wanted,
+            Size(chars, self._answer_tokens(request)),
+            envelope.deadline_ms,
+        )
+
+    def _answer_tokens(self, request: ChatRequest) -> int:
+        limit = self._policy.answer_tokens
+        return min(request.max_tokens or limit, limit)
 
     def _conversation(self, request: ChatRequest) -> ApprovedChat:
         turns = request.turns()
         if self._policy.system_prompt:
             turns = [Turn(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
-        limit = self._policy.answer_tokens
-        sampling = request.sampling().model_copy(
-            update={"max_tokens": min(request.max_tokens or limit, limit)}
-        )
+        sampling = request.sampling().model_copy(update={"max_tokens": self._answer_tokens(request)})
         # Parts that were validated when they were read.
         return ApprovedChat.model_construct(
             messages=turns,

@@ -14,10 +14,13 @@ from stile_filter.decide import Decider, NoScanners, State
 from stile_filter.errors import Fault, PolicyError, SettingError, StartError
 from stile_filter.handlers import Handler
 from stile_filter.health import Health, HealthServer
+from stile_filter.lookup import Lookup
 from stile_filter.metrics import Metrics
 from stile_filter.policy import Policy, Rule
+from stile_filter.rounds import Rounds
 from stile_filter.scanners.pool import ScannerError, ScannerPool
 from stile_filter.streams import NatsStreams
+from stile_filter.usher import Usher
 from stile_filter.workers import Workers
 
 HEARTBEAT_SECONDS = 2.0
@@ -45,17 +48,15 @@ class Service:
         self._heartbeats: asyncio.Task[None] | None = None
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
         streams = NatsStreams(lambda: self._bus.client)
-        handler = Handler(
-            policy,
-            decider,
-            streams,
-            retry_after=self._workers.retry_after,
-            observer=self._metrics,
-        )
+        self._usher = Usher(self._workers, policy.limits.max_waiting_per_client, self._metrics)
+        self._rounds = Rounds(self._usher, streams, self._bus.send, self._metrics.queue)
+        handler = Handler(policy, decider, streams, queue=self._usher, observer=self._metrics)
         self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
         self._bus.serve(handler.handle)
         self._bus.serve_cancels(Canceller(streams, self._metrics.cancelled).handle)
+        self._bus.serve_lookups(Lookup(streams, self._usher.standing, self._metrics.looked_up).handle)
         self._bus.listen(self._workers.heard)
+        self._bus.follow(self._usher)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -96,10 +97,12 @@ class Service:
 
     async def _started(self) -> None:
         await self._bus.started()
+        await self._rounds.start()
         self._heartbeats = asyncio.create_task(self._beat())
         log.info("filter_ready", policy=self._policy.version, instance=self._bus.instance)
 
     async def _stop(self) -> None:
+        self._rounds.stop()
         if self._heartbeats:
             self._heartbeats.cancel()
             self._heartbeats = None
@@ -112,7 +115,7 @@ class Service:
     async def _beat(self) -> None:
         while True:
             self._health.turned()
-            await self._bus.beat(self._unready())
+            await self._bus.beat(self._unready(), self._usher.state())
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def _unready(self) -> str | None:

@@ -1,12 +1,17 @@
 """What is counted."""
 
+import math
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from stile_contracts.messages import Hit
+from stile_contracts.messages import Hit, QueueState
+from stile_contracts.subjects import Lane
 from stile_filter.decide import State
 from stile_filter.policy import Rule
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+_ESTIMATE_BUCKETS = (-300, -60, -30, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
 class Metrics:
@@ -43,10 +48,56 @@ class Metrics:
             "stile_filter_scanner_restarts", "Scanner processes that were replaced.", registry=self.registry
         )
 
+        self._lookups = Counter(
+            "stile_filter_lookups",
+            "Lookups by what was found: done, error, position, started, not_found, or an error's code.",
+            ["found"],
+            registry=self.registry,
+        )
+        self._waiting = Gauge(
+            "stile_filter_queue_waiting",
+            "Approved requests that no worker has taken up, as this filter sees them.",
+            ["lane"],
+            registry=self.registry,
+        )
+        self._running = Gauge(
+            "stile_filter_queue_running",
+            "Requests that a worker has taken up, as this filter sees them.",
+            registry=self.registry,
+        )
+        self._estimate = Gauge(
+            "stile_filter_queue_estimate_seconds",
+            "In how many seconds a new client's request would be begun; NaN where no speed was measured.",
+            ["lane"],
+            registry=self.registry,
+        )
+        self._error = Histogram(
+            "stile_filter_estimate_error_seconds",
+            "The wait that was told with `accepted`, less the wait there was; below zero it was longer.",
+            buckets=_ESTIMATE_BUCKETS,
+            registry=self.registry,
+        )
+
     def ended(self, outcome: str, seconds: float) -> None:
         """Count a request that ended as ``outcome`` after ``seconds``."""
         self._requests.labels(outcome).inc()
         self._seconds.observe(seconds)
+
+    def looked_up(self, found: str) -> None:
+        """Count a lookup by what it found."""
+        self._lookups.labels(found).inc()
+
+    def estimated(self, error_seconds: float) -> None:
+        """Note by how much an estimate was too long, or, below zero, too short."""
+        self._error.observe(error_seconds)
+
+    def queue(self, state: QueueState) -> None:
+        """Show the queue."""
+        for lane, shown in ((Lane.INTERACTIVE, state.interactive), (Lane.BATCH, state.batch)):
+            self._waiting.labels(lane).set(shown.waiting)
+            estimate = shown.estimate_seconds
+            self._estimate.labels(lane).set(math.nan if estimate is None else estimate)
+        self._running.set(state.running)
 
     def cancelled(self, hit: Hit) -> None:
         """Count a cancellation by what it hit."""

@@ -69,11 +69,13 @@ class Refusals(_Section):
 
 
 class Limits(_Section):
-    """How much a request may hold; more is an error, nothing is cut."""
+    """How much a request may hold, and a client ask; more is an error, nothing is cut."""
 
     prompt_chars: Annotated[int, Field(ge=1)] = 32768
     message_chars: Annotated[int, Field(ge=1)] = 32768
     messages: Annotated[int, Field(ge=1)] = 200
+    max_waiting_per_client: Annotated[int, Field(ge=1)] = 50
+    """Of one client's requests, so that no client takes all the places in CHAT."""
 
 
 class PolicyDocument(_Section):

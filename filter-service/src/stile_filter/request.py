@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -58,9 +58,9 @@ class Envelope:
         return subjects.approved(self.lane, self.client, self.id)
 
     @property
-    def other_lanes(self) -> list[str]:
-        """Where CHAT would keep it had it been sent to another lane."""
-        return [subjects.approved(lane, self.client, self.id) for lane in Lane if lane is not self.lane]
+    def in_other_lanes(self) -> "list[Envelope]":
+        """The same request, had it been sent to another lane."""
+        return [replace(self, lane=lane) for lane in Lane if lane is not self.lane]
 
     @property
     def result_subject(self) -> str:

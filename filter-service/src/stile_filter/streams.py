@@ -14,7 +14,7 @@ from stile_contracts.errors import ErrorCode
 from stile_contracts.subjects import Lane
 from stile_filter.answers import Stored
 from stile_filter.errors import BusError, RequestError, UnavailableError, UnconfirmedError
-from stile_filter.handlers import Approval
+from stile_filter.ports import Approval
 
 ACK_SECONDS = 2.0
 """How long one confirmation is waited for."""
@@ -115,6 +115,20 @@ class NatsStreams:
         if error.get("err_code") == _NO_SEQUENCE:
             return False
         raise UnavailableError(str(error.get("description")))
+
+    async def held(self) -> list[str]:
+        """Return the subjects of all approved requests that have no outcome yet.
+
+        Raises:
+            UnconfirmedError: no answer came.
+            UnavailableError: it can't be known.
+        """
+        body = json.dumps({"subjects_filter": subjects.APPROVED}).encode()
+        asked = await self._request(f"$JS.API.STREAM.INFO.{subjects.CHAT_STREAM}", body, None)
+        info = json.loads(asked.data)
+        if error := info.get("error"):
+            raise UnavailableError(str(error.get("description")))
+        return list(info["state"].get("subjects") or ())
 
     async def tell(self, subject: str) -> None:
         """Publish a bodiless event.

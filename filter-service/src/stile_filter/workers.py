@@ -1,15 +1,14 @@
-"""What the consumers' heartbeats say: how soon a place in CHAT may be free."""
+"""What the consumers' heartbeats say: how many work, and how fast."""
 
 import time
 from collections.abc import Callable
+from statistics import fmean
 
 from stile_contracts.messages import Heartbeat
+from stile_filter.speed import ModelSpeed, Speed
 
 ALIVE_SECONDS = 5.0
 """How long a heartbeat, sent every two seconds, is believed."""
-
-UNKNOWN_RETRY_AFTER = 5.0
-"""What is told while no consumer has said how long it takes."""
 
 
 class Workers:
@@ -21,18 +20,37 @@ class Workers:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._heard: dict[str, tuple[float, float]] = {}
+        self._heard: dict[str, tuple[float, Heartbeat]] = {}
 
     def heard(self, heartbeat: Heartbeat) -> None:
         """Take a consumer's heartbeat in."""
-        if heartbeat.service_seconds is not None:
-            self._heard[heartbeat.instance] = (self._clock(), heartbeat.service_seconds)
+        self._heard[heartbeat.instance] = (self._clock(), heartbeat)
 
-    def retry_after(self) -> float:
-        """Return in how many seconds one of them will have taken another request, at least 1."""
+    def count(self) -> int:
+        """Return how many can answer requests."""
+        return sum(heartbeat.ready for heartbeat in self._alive())
+
+    def speed(self) -> Speed | None:
+        """Return how fast they are, on average; None where none has measured it yet."""
+        alive = self._alive()
+        models = [speed for heartbeat in alive if (speed := _model(heartbeat))]
+        model = ModelSpeed(*map(fmean, zip(*models, strict=True))) if models else None
+        services = [beat.service_seconds for beat in alive if beat.service_seconds is not None]
+        if services:
+            return Speed(fmean(services), model)
+        return Speed(model.answer_tokens * model.answer, model) if model else None
+
+    def _alive(self) -> list[Heartbeat]:
         oldest = self._clock() - ALIVE_SECONDS
         self._heard = {name: last for name, last in self._heard.items() if last[0] >= oldest}
-        if not self._heard:
-            return UNKNOWN_RETRY_AFTER
-        mean = sum(seconds for _, seconds in self._heard.values()) / len(self._heard)
-        return max(1.0, mean / len(self._heard))
+        return [heartbeat for _, heartbeat in self._heard.values()]
+
+
+def _model(heartbeat: Heartbeat) -> ModelSpeed | None:
+    if not heartbeat.prompt_per_second or not heartbeat.predicted_per_second:
+        return None
+    if heartbeat.answer_tokens is None:
+        return None
+    return ModelSpeed(
+        1 / heartbeat.prompt_per_second, 1 / heartbeat.predicted_per_second, heartbeat.answer_tokens
+    )

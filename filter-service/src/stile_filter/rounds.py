@@ -1,0 +1,95 @@
+"""The usher's rounds: places are told as they change, and CHAT is looked into every few seconds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from stile_contracts.messages import QueueState
+from stile_filter.answers import Outgoing
+from stile_filter.errors import BusError
+from stile_filter.usher import Usher
+
+TELL_SECONDS = 0.25
+"""Between two rounds of telling: what changes within is told once. The first change is told at once."""
+
+LOOK_SECONDS = 2.0
+"""Between two looks into CHAT, half a millisecond each for 200 requests (DESIGN, decision 13)."""
+
+_AT_ONCE = 64
+"""So many are told before others have a turn."""
+
+log = structlog.get_logger()
+
+
+class Streams(Protocol):
+    """CHAT."""
+
+    async def held(self) -> list[str]:
+        """Return the subjects of all approved requests that have no outcome yet."""
+        ...
+
+
+class Rounds:
+    """Has the usher follow the queue.
+
+    Args:
+        usher: who knows the queue.
+        streams: where it is kept.
+        send: sends a message.
+        show: shown the queue after every look.
+    """
+
+    def __init__(
+        self,
+        usher: Usher,
+        streams: Streams,
+        send: Callable[[Outgoing], Awaitable[None]],
+        show: Callable[[QueueState], None],
+    ) -> None:
+        self._usher = usher
+        self._streams = streams
+        self._send = send
+        self._show = show
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Look into CHAT, then begin the rounds."""
+        await self.look()
+        self._tasks = [asyncio.create_task(self._tell()), asyncio.create_task(self._keep_looking())]
+        for task in self._tasks:
+            task.add_done_callback(_ended)
+
+    def stop(self) -> None:
+        """End the rounds."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+
+    async def look(self) -> None:
+        """Have the usher see what CHAT holds, where it can be asked."""
+        try:
+            self._usher.seen(await self._streams.held())
+        except BusError as error:
+            log.warning("queue_not_seen", error=type(error).__name__, reason=str(error))
+        self._show(self._usher.state())
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.look()
+
+    async def _tell(self) -> None:
+        while True:
+            await self._usher.changed.wait()
+            for number, message in enumerate(self._usher.messages(), 1):
+                await self._send(message)
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            await asyncio.sleep(TELL_SECONDS)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("rounds_ended", error=type(error).__name__, exc_info=error)
