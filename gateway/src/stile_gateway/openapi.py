@@ -41,5 +41,5 @@ def _ask_for_keys(document: dict[str, Any]) -> None:
     document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path in document["paths"].values():
         for operation in path.values():
-            if operation["tags"] != [OPERATIONS]:
+            if operation.get("tags") != [OPERATIONS]:
                 operation["security"] = [{"key": []}]
