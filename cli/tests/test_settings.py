@@ -114,7 +114,7 @@ def test_no_seed_stands_in_the_configuration(tmp_path):
     nats_config.write(source, home.nats, {"gateway": "UGATEWAY"}, clients.registered(home))
     seed = (home.clients / "alice.nk").read_text().strip()
     texts = [path.read_text() for path in home.nats.iterdir()]
-    assert len(texts) == 4
+    assert len(texts) == 5
     assert not any(seed in text for text in texts)
 
 
@@ -153,7 +153,7 @@ def test_logs_do_not_grow_without_end(tmp_path, monkeypatch, capfd):
         log.feed(f"line {number}\n".encode())
     log.close()
     sizes = [path.stat().st_size for path in tmp_path.iterdir()]
-    assert len(sizes) == 4
+    assert len(sizes) == 5
     assert max(sizes) <= 1000
     assert "line 499" in (tmp_path / "nats.log").read_text()
     capfd.readouterr()
