@@ -114,7 +114,7 @@ def test_no_seed_stands_in_the_configuration(tmp_path):
     nats_config.write(source, home.nats, {"gateway": "UGATEWAY"}, clients.registered(home))
     seed = (home.clients / "alice.nk").read_text().strip()
     texts = [path.read_text() for path in home.nats.iterdir()]
-    assert len(texts) == 4
+    assert len(texts) == 5
     assert not any(seed in text for text in texts)
 
 
