@@ -119,7 +119,7 @@ def test_no_seed_stands_in_the_configuration(tmp_path):
 
 
 def test_the_routes_password_is_made_once_and_shown_to_nobody(tmp_path, monkeypatch):
-    """It stands in two files that their owner alone reads; a server that is no HOST:PORT stops the command."""
+    """It stands in two files that their owner alone reads; what is no HOST:PORT stops the command."""
     monkeypatch.setenv("STILE_HOME", str(tmp_path))
     credentials_command.credentials(routes="nats-1:6222, 10.0.0.2:6222,[::1]:6222")
     home = Home(tmp_path)
