@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from stile import clients, config, nats_config, parts, ports, state
+from stile import clients, config, credentials_command, nats_config, parts, ports, state
 from stile.config import Home, Settings
 from stile.errors import PortError, SettingsError
 from stile.log import PartLog
@@ -114,8 +114,25 @@ def test_no_seed_stands_in_the_configuration(tmp_path):
     nats_config.write(source, home.nats, {"gateway": "UGATEWAY"}, clients.registered(home))
     seed = (home.clients / "alice.nk").read_text().strip()
     texts = [path.read_text() for path in home.nats.iterdir()]
-    assert len(texts) == 5
+    assert {"nats-server.conf", "cluster.conf", "clients.conf"} <= {path.name for path in home.nats.iterdir()}
     assert not any(seed in text for text in texts)
+
+
+def test_the_routes_password_is_made_once_and_shown_to_nobody(tmp_path, monkeypatch):
+    """It stands in two files that their owner alone reads; what is no HOST:PORT stops the command."""
+    monkeypatch.setenv("STILE_HOME", str(tmp_path))
+    credentials_command.credentials(routes="nats-1:6222, 10.0.0.2:6222,[::1]:6222")
+    home = Home(tmp_path)
+    password = (home.credentials / "route.secret").read_text()
+    written = home.nats / "routes.conf"
+    for file in (written, home.credentials / "route.secret"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert written.read_text().count(password) == 4
+    credentials_command.credentials(routes="nats-1:6222")
+    assert (home.credentials / "route.secret").read_text() == password
+    for wrong in ("nats-1", "nats-1:6222,:6222", "nats-1:x", 'a"b:1'):
+        with pytest.raises(SettingsError, match="STILE_NATS_ROUTES"):
+            credentials_command.credentials(routes=wrong)
 
 
 def test_state_of_a_supervisor_that_is_gone_is_not_believed(tmp_path):
