@@ -454,15 +454,23 @@ async def test_another_body_under_the_same_id_is_a_conflict(system):
 async def test_a_direct_repeat_is_in_progress(system):
     """Under its key a direct client's second request hears that the first one runs."""
     await system.direct({"prompt": "hi"}, Chat_Key="k")
-    error = error_of(await system.direct({"prompt": "hi"}, Chat_Key="k"))
+    error = error_of(await system.direct({"prompt": "hi"}, f"{DIRECT_INBOX}2", Chat_Key="k"))
     assert error.code is ErrorCode.IN_PROGRESS
     assert str(error.id) == str(ids.keyed_id("alice", "k"))
+
+
+async def test_what_was_stored_and_not_confirmed_is_no_repeat(system):
+    """Published again after a lost confirmation, a direct client's request meets itself: it is accepted."""
+    await system.direct({"prompt": "hi"}, Chat_Key="k", Chat_Events="state")
+    [said] = await system.direct({"prompt": "hi"}, Chat_Key="k", Chat_Events="state")
+    assert said.headers["Chat-Event"] == "accepted"
 
 
 async def test_a_key_has_one_place_in_all_lanes(system):
     """The same key in another lane is the same request: it runs once."""
     await system.direct({"prompt": "hi"}, Chat_Key="k")
-    error = error_of(await system.direct({"prompt": "hi"}, Chat_Key="k", Chat_Lane="batch"))
+    again = await system.direct({"prompt": "hi"}, f"{DIRECT_INBOX}2", Chat_Key="k", Chat_Lane="batch")
+    error = error_of(again)
     assert error.code is ErrorCode.IN_PROGRESS
     assert len(system.streams.chat) == 1
 

@@ -12,26 +12,21 @@ import structlog
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import (
-    ApprovedChat,
     ChatRequest,
     ErrorReply,
     Refusal,
     Reply,
-    Role,
     Stage,
-    Turn,
     Wanted,
 )
 from stile_filter import request as requests
-from stile_filter import texts
 from stile_filter.answers import Answers, Outgoing, Stored, error_reply, to_json
+from stile_filter.approvals import Approvals
 from stile_filter.decide import Decider, State, Verdict
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.policy import Policy
 from stile_filter.ports import Approval, Observer, Queue, Signer, Streams
 from stile_filter.request import Envelope, Incoming
-from stile_filter.speed import Size
-from stile_filter.usher import Ticket
 
 _MAX_PUBLISHES = 3
 """How often an approval is published where its place was taken, and free again when it was looked at."""
@@ -75,7 +70,7 @@ class Handler:
         self._decider = decider
         self._streams = streams
         self._queue = queue
-        self._signer = signer
+        self._approvals = Approvals(policy, signer)
         self._observer = observer
         self._now = now
         self._in_hand: dict[tuple[UUID, str, str], _InHand] = {}
@@ -199,9 +194,7 @@ class Handler:
         )
 
     async def _approve(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
-        body = self._conversation(request).model_dump_json(exclude_none=True).encode()
-        message_headers = self._approval_headers(envelope, answers.wanted)
-        message_headers |= self._signer.sign(envelope.approved_subject, message_headers, body)
+        body, message_headers = self._approvals.message(request, envelope, answers.wanted)
         for _ in range(_MAX_PUBLISHES):
             approval = await self._streams.approve(envelope.approved_subject, body, message_headers)
             if approval is Approval.FULL:
@@ -211,7 +204,9 @@ class Handler:
                     retry_after=self._queue.retry_after(),
                 )
             if approval is Approval.STORED:
-                answers.accepted(self._queue.accepted(self._ticket(request, envelope, answers.wanted)))
+                answers.accepted(
+                    self._queue.accepted(self._approvals.ticket(request, envelope, answers.wanted))
+                )
                 return "accepted"
             waiting = await self._streams.waiting(envelope.approved_subject)
             if waiting:
@@ -271,55 +266,14 @@ class Handler:
 
     def _already(self, request: ChatRequest, waiting: Stored, envelope: Envelope, answers: Answers) -> str:
         _same_body(waiting, envelope)
-        if not envelope.from_gateway:
+        # A direct client's own request, published again because its confirmation was lost, is no second one.
+        if not envelope.from_gateway and waiting.headers.get(headers.CHAT_REPLY_TO) != envelope.reply_to:
             raise RequestError(
                 ErrorCode.IN_PROGRESS,
                 "a request under this key waits or runs; its answer goes to the first one's reply subject",
             )
-        answers.accepted(self._queue.accepted(self._ticket(request, envelope, answers.wanted)))
+        answers.accepted(self._queue.accepted(self._approvals.ticket(request, envelope, answers.wanted)))
         return "repeated"
-
-    def _ticket(self, request: ChatRequest, envelope: Envelope, wanted: Wanted) -> Ticket:
-        chars = len(texts.joined(request)) + len(self._policy.system_prompt or "")
-        return Ticket(
-            envelope.approved_subject,
-            envelope.id,
-            envelope.reply_to,
-            wanted,
-            Size(chars, self._answer_tokens(request)),
-            envelope.deadline_ms,
-        )
-
-    def _answer_tokens(self, request: ChatRequest) -> int:
-        limit = self._policy.answer_tokens
-        return min(request.max_tokens or limit, limit)
-
-    def _conversation(self, request: ChatRequest) -> ApprovedChat:
-        turns = request.turns()
-        if self._policy.system_prompt:
-            turns = [Turn(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
-        sampling = request.sampling().model_copy(update={"max_tokens": self._answer_tokens(request)})
-        # Parts that were validated when they were read.
-        return ApprovedChat.model_construct(
-            messages=turns,
-            sampling=sampling,
-            output=request.output(),
-            model=request.model,
-        )
-
-    def _approval_headers(self, envelope: Envelope, wanted: Wanted) -> dict[str, str]:
-        traced = {headers.TRACEPARENT: envelope.traceparent} if envelope.traceparent else {}
-        return {
-            headers.CHAT_ID: str(envelope.id),
-            headers.CHAT_CLIENT: envelope.client,
-            headers.CHAT_LANE: envelope.lane,
-            headers.CHAT_DEADLINE: str(envelope.deadline_ms),
-            headers.CHAT_EVENTS: wanted,
-            headers.CHAT_REPLY_TO: envelope.reply_to,
-            headers.CHAT_BODY_SHA256: envelope.body_sha256,
-            headers.CHAT_POLICY: self._policy.version,
-            **traced,
-        }
 
 
 def _same_body(stored: Stored, envelope: Envelope) -> None:

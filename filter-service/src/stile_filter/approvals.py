@@ -1,0 +1,82 @@
+"""What a request becomes once it is approved: the message in CHAT, and what the usher needs to know of it."""
+
+from typing import NamedTuple
+
+from stile_contracts import headers
+from stile_contracts.messages import ApprovedChat, ChatRequest, Role, Turn, Wanted
+from stile_filter import texts
+from stile_filter.policy import Policy
+from stile_filter.ports import Signer
+from stile_filter.request import Envelope
+from stile_filter.speed import Size
+from stile_filter.usher import Ticket
+
+
+class Signed(NamedTuple):
+    """A message for CHAT."""
+
+    body: bytes
+    """An ``ApprovedChat``."""
+    headers: dict[str, str]
+
+
+class Approvals:
+    """Makes them.
+
+    Args:
+        policy: the system prompt, and how long an answer may be.
+        signer: signs them.
+    """
+
+    def __init__(self, policy: Policy, signer: Signer) -> None:
+        self._policy = policy
+        self._signer = signer
+
+    def message(self, request: ChatRequest, envelope: Envelope, wanted: Wanted) -> Signed:
+        """Make the signed message of a request."""
+        body = self._conversation(request).model_dump_json(exclude_none=True).encode()
+        unsigned = self._headers(envelope, wanted)
+        return Signed(body, unsigned | self._signer.sign(envelope.approved_subject, unsigned, body))
+
+    def ticket(self, request: ChatRequest, envelope: Envelope, wanted: Wanted) -> Ticket:
+        """Tell the usher whom to tell what, and how much work it is."""
+        chars = len(texts.joined(request)) + len(self._policy.system_prompt or "")
+        return Ticket(
+            envelope.approved_subject,
+            envelope.id,
+            envelope.reply_to,
+            wanted,
+            Size(chars, self._answer_tokens(request)),
+            envelope.deadline_ms,
+        )
+
+    def _answer_tokens(self, request: ChatRequest) -> int:
+        limit = self._policy.answer_tokens
+        return min(request.max_tokens or limit, limit)
+
+    def _conversation(self, request: ChatRequest) -> ApprovedChat:
+        turns = request.turns()
+        if self._policy.system_prompt:
+            turns = [Turn(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
+        sampling = request.sampling().model_copy(update={"max_tokens": self._answer_tokens(request)})
+        # Parts that were validated when they were read.
+        return ApprovedChat.model_construct(
+            messages=turns,
+            sampling=sampling,
+            output=request.output(),
+            model=request.model,
+        )
+
+    def _headers(self, envelope: Envelope, wanted: Wanted) -> dict[str, str]:
+        traced = {headers.TRACEPARENT: envelope.traceparent} if envelope.traceparent else {}
+        return {
+            headers.CHAT_ID: str(envelope.id),
+            headers.CHAT_CLIENT: envelope.client,
+            headers.CHAT_LANE: envelope.lane,
+            headers.CHAT_DEADLINE: str(envelope.deadline_ms),
+            headers.CHAT_EVENTS: wanted,
+            headers.CHAT_REPLY_TO: envelope.reply_to,
+            headers.CHAT_BODY_SHA256: envelope.body_sha256,
+            headers.CHAT_POLICY: self._policy.version,
+            **traced,
+        }
