@@ -9,12 +9,12 @@ from harness.system import System
 
 @pytest.fixture
 async def start_system(tmp_path):
-    """Return a function that starts every part; its options are the stand-in's and ``settings``."""
+    """Return a function that starts every part; its options are the stand-in's, and ``System``'s."""
     systems = []
 
-    async def start(*, settings=None, **speed):
+    async def start(*, settings=None, clients=("alice",), **speed):
         model = await Standin(tmp_path, **speed).start()
-        systems.append(System(tmp_path, model, settings=settings))
+        systems.append(System(tmp_path, model, clients=clients, settings=settings))
         return await systems[-1].start()
 
     yield start

@@ -131,13 +131,19 @@ async def test_a_client_that_goes_away_under_a_key_can_come_back(start_system):
     assert await outcomes(system) == ["done"]
 
 
-async def test_a_direct_client_cancels_its_own_alone(system):
-    """Over NATS: mallory has no way to alice's request, and alice's own is stopped."""
+async def test_a_direct_client_cancels_its_own_alone(start_system):
+    """Over NATS: mallory cannot hit alice's request with its id, and alice's own cancellation stops it."""
+    system = await start_system(clients=("alice", "mallory"), **SLOW)
+    mallory = await system.bus.connect("mallory")
     alice = await system.bus.connect("alice")
     hearing = await alice.subscribe("_INBOX.hearing")
     await alice.publish("chat.request", b'{"prompt":"hi"}', "_INBOX.hearing", {"Chat-Events": "state"})
     chat_id = json.loads((await hearing.next_msg(timeout=30)).data)["id"]
     await until(lambda: outcomes(system), what="the model is at it")
+    posing = {"Chat-Client": "alice"}
+    missed = await mallory.request(f"chat.cancel.{chat_id}", b"", timeout=30, headers=posing)
+    assert json.loads(missed.data) == {"id": chat_id, "hit": "unknown"}
+    assert await outcomes(system) == ["running"]
     receipt = await alice.request(f"chat.cancel.{chat_id}", b"", timeout=30)
     assert json.loads(receipt.data) == {"id": chat_id, "hit": "running"}
     assert (await hearing.next_msg(timeout=30)).headers["Chat-Event"] == "started"
