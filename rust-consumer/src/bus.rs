@@ -3,12 +3,13 @@
 //!
 //! Every call is bounded: through an outage `async-nats` keeps what it is given and waits.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{
-    Client, ConnectOptions, Event, HeaderMap, Subject, Subscriber, connection::State,
+    Client, ConnectOptions, Event, HeaderMap, Server, Subject, Subscriber, connection::State,
 };
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -36,6 +37,7 @@ impl Bus {
     /// # Errors
     /// [`BusError::Client`] where the settings cannot be used.
     pub async fn connect(config: &Config, status: Status) -> Result<Self, BusError> {
+        let outage = Arc::new(Outage::default());
         let mut options = ConnectOptions::new()
             .name("stile-consumer")
             .custom_inbox_prefix(INBOX_PREFIX)
@@ -48,13 +50,19 @@ impl Bus {
             })
             .ping_interval(PING)
             .request_timeout(Some(QUESTION))
-            .event_callback({
-                let told = AtomicBool::new(false);
-                move |event| {
-                    note(&event, &status, &told);
-                    std::future::ready(())
+            // Asked before each attempt, it leaves the choice to async-nats; it alone is told what went wrong.
+            .reconnect_to_server_callback({
+                let outage = Arc::clone(&outage);
+                move |servers, _| {
+                    outage.explain(&servers);
+                    std::future::ready(None)
                 }
+            })
+            .event_callback(move |event| {
+                note(&event, &status, &outage);
+                std::future::ready(())
             });
+        options = config.nats_tls.apply(options);
         if let Some(seed) = &config.seed {
             options = options.nkey(seed.reveal().to_owned());
         }
@@ -137,11 +145,36 @@ pub(crate) async fn bounded<T, E: Into<async_nats::Error>>(
     }
 }
 
-/// `told` keeps an outage from being told at every attempt to end it.
-fn note(event: &Event, status: &Status, told: &AtomicBool) {
+/// Keeps an outage from being told at every attempt to end it.
+#[derive(Debug, Default)]
+struct Outage {
+    told: AtomicBool,
+    explained: AtomicBool,
+}
+
+impl Outage {
+    fn explain(&self, servers: &[Server]) {
+        let Some(reason) = servers
+            .iter()
+            .find_map(|server| server.last_error.as_deref())
+        else {
+            return;
+        };
+        if !self.explained.swap(true, Ordering::Relaxed) {
+            tracing::warn!(reason, "why the bus cannot be reached");
+        }
+    }
+
+    fn end(&self) {
+        self.told.store(false, Ordering::Relaxed);
+        self.explained.store(false, Ordering::Relaxed);
+    }
+}
+
+fn note(event: &Event, status: &Status, outage: &Outage) {
     match event {
         Event::Connected => {
-            told.store(false, Ordering::Relaxed);
+            outage.end();
             status.set_connected(true);
             tracing::info!("connected to the bus");
         }
@@ -149,7 +182,7 @@ fn note(event: &Event, status: &Status, told: &AtomicBool) {
             status.set_connected(false);
             tracing::warn!("the bus is away");
         }
-        Event::ClientError(error) if !told.swap(true, Ordering::Relaxed) => {
+        Event::ClientError(error) if !outage.told.swap(true, Ordering::Relaxed) => {
             tracing::warn!(%error, "the bus cannot be reached, trying again");
         }
         Event::ServerError(_) | Event::SlowConsumer(_) => {
