@@ -37,7 +37,7 @@ impl Bus {
     /// # Errors
     /// [`BusError::Client`] where the settings cannot be used.
     pub async fn connect(config: &Config, status: Status) -> Result<Self, BusError> {
-        let outage = Arc::new(Outage::default());
+        let told = Arc::new(AtomicBool::new(false));
         let mut options = ConnectOptions::new()
             .name("stile-consumer")
             .custom_inbox_prefix(INBOX_PREFIX)
@@ -52,14 +52,14 @@ impl Bus {
             .request_timeout(Some(QUESTION))
             // Asked before each attempt, it leaves the choice to async-nats; it alone is told what went wrong.
             .reconnect_to_server_callback({
-                let outage = Arc::clone(&outage);
+                let told = Arc::clone(&told);
                 move |servers, _| {
-                    outage.explain(&servers);
+                    explain(&servers, &told);
                     std::future::ready(None)
                 }
             })
             .event_callback(move |event| {
-                note(&event, &status, &outage);
+                note(&event, &status, &told);
                 std::future::ready(())
             });
         options = config.nats_tls.apply(options);
@@ -145,36 +145,22 @@ pub(crate) async fn bounded<T, E: Into<async_nats::Error>>(
     }
 }
 
-/// Keeps an outage from being told at every attempt to end it.
-#[derive(Debug, Default)]
-struct Outage {
-    told: AtomicBool,
-    explained: AtomicBool,
-}
-
-impl Outage {
-    fn explain(&self, servers: &[Server]) {
-        let Some(reason) = servers
-            .iter()
-            .find_map(|server| server.last_error.as_deref())
-        else {
-            return;
-        };
-        if !self.explained.swap(true, Ordering::Relaxed) {
-            tracing::warn!(reason, "why the bus cannot be reached");
-        }
-    }
-
-    fn end(&self) {
-        self.told.store(false, Ordering::Relaxed);
-        self.explained.store(false, Ordering::Relaxed);
+/// Says why the last attempt failed; `told` keeps an outage from being told at every attempt to end it.
+fn explain(servers: &[Server], told: &AtomicBool) {
+    let reason = servers
+        .iter()
+        .find_map(|server| server.last_error.as_deref());
+    if let Some(reason) = reason
+        && !told.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(reason, "the bus cannot be reached, trying again");
     }
 }
 
-fn note(event: &Event, status: &Status, outage: &Outage) {
+fn note(event: &Event, status: &Status, told: &AtomicBool) {
     match event {
         Event::Connected => {
-            outage.end();
+            told.store(false, Ordering::Relaxed);
             status.set_connected(true);
             tracing::info!("connected to the bus");
         }
@@ -182,8 +168,9 @@ fn note(event: &Event, status: &Status, outage: &Outage) {
             status.set_connected(false);
             tracing::warn!("the bus is away");
         }
-        Event::ClientError(error) if !outage.told.swap(true, Ordering::Relaxed) => {
-            tracing::warn!(%error, "the bus cannot be reached, trying again");
+        // Where there is no more to say: a name that is not known fails before any server is asked.
+        Event::ClientError(error) if !told.swap(true, Ordering::Relaxed) => {
+            tracing::warn!(reason = %error, "the bus cannot be reached, trying again");
         }
         Event::ServerError(_) | Event::SlowConsumer(_) => {
             tracing::warn!(%event, "trouble on the bus");
