@@ -3,12 +3,13 @@
 //!
 //! Every call is bounded: through an outage `async-nats` keeps what it is given and waits.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{
-    Client, ConnectOptions, Event, HeaderMap, Subject, Subscriber, connection::State,
+    Client, ConnectOptions, Event, HeaderMap, Server, Subject, Subscriber, connection::State,
 };
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -36,6 +37,7 @@ impl Bus {
     /// # Errors
     /// [`BusError::Client`] where the settings cannot be used.
     pub async fn connect(config: &Config, status: Status) -> Result<Self, BusError> {
+        let told = Arc::new(AtomicBool::new(false));
         let mut options = ConnectOptions::new()
             .name("stile-consumer")
             .custom_inbox_prefix(INBOX_PREFIX)
@@ -48,13 +50,19 @@ impl Bus {
             })
             .ping_interval(PING)
             .request_timeout(Some(QUESTION))
-            .event_callback({
-                let told = AtomicBool::new(false);
-                move |event| {
-                    note(&event, &status, &told);
-                    std::future::ready(())
+            // Asked before each attempt, it leaves the choice to async-nats; it alone is told what went wrong.
+            .reconnect_to_server_callback({
+                let told = Arc::clone(&told);
+                move |servers, _| {
+                    explain(&servers, &told);
+                    std::future::ready(None)
                 }
+            })
+            .event_callback(move |event| {
+                note(&event, &status, &told);
+                std::future::ready(())
             });
+        options = config.nats_tls.apply(options);
         if let Some(seed) = &config.seed {
             options = options.nkey(seed.reveal().to_owned());
         }
@@ -137,7 +145,18 @@ pub(crate) async fn bounded<T, E: Into<async_nats::Error>>(
     }
 }
 
-/// `told` keeps an outage from being told at every attempt to end it.
+/// Says why the last attempt failed; `told` keeps an outage from being told at every attempt to end it.
+fn explain(servers: &[Server], told: &AtomicBool) {
+    let reason = servers
+        .iter()
+        .find_map(|server| server.last_error.as_deref());
+    if let Some(reason) = reason
+        && !told.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(reason, "the bus cannot be reached, trying again");
+    }
+}
+
 fn note(event: &Event, status: &Status, told: &AtomicBool) {
     match event {
         Event::Connected => {
@@ -149,8 +168,9 @@ fn note(event: &Event, status: &Status, told: &AtomicBool) {
             status.set_connected(false);
             tracing::warn!("the bus is away");
         }
+        // Where there is no more to say: a name that is not known fails before any server is asked.
         Event::ClientError(error) if !told.swap(true, Ordering::Relaxed) => {
-            tracing::warn!(%error, "the bus cannot be reached, trying again");
+            tracing::warn!(reason = %error, "the bus cannot be reached, trying again");
         }
         Event::ServerError(_) | Event::SlowConsumer(_) => {
             tracing::warn!(%event, "trouble on the bus");

@@ -10,6 +10,7 @@ use reqwest::Url;
 use tracing::level_filters::LevelFilter;
 
 use crate::approval::Keys;
+use crate::tls::Tls;
 
 /// Has llama.cpp answer approved chat requests, one at a time.
 #[derive(Debug, Clone, Parser)]
@@ -28,6 +29,10 @@ pub struct Config {
     /// File that holds this service's nkey seed; without it, no authentication
     #[arg(long = "nats-nkey-file", env = "STILE_NATS_NKEY_FILE", value_name = "STILE_NATS_NKEY_FILE", value_parser = read_seed)]
     pub seed: Option<Seed>,
+
+    /// TLS on the way to the bus.
+    #[command(flatten)]
+    pub nats_tls: Tls,
 
     /// File that holds the filter's public keys; without it, approvals are not checked
     #[arg(long, env = "STILE_APPROVAL_KEYS", value_name = "STILE_APPROVAL_KEYS", value_parser = Keys::open)]
@@ -164,12 +169,27 @@ mod tests {
         assert_eq!(parse(&[]).unwrap().concurrency, 1);
     }
 
+    /// The servers of a cluster are parted by commas, as in the environment.
+    #[test]
+    fn several_servers_are_named() {
+        let config = parse(&["--nats-url=nats://a:1,nats://b:2,tls://c:3"]).unwrap();
+        let servers: Vec<_> = config
+            .nats_url
+            .iter()
+            .map(|url| (url.host(), url.port()))
+            .collect();
+        assert_eq!(servers, [("a", 1), ("b", 2), ("c", 3)]);
+    }
+
     /// A bad value stops the start, and the message names the variable.
     #[test]
     fn a_bad_value_names_its_variable() {
         for (flag, value, variable) in [
             ("--nats-url", "nats://[", "STILE_NATS_URL"),
             ("--nats-nkey-file", "/nowhere", "STILE_NATS_NKEY_FILE"),
+            ("--nats-tls-ca", "", "STILE_NATS_TLS_CA"),
+            ("--nats-tls-cert", "", "STILE_NATS_TLS_CERT"),
+            ("--nats-tls-key", "", "STILE_NATS_TLS_KEY"),
             ("--approval-keys", "/nowhere", "STILE_APPROVAL_KEYS"),
             ("--llama-url", "https://llama", "STILE_LLAMA_URL"),
             ("--llama-url", "llama:1", "STILE_LLAMA_URL"),

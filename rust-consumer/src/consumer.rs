@@ -77,14 +77,19 @@ async fn next(queue: &Queue, known: Option<Vec<Line>>) -> Result<Option<Delivery
     queue.take(&lines).await
 }
 
-/// Handles one job; returns how it is to be settled, and whose turn it will be, where there was time to ask.
+/// Handles one job, where it is one; returns how it is to be settled, and whose turn it will be, where there was time to ask.
 async fn handle(
     worker: &mut Worker,
     queue: &Queue,
     delivery: &Delivery,
 ) -> (Settlement, Option<Vec<Line>>) {
+    let delivery = match worker.believe(delivery) {
+        Ok(believed) => believed,
+        Err(error) => return (error.settlement(), None),
+    };
+    queue.tell_started(&delivery).await;
     let decided = Notify::new();
-    let mut handled = pin!(worker.handle(delivery, LEASE, &decided));
+    let mut handled = pin!(worker.handle(&delivery, LEASE, &decided));
     let mut looked = pin!(async {
         decided.notified().await;
         queue.look().await.ok()

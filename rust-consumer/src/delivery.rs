@@ -16,6 +16,8 @@ pub enum Settlement {
     Nak(Duration),
     /// Given up, for the reason: it leaves the stream.
     Term(&'static str),
+    /// Thrown away, for the reason: it leaves the stream, and nobody is told, as it never was a job.
+    Reject(&'static str),
     /// Not touched: the lease is another's.
     Leave,
 }

@@ -106,7 +106,9 @@ impl Bus {
                 let body = format!("-NAK {{\"delay\": {}}}", delay.as_nanos());
                 self.tell(delivery, body.into()).await
             }
-            Settlement::Term(reason) => self.tell(delivery, format!("+TERM {reason}").into()).await,
+            Settlement::Term(reason) | Settlement::Reject(reason) => {
+                self.tell(delivery, format!("+TERM {reason}").into()).await
+            }
             Settlement::Leave => Ok(()),
         }
     }

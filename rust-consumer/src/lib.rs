@@ -16,7 +16,7 @@
 //! | [`llama`] | llama.cpp's HTTP server |
 //! | [`fair`] | pure: whose turn it is |
 //! | [`queue`], [`cancel`] | taking the next job; stopping one that is cancelled |
-//! | [`bus`] | NATS: the connection |
+//! | [`bus`], [`tls`] | NATS: the connection |
 //! | [`jobs`], [`lease`] | NATS: the stream of jobs, and the hold on one |
 //! | [`kept`], [`outcome`], [`dead`] | NATS: what is written once; outcomes; dead letters |
 //! | [`reply`] | NATS: what requesters hear |
@@ -59,6 +59,7 @@ pub mod reply;
 pub mod sse;
 pub mod status;
 pub mod subjects;
+pub mod tls;
 pub mod worker;
 
 use std::sync::Arc;
@@ -85,6 +86,7 @@ use crate::worker::Worker;
 /// # Errors
 /// [`RunError`]: it could not start, or one of its tasks ended by itself.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    config.nats_tls.check()?;
     let address = (config.host, config.port);
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|source| RunError::Listen {

@@ -1,7 +1,7 @@
 //! A request's one outcome, kept in `CHAT_RESULT`, created once and never changed (DESIGN, decision 2).
 
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::DirectGetErrorKind;
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 
 use crate::bus::{Bus, QUESTION, bounded};
@@ -57,17 +57,19 @@ impl Outcome {
     }
 }
 
-/// Reads the outcome of the ticket's request, where it has one.
+/// Reads the outcome of the ticket's request, where it has one, from the stream's leader: another replica may
+/// not have it yet (docs/adr/0012).
 ///
 /// # Errors
 /// [`BusError`]: nothing is known.
 pub async fn find(bus: &Bus, ticket: &Ticket) -> Result<Option<Outcome>, BusError> {
     let stream = bounded(QUESTION, bus.context.get_stream_no_info(RESULT_STREAM)).await?;
-    let found = stream.direct_get_last_for_subject(ticket.request.result().to_string());
+    let subject = ticket.request.result().to_string();
+    let found = stream.get_last_raw_message_by_subject(&subject);
     match tokio::time::timeout(QUESTION, found).await {
         Ok(Ok(message)) => Ok(Some(Outcome::stored(message.payload))),
         Ok(Err(error)) => match error.kind() {
-            DirectGetErrorKind::NotFound => Ok(None),
+            LastRawMessageErrorKind::NoMessageFound => Ok(None),
             _ => Err(BusError::Refused(error.to_string())),
         },
         Err(_) => Err(BusError::TimedOut),

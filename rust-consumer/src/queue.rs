@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::approval::Believed;
 use crate::bus::Bus;
 use crate::cancel::InHand;
 use crate::delivery::Delivery;
@@ -75,7 +76,9 @@ impl Queue {
     pub async fn take(&self, lines: &[Line]) -> Result<Option<Delivery>, BusError> {
         for line in lines {
             if let Some(delivery) = self.pull(line).await? {
-                self.tell(line, &delivery).await;
+                if let Some((_, id)) = Line::parse(APPROVED_PREFIX, &delivery.subject) {
+                    locked(&self.turns).started(line, id);
+                }
                 return Ok(Some(delivery));
             }
         }
@@ -102,12 +105,11 @@ impl Queue {
         Ok(pulled)
     }
 
-    /// Tells the other workers whose turn it was. What is lost of this costs a little fairness.
-    async fn tell(&self, line: &Line, delivery: &Delivery) {
-        let Some((_, id)) = Line::parse(APPROVED_PREFIX, &delivery.subject) else {
+    /// Tells the other workers and the filters whose turn it was. What is lost of this costs a little fairness.
+    pub async fn tell_started(&self, delivery: &Believed<'_>) {
+        let Some((line, id)) = Line::parse(APPROVED_PREFIX, &delivery.subject) else {
             return;
         };
-        locked(&self.turns).started(line, id);
         let told = self
             .bus
             .publish(line.started(id).into(), None, Bytes::new());

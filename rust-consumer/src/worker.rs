@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Answer;
-use crate::approval::Keys;
+use crate::approval::{self, Believed, Keys};
 use crate::bus::Bus;
 use crate::cancel::{Held, InHand};
 use crate::chat;
@@ -56,11 +56,26 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Verifies a delivery before anything of it is believed. A forged one is counted and logged; nothing is said
+    /// or stored, as the place to answer may be the attack.
+    ///
+    /// # Errors
+    /// [`JobError::Forged`].
+    pub fn believe<'a>(&self, delivery: &'a Delivery) -> Result<Believed<'a>, JobError> {
+        approval::believe(self.approvals.as_ref(), delivery).map_err(|forgery| {
+            let chat_id = delivery.subject.rsplit('.').next().unwrap_or_default();
+            tracing::error!(chat_id, subject = %delivery.subject, reason = %forgery, "an approval is not the filter's");
+            let error = JobError::from(forgery);
+            self.metrics.ended(error.name());
+            error
+        })
+    }
+
     /// Answers one job; returns how its message is to be settled. `decided` is told once the model is not
     /// needed for it any more: what is left is to store and say the outcome.
     pub async fn handle(
         &mut self,
-        delivery: &Delivery,
+        delivery: &Believed<'_>,
         lease: Duration,
         decided: &Notify,
     ) -> Settlement {
@@ -80,16 +95,6 @@ impl Worker {
         length: Duration,
         decided: &Notify,
     ) -> Settlement {
-        if let Some(keys) = &self.approvals
-            && let Err(forgery) = keys.verify(delivery)
-        {
-            // Nothing is said or stored: the place to answer may be the attack.
-            let chat_id = delivery.subject.rsplit('.').next().unwrap_or_default();
-            tracing::error!(chat_id, subject = %delivery.subject, reason = %forgery, "an approval is not the filter's");
-            let error = JobError::from(forgery);
-            self.metrics.ended(error.name());
-            return error.settlement();
-        }
         let ticket = match Ticket::read(delivery) {
             Ok(ticket) => ticket,
             Err(error) => {
@@ -208,7 +213,9 @@ impl Worker {
             if let Some(known) = kept::insist(|| outcome::find(bus, ticket)).await? {
                 return Ok(known);
             }
-            // It was there and is not any more: its hour has passed. Ours is the outcome then.
+            // A cluster refuses as soon as another's is on its way to the replicas. Or it was there and is not
+            // any more: its hour has passed. Ours is the outcome then.
+            sleep(SHORTEST_WAIT).await;
         }
     }
 

@@ -128,6 +128,23 @@ async def test_heartbeats_are_the_contracts(bus):
     assert (beat.part, beat.ready, beat.model) == ("consumer", True, "standin")
 
 
+async def test_its_heartbeat_tells_the_models_speed(bus, consumer, requester):
+    """After an answer the speeds that the model measured are told; the estimates are made of them."""
+    gateway = await bus.connect("gateway")
+    beats = await gateway.subscribe(subjects.CONSUMER_HEARTBEAT)
+    _, hearing = await requester.approve("How fast?", max_tokens=3)
+    await hear_all(hearing)
+
+    async def speeds():
+        beat = Heartbeat.model_validate_json((await beats.next_msg(timeout=10)).data)
+        return [speed for speed in (beat.prompt_per_second, beat.predicted_per_second) if speed]
+
+    prompt, predicted = await until(speeds, what="the speeds are told")
+    assert prompt > 0
+    assert 0 < predicted <= 10  # of a stand-in that waits 0.1 s before each token
+    assert consumer.process.exit_code is None
+
+
 async def test_the_log_has_no_prompt_and_no_secret(bus, consumer, requester):
     """What people ask, and what the service logs in with, stand in no log line."""
     _, hearing = await requester.approve("a very private question")

@@ -12,22 +12,25 @@ from harness.bus import Bus
 from harness.certificates import Certificates
 from harness.ports import free_port
 from harness.process import BIN, Process
+from harness.standin import Standin
 from harness.wait import until
 from stile_contracts import tls
 
-PARTS = ("gateway", "filter")
+PARTS = ("gateway", "filter", "consumer")
 
 
 class Parts:
-    """Gateway and filter on a bus, each with variables of its own."""
+    """The parts on a bus, each with variables of its own."""
 
     def __init__(self, folder, bus):
         self._folder, self._bus, self._running = folder, bus, []
         self.port = free_port()
+        self.model_url = f"http://127.0.0.1:{free_port()}"
 
     def start(self, part, **variables):
         """Start one; its log is new."""
         given = {**self._bus.environment(part), "STILE_PORT": str(self.port), **variables}
+        given |= {"STILE_CONSUMER_PORT": str(free_port()), "STILE_LLAMA_URL": self.model_url}
         environment = {name: value for name, value in given.items() if value is not None}
         policy = self._folder / "policy.yml"
         policy.write_text("keywords:\n- {id: rude, category: rudeness, phrases: [darn]}\n")
@@ -64,7 +67,12 @@ def parts(tmp_path, secured):
     parts.stop()
 
 
-CONNECTED = {"gateway": "bus connected", "filter": "filter_ready"}
+CONNECTED = {
+    "gateway": "bus connected",
+    "filter": "filter_ready",
+    "consumer": "connected to the bus",
+}
+"""What a part logs once it is connected."""
 
 
 @pytest.fixture
@@ -76,19 +84,29 @@ def folders(tmp_path):
 pytestmark = pytest.mark.usefixtures("folders")
 
 
-async def test_gateway_and_filter_speak_mutual_tls(parts):
-    """Both show their certificate, check the server's, and a request goes the way between them."""
-    filter_service = parts.start("filter")
-    await until(lambda: "filter_ready" in filter_service.output(), within=60, what="the filter is ready")
-    gateway = parts.start("gateway")
-    await until(lambda: "bus connected" in gateway.output(), within=60, what="the gateway is connected")
-    async with httpx.AsyncClient(timeout=60) as client:
+async def test_every_part_speaks_mutual_tls(parts, tmp_path):
+    """Each shows its certificate, checks the server's, and a request goes the way through them all."""
+    model = await Standin(tmp_path).start()
+    parts.model_url = model.url
+    try:
+        for part in PARTS:
+            process = parts.start(part)
+            await until(
+                lambda process=process, part=part: CONNECTED[part] in process.output(),
+                within=60,
+                what=f"the {part} is connected",
+            )
+        async with httpx.AsyncClient(timeout=60) as client:
 
-        async def refused():
-            answer = await client.post(f"http://127.0.0.1:{parts.port}/chat", json={"prompt": "Darn!"})
-            return answer.status_code == 200 and answer.json()["refused"]
+            async def told(prompt):
+                answer = await client.post(f"http://127.0.0.1:{parts.port}/chat", json={"prompt": prompt})
+                return answer.json() if answer.status_code == 200 else None
 
-        await until(refused, within=60, what="a banned word is refused")
+            refusal = await until(lambda: told("Darn!"), within=60, what="a banned word is refused")
+            assert refusal["refused"]
+            assert (await told("Why?"))["response"].startswith("echo: Why?")
+    finally:
+        model.stop()
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -104,7 +122,12 @@ async def test_a_part_that_another_authority_vouches_for_does_not_get_in(parts, 
 async def test_a_part_without_a_certificate_does_not_get_in(parts, part):
     """Knowing the authority is not enough where nats-server asks who comes."""
     process = parts.start(part, STILE_NATS_TLS_CERT=None, STILE_NATS_TLS_KEY=None)
-    await until(lambda: "certificate required" in process.output().lower(), within=60, what="it is told why")
+
+    def is_told():
+        said = process.output().lower().replace(" ", "")
+        return "certificaterequired" in said  # in OpenSSL's words, and in rustls's
+
+    await until(is_told, within=60, what="it is told why")
     assert CONNECTED[part] not in process.output()
 
 
@@ -116,7 +139,7 @@ async def test_a_server_that_says_it_speaks_no_tls_is_not_believed(tmp_path, cer
     try:
         process = parts.start(part, **certificates.client)
         await until(
-            lambda: any(word in process.output().lower() for word in ("ssl", "tls")),
+            lambda: any(word in process.output().lower() for word in ("ssl", "tls", "corrupt message")),
             within=60,
             what="it is told why",
         )
@@ -142,6 +165,15 @@ async def test_a_client_that_waits_to_be_told_is_told(secured, certificates):
 
 
 @pytest.mark.parametrize("part", PARTS)
+async def test_anothers_key_stops_the_start(certificates, part):
+    """A certificate and a key that can both be read, and do not belong together."""
+    environment = {**certificates.client, "STILE_NATS_TLS_KEY": str(certificates.server_key)}
+    code, err = await starting(part, environment)
+    assert code == 1
+    assert "STILE_NATS_TLS_KEY" in err
+
+
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
@@ -149,18 +181,29 @@ async def test_a_client_that_waits_to_be_told_is_told(secured, certificates):
         ({"STILE_NATS_TLS_CA": __file__}, "STILE_NATS_TLS_CA"),
         ({"STILE_NATS_TLS_KEY": __file__}, "STILE_NATS_TLS_KEY"),
         ({"STILE_NATS_TLS_CERT": "/nowhere.pem"}, "STILE_NATS_TLS_CERT"),
+        ({"STILE_NATS_TLS_CERT": None}, "STILE_NATS_TLS_CERT"),
+        ({"STILE_NATS_TLS_CA": "/nowhere.pem"}, "STILE_NATS_TLS_CA"),
     ],
 )
 async def test_files_that_cannot_be_used_stop_the_start(certificates, part, changed, named):
     """One line that names the variable, and the exit code 1."""
-    given = {**os.environ, **certificates.client, **changed}
-    environment = {name: value for name, value in given.items() if value is not None}
+    given = {**certificates.client, **changed}
+    code, err = await starting(part, {name: value for name, value in given.items() if value is not None})
+    assert code == 1
+    assert named in err
+    assert len(err.splitlines()) == 1
+
+
+async def starting(part, environment):
+    """Start a part that is to end by itself; return its exit code and what it said."""
     child = await asyncio.create_subprocess_exec(
-        BIN / f"stile-{part}", env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        BIN / f"stile-{part}",
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     _, err = await asyncio.wait_for(child.communicate(), 60)
-    assert child.returncode == 1
-    assert named in err.decode()
+    return child.returncode, err.decode()
 
 
 async def test_the_command_line_speaks_tls_too(secured):

@@ -12,6 +12,7 @@ import nats
 import psutil
 import pytest
 
+from harness.certificates import Certificates
 from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.standin import Standin
@@ -241,6 +242,22 @@ async def test_a_llama_that_runs_already_is_used(tmp_path, unused_llama):
     finally:
         await asyncio.to_thread(up.process.stop, 90)
     assert unused_llama.process.exit_code is None
+
+
+async def test_the_parts_speak_mutual_tls(tmp_path, unused_llama):
+    """With the variables of docs/operations.md the bus speaks TLS alone, and a request is answered."""
+    certificates = Certificates(tmp_path / "certificates")
+    settings = {**certificates.server, **certificates.client, "STILE_LLAMA_URL": unused_llama.url}
+    up = await Up(tmp_path, **settings).start().ready()
+    try:
+        answer = await up.ask("Say hello.")
+        assert answer.status_code == 200, answer.text
+        with pytest.raises((nats.errors.Error, OSError)):
+            await nats.connect(
+                f"nats://127.0.0.1:{up.ports['NATS_PORT']}", allow_reconnect=False, connect_timeout=2
+            )
+    finally:
+        await asyncio.to_thread(up.process.stop, 90)
 
 
 async def test_a_llama_server_on_path_comes_first(tmp_path):

@@ -30,6 +30,8 @@ from dataclasses import asdict, dataclass, field
 
 MODEL = "standin"
 ECHO_CHARS = 200
+PROMPT_TOKENS = 10
+"""Of every prompt, so it says."""
 
 
 @dataclass
@@ -159,11 +161,12 @@ class Standin:
     ) -> str:
         pace = self.token_seconds
         await _pause(self.prompt_seconds)
+        read = time.monotonic()
         if request.get("stream"):
             writer.write(_head(200, "text/event-stream"))
             writer.write(_event(_chunk({"role": "assistant", "content": None})))
         if request.get("tool_choice") == "required" and request.get("stream"):
-            return await _write_call(request, generation, writer)
+            return await _write_call(request, generation, writer, read)
         wanted = min(self.tokens, request.get("max_tokens") or self.tokens)
         words = itertools.islice(
             itertools.chain([f"echo: {generation.prompt[:ECHO_CHARS]}"], itertools.repeat(" word")), wanted
@@ -181,21 +184,22 @@ class Standin:
                 writer.write(_event(_chunk({"content": word})))
                 await writer.drain()
         reason = "length" if wanted < self.tokens else "stop"
-        usage = {"prompt_tokens": 10, "completion_tokens": wanted, "total_tokens": 10 + wanted}
+        usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": wanted}
+        usage["total_tokens"] = PROMPT_TOKENS + wanted
         if request.get("stream"):
             writer.write(_event(_chunk({}, reason)))
-            writer.write(_event({**_chunk({}), "choices": [], "usage": usage}))
-            writer.write(b"data: [DONE]\n\n")
+            writer.write(_last(usage, _timings(generation, read)))
         else:
             message = {"role": "assistant", "content": "".join(written)}
             choice = {"index": 0, "message": message, "finish_reason": reason}
-            _write_json(writer, {"model": MODEL, "choices": [choice], "usage": usage})
+            whole = {"model": MODEL, "choices": [choice], "usage": usage}
+            _write_json(writer, {**whole, "timings": _timings(generation, read)})
         await writer.drain()
         return "done"
 
 
 async def _write_call(
-    request: dict[str, object], generation: Generation, writer: asyncio.StreamWriter
+    request: dict[str, object], generation: Generation, writer: asyncio.StreamWriter, read: float
 ) -> str:
     function = request["tools"][0]["function"]
     names = function.get("parameters", {}).get("required", [])
@@ -211,10 +215,31 @@ async def _write_call(
         writer.write(_event(_chunk({"tool_calls": [delta]})))
         await writer.drain()
     writer.write(_event(_chunk({}, "tool_calls")))
-    usage = {"prompt_tokens": 10, "completion_tokens": len(deltas), "total_tokens": 10 + len(deltas)}
-    writer.write(_event({**_chunk({}), "choices": [], "usage": usage}) + b"data: [DONE]\n\n")
+    usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": len(deltas)}
+    usage["total_tokens"] = PROMPT_TOKENS + len(deltas)
+    writer.write(_last(usage, _timings(generation, read)))
     await writer.drain()
     return "done"
+
+
+def _timings(generation: Generation, read: float) -> dict[str, float]:
+    """Say how fast it was, as measured, from the prompt's start, its end at ``read``, and now."""
+    shortest = 1e-6  # a speed must be finite
+    reading = max(read - generation.started, shortest)
+    writing = max(time.monotonic() - read, shortest)
+    return {
+        "prompt_n": PROMPT_TOKENS,
+        "prompt_ms": reading * 1000,
+        "prompt_per_second": PROMPT_TOKENS / reading,
+        "predicted_n": generation.tokens,
+        "predicted_ms": writing * 1000,
+        "predicted_per_second": generation.tokens / writing,
+    }
+
+
+def _last(usage: dict[str, int], timings: dict[str, float]) -> bytes:
+    """Return the chunk with the counts, which comes where ``include_usage`` asks for it, and the end."""
+    return _event({**_chunk({}), "choices": [], "usage": usage, "timings": timings}) + b"data: [DONE]\n\n"
 
 
 async def _pause(seconds: float) -> None:

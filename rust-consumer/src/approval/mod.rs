@@ -7,6 +7,7 @@
 mod tests;
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +51,30 @@ pub enum Forgery {
     /// The subject, which is signed, and a header that repeats it do not agree.
     #[error("its headers are not its subject's")]
     Inconsistent,
+}
+
+/// A delivery that the filter has approved, as far as this service can know: made by [`believe`] alone, and what
+/// everything that works on a job or tells of it asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Believed<'a>(&'a Delivery);
+
+impl Deref for Believed<'_> {
+    type Target = Delivery;
+
+    fn deref(&self) -> &Delivery {
+        self.0
+    }
+}
+
+/// Verifies a delivery; without keys every one is believed.
+///
+/// # Errors
+/// [`Forgery`]: the message is none of the filter's.
+pub fn believe<'a>(keys: Option<&Keys>, delivery: &'a Delivery) -> Result<Believed<'a>, Forgery> {
+    if let Some(keys) = keys {
+        keys.verify(delivery)?;
+    }
+    Ok(Believed(delivery))
 }
 
 /// The filter's public keys, from a file that may change while the service runs; cheap to clone.

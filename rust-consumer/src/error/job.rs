@@ -94,7 +94,7 @@ impl JobError {
     #[must_use]
     pub fn settlement(&self) -> Settlement {
         match self {
-            Self::Forged(_) => Settlement::Term("not signed by the filter"),
+            Self::Forged(_) => Settlement::Reject("not signed by the filter"),
             Self::TooManyAttempts => Settlement::Term("too many attempts"),
             Self::Malformed(_) => Settlement::Term("malformed"),
             Self::ReplyNotAllowed => Settlement::Term("reply subject not allowed"),

@@ -3,7 +3,7 @@
 //! ```text
 //! RunError                  the process cannot start or go on: exit 1
 //! JobError                  a job ended without an answer            code                      settled by
-//!  ├ Forged(Forgery)        the filter has not signed it             –  (nothing is sent)      term
+//!  ├ Forged(Forgery)        the filter has not signed it             –  (nothing is sent)      term, told nobody
 //!  ├ TooManyAttempts        delivered more than three times          too_many_attempts         term
 //!  ├ Malformed              headers or body cannot be read           malformed_message         term
 //!  ├ ReplyNotAllowed        the reply subject is none                –  (nothing is sent)      term
@@ -32,6 +32,8 @@ use thiserror::Error;
 pub use code::ErrorCode;
 pub use job::JobError;
 
+use crate::tls::TlsError;
+
 /// Why the process cannot start, or not go on.
 #[derive(Debug, Error)]
 pub enum RunError {
@@ -46,6 +48,9 @@ pub enum RunError {
     /// The bus's client cannot be set up; a bus that is away is waited for.
     #[error("STILE_NATS_URL, STILE_NATS_NKEY_FILE: {0}")]
     Bus(#[from] BusError),
+    /// The files for TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The HTTP client cannot be set up.
     #[error("STILE_LLAMA_URL: {0}")]
     Llama(reqwest::Error),

@@ -13,6 +13,7 @@ mod cancelling;
 mod failures;
 mod giving_up;
 mod holding;
+mod keeping;
 mod signing;
 mod support;
 mod turns;

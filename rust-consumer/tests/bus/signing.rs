@@ -97,13 +97,14 @@ impl Approval {
 }
 
 /// Not signed, signed by another, and a true approval with anything changed: each is terminated, counted, and
-/// neither answered nor stored nor generated. What the filter has signed is answered all the while.
+/// neither answered nor stored nor generated; nor is its start or its end told. What the filter has signed is answered all the while.
 #[tokio::test]
 async fn what_the_filter_has_not_signed_is_dropped() {
     let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "1"]).await);
     let (filter, other) = (Filter::new(1), Filter::new(2));
     let consumer = Consumer::start(&bus, model.port, &[&filter.option()]);
     let mut victims = bus.hear("_INBOX_gateway.>").await;
+    let mut told = bus.hear("chat.event.*.*.*.*").await; // `started` and `finished`
     let attack = |name: &str| Request::new(&format!("forged: {name}"));
     let unsigned = {
         let request = attack("unsigned");
@@ -156,12 +157,19 @@ async fn what_the_filter_has_not_signed_is_dropped() {
         let stored = stream.direct_get_last_for_subject(outcome).await;
         assert!(stored.is_err(), "{}", approval.subject);
     }
-    filter.sign(&Request::new("honest")).put(&bus).await;
+    let honest = filter.sign(&Request::new("honest"));
+    honest.put(&bus).await;
     assert_eq!(
         victims.next().await.event,
         "done",
         "nothing was said before"
     );
+    for event in ["started", "finished"] {
+        let subject = honest
+            .subject
+            .replace("approved", &format!("event.{event}"));
+        assert_eq!(told.message().await.subject.as_str(), subject);
+    }
     let prompts = model.prompts().await;
     let prompts: Vec<_> = prompts.iter().map(|(_, prompt)| prompt.as_str()).collect();
     assert_eq!(prompts, ["honest"]);
