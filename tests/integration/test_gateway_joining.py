@@ -153,11 +153,11 @@ async def test_a_second_attempt_is_never_spliced(http, responder, second, rest):
         (request,) = responder.requests
         await start_and_write(responder, request, "bl")
         await before.read("bl")
-    await responder.say(request, "started", 2, 0, id=request.headers["Chat-Id"])
-    await responder.say(request, "token", 2, 1, text=second)
-    async with http.stream(
-        "POST", "/chat", json=BODY, headers={**EVENTS, "Last-Event-ID": before.last_id}
-    ) as response:
+        left = before.last_id
+        await responder.say(request, "started", 2, 0, id=request.headers["Chat-Id"])
+        await responder.say(request, "token", 2, 1, text=second)
+        await before.read(second)
+    async with http.stream("POST", "/chat", json=BODY, headers={**EVENTS, "Last-Event-ID": left}) as response:
         after = Stream(response)
         await after.read(rest)
         await responder.say(request, "done", 2, 2, response=second, id=request.headers["Chat-Id"])

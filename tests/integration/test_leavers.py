@@ -30,7 +30,8 @@ async def test_leavers_cost_nothing_and_who_stays_is_answered(start_system):
         asked = Counter(entry["prompt"] for entry in mine)
         assert asked == Counter([crowd.holding, *crowd.in_answer, *crowd.staying])
         stopped = {entry["prompt"] for entry in mine if entry["outcome"] == "cancelled"}
-        assert stopped == {crowd.holding, *crowd.in_answer}
+        # The one that held the queue up while it filled may have come to its end.
+        assert stopped - {crowd.holding} == {*crowd.in_answer}
         assert record["most_open"] == 1
         if number == 1:
             before = footprints(system)

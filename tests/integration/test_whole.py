@@ -75,13 +75,13 @@ async def test_a_filter_killed_under_load_loses_nothing_that_came_over_http(star
     """Kill -9 of the filter while clients ask: each of them gets an answer, and each its own."""
     system = await start_system(token_seconds=0.005)
     async with httpx.AsyncClient(timeout=60) as client:
-        asking = [asyncio.create_task(ask(client, system, f"question {n}")) for n in range(40)]
+        asking = [asyncio.create_task(ask(client, system, f"question {n}")) for n in range(30)]
         await until(lambda: generating(system), what="the first is being answered")
         system.parts["filter"].kill()
-        asking += [asyncio.create_task(ask(client, system, f"question {n}")) for n in range(40, 60)]
+        asking += [asyncio.create_task(ask(client, system, f"question {n}")) for n in range(30, 45)]
         system.start_part("filter")
         answers = await asyncio.gather(*asking)
-    assert [status for status, _ in answers] == [200] * 60
+    assert [status for status, _ in answers] == [200] * 45
     for number, (_, reply) in enumerate(answers):
         assert reply["response"].split(" word")[0] == f"echo: question {number}"
     prompts = await system.model.prompts()

@@ -1,6 +1,7 @@
 """How large a request may be: its body's bytes, and the lengths and counts in it."""
 
 import asyncio
+import contextlib
 import re
 import time
 from typing import Annotated, Any
@@ -17,6 +18,10 @@ BODY_SECONDS = 20.0
 BODY_BYTES_PER_SECOND = 500
 """For a body to arrive in: so long, and longer by what came at this rate (the defaults of Apache's
 mod_reqtimeout)."""
+
+_LINGER_SECONDS = 1.0
+_LINGER_BYTES = 1_048_576
+"""So long, and so much, of the rest of a body that is too large is thrown away before it is answered."""
 
 _ALTERNATIVE = re.compile(r"(?:constrained-)?str$|[A-Z]|\w+\[|[\w-]+\(")
 """What pydantic puts into a location to say which of several types it tried."""
@@ -94,11 +99,13 @@ class BodyLimit:
         announced = int(headers.get("content-length", "0"))
         coming = announced > 0 or "transfer-encoding" in headers
         heard = 0
+        is_too_large = False
         began = time.monotonic()
 
         async def counted() -> Message:
-            nonlocal coming, heard
+            nonlocal coming, heard, is_too_large
             if announced > self._max_bytes:
+                is_too_large = True
                 raise self._too_large()
             if not coming:
                 return await receive()
@@ -109,17 +116,34 @@ class BodyLimit:
             except TimeoutError:
                 raise InvalidRequestError("The body came too slowly.", param="body") from None
             heard += len(message.get("body", b""))
-            if heard > self._max_bytes:
-                raise self._too_large()
             coming = message.get("more_body", False)
+            if heard > self._max_bytes:
+                is_too_large = True
+                raise self._too_large()
             return message
 
         async def closing(message: Message) -> None:
+            nonlocal coming
             if coming and message["type"] == "http.response.start":
+                if is_too_large and "expect" not in headers:
+                    coming = await self._still_comes(receive)
                 MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
         await self._app(scope, counted, closing)
+
+    @staticmethod
+    async def _still_comes(receive: Receive) -> bool:
+        """Read a little on, as closing a connection on what was not read takes the answer away with it."""
+        swallowed = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while swallowed < _LINGER_BYTES:
+                    message = await receive()
+                    if not message.get("more_body", False):
+                        return False
+                    swallowed += len(message["body"])
+        return True
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"The body may have {self._max_bytes} bytes at the most.", param="body")
