@@ -50,7 +50,7 @@ class Asker:
             "chat.request.gateway", json.dumps(body).encode(), reply=f"{REPLIES}.{number}", headers=headers
         )
 
-    async def answer(self, number: int, count: int = 1, within: float = 10) -> list[Msg]:
+    async def answer(self, number: int, count: int = 1, within: float = 30) -> list[Msg]:
         """Return all that was heard of ``number`` once it is ``count`` messages."""
         return await until(
             lambda: len(self.heard.get(str(number), [])) >= count and self.heard[str(number)],

@@ -76,7 +76,7 @@ class Fleet:
     async def ready(self, *names: str) -> None:
         """Wait until the parts named, or all, are ready."""
         for name in names or self.parts:
-            await until(self.parts[name].is_ready, within=90, what=f"{name} is ready")
+            await until(self.parts[name].is_ready, within=180, what=f"{name} is ready")
 
     async def remove(self, name: str) -> int:
         """Ask a part to leave; its model stays. Returns its exit code."""

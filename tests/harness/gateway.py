@@ -43,7 +43,7 @@ class Gateway:
                     return (await client.get(f"{self.url}/healthz")).status_code == 200
             return False
 
-        await until(answers, within=30, what="the gateway answers")
+        await until(answers, within=90, what="the gateway answers")
         return self
 
     async def connected(self) -> None:

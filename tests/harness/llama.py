@@ -45,7 +45,7 @@ class Llama:
                 except httpx.TransportError:
                     return False
 
-        await until(loaded, within=60, what="llama.cpp has its model")
+        await until(loaded, within=180, what="llama.cpp has its model")
         return self
 
     def stop(self) -> None:

@@ -71,7 +71,7 @@ class System:
         log = self.folder / f"{part}.log"
         self.parts[part] = Process(BIN / f"stile-{part}", log=log, env=environment)
 
-    async def ready(self, within: float = 60.0) -> None:
+    async def ready(self, within: float = 180.0) -> None:
         """Wait until the gateway says that every part is ready."""
         async with httpx.AsyncClient() as client:
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = 10.0, what: str = "") -> T:
+async def until(condition: Callable[[], T | Awaitable[T]], *, within: float = 30.0, what: str = "") -> T:
     """Return ``condition()`` as soon as it is true.
 
     Args:
