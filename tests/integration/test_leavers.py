@@ -18,7 +18,7 @@ async def test_leavers_cost_nothing_and_who_stays_is_answered(start_system):
     Who stayed is answered with their own text; the model was never asked for who left before their turn, and
     was stopped for who left in mid-answer; memory and descriptors do not grow from round to round.
     """
-    system = await start_system(tokens=1000, token_seconds=0.05)
+    system = await start_system(tokens=1000, token_seconds=0.1)
     provisioner = await system.bus.connect("provisioner")
     before = {}
     for number in range(ROUNDS):

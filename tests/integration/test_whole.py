@@ -73,8 +73,9 @@ async def test_a_consumer_killed_in_mid_answer_loses_nothing(start_system):
 
 async def test_a_filter_killed_under_load_loses_nothing_that_came_over_http(start_system):
     """Kill -9 of the filter while clients ask: each of them gets an answer, and each its own."""
-    system = await start_system(token_seconds=0.005)
-    async with httpx.AsyncClient(timeout=60) as client:
+    # Longer than a filter takes to start on a loaded machine.
+    system = await start_system(token_seconds=0.005, settings={"STILE_ACCEPT_TIMEOUT": "120"})
+    async with httpx.AsyncClient(timeout=180) as client:
         asking = [asyncio.create_task(ask(client, system, f"question {n}")) for n in range(30)]
         await until(lambda: generating(system), what="the first is being answered")
         system.parts["filter"].kill()
