@@ -1,13 +1,12 @@
 """What keeps Stile from answering is said on the page, and it recovers by itself."""
 
-import json
-
 import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
 from harness.standin import Standin
 from harness.system import System
+from stile_contracts.api_keys import ApiKey, ApiKeys, digest
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -56,19 +55,20 @@ async def test_a_gateway_that_is_away_is_said_and_the_question_is_kept(open_desk
     await expect(desk.trouble).to_be_hidden()
 
 
-async def test_where_a_key_is_asked_for_the_page_asks_for_it_and_keeps_it(open_desk, system):
+@pytest_asyncio.fixture(loop_scope="session")
+async def locked_system(browser, tmp_path):  # noqa: ARG001 -- no system where there is no browser
+    """A system that answers one API key."""
+    keys = tmp_path / "keys.json"
+    keys.write_text(ApiKeys(keys=(ApiKey(name="ada", sha256=digest("sk-right")),)).model_dump_json())
+    model = await Standin(tmp_path, tokens=3).start()
+    system = await System(tmp_path, model, settings={"STILE_API_KEYS": str(keys)}).start()
+    yield system
+    await system.stop()
+
+
+async def test_where_a_key_is_asked_for_the_page_asks_for_it_and_keeps_it(open_desk, locked_system):
     """A 401 opens a box for the key; the question is sent again with it, and later ones too."""
-    desk = await open_desk("about:blank")
-
-    async def guard(route):
-        if await route.request.header_value("Authorization") == "Bearer sk-right":
-            await route.continue_()
-            return
-        error = {"code": "invalid_api_key", "message": "Which key?", "type": "stile_error", "final": True}
-        await route.fulfill(status=401, content_type="application/json", body=json.dumps({"error": error}))
-
-    await desk.page.route("**/chat", guard)
-    await desk.page.goto(system.url)
+    desk = await open_desk(locked_system.url)
     await desk.ask("May I?")
     key = desk.page.get_by_role("textbox", name="API key")
     await key.fill("sk-wrong")
