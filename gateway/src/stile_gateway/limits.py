@@ -19,7 +19,7 @@ BODY_BYTES_PER_SECOND = 500
 """For a body to arrive in: so long, and longer by what came at this rate (the defaults of Apache's
 mod_reqtimeout)."""
 
-_LINGER_SECONDS = 1.0
+_LINGER_SECONDS = 0.75
 _LINGER_BYTES = 1_048_576
 """So long, and so much, of the rest of a body that is too large is thrown away before it is answered."""
 
