@@ -35,9 +35,13 @@ async fn a_request_is_answered_with_one_message() {
             .as_str()
             .starts_with("00-0af7")
     );
+    let timings = heard.body["timings"].clone();
+    assert!(timings["prompt_per_second"].as_f64().unwrap() > 0.0);
+    assert!(timings["predicted_per_second"].as_f64().unwrap() > 0.0);
     assert_eq!(
         heard.body,
         json!({
+            "timings": timings,
             "response": "echo: Hi word word", "id": request.id.to_string(), "refused": false,
             "model": "standin", "finish_reason": "stop",
             "usage": {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13},
