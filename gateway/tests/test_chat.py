@@ -110,6 +110,31 @@ async def test_accept_timeout_where_one_publish_may_have_been_heard(chat, fake_b
     assert raised.value.chat_id == question.id
 
 
+async def test_what_could_not_be_stored_is_asked_again(chat, fake_bus, question, words):
+    """A cluster that has lost a server chooses for seconds who leads: no client needs to know."""
+    unavailable = words.error(ErrorCode.BUS_UNAVAILABLE)
+    fake_bus.on_publish = lambda inbox, number: inbox.put(unavailable if number < 4 else words.done())
+    assert (await chat.ask(question)).reply.response == "blue"
+    assert len(fake_bus.published) == 4
+
+
+async def test_bus_unavailable_where_nothing_could_ever_be_stored(chat, fake_bus, question, words):
+    """Every publish was turned away, so it is sure that the request is stored nowhere."""
+    fake_bus.on_publish = lambda inbox, _: inbox.put(words.error(ErrorCode.BUS_UNAVAILABLE))
+    with pytest.raises(RelayedError) as raised:
+        await chat.ask(question)
+    assert raised.value.code == ErrorCode.BUS_UNAVAILABLE
+    assert len(fake_bus.published) > 3
+
+
+async def test_accept_timeout_where_only_some_were_turned_away(chat, fake_bus, question, words):
+    """One publish was left without an answer: it may be stored."""
+    unavailable = words.error(ErrorCode.BUS_UNAVAILABLE)
+    fake_bus.on_publish = lambda inbox, number: inbox.put(unavailable) if number != 2 else None
+    with pytest.raises(AcceptTimeoutError):
+        await chat.ask(question)
+
+
 async def test_bus_unavailable_at_once(chat, fake_bus, question):
     """Where nothing could be published nobody waits."""
     fake_bus.connected = False

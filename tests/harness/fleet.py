@@ -38,14 +38,16 @@ class Fleet:
     Args:
         folder: for logs.
         bus: started already.
+        accept_seconds: how long a gateway asks until a filter has accepted a request.
         **speed: of every stand-in model.
     """
 
-    def __init__(self, folder: Path, bus: Bus | Cluster, **speed: Any) -> None:
+    def __init__(self, folder: Path, bus: Bus | Cluster, *, accept_seconds: float = 30, **speed: Any) -> None:
         self.bus = bus
         self.parts: dict[str, Part] = {}
         self.models: dict[str, Standin] = {}
         self._folder = folder
+        self._accept_seconds = accept_seconds
         self._speed = speed
 
     async def start(self, *, filters: int = 1, consumers: int = 1, gateways: int = 1) -> Self:
@@ -64,6 +66,8 @@ class Fleet:
         prefix = {"filter": "STILE_FILTER_", "consumer": "STILE_CONSUMER_", "gateway": "STILE_"}[kind]
         environment = {**self.bus.environment(kind), f"{prefix}PORT": str(port)}
         model = None
+        if kind == "gateway":
+            environment["STILE_ACCEPT_TIMEOUT"] = str(self._accept_seconds)
         if kind == "consumer":
             folder = self._folder / name
             folder.mkdir(exist_ok=True)

@@ -50,16 +50,18 @@ async def test_on_a_phone_the_list_is_a_drawer(open_desk, system):
 async def test_dark_is_as_the_system_has_it_or_as_it_was_chosen(open_desk, system):
     """The system's wish holds until the switch says otherwise, and the choice outlasts a reload."""
     desk = await open_desk(system.url, color_scheme="dark")
+    body, colour = desk.page.locator("body"), "background-color"
     dark = await background(desk)
     await desk.page.emulate_media(color_scheme="light")
+    # The browser restyles in its own time: expectations wait for it.
+    await expect(body).not_to_have_css(colour, dark)
     light = await background(desk)
-    assert dark != light
     await desk.page.get_by_role("combobox", name="Look").select_option("Dark")
-    assert await background(desk) == dark
+    await expect(body).to_have_css(colour, dark)
     await desk.page.reload()
-    assert await background(desk) == dark
+    await expect(body).to_have_css(colour, dark)
     await desk.page.get_by_role("combobox", name="Look").select_option("As the system")
-    assert await background(desk) == light
+    await expect(body).to_have_css(colour, light)
 
 
 async def test_the_keyboard_goes_all_the_way(system, desk):

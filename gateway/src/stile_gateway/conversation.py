@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 
 import structlog
 
+from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import Event
 from stile_gateway.errors import (
     AcceptTimeoutError,
@@ -65,6 +66,8 @@ class Conversation:
         self._next_publish = now
         self._published = 0
         self._unheard = 0  # publishes that met no responders
+        self._turned_away = 0  # publishes that the filter could not have stored
+        self._why: RelayedError | None = None
         self._asking = True
         self._accepted = False
         self._settled = False
@@ -108,8 +111,8 @@ class Conversation:
     def _gave_up(self) -> GatewayError:
         if self._accepted:
             return AnswerTimeoutError("No answer came in time; it can be asked for under the same key.")
-        if self._published == self._unheard:
-            return NoFilterError("No filter is there; try again later.", retry_after=1)
+        if self._published == self._unheard + self._turned_away:
+            return self._why or NoFilterError("No filter is there; try again later.", retry_after=1)
         return AcceptTimeoutError("Nothing was heard of the request in time; it may be stored all the same.")
 
     async def _publish(self) -> None:
@@ -162,10 +165,25 @@ class Conversation:
         is_place = said.event is Event.POSITION and not self._hearing.started
         return said if is_place or said.event is Event.DONE else None
 
+    def _turn_away(self, error: RelayedError) -> None:
+        """Take it that the bus could not store the request: it may soon, where a cluster has lost a server.
+
+        Raises:
+            RelayedError: it is any other error, or what was stored has ended with it.
+        """
+        if self._accepted or error.code is not ErrorCode.BUS_UNAVAILABLE:
+            raise error
+        self._turned_away += 1
+        self._why = error
+        self._next_publish = min(self._next_publish, time.monotonic() + NO_RESPONDERS_SECONDS)
+
     def _hear(self, delivery: Delivery) -> Said | None:
         """Return what is to be handed on, if anything; a repeat's second ``accepted`` is not."""
         try:
             said = self._hearing.hear(delivery)
+        except RelayedError as error:
+            self._turn_away(error)
+            return None
         finally:
             if self._hearing.gaps:
                 self._metrics.gaps.inc(self._hearing.gaps)
