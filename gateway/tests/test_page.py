@@ -41,7 +41,7 @@ async def test_the_page_and_all_that_it_names_are_served(client):
 
 async def test_every_file_carries_the_policy(client):
     """Nothing from elsewhere, no script in the page, no frame around it; types are not guessed."""
-    for address in ("/", "/page/app.js", "/page/style.css", "/page/icon.svg"):
+    for address in ("/", "/page/app.js", "/page/style/base.css", "/page/icon.svg"):
         headers = (await client.get(address)).headers
         policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
         assert policy["default-src"] == "'none'"
