@@ -65,9 +65,36 @@ def test_an_approved_subject_is_read_as_it_was_written():
     chat_id = UUID("01920f3c-7a51-7c3e-8f00-0123456789ab")
     subject = subjects.approved(subjects.Lane.BATCH, "press-7", chat_id)
     assert subjects.parse_approved(subject) == (subjects.Lane.BATCH, "press-7", chat_id)
+    for_model = subjects.approved(subjects.Lane.BATCH, "press-7", chat_id, "smollm2")
+    assert for_model == f"{subject}.smollm2"
+    assert subjects.parse_approved(for_model) == subjects.parse_approved(subject)
 
 
-@pytest.mark.parametrize("subject", ["chat.approved.x.c.1", "chat.request", "chat.approved.batch.c.d.e", ""])
+@pytest.mark.parametrize("client", ["press-7", "approved", "batch", "chat"])
+def test_each_lines_requests_for_a_model_have_a_durable_consumer_of_their_own(client):
+    """Its name is neither the line's own nor any other line's, whatever the client is called."""
+    chat_id = UUID("01920f3c-7a51-7c3e-8f00-0123456789ab")
+    names = [
+        subjects.worker(subjects.approved(lane, client, chat_id, model))
+        for lane in subjects.Lane
+        for model in (None, "smollm2", "llama-3=2E2")
+    ]
+    assert names[3:] == [f"batch-{client}", f"batch-{client}=smollm2", f"batch-{client}=llama-3=2E2"]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "chat.approved.x.c.1",
+        "chat.request",
+        "chat.approved.batch.c.d.e",
+        "chat.approved.batch.c.01920f3c-7a51-7c3e-8f00-0123456789ab.A",
+        "chat.approved.batch.c.01920f3c-7a51-7c3e-8f00-0123456789ab.a.b",
+        "chat.approved.batch.c.01920f3c-7a51-7c3e-8f00-0123456789ab.",
+        "",
+    ],
+)
 def test_another_subject_is_no_approved_one(subject):
     """A wrong subject is an error, not a guess."""
     with pytest.raises(ValueError, match=r"not|badly formed"):

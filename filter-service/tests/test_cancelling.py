@@ -24,6 +24,7 @@ class FakeStreams:
     def __init__(self, *, events="state", delivered=False):
         held = {
             "Nats-Sequence": "7",
+            "Nats-Subject": PLACE,
             "Chat-Reply-To": "_R_.requester.1",
             "Chat-Events": events,
             "Chat-Body-SHA256": "ab",
@@ -31,8 +32,9 @@ class FakeStreams:
         self.chat, self.results, self.did = {PLACE: Stored(held, b"")}, {}, []
         self.delivered, self.fails, self.late = delivered, None, False
 
-    async def waiting(self, subject):
-        return None if self.late and not self.results else self.chat.get(subject)
+    async def waiting(self, client, chat_id):
+        is_there = (client, chat_id) == ("alice", ID) and (self.results or not self.late)
+        return self.chat.get(PLACE) if is_there else None
 
     async def outcome(self, subject):
         return self.results.get(subject)
@@ -45,8 +47,8 @@ class FakeStreams:
         self.results[subject] = Stored(message_headers, body)
         return True
 
-    async def is_delivered(self, lane, client, seq):
-        assert (lane, client, seq) == ("batch", "alice", 7)
+    async def is_delivered(self, held):
+        assert held.headers["Nats-Subject"] == PLACE
         return self.delivered
 
     async def remove(self, seq):

@@ -222,11 +222,15 @@ async def test_a_request_that_is_gone_changes_nothing():
 class Line:
     """One client's requests on a real bus, and a worker that dies with each that it is handed."""
 
-    def __init__(self, bus):
-        self.bus = bus
+    def __init__(self, bus, model):
+        self.bus, self.model = bus, model
+        self.name = subjects.worker(self.place(ID))
+
+    def place(self, chat_id):
+        return subjects.approved(LANE, "alice", chat_id, self.model)
 
     async def start(self):
-        """Make the line's consumer: two deliveries of a second each."""
+        """Make its durable consumer: two deliveries of a second each."""
         self.js = (await self.bus.connect("provisioner")).jetstream()
         self.filter = await self.bus.connect("filter")
         self.worker = await self.bus.connect("consumer")
@@ -234,8 +238,8 @@ class Line:
         await self.js.add_consumer(
             "CHAT",
             ConsumerConfig(
-                durable_name=subjects.worker(LANE, "alice"),
-                filter_subject="chat.approved.batch.alice.*",
+                durable_name=self.name,
+                filter_subject=self.place("*"),
                 ack_policy=AckPolicy.EXPLICIT,
                 ack_wait=1,
                 max_deliver=2,
@@ -252,7 +256,7 @@ class Line:
         hearing = await self.requester.subscribe(reply_to)
         await self.requester.flush()
         await self.filter.jetstream().publish(
-            subjects.approved(LANE, "alice", chat_id),
+            self.place(chat_id),
             b"the conversation",
             headers=OWN | {"Chat-Id": str(chat_id), "Chat-Reply-To": reply_to},
         )
@@ -260,7 +264,7 @@ class Line:
 
     async def pull(self):
         """Ask for a request as a worker does; return it, or None where there is none."""
-        call = f"$JS.API.CONSUMER.MSG.NEXT.CHAT.{subjects.worker(LANE, 'alice')}"
+        call = f"$JS.API.CONSUMER.MSG.NEXT.CHAT.{self.name}"
         await self.worker.publish(call, b'{"batch":1,"no_wait":true}', reply=self.inbox)
         message = await self.handed.next_msg(timeout=5)
         return None if (message.headers or {}).get("Status") else message
@@ -277,7 +281,7 @@ class Line:
             if message := await self.pull():
                 handed.append(message.reply)
                 return False
-            info = await self.js.consumer_info("CHAT", subjects.worker(LANE, "alice"))
+            info = await self.js.consumer_info("CHAT", self.name)
             return info.num_ack_pending == info.num_pending == 0
 
         await until(given_up, within=30, what="nothing is delivered any more")
@@ -296,10 +300,10 @@ class Line:
         assert ErrorReply.model_validate_json(outcome.data).error.code is ErrorCode.TOO_MANY_ATTEMPTS
 
 
-@pytest.fixture
-async def line(bus):
-    """A line on a real bus."""
-    return await Line(bus).start()
+@pytest.fixture(params=[None, "llama-3=2E2"], ids=["any model", "a model"])
+async def line(bus, request):
+    """A line on a real bus; its requests may name a model, and then have a durable consumer of their own."""
+    return await Line(bus, request.param).start()
 
 
 async def test_the_advisory_is_heard_and_the_requester_told(line, run_filter):
@@ -327,8 +331,8 @@ async def test_what_was_given_up_while_no_filter_ran_is_found_at_the_start(line,
         await line.is_dead(chat_id)
 
     async def left():
-        state = (await line.js.stream_info("CHAT", subjects_filter=subjects.APPROVED)).state
-        return list(state.subjects) == [subjects.approved(LANE, "alice", waiting)]
+        state = (await line.js.stream_info("CHAT", subjects_filter=subjects.ALL_APPROVED)).state
+        return list(state.subjects) == [line.place(waiting)]
 
     await until(left, what="their places are free")
     assert unheard.pending_msgs == 0

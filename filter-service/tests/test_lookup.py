@@ -23,24 +23,26 @@ ANSWER = to_json(Reply(response="Blue.", id=ID))
 class FakeStreams:
     """CHAT and CHAT_RESULT, in which a worker may answer the request at any moment."""
 
-    def __init__(self, *, held=False, delivered=False, answered=False):
-        self.chat = {PLACE: Stored({"Nats-Sequence": "7"}, b"")} if held else {}
+    def __init__(self, *, held=False, delivered=False, answered=False, model=""):
+        self.chat = (
+            {PLACE: Stored({"Nats-Sequence": "7", "Nats-Subject": f"{PLACE}{model}"}, b"")} if held else {}
+        )
         self.results = {RESULT: Stored({"Chat-Attempt": "2", "Chat-Seq": "5"}, ANSWER)} if answered else {}
         self.delivered, self.fails, self.answered_on_a_look_at_chat = delivered, None, False
 
-    async def waiting(self, subject):
+    async def waiting(self, client, chat_id):
         if self.answered_on_a_look_at_chat:
             self.results[RESULT] = Stored({}, ANSWER)
             self.chat.clear()
-        return self.chat.get(subject)
+        return self.chat.get(f"chat.approved.batch.{client}.{chat_id}")
 
     async def outcome(self, subject):
         if self.fails:
             raise self.fails
         return self.results.get(subject)
 
-    async def is_delivered(self, lane, client, seq):
-        assert (lane, client, seq) == ("batch", "alice", 7)
+    async def is_delivered(self, held):
+        assert held.headers["Nats-Sequence"] == "7"
         return self.delivered
 
 
@@ -55,6 +57,12 @@ async def look_up(streams, subject=f"chat.outcome.alice.{ID}", reply_to=BACK, **
     [reply] = said
     assert reply.subject == BACK
     return reply, found
+
+
+async def test_what_names_a_model_is_found_by_its_id():
+    """Where it stands is told as of any other request."""
+    reply, found = await look_up(FakeStreams(held=True, model=".smollm2"))
+    assert (found, json.loads(reply.body)["position"]) == (["position"], 2)
 
 
 async def test_an_outcome_as_it_is_stored():

@@ -29,10 +29,10 @@ async def streams(bus):
 
 async def test_a_place_is_taken_once(streams):
     """The first is stored; the second finds the place taken, and the first one in it."""
-    assert await streams.waiting(PLACES[0]) is None
+    assert await streams.waiting("alice", IDS[0]) is None
     assert await streams.approve(PLACES[0], b"one", {"Chat-Body-SHA256": "a"}) is Approval.STORED
     assert await streams.approve(PLACES[0], b"two", {"Chat-Body-SHA256": "b"}) is Approval.TAKEN
-    waiting = await streams.waiting(PLACES[0])
+    waiting = await streams.waiting("alice", IDS[0])
     assert (waiting.body, waiting.headers["Chat-Body-SHA256"]) == (b"one", "a")
 
 
@@ -73,7 +73,7 @@ async def test_a_stream_that_is_not_there_stores_nothing(bus, streams):
     with pytest.raises(UnavailableError):
         await streams.approve(PLACES[0], b"", {})
     with pytest.raises(UnavailableError):
-        await streams.waiting(PLACES[0])
+        await streams.waiting("alice", IDS[0])
 
 
 async def test_a_stream_that_comes_back_is_asked_again(bus):
@@ -105,27 +105,30 @@ async def test_a_closed_connection_stores_nothing(bus):
         await NatsStreams(lambda: client).approve(PLACES[0], b"", {})
 
 
-async def test_a_message_is_known_to_be_delivered_and_can_be_taken_out(bus, streams):
-    """Delivered is what the line's consumer was handed; what is taken out is gone, the rest undisturbed."""
+@pytest.mark.parametrize("model", [None, "smollm2"])
+async def test_a_message_is_known_to_be_delivered_and_can_be_taken_out(bus, streams, model):
+    """Delivered is what its durable consumer was handed; what is taken out is gone, the rest undisturbed."""
     lane, found = subjects.Lane.INTERACTIVE, []
-    for place in PLACES[:2]:
-        await streams.approve(place, b"", {})
-        found.append(int((await streams.waiting(place)).headers[headers.NATS_SEQUENCE]))
-    assert not await streams.is_delivered(lane, "alice", found[0])
+    for chat_id in IDS[:2]:
+        await streams.approve(subjects.approved(lane, "alice", chat_id, model), b"", {})
+        found.append(await streams.waiting("alice", chat_id))
+    assert not await streams.is_delivered(found[0])
     admin = (await bus.connect("provisioner")).jetstream()
-    name = subjects.worker(lane, "alice")
+    name = subjects.worker(found[0].headers[headers.NATS_SUBJECT])
     await admin.add_consumer(
-        "CHAT", ConsumerConfig(durable_name=name, filter_subject=f"chat.approved.{lane}.alice.*")
+        "CHAT",
+        ConsumerConfig(durable_name=name, filter_subject=subjects.approved(lane, "alice", "*", model)),
     )
     (held,) = await (await admin.pull_subscribe_bind(consumer=name, stream="CHAT")).fetch(1)
-    assert await streams.is_delivered(lane, "alice", found[0])
-    assert not await streams.is_delivered(lane, "alice", found[1])
-    assert await streams.remove(found[1])
-    assert not await streams.remove(found[1])
-    assert await streams.waiting(PLACES[1]) is None
-    assert await streams.waiting(PLACES[0]) is not None
+    assert await streams.is_delivered(found[0])
+    assert not await streams.is_delivered(found[1])
+    second = int(found[1].headers[headers.NATS_SEQUENCE])
+    assert await streams.remove(second)
+    assert not await streams.remove(second)
+    assert await streams.waiting("alice", IDS[1]) is None
+    assert await streams.waiting("alice", IDS[0]) is not None
     await (await bus.connect("consumer")).request(held.reply, b"+ACK")
-    assert await streams.waiting(PLACES[0]) is None
+    assert await streams.waiting("alice", IDS[0]) is None
 
 
 async def test_what_is_gone_already_is_not_removed(bus, streams):
@@ -139,11 +142,26 @@ async def test_what_is_gone_already_is_not_removed(bus, streams):
     assert await streams.held() == []
 
 
+@pytest.mark.parametrize("lane", subjects.Lane)
+@pytest.mark.parametrize("model", [None, "llama-3=2E2"])
+async def test_a_request_is_found_whatever_its_lane_and_model(streams, lane, model):
+    """Among others', by its client and id alone: nats-server looks for a last message by wildcards too."""
+    place = subjects.approved(lane, "alice", IDS[0], model)
+    others = [("bob", IDS[0]), ("alice", IDS[1])]
+    for number, held in enumerate([place, *(subjects.approved(lane, *other, model) for other in others)]):
+        await streams.approve(held, b"%d" % number, {})
+    found = await streams.waiting("alice", IDS[0])
+    assert (found.body, found.headers[headers.NATS_SUBJECT]) == (b"0", place)
+    assert await streams.waiting("bob", IDS[1]) is None
+
+
 async def test_what_chat_holds(streams):
-    """The subjects of all that have no outcome yet."""
+    """The subjects of all that have no outcome yet, those that name a model among them."""
+    named = subjects.approved(subjects.Lane.BATCH, "alice", IDS[0], "smollm2")
+    await streams.approve(named, b"", {})
     for place in PLACES:
         await streams.approve(place, b"", {})
-    assert sorted(await streams.held()) == sorted(PLACES)
+    assert sorted(await streams.held()) == sorted([*PLACES, named])
 
 
 async def test_an_approval_wakes_the_workers(bus, streams):

@@ -14,7 +14,7 @@ use crate::delivery::{Delivery, Settlement};
 use crate::error::BusError;
 use crate::jobs::LEASE;
 use crate::queue::Queue;
-use crate::subjects::{APPROVED_PREFIX, Line};
+use crate::source::Source;
 use crate::worker::Worker;
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
@@ -68,13 +68,13 @@ pub async fn work(mut worker: Worker, queue: Queue, stop: CancellationToken) {
     settling.join_all().await;
 }
 
-/// Takes the next job of the lines that are known, or of those that a look at the stream gives.
-async fn next(queue: &Queue, known: Option<Vec<Line>>) -> Result<Option<Delivery>, BusError> {
-    let lines = match known {
-        Some(lines) => lines,
+/// Takes the next job of the sources that are known, or of those that a look at the stream gives.
+async fn next(queue: &Queue, known: Option<Vec<Source>>) -> Result<Option<Delivery>, BusError> {
+    let sources = match known {
+        Some(sources) => sources,
         None => queue.look().await?,
     };
-    queue.take(&lines).await
+    queue.take(&sources).await
 }
 
 /// Handles one job, where it is one; returns how it is to be settled, and whose turn it will be, where there was time to ask.
@@ -82,7 +82,7 @@ async fn handle(
     worker: &mut Worker,
     queue: &Queue,
     delivery: &Delivery,
-) -> (Settlement, Option<Vec<Line>>) {
+) -> (Settlement, Option<Vec<Source>>) {
     let delivery = match worker.believe(delivery) {
         Ok(believed) => believed,
         Err(error) => return (error.settlement(), None),
@@ -100,7 +100,7 @@ async fn handle(
         tokio::select! {
             biased;
             settlement = &mut handled => return (settlement, ahead),
-            lines = &mut looked, if !has_looked => (ahead, has_looked) = (lines, true),
+            sources = &mut looked, if !has_looked => (ahead, has_looked) = (sources, true),
         }
     }
 }
@@ -117,7 +117,7 @@ async fn settle(bus: Bus, delivery: Delivery, settlement: Settlement) {
         return;
     }
     if settlement.is_end()
-        && let Some((line, id)) = Line::parse(APPROVED_PREFIX, &delivery.subject)
+        && let Some((Source { line, .. }, id)) = Source::parse(&delivery.subject)
         && let Err(error) = bus
             .publish(line.finished(id).into(), None, Bytes::new())
             .await

@@ -10,7 +10,8 @@ use crate::delivery::Delivery;
 use crate::error::{BusError, ErrorCode};
 use crate::headers;
 use crate::kept;
-use crate::subjects::{APPROVED_PREFIX, DEAD_STREAM, Line};
+use crate::source::Source;
+use crate::subjects::DEAD_STREAM;
 
 /// A stream that does not answer is asked so often. Then the request ends all the same: its requester waits,
 /// and an installation of an earlier version has neither the stream nor the permission.
@@ -20,7 +21,7 @@ const NATS_PREFIX: &str = "Nats-";
 
 /// Lays a request aside, whole, with the reason. What cannot be is logged.
 pub async fn lay_aside(bus: &Bus, delivery: &Delivery, reason: ErrorCode) {
-    let Some((line, id)) = Line::parse(APPROVED_PREFIX, &delivery.subject) else {
+    let Some((Source { line, .. }, id)) = Source::parse(&delivery.subject) else {
         return;
     };
     let headers = letter(delivery, reason, SystemTime::now());

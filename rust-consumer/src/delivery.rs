@@ -33,7 +33,7 @@ impl Settlement {
 /// A job as it came from the stream.
 #[derive(Debug)]
 pub struct Delivery {
-    /// `chat.approved.<lane>.<client>.<id>`.
+    /// `chat.approved.<lane>.<client>.<id>`, and a model's token where one is named.
     pub subject: Subject,
     /// Its headers; empty where it has none.
     pub headers: HeaderMap,

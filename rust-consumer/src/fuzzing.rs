@@ -21,8 +21,9 @@ use crate::messages::{
     Accepted, ApprovedChat, ErrorReply, Heartbeat, Message, Reply, Started, Token,
 };
 use crate::pieces::Pieces;
+use crate::source::Source;
 use crate::sse::Parser;
-use crate::subjects::{APPROVED_PREFIX, Approved, Line, is_reply_allowed};
+use crate::subjects::{Approved, is_reply_allowed};
 
 /// One damage: where, how, and with what.
 type Damage = (Index, u8, Vec<u8>);
@@ -134,7 +135,7 @@ fn delivery() -> impl Strategy<Value = Delivery> {
         0..=11,
     );
     let subject = prop_oneof![
-        "chat\\.approved\\.(batch|interactive|x)\\.[a-z*>-]{0,70}\\.01920f3c-7a51-7c3e-8f00-0123456789ab",
+        "chat\\.approved\\.(batch|interactive|x)\\.[a-z*>-]{0,70}\\.01920f3c-7a51-7c3e-8f00-0123456789ab([.][a-zA-Z=0-9*>.-]{0,9})?",
         "(chat|approved|batch|[.]|[^ \r\n]){0,12}",
     ];
     let body = prop::sample::select(vec![
@@ -277,9 +278,9 @@ proptest! {
     #[test]
     fn subjects(delivery in delivery()) {
         let subject = delivery.subject.as_str();
-        if let Some((line, id)) = Line::parse(APPROVED_PREFIX, subject) {
-            prop_assert_eq!(line.filter().replace('*', id), subject);
-            prop_assert!(line.consumer().len() <= 80 && !line.consumer().contains('.'));
+        if let Some((source, id)) = Source::parse(subject) {
+            prop_assert_eq!(source.filter().replace('*', id), subject);
+            prop_assert!(source.consumer().len() <= 205 && !source.consumer().contains('.'));
         }
         if let Some(request) = Approved::parse(subject) {
             prop_assert!(subject.contains(&request.client));

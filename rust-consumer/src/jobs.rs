@@ -15,13 +15,15 @@ use crate::bus::{Bus, QUESTION, bounded};
 use crate::delivery::{Delivery, Settlement};
 use crate::error::BusError;
 use crate::fair::{self, Waiting};
-use crate::subjects::{APPROVED, CHAT_STREAM, Line};
+use crate::model::Token;
+use crate::source::Source;
+use crate::subjects::{APPROVED, CHAT_STREAM};
 
 /// The stream gives a job to another worker after this long without a renewal (DESIGN, decision 4).
 pub const LEASE: Duration = Duration::from_secs(10);
 /// The last delivery answers that there were too many (docs/adr/0001).
 const MAX_DELIVER: i64 = 4;
-/// A line's consumer is forgotten after this long without a pull and without a job in hand.
+/// A source's consumer is forgotten after this long without a pull and without a job in hand.
 const FORGOTTEN: Duration = Duration::from_secs(300);
 
 #[derive(Deserialize)]
@@ -37,30 +39,32 @@ struct Subjects {
 }
 
 impl Bus {
-    /// Asks whose requests lie in the stream: those that wait, and those that are in somebody's hand.
+    /// Asks whose requests for `model`, or for any, lie in the stream: those that wait, and those that are in
+    /// somebody's hand.
     ///
     /// # Errors
     /// [`BusError`]: the stream may not be there yet.
-    pub async fn waiting(&self) -> Result<Vec<Waiting>, BusError> {
+    pub async fn waiting(&self, model: Option<&Token>) -> Result<Vec<Waiting>, BusError> {
         let subject = format!("STREAM.INFO.{CHAT_STREAM}");
         let filter = json!({ "subjects_filter": APPROVED });
         let asked = self.context.request(subject, &filter);
         match bounded(QUESTION, asked).await? {
             Response::Ok(Listing { state }) => {
-                Ok(fair::lines(state.subjects.keys().map(String::as_str)))
+                let subjects = state.subjects.keys().map(String::as_str);
+                Ok(fair::lines(subjects, model))
             }
             Response::Err { error } => Err(BusError::Refused(error.to_string())),
         }
     }
 
-    /// Makes the durable consumer of a line; where it is there already, finds it.
+    /// Makes the durable consumer of a source; where it is there already, finds it.
     ///
     /// # Errors
     /// [`BusError`]: the stream may not be there.
-    pub async fn consumer(&self, line: &Line) -> Result<PullConsumer, BusError> {
+    pub async fn consumer(&self, source: &Source) -> Result<PullConsumer, BusError> {
         let config = pull::Config {
-            durable_name: Some(line.consumer()),
-            filter_subject: line.filter(),
+            durable_name: Some(source.consumer()),
+            filter_subject: source.filter(),
             ack_policy: AckPolicy::Explicit,
             ack_wait: LEASE,
             max_deliver: MAX_DELIVER,
@@ -71,7 +75,7 @@ impl Bus {
         bounded(QUESTION, made).await
     }
 
-    /// Pulls one job; `None` where none waits: its line's are all in somebody's hand.
+    /// Pulls one job; `None` where none waits: its source's are all in somebody's hand.
     ///
     /// A stop waits for this, as a message that is on its way to a pull that nobody listens to any more would
     /// lie there until its lease ends.

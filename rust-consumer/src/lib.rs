@@ -8,6 +8,7 @@
 //! | [`config`] | settings: flags or environment variables |
 //! | [`error`] | what can go wrong, as a tree, and what follows from it |
 //! | [`subjects`], [`headers`], [`messages`] | the contract, as in `contracts/` |
+//! | [`model`], [`source`] | a model's token; which requests a durable consumer hands out |
 //! | [`object`] | JSON objects that are read from objects alone |
 //! | [`approval`] | whether the filter has signed a request |
 //! | [`delivery`], [`job`] | a message of the stream, and the approved request read off it |
@@ -50,12 +51,14 @@ pub mod lease;
 pub mod llama;
 pub mod messages;
 pub mod metrics;
+pub mod model;
 pub mod monitor;
 pub mod object;
 pub mod outcome;
 pub mod pieces;
 pub mod queue;
 pub mod reply;
+pub mod source;
 pub mod sse;
 pub mod status;
 pub mod subjects;

@@ -17,7 +17,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// A model that is away is looked for more often.
 const PERIOD_AWAY: Duration = Duration::from_millis(250);
 
-/// Asks llama.cpp for its health until `stop`, and for its name whenever it has come back.
+/// Asks llama.cpp for its health and its model's name until `stop`. A short absence may be missed, and another
+/// model be there after it: so the name is asked for each time.
 pub async fn watch(llama: Llama, status: Status, stop: CancellationToken) {
     let looking = async {
         let mut was_there = false;
@@ -28,7 +29,6 @@ pub async fn watch(llama: Llama, status: Status, stop: CancellationToken) {
                 tracing::info!(is_there, "llama.cpp");
             }
             match health {
-                Ok(()) if was_there => status.saw_llama(None),
                 Ok(()) => status.saw_llama(llama.model().await.ok()),
                 Err(_) => status.missed_llama(),
             }

@@ -18,12 +18,14 @@ use crate::cancel::InHand;
 use crate::delivery::Delivery;
 use crate::error::BusError;
 use crate::fair::Turns;
+use crate::model::Token;
+use crate::source::Source;
 use crate::status::Status;
-use crate::subjects::{APPROVED_PREFIX, Approved, CANCELLED, Line, STARTED, STARTED_PREFIX, WAKE};
+use crate::subjects::{Approved, CANCELLED, Line, STARTED, STARTED_PREFIX, WAKE};
 
 /// Who sleeps looks by itself after this long: a job that was given back wakes nobody.
 const LOOK: Duration = Duration::from_secs(1);
-/// Past so many lines, the consumers of those that have nothing in the stream are not kept.
+/// Past so many sources, the consumers of those that have nothing in the stream are not kept.
 const KEPT_CONSUMERS: usize = 512;
 
 /// The queue as this process sees it, shared by its workers; cheap to clone.
@@ -32,7 +34,7 @@ pub struct Queue {
     bus: Bus,
     status: Status,
     turns: Arc<Mutex<Turns>>,
-    consumers: Arc<Mutex<HashMap<Line, PullConsumer>>>,
+    consumers: Arc<Mutex<HashMap<Source, PullConsumer>>>,
     wake: watch::Sender<()>,
 }
 
@@ -59,12 +61,14 @@ impl Queue {
         Sleep(self.wake.subscribe())
     }
 
-    /// Asks who has requests in the stream; returns their lines in the order in which they are to be tried.
+    /// Asks who has requests in the stream that this process's model may answer; returns their sources in the
+    /// order in which they are to be tried. Before the model has said its name, and where it has none, those
+    /// that name one are none of them.
     ///
     /// # Errors
     /// [`BusError`]: the bus or the stream is away.
-    pub async fn look(&self) -> Result<Vec<Line>, BusError> {
-        let waiting = self.bus.waiting().await?;
+    pub async fn look(&self) -> Result<Vec<Source>, BusError> {
+        let waiting = self.bus.waiting(self.model().as_ref()).await?;
         self.status.set_bound(true);
         Ok(locked(&self.turns).order(waiting))
     }
@@ -73,49 +77,60 @@ impl Queue {
     ///
     /// # Errors
     /// [`BusError`]: the bus or the stream is away.
-    pub async fn take(&self, lines: &[Line]) -> Result<Option<Delivery>, BusError> {
-        for line in lines {
-            if let Some(delivery) = self.pull(line).await? {
-                if let Some((_, id)) = Line::parse(APPROVED_PREFIX, &delivery.subject) {
-                    locked(&self.turns).started(line, id);
+    pub async fn take(&self, sources: &[Source]) -> Result<Option<Delivery>, BusError> {
+        for source in sources {
+            if let Some(delivery) = self.pull(source).await? {
+                if let Some((_, id)) = Source::parse(&delivery.subject) {
+                    locked(&self.turns).taken(source, id);
                 }
                 return Ok(Some(delivery));
             }
         }
         let mut consumers = locked(&self.consumers);
         if consumers.len() > KEPT_CONSUMERS {
-            consumers.retain(|line, _| lines.contains(line));
+            consumers.retain(|source, _| sources.contains(source));
         }
         Ok(None)
     }
 
     /// A consumer that was forgotten meanwhile is made anew.
-    async fn pull(&self, line: &Line) -> Result<Option<Delivery>, BusError> {
-        let known = locked(&self.consumers).get(line).cloned();
+    async fn pull(&self, source: &Source) -> Result<Option<Delivery>, BusError> {
+        let known = locked(&self.consumers).get(source).cloned();
         if let Some(consumer) = known {
             match self.bus.pull(&consumer).await {
                 // A pull that was not answered may have been given a job: its lease has to end first.
-                Err(BusError::Refused(_)) => drop(locked(&self.consumers).remove(line)),
+                Err(BusError::Refused(_)) => drop(locked(&self.consumers).remove(source)),
                 pulled => return pulled,
             }
         }
-        let consumer = self.bus.consumer(line).await?;
+        let consumer = self.bus.consumer(source).await?;
         let pulled = self.bus.pull(&consumer).await?;
-        locked(&self.consumers).insert(line.clone(), consumer);
+        locked(&self.consumers).insert(source.clone(), consumer);
         Ok(pulled)
     }
 
-    /// Tells the other workers and the filters whose turn it was. What is lost of this costs a little fairness.
+    /// Tells the other workers and the filters whose turn it was, and which model's, where the request names
+    /// one. What is lost of this costs a little fairness.
     pub async fn tell_started(&self, delivery: &Believed<'_>) {
-        let Some((line, id)) = Line::parse(APPROVED_PREFIX, &delivery.subject) else {
+        let Some((Source { line, model }, id)) = Source::parse(&delivery.subject) else {
             return;
         };
-        let told = self
-            .bus
-            .publish(line.started(id).into(), None, Bytes::new());
+        let model = model.map_or_else(Bytes::new, |model| model.as_str().to_owned().into());
+        let told = self.bus.publish(line.started(id).into(), None, model);
         if let Err(error) = told.await {
             tracing::warn!(%error, "a start was not told");
         }
+    }
+
+    /// A worker has told a start; `named` is the token of the model that the request names, or nothing.
+    fn heard_start(&self, line: &Line, id: &str, named: &[u8]) {
+        let is_own = |model: Token| model.as_str().as_bytes() == named;
+        let ours = named.is_empty() || self.model().is_some_and(is_own);
+        locked(&self.turns).started(line, id, ours);
+    }
+
+    fn model(&self) -> Option<Token> {
+        self.status.now().model.as_deref().and_then(Token::of)
     }
 }
 
@@ -158,7 +173,7 @@ impl Events {
                 Some(_) = self.woken.next() => queue.wake.send_replace(()),
                 Some(message) = self.started.next() => {
                     if let Some((line, id)) = Line::parse(STARTED_PREFIX, &message.subject) {
-                        locked(&queue.turns).started(&line, id);
+                        queue.heard_start(&line, id, &message.payload);
                     }
                 }
                 Some(message) = self.cancelled.next() => {

@@ -6,6 +6,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::source::Source;
+
 /// The work queue of approved requests.
 pub const CHAT_STREAM: &str = "CHAT";
 /// Where each request's outcome is kept.
@@ -63,7 +65,7 @@ impl Lane {
     }
 }
 
-/// One client's requests in one lane. All workers pull them from one durable consumer of [`CHAT_STREAM`].
+/// One client's requests in one lane: whose turn it is goes by lines.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Line {
     /// The lane.
@@ -85,18 +87,6 @@ impl Line {
             client: client.to_owned(),
         };
         well_formed.then_some((parsed, id))
-    }
-
-    /// The durable consumer's name.
-    #[must_use]
-    pub fn consumer(&self) -> String {
-        format!("{}-{}", self.lane.name(), self.client)
-    }
-
-    /// What the durable consumer sees of the stream.
-    #[must_use]
-    pub fn filter(&self) -> String {
-        format!("{APPROVED_PREFIX}{}.{}.*", self.lane.name(), self.client)
     }
 
     /// The event that a worker has taken up the request `id`.
@@ -132,12 +122,12 @@ pub struct Approved {
 }
 
 impl Approved {
-    /// Takes `chat.approved.<lane>.<client>.<id>` apart; `None` where the subject is no such one.
+    /// Reads an approved request's subject, whatever model it is for; `None` where it is no such one.
     #[must_use]
     pub fn parse(subject: &str) -> Option<Self> {
-        let (line, id) = Line::parse(APPROVED_PREFIX, subject)?;
+        let (source, id) = Source::parse(subject)?;
         Some(Self {
-            client: line.client,
+            client: source.line.client,
             id: Uuid::try_parse(id).ok()?,
         })
     }
@@ -199,25 +189,23 @@ mod tests {
 
     const ID: &str = "01920f3c-7a51-7c3e-8f00-0123456789ab";
 
-    /// What the filter publishes under is read, and the outcome's subject is made of it.
+    /// What the filter publishes under is read, and the outcome's subject is made of it, whatever the model.
     #[test]
     fn approved_subjects_are_read() {
-        let approved =
-            Approved::parse(&format!("chat.approved.interactive.http-127.{ID}")).unwrap();
-        assert_eq!(
-            approved.result().to_string(),
-            format!("chat.result.http-127.{ID}")
-        );
+        for end in ["", ".smollm2"] {
+            let subject = format!("chat.approved.interactive.http-127.{ID}{end}");
+            let approved = Approved::parse(&subject).unwrap();
+            let result = format!("chat.result.http-127.{ID}");
+            assert_eq!(approved.result().to_string(), result);
+        }
     }
 
-    /// A line's durable consumer sees that line's requests, and its name tells lane and client.
+    /// What is told of a line's requests says lane, client and id.
     #[test]
-    fn a_line_has_a_consumer() {
+    fn a_lines_events_are_read() {
         let subject = format!("chat.approved.batch.http-127.{ID}");
         let (line, id) = Line::parse(APPROVED_PREFIX, &subject).unwrap();
         assert_eq!(id, ID);
-        assert_eq!(line.consumer(), "batch-http-127");
-        assert_eq!(line.filter(), "chat.approved.batch.http-127.*");
         let started = line.started(id);
         assert_eq!(
             Line::parse(STARTED_PREFIX, &started),
@@ -247,7 +235,7 @@ mod tests {
             &format!("chat.approved.express.alice.{ID}"),
             &format!("chat.approved.batch.al*ce.{ID}"),
             &format!("chat.approved.batch..{ID}"),
-            &format!("chat.approved.batch.alice.{ID}.more"),
+            &format!("chat.approved.batch.alice.{ID}.a.b"),
             "chat.approved.batch.alice.7",
             &format!("chat.request.batch.alice.{ID}"),
         ] {

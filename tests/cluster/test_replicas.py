@@ -24,7 +24,8 @@ async def streams(cluster):
 
 
 def approved():
-    return subjects.approved(subjects.Lane.BATCH, "alice", uuid4())
+    chat_id = uuid4()
+    return chat_id, subjects.approved(subjects.Lane.BATCH, "alice", chat_id)
 
 
 async def test_the_streams_lie_on_all_three(cluster):
@@ -41,10 +42,10 @@ async def test_the_streams_lie_on_all_three(cluster):
 async def test_one_of_three_at_once_has_the_place(streams):
     """The same id approved through three servers in one moment: stored once, taken for the others."""
     for _ in range(ROUNDS):
-        place = approved()
+        chat_id, place = approved()
         said = await asyncio.gather(*(each.approve(place, b"x", {}) for each in streams))
         assert sorted(said) == [Approval.STORED, Approval.TAKEN, Approval.TAKEN]
-        assert await streams[0].remove(await number(streams[0], place))
+        assert await streams[0].remove(await number(streams[0], chat_id))
 
 
 async def test_one_of_three_at_once_is_the_outcome(streams):
@@ -66,14 +67,14 @@ async def test_what_was_confirmed_is_read_through_every_server(streams):
     Read from any replica (``DIRECT.GET``), about one look in six through one of the servers found nothing.
     """
     for turn in range(ROUNDS * 3):
-        outcome, place = subjects.result("alice", uuid4()), approved()
+        outcome, (chat_id, place) = subjects.result("alice", uuid4()), approved()
         writer = streams[turn % 3]
         assert await writer.settle(outcome, b"x", {})
         assert all(await asyncio.gather(*(each.outcome(outcome) for each in streams)))
         assert await writer.approve(place, b"x", {}) is Approval.STORED
-        assert all(await asyncio.gather(*(each.waiting(place) for each in streams)))
-        assert await writer.remove(await number(writer, place))
+        assert all(await asyncio.gather(*(each.waiting("alice", chat_id) for each in streams)))
+        assert await writer.remove(await number(writer, chat_id))
 
 
-async def number(streams, place):
-    return int((await streams.waiting(place)).headers["Nats-Sequence"])
+async def number(streams, chat_id):
+    return int((await streams.waiting("alice", chat_id)).headers["Nats-Sequence"])

@@ -29,6 +29,7 @@ def test_the_addresses_are_those_of_the_contract():
     patterns = {
         "chat.request.{origin}": subjects.REQUESTS,
         "chat.approved.{lane}.{client}.{id}": subjects.APPROVED,
+        "chat.approved.{lane}.{client}.{id}.{model}": subjects.APPROVED_FOR_MODEL,
         "chat.result.{client}.{id}": subjects.RESULTS,
         "chat.cancel.{origin}.{id}": subjects.CANCELS,
         "chat.outcome.{origin}.{id}": subjects.OUTCOMES,

@@ -11,6 +11,7 @@ SUBJECTS = {
     "request as alice": "chat.request.alice",
     "request": "chat.request",
     "approve": f"chat.approved.interactive.alice.{ID}",
+    "approve for a model": f"chat.approved.interactive.alice.{ID}.llama-3=2E2",
     "outcome": f"chat.result.alice.{ID}",
     "reply to gateway": "_INBOX_gateway.x.y",
     "reply to a client": "_R_.x.y",
@@ -30,6 +31,9 @@ SUBJECTS = {
     "see who waits": "$JS.API.STREAM.INFO.CHAT",
     "see whose requests are outcomes": "$JS.API.STREAM.INFO.CHAT_RESULT",
     "make a line's consumer": "$JS.API.CONSUMER.CREATE.CHAT.batch-alice.chat.approved.batch.alice.*",
+    "make a line's consumer for a model": (
+        "$JS.API.CONSUMER.CREATE.CHAT.batch-alice=smollm2.chat.approved.batch.alice.*.smollm2"
+    ),
     "see a line's consumer": "$JS.API.CONSUMER.INFO.CHAT.batch-alice",
     "remove a line's consumer": "$JS.API.CONSUMER.DELETE.CHAT.batch-alice",
     "take a job out": "$JS.API.STREAM.MSG.DELETE.CHAT",
@@ -57,6 +61,7 @@ MAY_PUBLISH = {
     "gateway": {"request as gateway", "cancel as gateway", "look up as gateway"},
     "filter": {
         "approve",
+        "approve for a model",
         "outcome",
         "reply to gateway",
         "reply to a client",
@@ -81,6 +86,7 @@ MAY_PUBLISH = {
         "lay aside",
         "see who waits",
         "make a line's consumer",
+        "make a line's consumer for a model",
         "pull a job",
         "read any outcome",
         "acknowledge",

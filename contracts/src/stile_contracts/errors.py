@@ -6,10 +6,11 @@
      ├ the request's own fault: final, the same request fails again
      │   invalid_request 422 · invalid_header 400 · too_large 413 · unsupported_media_type 415
      │   not_found 404 · method_not_allowed 405 · key_conflict 422 · context_length_exceeded 422
-     │   unsupported_parameter 400 · model_not_found 404 · invalid_api_key 401
+     │   unsupported_parameter 400 · invalid_api_key 401
      ├ of the moment: not stored, or withdrawn; may be sent again
      │   queue_full 503 · client_queue_full 429 · no_filter 503 · bus_unavailable 503
      │   filter_error 503 · filter_timeout 503 · shutting_down 503
+     │   model_not_found 404 (a worker that serves it may come)
      ├ not known yet: the request may be waiting or running; the same id or key may be sent again
      │   in_progress 409 · accept_timeout 504 · answer_timeout 504 · internal 500
      └ the request's outcome: final, stored in CHAT_RESULT
@@ -33,7 +34,6 @@ class ErrorCode(StrEnum):
     KEY_CONFLICT = "key_conflict"
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
     UNSUPPORTED_PARAMETER = "unsupported_parameter"
-    MODEL_NOT_FOUND = "model_not_found"
     INVALID_API_KEY = "invalid_api_key"
 
     QUEUE_FULL = "queue_full"
@@ -43,6 +43,7 @@ class ErrorCode(StrEnum):
     FILTER_ERROR = "filter_error"
     FILTER_TIMEOUT = "filter_timeout"
     SHUTTING_DOWN = "shutting_down"
+    MODEL_NOT_FOUND = "model_not_found"
 
     IN_PROGRESS = "in_progress"
     ACCEPT_TIMEOUT = "accept_timeout"
@@ -76,7 +77,6 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.KEY_CONFLICT: ErrorKind(422, final=True),
     ErrorCode.CONTEXT_LENGTH_EXCEEDED: ErrorKind(422, final=True),
     ErrorCode.UNSUPPORTED_PARAMETER: ErrorKind(400, final=True),
-    ErrorCode.MODEL_NOT_FOUND: ErrorKind(404, final=True),
     ErrorCode.INVALID_API_KEY: ErrorKind(401, final=True),
     ErrorCode.QUEUE_FULL: ErrorKind(503, final=False),
     ErrorCode.CLIENT_QUEUE_FULL: ErrorKind(429, final=False),
@@ -85,6 +85,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.FILTER_ERROR: ErrorKind(503, final=False),
     ErrorCode.FILTER_TIMEOUT: ErrorKind(503, final=False),
     ErrorCode.SHUTTING_DOWN: ErrorKind(503, final=False),
+    ErrorCode.MODEL_NOT_FOUND: ErrorKind(404, final=False),
     ErrorCode.IN_PROGRESS: ErrorKind(409, final=False),
     ErrorCode.ACCEPT_TIMEOUT: ErrorKind(504, final=False),
     ErrorCode.ANSWER_TIMEOUT: ErrorKind(504, final=False),

@@ -1,12 +1,15 @@
 """The names on the bus.
 
-A token is ``[A-Za-z0-9_-]``, 1 to 64 characters; a subject's tokens are joined by dots.
+A token is ``[A-Za-z0-9_-]``, 1 to 64 characters; a subject's tokens are joined by dots. A model's is made by
+``models.token``.
 """
 
 import re
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
+
+from stile_contracts import models
 
 GATEWAY = "gateway"
 """The origin token of requests that came over HTTP."""
@@ -17,6 +20,9 @@ HTTP_CLIENT_PREFIX = "http-"
 REQUESTS = "chat.request.*"
 FILTER_QUEUE = "filter"
 APPROVED = "chat.approved.*.*.*"
+APPROVED_FOR_MODEL = "chat.approved.*.*.*.*"
+ALL_APPROVED = "chat.approved.>"
+"""Both of them."""
 RESULTS = "chat.result.*.*"
 FILTER_HEARTBEAT = "chat.event.filter"
 CONSUMER_HEARTBEAT = "chat.event.consumer"
@@ -55,7 +61,7 @@ class Lane(StrEnum):
 
 
 class Approved(NamedTuple):
-    """The parts of an approved request's subject."""
+    """Which approved request: the parts of its subject that name it, whatever model it is for."""
 
     lane: Lane
     client: str
@@ -97,13 +103,21 @@ def origin_of(subject: str) -> str:
     raise ValueError(f"not a request's subject: {subject!r}")
 
 
-def approved(lane: Lane, client: str, chat_id: UUID) -> str:
-    """Name the subject of an approved request in CHAT."""
-    return f"chat.approved.{lane}.{_token(client)}.{chat_id}"
+def approved(lane: Lane, client: str, chat_id: UUID, model: str | None = None) -> str:
+    """Name the subject of an approved request in CHAT.
+
+    Args:
+        lane: which it waits in.
+        client: whose it is.
+        chat_id: its id.
+        model: the token (``models.token``) of the one that may answer it; None where any may.
+    """
+    subject = f"chat.approved.{lane}.{_token(client)}.{chat_id}"
+    return subject if model is None else f"{subject}.{_model(model)}"
 
 
 def parse_approved(subject: str) -> Approved:
-    """Take an approved request's subject apart.
+    """Take an approved request's subject apart; the model's token is left out.
 
     Raises:
         ValueError: the subject is none of an approved request.
@@ -111,7 +125,15 @@ def parse_approved(subject: str) -> Approved:
     match subject.split("."):
         case ["chat", "approved", lane, client, chat_id] if is_token(client):
             return Approved(Lane(lane), client, UUID(chat_id))
+        case ["chat", "approved", _, _, _, model] if models.is_token(model):
+            return parse_approved(subject.rpartition(".")[0])
     raise ValueError(f"not an approved request's subject: {subject!r}")
+
+
+def places_of(client: str, chat_id: UUID) -> tuple[str, str]:
+    """Name, with wildcards, the subjects that a request may have in CHAT: of any lane and model."""
+    subject = f"chat.approved.*.{_token(client)}.{chat_id}"
+    return subject, f"{subject}.*"
 
 
 def result(client: str, chat_id: UUID) -> str:
@@ -204,9 +226,18 @@ def parse_moved(subject: str) -> Approved:
     raise ValueError(f"not a request's event: {subject!r}")
 
 
-def worker(lane: Lane, client: str) -> str:
-    """Name the durable consumer of CHAT that all workers pull a client's requests from."""
-    return f"{lane}-{_token(client)}"
+def worker(subject: str) -> str:
+    """Name the durable consumer of CHAT that workers pull the request with this subject from.
+
+    There is one for each line, a client's requests of one lane; and one more for each model that requests
+    of the line are for. Its ``=`` can stand in no client's name.
+
+    Raises:
+        ValueError: the subject is none of an approved request.
+    """
+    lane, client, _ = parse_approved(subject)
+    _, _, _, _, _, *model = subject.split(".")
+    return "=".join([f"{lane}-{client}", *model])
 
 
 def http_client(peer: str) -> str:
@@ -217,4 +248,10 @@ def http_client(peer: str) -> str:
 def _token(text: str) -> str:
     if not is_token(text):
         raise ValueError(f"not a subject token: {text!r}")
+    return text
+
+
+def _model(text: str) -> str:
+    if not models.is_token(text):
+        raise ValueError(f"not a model's token: {text!r}")
     return text

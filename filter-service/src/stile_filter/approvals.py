@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from stile_contracts import headers
 from stile_contracts.messages import ApprovedChat, ChatRequest, Role, Turn, Wanted
+from stile_filter import request as requests
 from stile_filter import texts
 from stile_filter.policy import Policy
 from stile_filter.ports import Signer
@@ -15,6 +16,7 @@ from stile_filter.usher import Ticket
 class Signed(NamedTuple):
     """A message for CHAT."""
 
+    subject: str
     body: bytes
     """An ``ApprovedChat``."""
     headers: dict[str, str]
@@ -35,14 +37,15 @@ class Approvals:
     def message(self, request: ChatRequest, envelope: Envelope, wanted: Wanted) -> Signed:
         """Make the signed message of a request."""
         body = self._conversation(request).model_dump_json(exclude_none=True).encode()
+        subject = envelope.approved_subject(requests.model_of(request))
         unsigned = self._headers(envelope, wanted)
-        return Signed(body, unsigned | self._signer.sign(envelope.approved_subject, unsigned, body))
+        return Signed(subject, body, unsigned | self._signer.sign(subject, unsigned, body))
 
     def ticket(self, request: ChatRequest, envelope: Envelope, wanted: Wanted) -> Ticket:
         """Tell the usher whom to tell what, and how much work it is."""
         chars = len(texts.joined(request)) + len(self._policy.system_prompt or "")
         return Ticket(
-            envelope.approved_subject,
+            envelope.place,
             envelope.id,
             envelope.reply_to,
             wanted,
@@ -64,7 +67,7 @@ class Approvals:
             messages=turns,
             sampling=sampling,
             output=request.output(),
-            model=request.model,
+            model=requests.model_of(request),
         )
 
     def _headers(self, envelope: Envelope, wanted: Wanted) -> dict[str, str]:

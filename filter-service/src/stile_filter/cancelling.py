@@ -6,7 +6,7 @@ so whoever would generate, or is generating, finds that the request has its outc
 
 import traceback
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -14,7 +14,6 @@ import structlog
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import CancelReceipt, ErrorReply, Hit, Wanted
-from stile_contracts.subjects import Lane
 from stile_filter.answers import Answers, Outgoing, Stored, error_reply, outcome_of, to_json
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.request import Incoming, client_of
@@ -27,8 +26,8 @@ log = structlog.get_logger()
 class Streams(Protocol):
     """CHAT and CHAT_RESULT. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
 
-    async def waiting(self, subject: str) -> Stored | None:
-        """Return the approved request that CHAT holds under ``subject``."""
+    async def waiting(self, client: str, chat_id: UUID) -> Stored | None:
+        """Return the approved request of this client and id that CHAT holds, whatever its lane and model."""
         ...
 
     async def outcome(self, subject: str) -> Stored | None:
@@ -39,8 +38,8 @@ class Streams(Protocol):
         """Store an outcome where there is none yet; False where there is one."""
         ...
 
-    async def is_delivered(self, lane: Lane, client: str, seq: int) -> bool:
-        """Tell whether a worker was handed the message ``seq`` of CHAT."""
+    async def is_delivered(self, held: Stored) -> bool:
+        """Tell whether a worker was handed what CHAT holds."""
         ...
 
     async def remove(self, seq: int) -> bool:
@@ -50,13 +49,6 @@ class Streams(Protocol):
     async def tell(self, subject: str) -> None:
         """Publish a bodiless event."""
         ...
-
-
-class _Place(NamedTuple):
-    """Where CHAT holds a request."""
-
-    lane: Lane
-    stored: Stored
 
 
 class Canceller:
@@ -104,30 +96,24 @@ class Canceller:
 
     async def _cancel(self, client: str, chat_id: UUID, said: list[Outgoing]) -> Hit:
         result = subjects.result(client, chat_id)
-        place = await self._find(client, chat_id)
+        held = await self._streams.waiting(client, chat_id)
         error = RequestError(ErrorCode.CANCELLED, _MESSAGE)
         body = to_json(error_reply(error, chat_id))
-        if not await self._streams.settle(result, body, _result_headers(chat_id, place)):
+        if not await self._streams.settle(result, body, _result_headers(chat_id, held)):
             stored = await self._streams.outcome(result)
-            if place is None or stored is None or not _is_cancelled(stored):
+            if held is None or stored is None or not _is_cancelled(stored):
                 return Hit.FINISHED
             # Cancelled before, by one who could not end what follows: it is done again.
         # It may have been approved since it was looked for.
-        place = place or await self._find(client, chat_id)
+        held = held or await self._streams.waiting(client, chat_id)
         await self._streams.tell(subjects.cancelled(client, chat_id))
-        if place is None:
+        if held is None:
             return Hit.UNKNOWN
-        seq = int(place.stored.headers[headers.NATS_SEQUENCE])
-        if await self._streams.is_delivered(place.lane, client, seq) or not await self._streams.remove(seq):
+        seq = int(held.headers[headers.NATS_SEQUENCE])
+        if await self._streams.is_delivered(held) or not await self._streams.remove(seq):
             return Hit.RUNNING
-        said.extend(_to_requester(place.stored, chat_id, error))
+        said.extend(_to_requester(held, chat_id, error))
         return Hit.WAITING
-
-    async def _find(self, client: str, chat_id: UUID) -> _Place | None:
-        for lane in Lane:
-            if stored := await self._streams.waiting(subjects.approved(lane, client, chat_id)):
-                return _Place(lane, stored)
-        return None
 
 
 def _read(incoming: Incoming) -> tuple[str, UUID]:
@@ -140,9 +126,9 @@ def _read(incoming: Incoming) -> tuple[str, UUID]:
     return client_of(origin, incoming), chat_id
 
 
-def _result_headers(chat_id: UUID, place: _Place | None) -> dict[str, str]:
+def _result_headers(chat_id: UUID, held: Stored | None) -> dict[str, str]:
     """Without a digest, a repeat under the request's key is told that it was cancelled, whatever its body."""
-    digest = place.stored.headers.get(headers.CHAT_BODY_SHA256) if place else None
+    digest = held.headers.get(headers.CHAT_BODY_SHA256) if held else None
     return {headers.CHAT_ID: str(chat_id), **({headers.CHAT_BODY_SHA256: digest} if digest else {})}
 
 

@@ -2,8 +2,11 @@
 
 It follows what is approved here and what the workers tell; whatever it did not hear is mended by what CHAT
 itself holds (``seen``). Free of the network; ``docs/protocol.md``, "Places", is its text.
+
+A request is called by its subject without a model's token (``subjects.approved``): that names it uniquely.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -129,16 +132,17 @@ class ChatQueue:
 
         What came or left since the time before last is left as it is: that may be newer.
         """
-        held = set(held)
+        places = {}
+        for subject in held:
+            with contextlib.suppress(ValueError):  # the workers leave it out as well
+                approved = subjects.parse_approved(subject)
+                places[subjects.approved(*approved)] = approved
         lately = self._lately[0] | self._lately[1]
-        for subject in self._requests.keys() - held - lately:
+        for subject in self._requests.keys() - places.keys() - lately:
             self._leave(subject)
         self._lately = (self._lately[1], set())
-        for subject in held - self._requests.keys() - lately:
-            try:
-                approved = subjects.parse_approved(subject)
-            except ValueError:
-                continue  # the workers leave it out as well
+        for subject in places.keys() - self._requests.keys() - lately:
+            approved = places[subject]
             self._enter(subject, approved, _made(approved.id) or self._now(), None)
 
     def standing(self, subject: str) -> Standing:

@@ -4,7 +4,6 @@ from collections import defaultdict
 from typing import Any
 
 from stile_contracts import headers, subjects
-from stile_contracts.subjects import Lane
 from stile_filter.answers import Stored
 from stile_filter.dead_letters import GivenUp
 from stile_filter.errors import UnavailableError
@@ -27,7 +26,7 @@ class NatsDeadLetterStreams(NatsStreams):
         """Return what CHAT holds and delivers no more.
 
         A work queue keeps nothing that was acknowledged. So what lies at or below the acknowledged floor of
-        its line's consumer was given up; and where nothing of the line is in a worker's hand, or is to be
+        its durable consumer was given up; and where nothing of that is in a worker's hand, or is to be
         delivered again, so was all that it has delivered. While something is in hand above the floor, the
         two can't be told apart, and a later look finds it (seen on nats-server 2.15.1, and tested).
 
@@ -36,32 +35,31 @@ class NatsDeadLetterStreams(NatsStreams):
             UnavailableError: it can't be known.
         """
         found = []
-        for (lane, client), places in (await self._lines()).items():
-            info = await self._info(lane, client)
-            # Its line has as many messages as wait and are in hand: then none was given up.
+        for worker, places in (await self._places()).items():
+            info = await self._info(worker)
+            # It has as many messages as wait and are in hand: then none was given up.
             if info is None or len(places) <= info["num_pending"] + info["num_ack_pending"]:
                 continue
             last = info["ack_floor" if info["num_ack_pending"] else "delivered"]["stream_seq"]
             for place in places:
-                stored = await self.waiting(place)
+                stored = await self._get(subjects.CHAT_STREAM, place)
                 if stored and (seq := int(stored.headers[headers.NATS_SEQUENCE])) <= last:
                     found.append(GivenUp(seq, info["config"]["max_deliver"]))
         return found
 
-    async def _lines(self) -> dict[tuple[Lane, str], list[str]]:
-        lines: dict[tuple[Lane, str], list[str]] = defaultdict(list)
+    async def _places(self) -> dict[str, list[str]]:
+        """Return the subjects that CHAT holds, by their durable consumers."""
+        places: dict[str, list[str]] = defaultdict(list)
         for subject in await self.held():
             try:
-                place = subjects.parse_approved(subject)
+                places[subjects.worker(subject)].append(subject)
             except ValueError:
                 continue  # no filter approves under such a subject
-            lines[place.lane, place.client].append(subject)
-        return lines
+        return places
 
-    async def _info(self, lane: Lane, client: str) -> dict[str, Any] | None:
-        """Return what JetStream says of a line's consumer, or None where there is none."""
-        name = subjects.worker(lane, client)
-        info = await self._ask(f"$JS.API.CONSUMER.INFO.{subjects.CHAT_STREAM}.{name}")
+    async def _info(self, worker: str) -> dict[str, Any] | None:
+        """Return what JetStream says of a durable consumer, or None where there is none."""
+        info = await self._ask(f"$JS.API.CONSUMER.INFO.{subjects.CHAT_STREAM}.{worker}")
         error = info.get("error")
         if error is None:
             return info

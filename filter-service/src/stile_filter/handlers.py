@@ -4,12 +4,12 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import structlog
 
-from stile_contracts import headers, subjects
+from stile_contracts import headers, models, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import (
     ChatRequest,
@@ -25,7 +25,7 @@ from stile_filter.approvals import Approvals
 from stile_filter.decide import Decider, State, Verdict
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.policy import Policy
-from stile_filter.ports import Approval, Observer, Queue, Signer, Streams
+from stile_filter.ports import Approval, Models, Observer, Queue, Signer, Streams
 from stile_filter.request import Envelope, Incoming
 
 _MAX_PUBLISHES = 3
@@ -50,6 +50,7 @@ class Handler:
         decider: the policy's rules.
         streams: where approvals and outcomes are kept.
         queue: who waits, and for how long.
+        models: which there are.
         signer: signs approvals.
         observer: told of every request's end.
         now: the time, in seconds since the Unix epoch.
@@ -62,6 +63,7 @@ class Handler:
         streams: Streams,
         *,
         queue: Queue,
+        models: Models,
         signer: Signer,
         observer: Observer,
         now: Callable[[], float] = time.time,
@@ -70,6 +72,7 @@ class Handler:
         self._decider = decider
         self._streams = streams
         self._queue = queue
+        self._models = models
         self._approvals = Approvals(policy, signer)
         self._observer = observer
         self._now = now
@@ -136,9 +139,17 @@ class Handler:
             return told
         if self._is_late(envelope):
             return await self._expire(request, envelope, answers)
-        retry_after = self._queue.claim(envelope.approved_subject, envelope.client)
+        model = requests.model_of(request)
+        if model is not None and await self._models.lacks(model):
+            return await self._turn_away(request, self._no_such_model(), envelope, answers)
+        retry_after = self._queue.claim(envelope.place, envelope.client)
         if retry_after is not None:
-            return await self._turn_away(request, retry_after, envelope, answers)
+            full = RequestError(
+                ErrorCode.CLIENT_QUEUE_FULL,
+                "too many of your requests are waiting; try again later",
+                retry_after=retry_after,
+            )
+            return await self._turn_away(request, full, envelope, answers)
         try:
             return await self._check(request, envelope, answers)
         finally:
@@ -159,10 +170,9 @@ class Handler:
         stored = await self._streams.outcome(envelope.result_subject)
         if stored:
             return self._repeat(stored, envelope, answers)
-        # Under its key a request has one place, whichever lane it is sent to again.
-        for other in envelope.in_other_lanes:
-            if waiting := await self._streams.waiting(other.approved_subject):
-                return self._already(request, waiting, other, answers)
+        # Under its key a request has one place, whichever lane and model it is sent to again.
+        if waiting := await self._streams.waiting(envelope.client, envelope.id):
+            return self._already(request, waiting, envelope, answers)
         return None
 
     def _is_late(self, envelope: Envelope) -> bool:
@@ -170,7 +180,7 @@ class Handler:
 
     async def _expire(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
         """Settle what nobody waits for any more; what was approved before is the workers' to settle."""
-        if waiting := await self._streams.waiting(envelope.approved_subject):
+        if waiting := await self._streams.waiting(envelope.client, envelope.id):
             return self._already(request, waiting, envelope, answers)
         error = RequestError(
             ErrorCode.DEADLINE_EXCEEDED, "its deadline passed while it was checked", stage=Stage.FILTER
@@ -180,23 +190,27 @@ class Handler:
         raise error
 
     async def _turn_away(
-        self, request: ChatRequest, retry_after: float, envelope: Envelope, answers: Answers
+        self, request: ChatRequest, error: RequestError, envelope: Envelope, answers: Answers
     ) -> str:
-        """Refuse a place to a client that has too many, unless this is a repeat of what has one."""
-        if waiting := await self._streams.waiting(envelope.approved_subject):
+        """Refuse a place, with ``error``, unless this is a repeat of what has one, or its outcome."""
+        if waiting := await self._streams.waiting(envelope.client, envelope.id):
             return self._already(request, waiting, envelope, answers)
         if stored := await self._streams.outcome(envelope.result_subject):
             return self._repeat(stored, envelope, answers)
-        raise RequestError(
-            ErrorCode.CLIENT_QUEUE_FULL,
-            "too many of your requests are waiting; try again later",
-            retry_after=retry_after,
+        raise error
+
+    def _no_such_model(self) -> RequestError:
+        known = ", ".join(self._models.names()) or "none that is known yet"
+        return RequestError(
+            ErrorCode.MODEL_NOT_FOUND,
+            f"no worker has this model; there are: {known}; {models.WHICHEVER} is whichever is idle",
+            param="model",
         )
 
     async def _approve(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
-        body, message_headers = self._approvals.message(request, envelope, answers.wanted)
+        signed = self._approvals.message(request, envelope, answers.wanted)
         for _ in range(_MAX_PUBLISHES):
-            approval = await self._streams.approve(envelope.approved_subject, body, message_headers)
+            approval = await self._streams.approve(*signed)
             if approval is Approval.FULL:
                 raise RequestError(
                     ErrorCode.QUEUE_FULL,
@@ -208,7 +222,7 @@ class Handler:
                     self._queue.accepted(self._approvals.ticket(request, envelope, answers.wanted))
                 )
                 return "accepted"
-            waiting = await self._streams.waiting(envelope.approved_subject)
+            waiting = await self._streams.waiting(envelope.client, envelope.id)
             if waiting:
                 return self._already(request, waiting, envelope, answers)
         raise UnconfirmedError
@@ -251,7 +265,7 @@ class Handler:
     ) -> str:
         rule = verdict.rule.id if verdict.rule else None
         log.warning("scan_failed", chat_id=str(envelope.id), rule=rule, state=verdict.state)
-        waiting = await self._streams.waiting(envelope.approved_subject)
+        waiting = await self._streams.waiting(envelope.client, envelope.id)
         if waiting:
             # It was approved before; a scanner's bad moment does not take that back.
             return self._already(request, waiting, envelope, answers)
@@ -272,7 +286,9 @@ class Handler:
                 ErrorCode.IN_PROGRESS,
                 "a request under this key waits or runs; its answer goes to the first one's reply subject",
             )
-        answers.accepted(self._queue.accepted(self._approvals.ticket(request, envelope, answers.wanted)))
+        place = subjects.parse_approved(waiting.headers[headers.NATS_SUBJECT])
+        ticket = self._approvals.ticket(request, replace(envelope, lane=place.lane), answers.wanted)
+        answers.accepted(self._queue.accepted(ticket))
         return "repeated"
 
 

@@ -10,7 +10,6 @@ import structlog
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import Event
-from stile_contracts.subjects import Lane
 from stile_filter.answers import Answers, Outgoing, Stored
 from stile_filter.chat_queue import Standing
 from stile_filter.errors import BusError, RequestError
@@ -22,16 +21,16 @@ log = structlog.get_logger()
 class Streams(Protocol):
     """CHAT and CHAT_RESULT. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
 
-    async def waiting(self, subject: str) -> Stored | None:
-        """Return the approved request that CHAT holds under ``subject``."""
+    async def waiting(self, client: str, chat_id: UUID) -> Stored | None:
+        """Return the approved request of this client and id that CHAT holds, whatever its lane and model."""
         ...
 
     async def outcome(self, subject: str) -> Stored | None:
         """Return the outcome that CHAT_RESULT holds under ``subject``."""
         ...
 
-    async def is_delivered(self, lane: Lane, client: str, seq: int) -> bool:
-        """Tell whether a worker was handed the message ``seq`` of CHAT."""
+    async def is_delivered(self, held: Stored) -> bool:
+        """Tell whether a worker was handed what CHAT holds."""
         ...
 
 
@@ -40,7 +39,7 @@ class Lookup:
 
     Args:
         streams: what is kept.
-        standing: tells where the request stands that CHAT holds under a subject.
+        standing: tells where the request stands that has this place in CHAT (``subjects.approved``).
         counted: told what each has found: an event's name, or an error's code.
     """
 
@@ -92,18 +91,15 @@ class Lookup:
         )
 
     async def _in_chat(self, client: str, chat_id: UUID, answers: Answers) -> Event | None:
-        for lane in Lane:
-            subject = subjects.approved(lane, client, chat_id)
-            stored = await self._streams.waiting(subject)
-            if stored is None:
-                continue
-            seq = int(stored.headers[headers.NATS_SEQUENCE])
-            if await self._streams.is_delivered(lane, client, seq):
-                answers.runs()
-                return Event.STARTED
-            answers.waits(self._standing(subject))
-            return Event.POSITION
-        return None
+        held = await self._streams.waiting(client, chat_id)
+        if held is None:
+            return None
+        if await self._streams.is_delivered(held):
+            answers.runs()
+            return Event.STARTED
+        place = subjects.parse_approved(held.headers[headers.NATS_SUBJECT])
+        answers.waits(self._standing(subjects.approved(*place)))
+        return Event.POSITION
 
 
 def _read(incoming: Incoming) -> tuple[str, UUID]:

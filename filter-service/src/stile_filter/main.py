@@ -6,6 +6,7 @@ import sys
 import structlog
 from faststream import FastStream
 
+from stile_contracts.messages import Heartbeat
 from stile_filter import logs
 from stile_filter.bus import Bus
 from stile_filter.cancelling import Canceller
@@ -18,6 +19,7 @@ from stile_filter.handlers import Handler
 from stile_filter.health import Health, HealthServer
 from stile_filter.lookup import Lookup
 from stile_filter.metrics import Metrics
+from stile_filter.models import Models
 from stile_filter.policy import Policy, Rule
 from stile_filter.rounds import Rounds
 from stile_filter.scanners.pool import ScannerError, ScannerPool
@@ -45,6 +47,7 @@ class Service:
         self._policy = policy
         self._metrics = Metrics()
         self._workers = Workers()
+        self._models = Models()
         self._bus = Bus(settings)
         self._pool = self._scanner_pool()
         self._health = Health(self._unready)
@@ -56,13 +59,19 @@ class Service:
         self._usher = Usher(self._workers, policy.limits.max_waiting_per_client, self._metrics)
         self._rounds = Rounds(self._usher, streams, self._bus.send, self._metrics.queue)
         handler = Handler(
-            policy, decider, streams, queue=self._usher, signer=settings.signer(), observer=self._metrics
+            policy,
+            decider,
+            streams,
+            queue=self._usher,
+            models=self._models,
+            signer=settings.signer(),
+            observer=self._metrics,
         )
         self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
         self._bus.serve(handler.handle)
         self._bus.serve_cancels(Canceller(streams, self._metrics.cancelled).handle)
         self._bus.serve_lookups(Lookup(streams, self._usher.standing, self._metrics.looked_up).handle)
-        self._bus.listen(self._workers.heard)
+        self._bus.listen(self._heard)
         self._bus.follow(self._usher)
         self._dead_letters = DeadLetters(
             NatsDeadLetterStreams(lambda: self._bus.client), self._bus.send, self._metrics.dead_letter
@@ -136,6 +145,10 @@ class Service:
         while True:
             await self._dead_letters.sweep()
             await asyncio.sleep(SWEEP_SECONDS)
+
+    def _heard(self, heartbeat: Heartbeat) -> None:
+        self._workers.heard(heartbeat)
+        self._models.heard(heartbeat)
 
     def _unready(self) -> str | None:
         if self._pool and not self._pool.ready:

@@ -26,7 +26,7 @@ class Request:
     """An approved request."""
 
     subject: str
-    """In CHAT: names it uniquely."""
+    """In CHAT, without a model's token: names it uniquely."""
     id: str
     line: Line
     arrived: float

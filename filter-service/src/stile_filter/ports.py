@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from stile_filter.answers import Stored
 from stile_filter.chat_queue import Standing
@@ -24,8 +25,8 @@ class Streams(Protocol):
         """Publish an approved request into CHAT, again where no confirmation comes."""
         ...
 
-    async def waiting(self, subject: str) -> Stored | None:
-        """Return the approved request that CHAT holds under ``subject``."""
+    async def waiting(self, client: str, chat_id: UUID) -> Stored | None:
+        """Return the approved request of this client and id that CHAT holds, whatever its lane and model."""
         ...
 
     async def outcome(self, subject: str) -> Stored | None:
@@ -54,6 +55,18 @@ class Queue(Protocol):
 
     def retry_after(self) -> float:
         """Return in how many seconds a place in CHAT may be free."""
+        ...
+
+
+class Models(Protocol):
+    """Which models there are: ``models.Models``."""
+
+    def names(self) -> list[str]:
+        """Return what they are called, sorted."""
+        ...
+
+    async def lacks(self, name: str) -> bool:
+        """Tell whether no worker has the model ``name``; where none is known at all, one may come."""
         ...
 
 

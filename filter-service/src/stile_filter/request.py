@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from stile_contracts import headers, ids, subjects
+from stile_contracts import headers, ids, models, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ChatRequest, Role, Wanted
 from stile_contracts.subjects import Lane
@@ -53,14 +53,13 @@ class Envelope:
     body_sha256: str
 
     @property
-    def approved_subject(self) -> str:
-        """Where CHAT keeps the request once it is approved."""
+    def place(self) -> str:
+        """Its subject in CHAT once it is approved, without a model's token."""
         return subjects.approved(self.lane, self.client, self.id)
 
-    @property
-    def in_other_lanes(self) -> "list[Envelope]":
-        """The same request, had it been sent to another lane."""
-        return [replace(self, lane=lane) for lane in Lane if lane is not self.lane]
+    def approved_subject(self, model: str | None) -> str:
+        """Where CHAT keeps the request once it is approved, for the model of this name or for any."""
+        return subjects.approved(self.lane, self.client, self.id, models.token(model) if model else None)
 
     @property
     def result_subject(self) -> str:
@@ -143,6 +142,11 @@ def read_body(body: bytes) -> ChatRequest:
         raise RequestError(
             ErrorCode.INVALID_REQUEST, fault["msg"], param=param.lstrip(".") or None
         ) from error
+
+
+def model_of(request: ChatRequest) -> str | None:
+    """Return the name of the model that is to answer; None where any may."""
+    return request.model if models.names_one(request.model) else None
 
 
 def check_limits(request: ChatRequest, limits: Limits, *, allow_system: bool) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from email.parser import BytesParser
 from email.policy import compat32
 from typing import Any
+from uuid import UUID
 
 import nats.errors
 from nats.aio.client import Client
@@ -16,7 +17,6 @@ from nats.aio.msg import Msg
 
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.subjects import Lane
 from stile_filter.answers import Stored
 from stile_filter.errors import NoLeaderError, RequestError, UnavailableError, UnconfirmedError
 from stile_filter.ports import Approval
@@ -83,9 +83,12 @@ class NatsStreams:
             return Approval.TAKEN if per_subject else Approval.FULL
         raise UnavailableError(str(error.get("description")))
 
-    async def waiting(self, subject: str) -> Stored | None:
-        """Return the approved request that CHAT holds under ``subject``."""
-        return await self._get(subjects.CHAT_STREAM, subject)
+    async def waiting(self, client: str, chat_id: UUID) -> Stored | None:
+        """Return the approved request of this client and id that CHAT holds, whatever its lane and model."""
+        for place in subjects.places_of(client, chat_id):
+            if held := await self._get(subjects.CHAT_STREAM, place):
+                return held
+        return None
 
     async def outcome(self, subject: str) -> Stored | None:
         """Return the outcome that CHAT_RESULT holds under ``subject``."""
@@ -107,18 +110,18 @@ class NatsStreams:
             return False
         raise UnavailableError(str(error.get("description")))
 
-    async def is_delivered(self, lane: Lane, client: str, seq: int) -> bool:
-        """Tell whether a worker was handed the message ``seq`` of CHAT.
+    async def is_delivered(self, held: Stored) -> bool:
+        """Tell whether a worker was handed what CHAT holds.
 
         Raises:
             UnconfirmedError: no answer came.
             UnavailableError: it can't be known.
         """
-        name = subjects.worker(lane, client)
+        name = subjects.worker(held.headers[headers.NATS_SUBJECT])
         info = await self._ask(f"$JS.API.CONSUMER.INFO.{subjects.CHAT_STREAM}.{name}")
         error = info.get("error")
         if error is None:
-            return bool(info["delivered"]["stream_seq"] >= seq)
+            return bool(info["delivered"]["stream_seq"] >= int(held.headers[headers.NATS_SEQUENCE]))
         if error.get("err_code") == NO_CONSUMER:
             return False  # made when a worker first looks for this client
         raise UnavailableError(str(error.get("description")))
@@ -150,7 +153,7 @@ class NatsStreams:
             UnconfirmedError: no answer came.
             UnavailableError: it can't be known.
         """
-        body = json.dumps({"subjects_filter": subjects.APPROVED}).encode()
+        body = json.dumps({"subjects_filter": subjects.ALL_APPROVED}).encode()
         info = await self._ask(f"$JS.API.STREAM.INFO.{subjects.CHAT_STREAM}", body)
         if error := info.get("error"):
             raise UnavailableError(str(error.get("description")))

@@ -24,7 +24,7 @@ class Ticket(NamedTuple):
     """What the filter knows of a request that it has approved."""
 
     subject: str
-    """In CHAT."""
+    """In CHAT, without a model's token."""
     id: UUID
     reply_to: str
     wanted: Wanted

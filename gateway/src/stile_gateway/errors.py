@@ -12,13 +12,13 @@
      │   ├ MethodNotAllowedError        method_not_allowed 405
      │   ├ KeyConflictError             key_conflict 422
      │   ├ UnsupportedParameterError    unsupported_parameter 400
-     │   ├ ModelNotFoundError           model_not_found 404
      │   └ InvalidApiKeyError           invalid_api_key 401
      ├ UnavailableError           of the moment; surely not stored
      │   ├ BusUnavailableError          bus_unavailable 503
      │   ├ NoFilterError                no_filter 503
      │   ├ TooManyWaitingError          queue_full 503
      │   ├ ClientLimitError             client_queue_full 429
+     │   ├ ModelNotFoundError           model_not_found 404
      │   └ ShuttingDownError            shutting_down 503
      ├ UnknownOutcomeError        the request may be waiting, running, or done
      │   ├ AcceptTimeoutError           accept_timeout 504
@@ -115,12 +115,6 @@ class UnsupportedParameterError(RequestError):
     code = ErrorCode.UNSUPPORTED_PARAMETER
 
 
-class ModelNotFoundError(RequestError):
-    """No consumer has told of such a model lately."""
-
-    code = ErrorCode.MODEL_NOT_FOUND
-
-
 class InvalidApiKeyError(RequestError):
     """No key, or one that is none of this installation's."""
 
@@ -153,6 +147,12 @@ class ClientLimitError(UnavailableError):
     """The client has asked as much as its key allows for the moment."""
 
     code = ErrorCode.CLIENT_QUEUE_FULL
+
+
+class ModelNotFoundError(UnavailableError):
+    """No consumer has told of such a model lately."""
+
+    code = ErrorCode.MODEL_NOT_FOUND
 
 
 class ShuttingDownError(UnavailableError):

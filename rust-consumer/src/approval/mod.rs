@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use crate::delivery::Delivery;
 use crate::headers;
-use crate::subjects::{APPROVED_PREFIX, Line};
+use crate::source::Source;
 
 /// The payload's first line, so that a signature under these keys is good for nothing else.
 const VERSION: &str = "stile-approval-v1";
@@ -182,7 +182,7 @@ fn payload(delivery: &Delivery) -> String {
 /// they must be the same.
 fn repeats_its_subject(delivery: &Delivery) -> bool {
     let is = |name, expected: &str| value(&delivery.headers, name) == Some(expected);
-    Line::parse(APPROVED_PREFIX, &delivery.subject).is_some_and(|(line, id)| {
+    Source::parse(&delivery.subject).is_some_and(|(Source { line, .. }, id)| {
         is(headers::CHAT_ID, id)
             && is(headers::CHAT_CLIENT, &line.client)
             && is(headers::CHAT_LANE, line.lane.name())

@@ -34,6 +34,7 @@ class ChatRequest(Sampling, Output):
     refusal_message: Annotated[str, Field(max_length=MAX_REFUSAL_CHARS)] | None = None
     """What the client wants to be answered where the filter refuses."""
     model: Annotated[str, Field(max_length=200)] | None = None
+    """Which is to answer, in upper or lower case; without one, or as ``stile``, whichever is idle."""
     stream: bool = False
 
     @model_validator(mode="after")
@@ -70,3 +71,4 @@ class ApprovedChat(Message):
     sampling: Sampling = Sampling()
     output: Output = Output()
     model: str | None = None
+    """As the client named it; left out where any may answer."""
