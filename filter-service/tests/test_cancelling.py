@@ -99,6 +99,14 @@ async def test_a_waiting_request_leaves_the_queue(events, seq, count):
     assert system.hits == [Hit.WAITING]
 
 
+async def test_who_asks_for_the_outcome_itself_is_not_told():
+    """It heard that it was accepted, and that is all it hears; the outcome is stored."""
+    system = System(FakeStreams(events="accepted"))
+    assert hit_of(messages := await system.cancel()) is Hit.WAITING
+    assert len(messages) == 1
+    assert RESULT in system.streams.results
+
+
 async def test_a_running_request_is_told_to_its_worker():
     """It keeps its place until the worker has settled it, who tells the requester as well."""
     system = System(FakeStreams(delivered=True))

@@ -167,6 +167,15 @@ async def test_a_request_with_an_outcome_is_no_dead_letter():
     assert system.count == 0
 
 
+async def test_who_asks_for_the_outcome_itself_is_not_told():
+    """It heard that it was accepted, and that is all it hears; the outcome is stored."""
+    system = System(FakeStreams(**{"Chat-Events": "accepted"}))
+    await system.advise()
+    assert not system.sent
+    assert RESULT in system.streams.kept
+    assert not system.streams.chat
+
+
 async def test_whoever_was_first_with_the_outcome_is_right():
     """A worker that wakes in between stores its answer: the requester hears that, and only that."""
     system = System(FakeStreams())

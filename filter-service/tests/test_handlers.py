@@ -222,6 +222,35 @@ async def test_without_events_nothing_is_said_but_the_answer(system):
     assert stored.headers["Chat-Events"] == "none"
 
 
+async def test_who_is_answered_later_hears_that_it_is_accepted(system):
+    """It outweighs ``Chat-Events``: no place is told after it, and the worker is told to say nothing."""
+    await system.direct({"prompt": "first"})
+    [said] = await system.direct({"prompt": "hi"}, Chat_Respond="later", Chat_Events="state")
+    assert said.headers["Chat-Event"] == "accepted"
+    (first, _), (subject, stored) = system.streams.chat.items()
+    assert json.loads(said.body) == {"id": subject.rsplit(".", maxsplit=1)[-1], "position": 1}
+    assert stored.headers["Chat-Events"] == "accepted"
+    system.usher.cancelled("alice", UUID(first.rsplit(".", maxsplit=1)[-1]))
+    assert list(system.usher.messages()) == []
+
+
+async def test_who_is_answered_later_hears_of_the_end_at_once(system):
+    """A refusal, an error, an outcome that is there under the key: each is the one reply."""
+    later = {"Chat_Respond": "later"}
+    [refused] = await system.direct({"prompt": "darn"}, Chat_Key="k", **later)
+    assert json.loads(refused.body)["refused"]
+    assert error_of(await system.direct({"prompt": ""}, **later)).code is ErrorCode.INVALID_REQUEST
+    [again] = await system.direct({"prompt": "darn"}, Chat_Key="k", **later)
+    assert again.body == refused.body
+
+
+async def test_what_is_answered_later_is_not_streamed(system):
+    """The two contradict one another: an error names the field, and nothing is approved."""
+    error = error_of(await system.direct({"prompt": "hi", "stream": True}, Chat_Respond="later"))
+    assert (error.code, error.param) == (ErrorCode.INVALID_REQUEST, "stream")
+    assert not system.streams.chat
+
+
 async def test_stream_asks_for_tokens(system):
     """``"stream": true`` outweighs the header."""
     [said] = await system.direct({"prompt": "hi", "stream": True}, Chat_Events="none")
@@ -340,6 +369,8 @@ async def test_a_reply_subject_elsewhere_is_answered_with_silence(system, reply_
         ({"Chat_Lane": "fast"}, "Chat-Lane"),
         ({"Chat_Lane": ""}, "Chat-Lane"),
         ({"Chat_Events": "everything"}, "Chat-Events"),
+        ({"Chat_Respond": "sooner"}, "Chat-Respond"),
+        ({"Chat_Respond": ""}, "Chat-Respond"),
         ({"Chat_Deadline": None}, "Chat-Deadline"),
         ({"Chat_Deadline": "soon"}, "Chat-Deadline"),
         ({"Chat_Deadline": "-1"}, "Chat-Deadline"),
@@ -470,6 +501,20 @@ async def test_a_direct_repeat_is_in_progress(system):
     error = error_of(await system.direct({"prompt": "hi"}, f"{DIRECT_INBOX}2", Chat_Key="k"))
     assert error.code is ErrorCode.IN_PROGRESS
     assert str(error.id) == str(ids.keyed_id("alice", "k"))
+
+
+async def test_a_repeat_that_is_answered_later_is_accepted(system):
+    """Whoever lost its `accepted` gets it again; the first one goes on hearing of its place."""
+    await system.direct({"prompt": "first"})
+    await system.direct({"prompt": "hi"}, Chat_Key="k", Chat_Events="state")
+    [said] = await system.direct({"prompt": "hi"}, f"{DIRECT_INBOX}2", Chat_Key="k", Chat_Respond="later")
+    assert (said.subject, said.headers["Chat-Event"]) == (f"{DIRECT_INBOX}2", "accepted")
+    assert json.loads(said.body)["position"] == 1
+    first, second = system.streams.chat
+    assert second.endswith(said.headers["Chat-Id"])
+    system.usher.cancelled("alice", UUID(first.rsplit(".", maxsplit=1)[-1]))
+    [moved] = system.usher.messages()
+    assert (moved.subject, json.loads(moved.body)["position"]) == (DIRECT_INBOX, 0)
 
 
 async def test_what_was_stored_and_not_confirmed_is_no_repeat(system):

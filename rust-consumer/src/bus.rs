@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::{self, context::ContextBuilder};
+use async_nats::subject::ToSubject;
 use async_nats::{
     Client, ConnectOptions, Event, HeaderMap, Server, Subject, Subscriber, connection::State,
 };
@@ -85,7 +86,7 @@ impl Bus {
     ///
     /// # Errors
     /// [`BusError`]: the client takes nothing more.
-    pub async fn subscribe(&self, subject: &'static str) -> Result<Subscriber, BusError> {
+    pub async fn subscribe(&self, subject: impl ToSubject) -> Result<Subscriber, BusError> {
         bounded(QUESTION, self.client.subscribe(subject)).await
     }
 

@@ -8,7 +8,7 @@ pub const CHAT_CLIENT: &str = "Chat-Client";
 pub const CHAT_DEADLINE: &str = "Chat-Deadline";
 /// Where the answer goes.
 pub const CHAT_REPLY_TO: &str = "Chat-Reply-To";
-/// What the requester wants to hear: `none`, `state` or `token`.
+/// What the requester wants to hear: `accepted` (and nothing after it), `none`, `state` or `token`.
 pub const CHAT_EVENTS: &str = "Chat-Events";
 /// Which event a reply message is.
 pub const CHAT_EVENT: &str = "Chat-Event";

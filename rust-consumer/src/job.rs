@@ -14,9 +14,11 @@ use crate::subjects::{Approved, is_reply_allowed};
 /// No deadline is further away, so that no clock overflows.
 const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// What a requester wants to hear beside the final reply.
+/// What a requester wants to hear: the final reply, and what beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wanted {
+    /// Nothing more: it heard that it was accepted, and asks for the outcome itself.
+    Accepted,
     /// The final reply alone.
     None,
     /// `started` too.
@@ -114,6 +116,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 fn wanted(headers: &HeaderMap) -> Option<Wanted> {
     match header(headers, headers::CHAT_EVENTS) {
+        Some("accepted") => Some(Wanted::Accepted),
         None | Some("none") => Some(Wanted::None),
         Some("state") => Some(Wanted::State),
         Some("token") => Some(Wanted::Token),

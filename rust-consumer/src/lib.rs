@@ -23,7 +23,7 @@
 //! | [`reply`] | NATS: what requesters hear |
 //! | [`worker`] | one job, from its delivery to its reply |
 //! | [`consumer`] | the loop around it |
-//! | [`status`], [`monitor`], [`health`], [`metrics`] | what the service knows and says of itself |
+//! | [`status`], [`monitor`], [`service`], [`health`], [`metrics`] | what the service knows and says of itself |
 //!
 //! [`run`] puts them together; `main` reads the settings and waits for signals.
 
@@ -58,6 +58,7 @@ pub mod outcome;
 pub mod pieces;
 pub mod queue;
 pub mod reply;
+pub mod service;
 pub mod source;
 pub mod sse;
 pub mod status;
@@ -67,10 +68,12 @@ pub mod worker;
 
 use std::sync::Arc;
 
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::cancel::InHand;
@@ -79,6 +82,7 @@ use crate::error::RunError;
 use crate::llama::Llama;
 use crate::metrics::Metrics;
 use crate::queue::{Events, Queue};
+use crate::service::{Identity, Questions};
 use crate::status::Status;
 use crate::worker::Worker;
 
@@ -104,6 +108,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let metrics = Arc::new(Metrics::default());
     let bus = Bus::connect(&config, status.clone()).await?;
     let events = Events::subscribe(&bus).await?;
+    let identity = Identity {
+        instance: Uuid::new_v4().simple().to_string(),
+        concurrency: config.concurrency,
+        started: OffsetDateTime::now_utc(),
+    };
+    let questions = Questions::subscribe(&bus, identity.clone()).await?;
     let queue = Queue::new(bus.clone(), status.clone());
     let in_hand = InHand::default();
 
@@ -141,6 +151,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         leave.clone(),
     )));
     companions.spawn(nothing_fails(monitor::beat(
+        bus.clone(),
+        status.clone(),
+        identity.instance,
+        leave.clone(),
+    )));
+    companions.spawn(nothing_fails(questions.answer(
         bus.clone(),
         status.clone(),
         leave.clone(),

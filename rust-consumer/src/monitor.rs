@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::error::InvalidMessage;
@@ -40,8 +39,9 @@ pub async fn watch(llama: Llama, status: Status, stop: CancellationToken) {
 }
 
 /// Publishes a heartbeat every two seconds, and at once when readiness changes, until `stop`.
-pub async fn beat(bus: Bus, status: Status, stop: CancellationToken) {
-    let instance = Uuid::new_v4().simple().to_string();
+///
+/// `instance` is unique to the process.
+pub async fn beat(bus: Bus, status: Status, instance: String, stop: CancellationToken) {
     let beating = async {
         let mut changes = status.subscribe();
         loop {

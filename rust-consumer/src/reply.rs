@@ -85,7 +85,8 @@ impl<'a> Replies<'a> {
         Ok(())
     }
 
-    /// Says the outcome, after all pieces, ends the stream where there is one, and waits until that is sent.
+    /// Says the outcome, after all pieces, ends the stream where there is one, and waits until that is sent. Who
+    /// asks for the outcome itself is told nothing.
     ///
     /// # Errors
     /// [`JobError::Bus`]: it may not have been sent.
@@ -94,6 +95,9 @@ impl<'a> Replies<'a> {
         let Some(reply_to) = &self.ticket.reply_to else {
             return Ok(());
         };
+        if self.ticket.wanted == Wanted::Accepted {
+            return Ok(());
+        }
         let mut headers = self.headers(if outcome.error.is_some() {
             "error"
         } else {

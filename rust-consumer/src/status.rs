@@ -34,6 +34,23 @@ pub struct State {
     pub predicted_per_second: Option<f64>,
     /// Tokens of an answer, a moving average.
     pub answer_tokens: Option<f64>,
+    /// Requests that were taken up and are not settled.
+    pub in_hand: u64,
+    /// Requests that have had their final reply.
+    pub ended: Ended,
+}
+
+/// The requests that this process has given their final reply.
+#[derive(Debug, Clone, Default)]
+pub struct Ended {
+    /// With an answer, or the outcome that was stored before.
+    pub answered: u64,
+    /// With an error.
+    pub failed: u64,
+    /// The last error's code.
+    pub last_error: Option<&'static str>,
+    /// The sum of their times, each from its delivery to its reply.
+    pub time: Duration,
 }
 
 impl State {
@@ -109,6 +126,31 @@ impl Status {
     /// llama.cpp does not answer, or not well.
     pub fn missed_llama(&self) {
         self.0.send_modify(|state| state.llama_seen = None);
+    }
+
+    /// A request was taken up.
+    pub fn took_up(&self) {
+        self.0.send_modify(|state| state.in_hand += 1);
+    }
+
+    /// A request that was taken up is settled, or given back.
+    pub fn put_down(&self) {
+        self.0
+            .send_modify(|state| state.in_hand = state.in_hand.saturating_sub(1));
+    }
+
+    /// A request has had its final reply `time` after its delivery: an answer, or the error named.
+    pub fn ended(&self, time: Duration, error: Option<&'static str>) {
+        self.0.send_modify(|state| {
+            let ended = &mut state.ended;
+            ended.time += time;
+            if error.is_some() {
+                ended.failed += 1;
+                ended.last_error = error;
+            } else {
+                ended.answered += 1;
+            }
+        });
     }
 
     /// A request took `time` from its start to its end, and was answered with `reply`, whose speeds and

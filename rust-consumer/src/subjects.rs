@@ -35,6 +35,8 @@ pub const APPROVED_PREFIX: &str = "chat.approved.";
 pub const STARTED_PREFIX: &str = "chat.event.started.";
 /// The subject of the event [`FINISHED`], up to its lane.
 const FINISHED_PREFIX: &str = "chat.event.finished.";
+/// Where whoever runs Stile hears what services say of themselves.
+const OPERATOR_INBOX: &str = "_INBOX_operator.";
 const REPLY_PREFIXES: [&str; 2] = ["_INBOX_gateway.", "_R_."];
 const MAX_TOKEN_LENGTH: usize = 64;
 const MAX_REPLY_LENGTH: usize = 256;
@@ -174,6 +176,15 @@ pub fn is_reply_allowed(subject: &str) -> bool {
         && subject.split('.').all(is_token)
 }
 
+/// Tells whether `subject` is an inbox of whoever runs Stile: the only place where questions about the service
+/// itself are answered.
+#[must_use]
+pub fn is_operators(subject: &str) -> bool {
+    subject.len() <= MAX_REPLY_LENGTH
+        && subject.starts_with(OPERATOR_INBOX)
+        && subject.split('.').all(is_token)
+}
+
 fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -263,6 +274,21 @@ mod tests {
             (&long, false),
         ] {
             assert_eq!(is_reply_allowed(subject), allowed, "{subject:?}");
+        }
+    }
+
+    /// Questions about the service are answered to the operator, and to nobody else.
+    #[test]
+    fn only_the_operator_is_told_of_the_service() {
+        for (subject, allowed) in [
+            ("_INBOX_operator.a1.b2", true),
+            ("_INBOX_operator", false),
+            ("_INBOX_operator.>", false),
+            ("_INBOX_provisioner.a", false),
+            ("_INBOX_gateway.a", false),
+            ("chat.result.alice.x", false),
+        ] {
+            assert_eq!(is_operators(subject), allowed, "{subject:?}");
         }
     }
 

@@ -81,11 +81,13 @@ impl Worker {
     ) -> Settlement {
         let metrics = Arc::clone(&self.metrics);
         metrics.in_flight.inc();
+        self.status.took_up();
         if delivery.attempt > 1 {
             metrics.redeliveries.inc();
         }
         let settlement = self.settle_up(delivery, lease, decided).await;
         metrics.in_flight.dec();
+        self.status.put_down();
         settlement
     }
 
@@ -157,6 +159,8 @@ impl Worker {
             }
         };
         replies.finish(&outcome).await?;
+        let error = outcome.error.map(ErrorCode::name);
+        self.status.ended(delivery.received.elapsed(), error);
         Ok((name, settlement))
     }
 

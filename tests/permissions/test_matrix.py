@@ -54,10 +54,39 @@ SUBJECTS = {
     "inbox of filter": "_INBOX_filter.x",
     "inbox of consumer": "_INBOX_consumer.x",
     "inbox of provisioner": "_INBOX_provisioner.x",
+    "inbox of operator": "_INBOX_operator.x",
+    "ask all services": "$SRV.INFO",
+    "ask the workers": "$SRV.STATS.stile-worker",
+    "ask a worker": "$SRV.PING.stile-worker.x",
+    "ask another service": "$SRV.INFO.other",
     "acknowledge": "$JS.ACK.CHAT.batch-alice.1.1.1.1.1",
     "system": "$SYS.REQ.SERVER.PING",
 }
+ASK_WORKERS = {"ask all services", "ask the workers", "ask a worker"}
 MAY_PUBLISH = {
+    "provisioner": {
+        "see who waits",
+        "see whose requests are outcomes",
+        "make a line's consumer",
+        "see a line's consumer",
+        "remove a line's consumer",
+        "take a job out",
+        "take an outcome out",
+        "pull a job",
+        "read a job",
+        "read any outcome",
+        "read a job of any replica",
+        "read an outcome of any replica",
+        "read what was laid aside",
+        "take out what was laid aside",
+        "ask for the account",
+        "make a stream",
+        "change the stream",
+        "purge the stream",
+        "make a consumer",
+        "ask another service",
+        *ASK_WORKERS,
+    },
     "gateway": {"request as gateway", "cancel as gateway", "look up as gateway"},
     "filter": {
         "approve",
@@ -90,10 +119,12 @@ MAY_PUBLISH = {
         "pull a job",
         "read any outcome",
         "acknowledge",
+        "inbox of operator",
     },
     "alice": {"request", "cancel", "look up"},
 }
 MAY_SUBSCRIBE = {
+    "provisioner": {"inbox of provisioner", "inbox of operator"},
     "gateway": {
         "reply to gateway",
         "heartbeat of filter",
@@ -108,7 +139,13 @@ MAY_SUBSCRIBE = {
         "tell an end",
         "tell a cancellation",
     },
-    "consumer": {"inbox of consumer", "wake the workers", "tell a start", "tell a cancellation"},
+    "consumer": {
+        "inbox of consumer",
+        "wake the workers",
+        "tell a start",
+        "tell a cancellation",
+        *ASK_WORKERS,
+    },
     "alice": set(),
 }
 

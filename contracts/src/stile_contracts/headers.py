@@ -19,7 +19,11 @@ CHAT_REPLY_TO = "Chat-Reply-To"
 """Where the answer goes; JetStream keeps no reply subject, so it travels here (DESIGN, decision 5)."""
 
 CHAT_EVENTS = "Chat-Events"
-"""What the requester wants to hear: ``none`` (the final reply alone), ``state`` or ``token``."""
+"""What the requester wants to hear: ``none`` (the final reply alone), ``state`` or ``token``; or
+``accepted``, and nothing after it."""
+
+CHAT_RESPOND = "Chat-Respond"
+"""``now``, or ``later``: the requester hears ``accepted`` alone, and asks for the outcome itself."""
 
 CHAT_EVENT = "Chat-Event"
 """Which event a reply message is, as ``messages.Event`` names it."""

@@ -52,7 +52,7 @@ class Answers:
 
     def moved(self, standing: Standing) -> None:
         """Say where the request stands now, to whoever wanted to hear of it."""
-        if self.wanted is not Wanted.NONE:
+        if self.wanted in (Wanted.STATE, Wanted.TOKEN):
             self.waits(standing)
 
     def waits(self, standing: Standing) -> None:

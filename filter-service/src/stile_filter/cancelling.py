@@ -143,6 +143,8 @@ def _to_requester(stored: Stored, chat_id: UUID, error: RequestError) -> list[Ou
     if not subjects.is_reply_allowed(reply_to):
         return []
     wanted = Wanted(stored.headers.get(headers.CHAT_EVENTS, Wanted.NONE))
+    if wanted is Wanted.ACCEPTED:
+        return []
     # `accepted` was the filter's number 0, where it was said.
     answers = Answers(reply_to, wanted, chat_id, seq=0 if wanted is Wanted.NONE else 1)
     answers.error(error)

@@ -174,6 +174,8 @@ def _to_requester(own: dict[str, str], place: Approved, outcome: Stored) -> list
         return []
     events = own.get(headers.CHAT_EVENTS, Wanted.NONE)
     wanted = Wanted(events) if events in Wanted.__members__.values() else Wanted.NONE
+    if wanted is Wanted.ACCEPTED:
+        return []
     answers = Answers(reply_to, wanted, place.id)
     answers.stored(outcome)
     return answers.said

@@ -133,6 +133,12 @@ class Handler:
     async def _decide(self, incoming: Incoming, envelope: Envelope, answers: Answers) -> str:
         request = requests.read_body(incoming.body)
         if request.stream:
+            if answers.wanted is Wanted.ACCEPTED:
+                raise RequestError(
+                    ErrorCode.INVALID_REQUEST,
+                    f"what is answered later is not streamed; leave {headers.CHAT_RESPOND} or this out",
+                    param="stream",
+                )
             answers.wanted = Wanted.TOKEN
         requests.check_limits(request, self._policy.limits, allow_system=self._policy.allow_system)
         if envelope.keyed and (told := await self._told_before(request, envelope, answers)):
@@ -282,9 +288,14 @@ class Handler:
         _same_body(waiting, envelope)
         # A direct client's own request, published again because its confirmation was lost, is no second one.
         if not envelope.from_gateway and waiting.headers.get(headers.CHAT_REPLY_TO) != envelope.reply_to:
+            if answers.wanted is Wanted.ACCEPTED:
+                # Nothing will be said here; whoever asked first goes on hearing what it wanted to.
+                answers.accepted(self._queue.standing(envelope.approved_subject))
+                return "repeated"
             raise RequestError(
                 ErrorCode.IN_PROGRESS,
-                "a request under this key waits or runs; its answer goes to the first one's reply subject",
+                "a request under this key waits or runs; what becomes of it is said to who asked first, "
+                f"and at chat.outcome.{envelope.id}",
             )
         place = subjects.parse_approved(waiting.headers[headers.NATS_SUBJECT])
         ticket = self._approvals.ticket(request, replace(envelope, lane=place.lane), answers.wanted)

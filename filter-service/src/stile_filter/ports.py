@@ -53,6 +53,10 @@ class Queue(Protocol):
         """Take in that CHAT holds a request, and return where it stands."""
         ...
 
+    def standing(self, subject: str) -> Standing:
+        """Tell where a request stands."""
+        ...
+
     def retry_after(self) -> float:
         """Return in how many seconds a place in CHAT may be free."""
         ...

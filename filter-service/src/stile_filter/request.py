@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from stile_contracts import headers, ids, models, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ChatRequest, Role, Wanted
+from stile_contracts.messages import ChatRequest, Respond, Role, Wanted
 from stile_contracts.subjects import Lane
 from stile_filter import texts
 from stile_filter.errors import RequestError
@@ -71,9 +72,11 @@ def wanted_events(incoming: Incoming) -> Wanted:
     """Read what the requester wants to hear.
 
     Raises:
-        RequestError: the header holds none of the known values.
+        RequestError: a header holds none of the known values.
     """
-    return Wanted(_choice(incoming, headers.CHAT_EVENTS, Wanted, Wanted.NONE))
+    events = _choice(incoming, headers.CHAT_EVENTS, Wanted, Wanted.NONE)
+    respond = _choice(incoming, headers.CHAT_RESPOND, Respond, Respond.NOW)
+    return Wanted.ACCEPTED if respond == Respond.LATER else Wanted(events)
 
 
 def read_envelope(incoming: Incoming, wanted: Wanted, now_ms: int) -> Envelope:
@@ -198,7 +201,7 @@ def _deadline(incoming: Incoming, *, from_gateway: bool, now_ms: int) -> int:
     return min(int(text), latest) if text else latest
 
 
-def _choice(incoming: Incoming, header: str, choices: type[Wanted] | type[Lane], default: str) -> str:
+def _choice(incoming: Incoming, header: str, choices: type[StrEnum], default: str) -> str:
     value = incoming.headers.get(header, default)
     if value not in choices.__members__.values():
         raise _invalid(header, "one of " + ", ".join(choices))

@@ -53,6 +53,21 @@ async fn a_request_is_answered_with_one_message() {
     consumer.stop().await;
 }
 
+/// Who asks for the outcome itself hears nothing of it; it is stored, the same to the byte.
+#[tokio::test]
+async fn who_asks_later_hears_nothing() {
+    let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "3"]).await);
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    let request = Request::hearing("Hi", "accepted");
+    let mut hearing = bus.approve(&request).await;
+    let stored = until("the outcome is stored", async || bus.stored(&request).await).await;
+    assert_eq!(stored["response"], "echo: Hi word word");
+    bus.is_empty().await;
+    // It would have been said before the request left the queue.
+    assert!(hearing.is_quiet().await);
+    consumer.stop().await;
+}
+
 /// `state` adds `started`, numbered from 0; the final event's number is the count of those before.
 #[tokio::test]
 async fn who_wants_states_hears_started_and_done() {

@@ -5,7 +5,17 @@ changed meaning is a ``v2``. ``contracts/schemas/v1`` holds the exported JSON Sc
 """
 
 from stile_contracts.messages.base import INTEGRAL, CallId, FunctionName, Message
-from stile_contracts.messages.event import Accepted, CancelReceipt, Event, Hit, Place, Started, Token, Wanted
+from stile_contracts.messages.event import (
+    Accepted,
+    CancelReceipt,
+    Event,
+    Hit,
+    Place,
+    Respond,
+    Started,
+    Token,
+    Wanted,
+)
 from stile_contracts.messages.output import (
     JsonSchema,
     NamedFunction,
@@ -46,6 +56,7 @@ __all__ = [
     "QueueState",
     "Refusal",
     "Reply",
+    "Respond",
     "ResponseFormat",
     "Role",
     "Sampling",

@@ -23,9 +23,19 @@ class Event(StrEnum):
 class Wanted(StrEnum):
     """What a requester wants to hear beside the final reply (``Chat-Events``)."""
 
+    ACCEPTED = "accepted"
+    """That it is accepted, and nothing after that: not even the final reply, which it asks for itself."""
     NONE = "none"
     STATE = "state"
     TOKEN = "token"  # noqa: S105 -- a piece of text, no secret
+
+
+class Respond(StrEnum):
+    """When a direct client wants to be answered (``Chat-Respond``)."""
+
+    NOW = "now"
+    LATER = "later"
+    """Asks for ``Wanted.ACCEPTED``."""
 
 
 class _Queued(Message):
