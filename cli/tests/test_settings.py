@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from stile import clients, config, credentials_command, nats_config, parts, ports, state
+from stile import clients, config, credentials_command, nats_config, nats_tls, parts, ports, state
 from stile.config import Home, Settings
 from stile.errors import PortError, SettingsError
 from stile.log import PartLog
@@ -174,3 +174,37 @@ def test_logs_do_not_grow_without_end(tmp_path, monkeypatch, capfd):
     assert max(sizes) <= 1000
     assert "line 499" in (tmp_path / "nats.log").read_text()
     capfd.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("LEAF_CERT",), "STILE_NATS_LEAF_KEY"),
+        (("LEAF_CLIENT_CA",), "STILE_NATS_LEAF_CERT"),
+        (("SITE_KEY",), "STILE_NATS_SITE_CERT"),
+        (("LINK_CERT", "LINK_KEY"), "STILE_NATS_LINK_CA"),
+        (("LINK_CA", "LINK_KEY"), "STILE_NATS_LINK_CERT"),
+        (("CLUSTER_CERT", "CLUSTER_KEY"), "STILE_NATS_CLUSTER_CA"),
+    ],
+)
+def test_half_of_what_tls_needs_stops_the_start(monkeypatch, given, named):
+    """A port that was meant to be encrypted is never opened in plain text."""
+    for name in given:
+        monkeypatch.setenv(f"STILE_NATS_{name}", __file__)
+    with pytest.raises(SettingsError, match=named):
+        config.load()
+
+
+def test_a_sites_folder_carries_its_certificates(tmp_path):
+    """Each is copied for its owner's eyes, and called by its name alone: the folder goes elsewhere."""
+    pem = tmp_path / "some.pem"
+    pem.write_text("a key")
+    folder = tmp_path / "site"
+    folder.mkdir()
+    link = {"nats_link_ca": pem, "nats_link_cert": pem, "nats_link_key": pem}
+    written = nats_tls.of_site(Settings(**link), folder)
+    assert written["tls.conf"] == ""
+    for part in ("ca", "cert", "key"):
+        copied = folder / f"link-{part}.pem"
+        assert (copied.read_text(), stat.S_IMODE(copied.stat().st_mode)) == ("a key", 0o600)
+        assert f'{part}_file: "{copied.name}"' in written["link-tls.conf"]

@@ -11,9 +11,7 @@ from harness.certificates import Certificates
 from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
-from stile import credentials, nats_config, provision
-from stile.config import Settings
-from stile_contracts import tls
+from stile import credentials, nats_config, nats_tls, provision
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGURATION = REPOSITORY / "nats"
@@ -56,9 +54,8 @@ class Bus:
         """Start the server (again: on its old store and ports) and make its streams."""
         keys = credentials.ensure(self.seeds)
         accounts = credentials.ensure(self.seeds, self._clients)
-        configuration = nats_config.write(
-            CONFIGURATION, self.folder / "nats", keys, accounts, self._server_tls()
-        )
+        tls = nats_tls.of_server(self._certificates.settings) if self._certificates else None
+        configuration = nats_config.write(CONFIGURATION, self.folder / "nats", keys, accounts, tls)
         self._process = Process(
             *self._wrapper,
             BIN / "nats-server",
@@ -87,7 +84,7 @@ class Bus:
             self.url,
             nkeys_seed=str(credentials.seed_file(self.seeds, user)),
             inbox_prefix=prefix,
-            **self._client_tls(),
+            **(self._certificates.connection if self._certificates else {}),
             **options,
         )
         self._connections.append(client)
@@ -119,23 +116,6 @@ class Bus:
             await client.close()
         if self._process:
             await asyncio.to_thread(self._process.stop)
-
-    def _server_tls(self) -> str:
-        if self._certificates is None:
-            return ""
-        return nats_config.server_tls(
-            Settings(
-                nats_server_cert=self._certificates.server_cert,
-                nats_server_key=self._certificates.server_key,
-                nats_server_client_ca=self._certificates.ca,
-            )
-        )
-
-    def _client_tls(self) -> dict[str, Any]:
-        if self._certificates is None:
-            return {}
-        own = self._certificates
-        return {"tls": tls.client_context(own.ca, own.cert, own.key), "tls_handshake_first": True}
 
     async def _answers(self) -> bool:
         try:

@@ -1,8 +1,12 @@
 """A real authority, made when the tests run, and the certificates that it vouches for."""
 
 from pathlib import Path
+from typing import Any
 
 import trustme
+
+from stile.config import Settings
+from stile_contracts import tls
 
 
 class Certificates:
@@ -38,6 +42,26 @@ class Certificates:
             "STILE_NATS_SERVER_KEY": str(self.server_key),
             "STILE_NATS_SERVER_CLIENT_CA": str(self.ca),
         }
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of a server that asks everybody for a certificate, on each of its ports."""
+        return Settings(
+            nats_server_cert=self.server_cert,
+            nats_server_key=self.server_key,
+            nats_server_client_ca=self.ca,
+            nats_cluster_cert=self.server_cert,
+            nats_cluster_key=self.server_key,
+            nats_cluster_ca=self.ca,
+            nats_leaf_cert=self.server_cert,
+            nats_leaf_key=self.server_key,
+            nats_leaf_client_ca=self.ca,
+        )
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """Return what ``nats.connect`` needs to show the certificate."""
+        return {"tls": tls.client_context(self.ca, self.cert, self.key), "tls_handshake_first": True}
 
     def _issue(self, authority: trustme.CA, folder: Path, name: str) -> tuple[Path, Path]:
         issued = authority.issue_cert(name)

@@ -9,10 +9,11 @@ import nats
 from nats.aio.client import Client
 
 from harness.bus import CONFIGURATION
+from harness.certificates import Certificates
 from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
-from stile import credentials, nats_config, provision
+from stile import credentials, nats_config, nats_tls, provision
 
 ELECTION_SECONDS = 90.0
 """For a leader to be there: nats-server elects within 4 to 9 s, and a busy machine takes longer."""
@@ -66,10 +67,18 @@ class Cluster:
     Args:
         folder: an empty folder for configuration, stores, seeds and logs.
         clients: names of direct clients, an account each.
+        certificates: the servers then speak TLS alone, also with each other, and ask for certificates.
     """
 
-    def __init__(self, folder: Path, *, clients: tuple[str, ...] = ("alice",)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clients: tuple[str, ...] = ("alice",),
+        certificates: Certificates | None = None,
+    ) -> None:
         self.folder = folder
+        self._certificates = certificates
         self.seeds = folder / "credentials"
         self.nodes = {name: Node(folder, name) for name in ("n1", "n2", "n3")}
         self.url = ",".join(node.url for node in self.nodes.values())
@@ -81,7 +90,8 @@ class Cluster:
         """Start the three, wait until they are one, and make the streams."""
         keys = credentials.ensure(self.seeds)
         accounts = credentials.ensure(self.seeds, self._clients)
-        nats_config.write(CONFIGURATION, self.folder / "nats", keys, accounts)
+        tls = nats_tls.of_server(self._certificates.settings) if self._certificates else None
+        nats_config.write(CONFIGURATION, self.folder / "nats", keys, accounts, tls)
         routes = [f"127.0.0.1:{node.route_port}" for node in self.nodes.values()]
         self._configuration = nats_config.write_routes(
             self.folder / "nats", routes, credentials.route_password(self.seeds)
@@ -104,6 +114,7 @@ class Cluster:
             inbox_prefix=prefix,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,
+            **(self._certificates.connection if self._certificates else {}),
             **options,
         )
         self._connections.append(client)
@@ -114,6 +125,7 @@ class Cluster:
         return {
             "STILE_NATS_URL": self.url,
             "STILE_NATS_NKEY_FILE": str(credentials.seed_file(self.seeds, user)),
+            **(self._certificates.client if self._certificates else {}),
         }
 
     async def meta_leader(self) -> Node:

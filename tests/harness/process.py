@@ -20,7 +20,9 @@ class Process:
     It ends with the tests even where they are killed (``stile.child``).
     """
 
-    def __init__(self, *argv: str | Path, log: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *argv: str | Path, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
         self.log = log
         with log.open("ab") as sink:
             self._child = subprocess.Popen(
@@ -29,6 +31,7 @@ class Process:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
+                cwd=cwd,
                 start_new_session=True,
             )
 

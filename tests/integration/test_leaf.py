@@ -2,95 +2,15 @@
 
 import asyncio
 import json
-import os
-import subprocess
 
 import httpx
-import nats
 import nats.errors
 import pytest
 
 from harness.bus import Bus
 from harness.fleet import Fleet
-from harness.gateway import Gateway
-from harness.link import Link
-from harness.ports import free_port
-from harness.process import BIN, Process
+from harness.site import Site
 from harness.wait import until
-from stile import credentials
-from stile.config import Home
-
-
-class Site:
-    """The edge's nats-server, a gateway and a device on it, and the link to the hub."""
-
-    def __init__(self, folder, hub):
-        self.folder, self.hub = folder, hub
-        self.url = f"nats://127.0.0.1:{free_port()}"
-        self.monitor = f"127.0.0.1:{free_port()}"
-        self.link = Link(hub.leaf_port)
-
-    async def start(self):
-        await self.link.mend()
-        home = Home(self.folder / "home")
-        # The hub's own keys, where `stile` looks for them.
-        home.folder.mkdir()
-        home.credentials.symlink_to(self.hub.seeds)
-        home.clients.symlink_to(self.hub.seeds)
-        hub = f"nats-leaf://127.0.0.1:{self.link.port}"
-        await asyncio.to_thread(
-            subprocess.run,
-            [BIN / "stile", "leaf", self.folder / "site", "--hub", hub, "--client", "alice", "--gateway"],
-            env={**os.environ, "STILE_HOME": str(home.folder)},
-            check=True,
-        )
-        self.process = Process(
-            BIN / "nats-server",
-            "-c",
-            self.folder / "site" / "leaf.conf",
-            log=self.folder / "site.log",
-            env={
-                "STILE_NATS_NAME": "site",
-                "STILE_NATS_LISTEN": self.url.removeprefix("nats://"),
-                "STILE_NATS_MONITOR": self.monitor,
-            },
-        )
-        await self.joined(2)
-        # Whoever asks at once should be heard for longer than the link is away.
-        self.gateway = await Gateway(
-            self, self.folder, STILE_ACCEPT_TIMEOUT="300", STILE_ANSWER_TIMEOUT="300"
-        ).start()
-        await until(self.is_ready, within=60, what="the site's gateway knows of the hub's parts")
-        return self
-
-    def environment(self, user):
-        return {**self.hub.environment(user), "STILE_NATS_URL": self.url}
-
-    async def is_ready(self):
-        async with httpx.AsyncClient() as client:
-            return (await client.get(f"{self.gateway.url}/readyz")).status_code == 200
-
-    async def is_alone(self):
-        return not await self.gateway.part("filter") and not await self.gateway.part("consumer")
-
-    async def joined(self, accounts):
-        async def links():
-            async with httpx.AsyncClient() as client:
-                try:
-                    return (await client.get(f"http://{self.monitor}/leafz")).json()["leafnodes"] == accounts
-                except (httpx.TransportError, KeyError):
-                    return False
-
-        await until(links, within=60, what=f"{accounts} accounts are tied to the hub")
-
-    async def device(self):
-        seed = credentials.seed_file(self.hub.seeds, "alice")
-        return await nats.connect(self.url, nkeys_seed=str(seed), max_reconnect_attempts=-1)
-
-    async def stop(self):
-        await self.gateway.stop()
-        await asyncio.to_thread(self.process.stop)
-        await self.link.cut()
 
 
 @pytest.fixture
@@ -107,6 +27,7 @@ async def hub(tmp_path):
 async def site(tmp_path, hub):
     """The edge site, joined."""
     site = await Site(tmp_path, hub.bus).start()
+    await site.open_gateway()
     yield site
     await site.stop()
 

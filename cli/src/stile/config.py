@@ -28,6 +28,14 @@ def _http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _require_pair(port: str, cert: Path | None, key: Path | None, ca: Path | None) -> None:
+    variable = f"STILE_NATS_{port}"
+    if (cert is None) is not (key is None):
+        raise ValueError(f"set both {variable}_CERT and {variable}_KEY, or neither")
+    if ca is not None and cert is None:
+        raise ValueError(f"{variable}_CLIENT_CA needs {variable}_CERT, too")
+
+
 class Settings(BaseSettings):
     """The variables that `stile` reads; each stands in docs/configuration.md."""
 
@@ -46,6 +54,25 @@ class Settings(BaseSettings):
     nats_server_key: FilePath | None = None
     nats_server_client_ca: FilePath | None = None
     """Who vouches for those who connect to it, PEM: then each needs a certificate (mutual TLS)."""
+    nats_cluster_ca: FilePath | None = None
+    """Who vouches for the servers of a cluster, PEM: each asks each other one for a certificate."""
+    nats_cluster_cert: FilePath | None = None
+    nats_cluster_key: FilePath | None = None
+    nats_leaf_cert: FilePath | None = None
+    """Of nats-server where edge sites' servers join it, PEM: then their links are TLS alone."""
+    nats_leaf_key: FilePath | None = None
+    nats_leaf_client_ca: FilePath | None = None
+    """Who vouches for the edge sites, PEM: then each needs a certificate."""
+    nats_link_ca: FilePath | None = None
+    """Who vouches for the hub to an edge site's server, PEM: then their link is TLS alone."""
+    nats_link_cert: FilePath | None = None
+    """What the site's server shows the hub."""
+    nats_link_key: FilePath | None = None
+    nats_site_cert: FilePath | None = None
+    """What the site's server shows its own devices, PEM: then they speak TLS alone."""
+    nats_site_key: FilePath | None = None
+    nats_site_client_ca: FilePath | None = None
+    """Who vouches for the site's devices, PEM: then each needs a certificate."""
     nats_tls_ca: FilePath | None = None
     nats_tls_cert: FilePath | None = None
     nats_tls_key: FilePath | None = None
@@ -71,10 +98,16 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _tls_can_be_used(self) -> Self:
         self.tls()
-        if (self.nats_server_cert is None) is not (self.nats_server_key is None):
-            raise ValueError("set both STILE_NATS_SERVER_CERT and STILE_NATS_SERVER_KEY, or neither")
-        if self.nats_server_client_ca is not None and self.nats_server_cert is None:
-            raise ValueError("STILE_NATS_SERVER_CLIENT_CA needs STILE_NATS_SERVER_CERT, too")
+        _require_pair("SERVER", self.nats_server_cert, self.nats_server_key, self.nats_server_client_ca)
+        _require_pair("LEAF", self.nats_leaf_cert, self.nats_leaf_key, self.nats_leaf_client_ca)
+        _require_pair("SITE", self.nats_site_cert, self.nats_site_key, self.nats_site_client_ca)
+        if (self.nats_link_cert is None) is not (self.nats_link_key is None):
+            raise ValueError("set both STILE_NATS_LINK_CERT and STILE_NATS_LINK_KEY, or neither")
+        if self.nats_link_cert is not None and self.nats_link_ca is None:
+            raise ValueError("STILE_NATS_LINK_CERT needs STILE_NATS_LINK_CA, too")
+        cluster = (self.nats_cluster_ca, self.nats_cluster_cert, self.nats_cluster_key)
+        if any(cluster) and not all(cluster):
+            raise ValueError("set STILE_NATS_CLUSTER_CA, STILE_NATS_CLUSTER_CERT and …_KEY, or none of them")
         return self
 
     def tls(self) -> ssl.SSLContext | None:

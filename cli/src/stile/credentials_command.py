@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stile import clients, config, nats_config, signing_keys
+from stile import clients, config, nats_config, nats_tls, signing_keys
 from stile import credentials as seeds
 from stile.config import Home
 from stile.errors import SettingsError
@@ -38,7 +38,7 @@ def credentials(
         kept = folder
     keys = seeds.ensure(kept)
     signer = signing_keys.ensure(kept)
-    nats_config.write(root.nats, home.nats, keys, clients.registered(home), nats_config.server_tls(settings))
+    nats_config.write(root.nats, home.nats, keys, clients.registered(home), nats_tls.of_server(settings))
     if servers:
         nats_config.write_routes(home.nats, servers, seeds.route_password(kept))
     for user, key in keys.items():

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from stile import config, credentials, nats_config
+from stile import config, credentials, nats_config, nats_tls
 from stile.errors import SettingsError
 
 GATEWAY = "gateway"
@@ -18,7 +18,10 @@ def leaf(
     client: Annotated[str, typer.Option(help="The direct client that the site's devices speak as.")],
     gateway: Annotated[bool, typer.Option(help="Let a gateway run at the site too.")] = False,  # noqa: FBT002 -- a flag
 ) -> None:
-    """Write what an edge site's nats-server needs; whoever has the folder speaks as the site."""
+    """Write what an edge site's nats-server needs; whoever has the folder speaks as the site.
+
+    Certificates that STILE_NATS_LINK_… and STILE_NATS_SITE_… name are copied into it.
+    """
     urls = [url.strip() for url in hub.split(",")]
     for url in urls:
         if urlsplit(url).scheme not in {"nats-leaf", "tls", "ws", "wss"} or not urlsplit(url).hostname:
@@ -28,7 +31,9 @@ def leaf(
     users = [_user(home.clients, client)]
     if gateway:
         users.append(_user(home.credentials, GATEWAY))
-    written = nats_config.write_site(config.find_root(settings).nats, folder, urls, users)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    tls = nats_tls.of_site(settings, folder)
+    written = nats_config.write_site(config.find_root(settings).nats, folder, urls, users, tls)
     typer.echo(f"At the site: nats-server -c {written.name}, in a copy of {folder}. It holds secrets.")
 
 

@@ -1,29 +1,27 @@
 """The configuration that one nats-server runs with: the committed files beside the generated ones.
 
 nats-server's ``include`` is relative to the file it stands in, so the committed ``nats-server.conf`` and
-``accounts.conf`` are copied into a folder beside three generated files: ``nkeys.conf``, the public halves of
-the services' keys, ``clients.conf``, an account for each direct client, and ``tls.conf``. No secret stands in
-any of them.
+``accounts.conf`` are copied into a folder beside generated files: ``nkeys.conf``, the public halves of
+the services' keys, ``clients.conf``, an account for each direct client, and what TLS there is (``nats_tls``).
+No secret stands in any of them.
 
 In a cluster a fourth one lies there, ``routes.conf``. It holds the password of the routes, as nats-server
 takes no nkey there, and is for its owner alone. An edge site's server has ``leaf.conf`` and ``site.conf``,
 which holds seeds, as a leaf takes them from nowhere else.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stile.config import Settings
+from stile import nats_tls
 
 COMMITTED = ("nats-server.conf", "accounts.conf", "cluster.conf", "hub.conf")
 CLIENTS = "clients.conf"
 NKEYS = "nkeys.conf"
 ROUTES = "routes.conf"
 SITE = "site.conf"
-TLS = "tls.conf"
 
 _ROUTE_USER = "route"
 
@@ -53,24 +51,12 @@ class SiteUser(NamedTuple):
     seed: str
 
 
-def server_tls(settings: Settings) -> str:
-    """Return nats-server's part of TLS, empty where it has no certificate.
-
-    The handshake comes first for those who begin with it, as Stile's own parts do; others are told that they
-    must, 50 ms later (`auto`), and nobody goes on without.
-    """
-    if settings.nats_server_cert is None:
-        return ""
-    ca = settings.nats_server_client_ca
-    verify = f"  ca_file: {_quoted(ca)}\n  verify: true\n" if ca else ""
-    return (
-        f"tls {{\n  cert_file: {_quoted(settings.nats_server_cert)}\n"
-        f"  key_file: {_quoted(settings.nats_server_key)}\n{verify}  handshake_first: auto\n}}\n"
-    )
-
-
 def write(
-    source: Path, folder: Path, users: Mapping[str, str], clients: Mapping[str, str], tls: str = ""
+    source: Path,
+    folder: Path,
+    users: Mapping[str, str],
+    clients: Mapping[str, str],
+    tls: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the whole configuration into ``folder``; return the file that nats-server is started with.
 
@@ -79,14 +65,15 @@ def write(
         folder: where to write; made where it is not there.
         users: the services' public keys.
         clients: the direct clients' public keys.
-        tls: ``server_tls``.
+        tls: ``nats_tls.of_server``; nothing is encrypted without it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in COMMITTED:
         _replace(folder / name, (source / name).read_text())
     nkeys = "".join(f"STILE_NKEY_{user.upper()}: {key}\n" for user, key in users.items())
     _replace(folder / NKEYS, f"# The services' public keys, written by `stile`.\n{nkeys}")
-    _replace(folder / TLS, f"# TLS, written by `stile` (STILE_NATS_SERVER_…).\n{tls}")
+    for name in nats_tls.FILES:
+        _write_tls(folder / name, (tls or {}).get(name, ""))
     write_clients(folder, clients)
     return folder / COMMITTED[0]
 
@@ -116,7 +103,13 @@ def write_routes(folder: Path, servers: Sequence[str], password: str) -> Path:
     return folder / "cluster.conf"
 
 
-def write_site(source: Path, folder: Path, hub: Sequence[str], users: Sequence[SiteUser]) -> Path:
+def write_site(
+    source: Path,
+    folder: Path,
+    hub: Sequence[str],
+    users: Sequence[SiteUser],
+    tls: Mapping[str, str] | None = None,
+) -> Path:
     """Write an edge site's configuration into ``folder``; return the file that its server is started with.
 
     Each user has an account of its own at the site, tied to its account at the hub with its permissions.
@@ -126,13 +119,17 @@ def write_site(source: Path, folder: Path, hub: Sequence[str], users: Sequence[S
         folder: where to write; made where it is not there.
         hub: ``nats-leaf://host:port`` of the hub's servers.
         users: as whom the site speaks.
+        tls: ``nats_tls.of_site``; nothing is encrypted without it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _replace(folder / "leaf.conf", (source / "leaf.conf").read_text())
+    for name in nats_tls.SITE_FILES:
+        _write_tls(folder / name, (tls or {}).get(name, ""))
     urls = ", ".join(f'"{url}"' for url in hub)
     # The addresses that the hub's servers see of themselves may be of no use out here.
     remotes = "\n".join(
-        f'  {{ urls: [{urls}], account: "{u.name}", nkey: "{u.seed}", ignore_discovered_servers: true }}'
+        f'  {{\n    urls: [{urls}], account: "{u.name}", nkey: "{u.seed}", ignore_discovered_servers: true'
+        f"\n    include ./{nats_tls.LINK}\n  }}"
         for u in users
     )
     accounts = "\n".join(f'  "{u.name}" {{ users: [{{ nkey: {u.key} }}] }}' for u in users)
@@ -145,8 +142,8 @@ def write_site(source: Path, folder: Path, hub: Sequence[str], users: Sequence[S
     return folder / "leaf.conf"
 
 
-def _quoted(path: Path | None) -> str:
-    return json.dumps(str(path.resolve()), ensure_ascii=False) if path else '""'
+def _write_tls(path: Path, block: str) -> None:
+    _replace(path, f"# TLS, written by `stile` where it is told of a certificate.\n{block}")
 
 
 def _replace(path: Path, text: str, *, mode: int = 0o644) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import psutil
 
-from stile import bus, clients, config, credentials, nats_config, parts, provision, signing_keys
+from stile import bus, clients, config, credentials, nats_config, nats_tls, parts, provision, signing_keys
 from stile.catalogue import Catalogue, Weights
 from stile.config import Home, Root, Settings
 from stile.errors import SettingsError
@@ -44,7 +44,7 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     if not credentials.seed_file(home.clients, LOCAL_CLIENT).exists():
         clients.make(home, LOCAL_CLIENT)
     configuration = nats_config.write(
-        root.nats, home.nats, keys, clients.registered(home), nats_config.server_tls(settings)
+        root.nats, home.nats, keys, clients.registered(home), nats_tls.of_server(settings)
     )
     home.store.mkdir(parents=True, exist_ok=True)
     server = parts.nats(settings, home, addresses, configuration)
