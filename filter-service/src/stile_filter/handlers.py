@@ -286,18 +286,18 @@ class Handler:
 
     def _already(self, request: ChatRequest, waiting: Stored, envelope: Envelope, answers: Answers) -> str:
         _same_body(waiting, envelope)
+        place = subjects.parse_approved(waiting.headers[headers.NATS_SUBJECT])
         # A direct client's own request, published again because its confirmation was lost, is no second one.
         if not envelope.from_gateway and waiting.headers.get(headers.CHAT_REPLY_TO) != envelope.reply_to:
             if answers.wanted is Wanted.ACCEPTED:
                 # Nothing will be said here; whoever asked first goes on hearing what it wanted to.
-                answers.accepted(self._queue.standing(envelope.approved_subject))
+                answers.accepted(self._queue.standing(subjects.approved(*place)))
                 return "repeated"
             raise RequestError(
                 ErrorCode.IN_PROGRESS,
                 "a request under this key waits or runs; what becomes of it is said to who asked first, "
                 f"and at chat.outcome.{envelope.id}",
             )
-        place = subjects.parse_approved(waiting.headers[headers.NATS_SUBJECT])
         ticket = self._approvals.ticket(request, replace(envelope, lane=place.lane), answers.wanted)
         answers.accepted(self._queue.accepted(ticket))
         return "repeated"
