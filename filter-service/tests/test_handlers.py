@@ -844,3 +844,20 @@ async def test_a_key_has_one_place_whatever_the_model(system, first, second):
         assert said[0].headers["Chat-Event"] == "accepted"
     else:
         assert error_of(said).code is ErrorCode.KEY_CONFLICT
+
+
+async def test_two_models_under_one_key_at_once_are_one_request(policy_file):
+    """Their subjects differ, so CHAT would take both: the second is decided after the first."""
+    system = System(policy_file(SCANS))
+    system.lives("smollm2", "llama")
+    system.scanners.gate.clear()
+    asked = [
+        asyncio.create_task(system.direct({"prompt": "hi", "model": name}, Chat_Key="k", Chat_Events="state"))
+        for name in ("smollm2", "llama")
+    ]
+    await until(lambda: system.scanners.asked, what="the first is being scanned")
+    system.scanners.gate.set()
+    [accepted], refused = await asyncio.gather(*asked)
+    assert accepted.headers["Chat-Event"] == "accepted"
+    assert error_of(refused).code is ErrorCode.KEY_CONFLICT
+    assert (len(system.streams.chat), len(system.scanners.asked)) == (1, 1)

@@ -44,7 +44,7 @@ def test_the_branches_mean_what_the_contract_says():
         assert 400 <= ERRORS[kind.code].status < 500
     for kind in descendants(errors.UnavailableError):
         assert not ERRORS[kind.code].final
-        assert ERRORS[kind.code].status in {429, 503}
+        assert ERRORS[kind.code].status in {404, 429, 503}
     for kind in descendants(errors.UnknownOutcomeError):
         assert not ERRORS[kind.code].final
         assert ERRORS[kind.code].status != 503

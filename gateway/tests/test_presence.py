@@ -69,3 +69,14 @@ def test_what_is_no_heartbeat_is_nobodys(presence):
     for body in (b"", b"{}", b"\xff", b'{"part": "model"}'):
         presence.hear(body)
     assert presence.state("filter").instances == 0
+
+
+def test_models_are_what_a_request_can_name(presence, clock):
+    """Each once, whoever has it; what no request can name is not listed, nor what was not heard lately."""
+    for number, name in enumerate(["smollm2", "Llama-3.2", "LLAMA-3.2", "x" * 129, ""]):
+        presence.hear(beat("consumer", str(number), model=name))
+    assert [name.lower() for name in presence.models()] == ["llama-3.2", "smollm2"]
+    assert presence.model("SmolLM2") == "smollm2"
+    assert (presence.model("stile"), presence.model("gpt-4o")) == ("stile", None)
+    clock.now += 6
+    assert (presence.models(), presence.model("smollm2"), presence.model("stile")) == ([], None, None)

@@ -5,7 +5,7 @@ import asyncio
 import openai
 import pytest
 
-from harness.llama import Llama
+from harness.llama import NAME, Llama
 from harness.standin import Standin
 from harness.system import System
 
@@ -28,7 +28,7 @@ def calling_system(tmp_path_factory):
 
     SmolLM2's template has none, and llama.cpp then leaves ``tool_choice`` aside.
     """
-    yield from running(tmp_path_factory.mktemp("calling"), Standin)
+    yield from running(tmp_path_factory.mktemp("calling"), lambda folder: Standin(folder, model=NAME))
 
 
 def running(folder, make_model):

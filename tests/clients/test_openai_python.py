@@ -28,7 +28,7 @@ WEATHER = {
 def ask(client, **fields):
     """Ask for a short answer that is the same every time."""
     return client.chat.completions.create(
-        **{"model": "any", "messages": [ASK], "max_tokens": 16, "seed": 7, **fields}
+        **{"model": "stile", "messages": [ASK], "max_tokens": 16, "seed": 7, **fields}
     )
 
 
@@ -91,7 +91,7 @@ def test_a_tool_is_called_and_answered(calling):
 
 def test_a_streamed_call_is_the_same_call(calling):
     """openai-python puts the deltas together to what the whole answer has."""
-    fields = {"model": "any", "messages": [OSLO], "tools": [WEATHER], "tool_choice": "required"}
+    fields = {"model": "stile", "messages": [OSLO], "tools": [WEATHER], "tool_choice": "required"}
     with calling.chat.completions.stream(**fields) as stream:
         streamed = stream.get_final_completion()
     whole = calling.chat.completions.create(**fields)
@@ -123,7 +123,7 @@ class Person(BaseModel):
 def test_the_answer_fits_a_schema(client):
     """``parse`` sends a JSON Schema and reads the answer by it."""
     parsed = client.chat.completions.parse(
-        model="any",
+        model="stile",
         messages=[{"role": "user", "content": "Ada is 36."}],
         response_format=Person,
         max_tokens=200,
@@ -165,9 +165,20 @@ def test_models(client):
     [model] = client.models.list().data
     assert model.id == NAME
     assert client.models.retrieve(NAME).id == NAME
+    assert client.models.retrieve("stile").id == "stile"
     with pytest.raises(openai.NotFoundError) as raised:
         client.models.retrieve("gpt-4o")
     assert raised.value.code == "model_not_found"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_models_name_is_one_that_there_is(client, stream):
+    """In upper or lower case; another is openai-python's own NotFoundError, which says what there is."""
+    assert list(ask(client, stream=stream, model=NAME.upper()))
+    with pytest.raises(openai.NotFoundError) as raised:
+        ask(client, stream=stream, model="gpt-4o")
+    assert (raised.value.code, raised.value.param) == ("model_not_found", "model")
+    assert NAME in raised.value.message
 
 
 @pytest.mark.parametrize(

@@ -110,12 +110,15 @@ SUBJECTS = st.sampled_from(["chat.request.gateway", "chat.request.alice", "chat.
 
 
 @EXAMPLES
-@given(subject=SUBJECTS, reply_to=TEXT, given_headers=HEADERS)
-@example("chat.request.gateway", "_INBOX_gateway.x", {"Chat-Deadline": "9" * 5000})
-@example("chat.request.gateway", "_R_.x", {"Chat-Id": str(uuid4()).upper(), "Chat-Client": "http-x"})
-@example("chat.request.alice", "_R_.x", {"Chat-Key": "\u0661\u0662", "Chat-Deadline": "\u0661"})
-def test_any_envelope_is_read_or_refused(subject, reply_to, given_headers):
-    """Whatever headers say, what is made of them are subjects of five tokens and numbers in bounds."""
+@given(subject=SUBJECTS, reply_to=TEXT, given_headers=HEADERS, model=TEXT)
+@example("chat.request.gateway", "_INBOX_gateway.x", {"Chat-Deadline": "9" * 5000}, "")
+@example("chat.request.gateway", "_R_.x", {"Chat-Id": str(uuid4()).upper(), "Chat-Client": "http-x"}, "*.>")
+@example("chat.request.alice", "_R_.x", {"Chat-Key": "\u0661\u0662", "Chat-Deadline": "\u0661"}, "a b")
+def test_any_envelope_is_read_or_refused(subject, reply_to, given_headers, model):
+    """Whatever headers say, what is made of them are subjects of five tokens and numbers in bounds.
+
+    A model's name, whatever it is, is one token more, or none.
+    """
     incoming = Incoming(subject, reply_to, given_headers, b"{}")
     try:
         wanted = filter_request.wanted_events(incoming)
@@ -123,8 +126,11 @@ def test_any_envelope_is_read_or_refused(subject, reply_to, given_headers):
     except RequestError as error:
         ErrorReply.of(error.code, error.message, param=error.param).model_dump_json()
         return
-    assert envelope.approved_subject.count(".") == 4
-    assert not set(envelope.approved_subject) & set("*> \t\r\n")
+    assert envelope.place.count(".") == 4
+    for_model = envelope.approved_subject(model)
+    assert for_model.count(".") in {4, 5}
+    assert subjects.parse_approved(for_model) == subjects.parse_approved(envelope.place)
+    assert not set(for_model) & set("*> \t\r\n")
     assert 0 <= envelope.deadline_ms < 10**16
 
 

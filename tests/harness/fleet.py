@@ -59,22 +59,27 @@ class Fleet:
         await self.ready(*names)
         return self
 
-    async def add(self, name: str) -> Part:
-        """Start a part, ``filter-1`` or ``consumer-new``; a consumer gets a model of its own."""
+    async def add(self, name: str, model: str = "standin") -> Part:
+        """Start a part, ``filter-1`` or ``consumer-new``; a consumer gets a model of its own, of that name.
+
+        One that was there before gets the model back that it had.
+        """
         kind = name.split("-", maxsplit=1)[0]
         port = free_port()
         prefix = {"filter": "STILE_FILTER_", "consumer": "STILE_CONSUMER_", "gateway": "STILE_"}[kind]
         environment = {**self.bus.environment(kind), f"{prefix}PORT": str(port)}
-        model = None
         if kind == "gateway":
             environment["STILE_ACCEPT_TIMEOUT"] = str(self._accept_seconds)
+        standin = None
         if kind == "consumer":
-            folder = self._folder / name
-            folder.mkdir(exist_ok=True)
-            model = self.models[name] = await Standin(folder, **self._speed).start()
-            environment["STILE_LLAMA_URL"] = model.url
+            if name not in self.models:
+                folder = self._folder / name
+                folder.mkdir()
+                self.models[name] = await Standin(folder, model=model, **self._speed).start()
+            standin = self.models[name]
+            environment["STILE_LLAMA_URL"] = standin.url
         process = Process(BIN / f"stile-{kind}", log=self._folder / f"{name}.log", env=environment)
-        self.parts[name] = Part(process, f"http://127.0.0.1:{port}", model)
+        self.parts[name] = Part(process, f"http://127.0.0.1:{port}", standin)
         return self.parts[name]
 
     async def ready(self, *names: str) -> None:
@@ -90,9 +95,11 @@ class Fleet:
         """End a part at once, as a crash would."""
         self.parts.pop(name).process.kill()
 
-    async def ask(self, client: httpx.AsyncClient, prompt: str, gateway: str = "gateway-1") -> str:
+    async def ask(
+        self, client: httpx.AsyncClient, prompt: str, gateway: str = "gateway-1", **fields: Any
+    ) -> str:
         """Ask over HTTP; return the answer's first words, or the error's code."""
-        answer = await client.post(f"{self.parts[gateway].url}/chat", json={"prompt": prompt})
+        answer = await client.post(f"{self.parts[gateway].url}/chat", json={"prompt": prompt, **fields})
         body = answer.json()
         return str(body["response"].split(" word")[0] if answer.status_code == 200 else body["error"]["code"])
 

@@ -20,25 +20,35 @@ class Standin:
         folder: for its log.
         tokens: of each answer.
         token_seconds: between two tokens.
+        model: what it is called.
         record: a file that keeps what it did, whatever ends it.
     """
 
     def __init__(
-        self, folder: Path, *, tokens: int = 3, token_seconds: float = 0.0, record: Path | None = None
+        self,
+        folder: Path,
+        *,
+        tokens: int = 3,
+        token_seconds: float = 0.0,
+        model: str = "standin",
+        record: Path | None = None,
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
-        self._speed: tuple[str, ...] = ("--tokens", str(tokens), "--token-seconds", str(token_seconds))
+        self._options: tuple[str, ...] = (
+            *("--tokens", str(tokens), "--token-seconds", str(token_seconds)),
+            *("--model", model),
+        )
         if record:
-            self._speed += ("--record", str(record))
+            self._options += ("--record", str(record))
         self.process: Process | None = None
 
     async def start(self) -> Self:
         """Start it (again: on its old port) and wait until it listens."""
         log = self._folder / "standin.log"
         self._said_before = len(log.read_text()) if log.exists() else 0
-        self.process = Process(executable, PROGRAM, "--port", str(self.port), *self._speed, log=log)
+        self.process = Process(executable, PROGRAM, "--port", str(self.port), *self._options, log=log)
         await until(self._listens, what="the stand-in listens")
         return self
 

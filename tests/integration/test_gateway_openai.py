@@ -9,7 +9,7 @@ from harness.gateway import Gateway, Responder, beat
 from harness.wait import until
 
 PATH = "/v1/chat/completions"
-ASK = {"model": "any", "messages": [{"role": "user", "content": "Why?"}]}
+ASK = {"model": "stile", "messages": [{"role": "user", "content": "Why?"}]}
 STREAM = {**ASK, "stream": True}
 
 

@@ -28,7 +28,6 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
-MODEL = "standin"
 ECHO_CHARS = 200
 PROMPT_TOKENS = 10
 """Of every prompt, so it says."""
@@ -63,6 +62,7 @@ class Standin:
     tokens: int
     token_seconds: float
     prompt_seconds: float
+    model: str
     record: int | None = None
     """A file's descriptor."""
     slot: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -89,7 +89,7 @@ class Standin:
             case "GET /health":
                 _write_json(writer, {"status": "ok"})
             case "GET /v1/models":
-                _write_json(writer, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+                _write_json(writer, {"object": "list", "data": [{"id": self.model, "object": "model"}]})
             case "GET /slots":
                 _write_json(writer, [{"id": 0, "n_ctx": 4096, "is_processing": self.slot.locked()}])
             case "GET /standin/log":
@@ -164,9 +164,9 @@ class Standin:
         read = time.monotonic()
         if request.get("stream"):
             writer.write(_head(200, "text/event-stream"))
-            writer.write(_event(_chunk({"role": "assistant", "content": None})))
+            writer.write(_event(self._chunk({"role": "assistant", "content": None})))
         if request.get("tool_choice") == "required" and request.get("stream"):
-            return await _write_call(request, generation, writer, read)
+            return await self._write_call(request, generation, writer, read)
         wanted = min(self.tokens, request.get("max_tokens") or self.tokens)
         words = itertools.islice(
             itertools.chain([f"echo: {generation.prompt[:ECHO_CHARS]}"], itertools.repeat(" word")), wanted
@@ -181,45 +181,55 @@ class Standin:
             written.append(word)
             generation.tokens += 1
             if request.get("stream"):
-                writer.write(_event(_chunk({"content": word})))
+                writer.write(_event(self._chunk({"content": word})))
                 await writer.drain()
         reason = "length" if wanted < self.tokens else "stop"
         usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": wanted}
         usage["total_tokens"] = PROMPT_TOKENS + wanted
         if request.get("stream"):
-            writer.write(_event(_chunk({}, reason)))
-            writer.write(_last(usage, _timings(generation, read)))
+            writer.write(_event(self._chunk({}, reason)))
+            writer.write(self._last(usage, _timings(generation, read)))
         else:
             message = {"role": "assistant", "content": "".join(written)}
             choice = {"index": 0, "message": message, "finish_reason": reason}
-            whole = {"model": MODEL, "choices": [choice], "usage": usage}
+            whole = {"model": self.model, "choices": [choice], "usage": usage}
             _write_json(writer, {**whole, "timings": _timings(generation, read)})
         await writer.drain()
         return "done"
 
-
-async def _write_call(
-    request: dict[str, object], generation: Generation, writer: asyncio.StreamWriter, read: float
-) -> str:
-    function = request["tools"][0]["function"]
-    names = function.get("parameters", {}).get("required", [])
-    arguments = json.dumps(dict.fromkeys(names, generation.prompt[:ECHO_CHARS]))
-    name = {"name": function["name"], "arguments": ""}
-    deltas = [{"index": 0, "id": "call_standin", "type": "function", "function": name}]
-    deltas += [
-        {"index": 0, "function": {"arguments": arguments[start : start + 8]}}
-        for start in range(0, len(arguments), 8)
-    ]
-    for delta in deltas:
-        generation.tokens += 1
-        writer.write(_event(_chunk({"tool_calls": [delta]})))
+    async def _write_call(
+        self, request: dict[str, object], generation: Generation, writer: asyncio.StreamWriter, read: float
+    ) -> str:
+        function = request["tools"][0]["function"]
+        names = function.get("parameters", {}).get("required", [])
+        arguments = json.dumps(dict.fromkeys(names, generation.prompt[:ECHO_CHARS]))
+        name = {"name": function["name"], "arguments": ""}
+        deltas = [{"index": 0, "id": "call_standin", "type": "function", "function": name}]
+        deltas += [
+            {"index": 0, "function": {"arguments": arguments[start : start + 8]}}
+            for start in range(0, len(arguments), 8)
+        ]
+        for delta in deltas:
+            generation.tokens += 1
+            writer.write(_event(self._chunk({"tool_calls": [delta]})))
+            await writer.drain()
+        writer.write(_event(self._chunk({}, "tool_calls")))
+        usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": len(deltas)}
+        usage["total_tokens"] = PROMPT_TOKENS + len(deltas)
+        writer.write(self._last(usage, _timings(generation, read)))
         await writer.drain()
-    writer.write(_event(_chunk({}, "tool_calls")))
-    usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": len(deltas)}
-    usage["total_tokens"] = PROMPT_TOKENS + len(deltas)
-    writer.write(_last(usage, _timings(generation, read)))
-    await writer.drain()
-    return "done"
+        return "done"
+
+    def _last(self, usage: dict[str, int], timings: dict[str, float]) -> bytes:
+        """Return the chunk with the counts, which comes where ``include_usage`` asks for it, and the end."""
+        return (
+            _event({**self._chunk({}), "choices": [], "usage": usage, "timings": timings})
+            + b"data: [DONE]\n\n"
+        )
+
+    def _chunk(self, delta: dict[str, object], reason: str | None = None) -> dict[str, object]:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        return {"object": "chat.completion.chunk", "model": self.model, "choices": [choice]}
 
 
 def _timings(generation: Generation, read: float) -> dict[str, float]:
@@ -237,11 +247,6 @@ def _timings(generation: Generation, read: float) -> dict[str, float]:
     }
 
 
-def _last(usage: dict[str, int], timings: dict[str, float]) -> bytes:
-    """Return the chunk with the counts, which comes where ``include_usage`` asks for it, and the end."""
-    return _event({**_chunk({}), "choices": [], "usage": usage, "timings": timings}) + b"data: [DONE]\n\n"
-
-
 async def _pause(seconds: float) -> None:
     if seconds:
         await asyncio.sleep(seconds)
@@ -257,11 +262,6 @@ async def _read_request(reader: asyncio.StreamReader) -> tuple[str, bytes] | Non
     headers = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     return f"{method} {target}", body
-
-
-def _chunk(delta: dict[str, object], reason: str | None = None) -> dict[str, object]:
-    choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    return {"object": "chat.completion.chunk", "model": MODEL, "choices": [choice]}
 
 
 def _event(body: dict[str, object]) -> bytes:
@@ -287,12 +287,13 @@ async def main() -> None:
     parser.add_argument("--tokens", type=int, default=8, help="of each answer")
     parser.add_argument("--token-seconds", type=float, default=0.0, help="between two tokens")
     parser.add_argument("--prompt-seconds", type=float, default=0.0, help="before the first token")
+    parser.add_argument("--model", default="standin", help="what it is called")
     parser.add_argument("--record", help="a file that starts and ends are written to")
     options = parser.parse_args()
     record = (
         os.open(options.record, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644) if options.record else None
     )
-    standin = Standin(options.tokens, options.token_seconds, options.prompt_seconds, record)
+    standin = Standin(options.tokens, options.token_seconds, options.prompt_seconds, options.model, record)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     server = await asyncio.start_server(standin.serve, "127.0.0.1", options.port, limit=2**24)

@@ -21,7 +21,8 @@ def token(name: str) -> str | None:
     Names that differ in the case of ASCII letters alone have the same token, all others have different ones:
     a byte of the name's UTF-8 that is none of ``[a-z0-9_-]`` is written as ``=`` and two hex digits.
     """
-    text = "".join(chr(byte) if byte in _PLAIN else f"={byte:02X}" for byte in name.encode().lower())
+    name_bytes = name.encode(errors="surrogatepass").lower()
+    text = "".join(chr(byte) if byte in _PLAIN else f"={byte:02X}" for byte in name_bytes)
     return text if 0 < len(text) <= MAX_TOKEN_BYTES else None
 
 

@@ -4,8 +4,10 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -77,6 +79,7 @@ class Handler:
         self._observer = observer
         self._now = now
         self._in_hand: dict[tuple[UUID, str, str], _InHand] = {}
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, incoming: Incoming) -> list[Outgoing]:
         """Decide over a request and return what its requester is to be sent. Never raises."""
@@ -124,11 +127,16 @@ class Handler:
             return "repeated"
         mine = self._in_hand[hand] = _InHand(answers)
         try:
-            return await self._decide(incoming, envelope, answers)
+            async with self._turn(envelope):
+                return await self._decide(incoming, envelope, answers)
         finally:
             del self._in_hand[hand]
             # Whoever waits goes on at the next turn of the loop, when an error's answer is made as well.
             mine.decided.set()
+
+    def _turn(self, envelope: Envelope) -> AbstractAsyncContextManager[None]:
+        """Have requests under one key decided in turn: CHAT judges only between two of the same subject."""
+        return self._turns.setdefault(envelope.id, asyncio.Lock()) if envelope.keyed else nullcontext()
 
     async def _decide(self, incoming: Incoming, envelope: Envelope, answers: Answers) -> str:
         request = requests.read_body(incoming.body)

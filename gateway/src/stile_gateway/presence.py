@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+from stile_contracts import models
 from stile_contracts.messages import Heartbeat, QueueState
 
 ALIVE_SECONDS = 5.0
@@ -73,15 +74,26 @@ class Presence:
         return PartState(ready=False, reason=reason, instances=len(alive))
 
     def models(self) -> list[str]:
-        """Return the names of the models that living consumers have, sorted."""
+        """Return the names of living consumers' models that a request can name, each once, sorted."""
         now = self._clock()
-        return sorted(
-            {
-                beat.heartbeat.model
-                for beat in self._beats.values()
-                if beat.heartbeat.model is not None and now - beat.heard <= ALIVE_SECONDS
-            }
-        )
+        names = {
+            token: beat.heartbeat.model
+            for beat in self._beats.values()
+            if beat.heartbeat.model is not None
+            and now - beat.heard <= ALIVE_SECONDS
+            and (token := models.token(beat.heartbeat.model)) is not None
+        }
+        return sorted(names.values())
+
+    def model(self, name: str) -> str | None:
+        """Return what the model is called that a request with this ``model`` is for; None where none lives.
+
+        As a request's, the name may be in upper or lower case; ``stile`` is whichever is idle.
+        """
+        living = self.models()
+        if not models.names_one(name):
+            return models.WHICHEVER if living else None
+        return next((other for other in living if models.token(other) == models.token(name)), None)
 
     def queue(self) -> QueueState | None:
         """Return the queue as a living filter told of it last, or None where none does."""

@@ -120,6 +120,7 @@ fn what_was_changed_is_not_believed() {
     for subject in [
         format!("chat.approved.interactive.alice.{ID}"),
         format!("chat.approved.batch.bob.{ID}"),
+        format!("chat.approved.batch.alice.{ID}.smollm2"),
         format!("chat.approved.batch.alice.{}", ID.replace('a', "b")),
     ] {
         let elsewhere = changed(&|delivery| delivery.subject = subject.clone().into());

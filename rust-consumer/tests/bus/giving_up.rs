@@ -9,20 +9,39 @@ async fn dead_letter(
     request: &Request,
 ) -> Option<async_nats::jetstream::message::StreamMessage> {
     let stream = bus.context().get_stream("CHAT_DLQ").await.unwrap();
-    let subject = request.subject().replace("approved", "dead");
+    let subject = format!(
+        "chat.dead.{}.{}.{}",
+        request.lane, request.client, request.id
+    );
     stream.direct_get_last_for_subject(subject).await.ok()
 }
 
 /// It is given up, unread: laid aside whole with the reason, its outcome stored and said, and terminated.
 #[tokio::test]
 async fn a_request_that_was_given_up_is_laid_aside() {
+    is_laid_aside("", "", ".*").await;
+}
+
+/// One that names a model is so too, by its lane, client and id alone.
+#[tokio::test]
+async fn a_request_for_a_model_that_was_given_up_is_laid_aside() {
+    is_laid_aside(".standin", "=standin", ".*.standin").await;
+}
+
+async fn is_laid_aside(named: &'static str, consumer: &str, filter: &str) {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
     let request = Request {
         body: "not even JSON".to_owned(),
+        model: named,
         ..Request::new("")
     };
     let mut hearing = bus.approve(&request).await;
-    bus.give_back("interactive", "alice", 3).await;
+    bus.give_back_from(
+        &format!("interactive-alice{consumer}"),
+        &format!("chat.approved.interactive.alice{filter}"),
+        3,
+    )
+    .await;
     let consumer = Consumer::start(&bus, model.port, &[]);
     let heard = hearing.next().await;
     assert_eq!((heard.event.as_str(), heard.attempt), ("error", 4));

@@ -14,6 +14,7 @@ mod failures;
 mod giving_up;
 mod holding;
 mod keeping;
+mod routing;
 mod signing;
 mod support;
 mod turns;

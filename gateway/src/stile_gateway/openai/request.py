@@ -64,7 +64,7 @@ class CompletionRequest(Sampling, Output):
     """The body of ``POST /v1/chat/completions``: OpenAI's, and llama.cpp's sampling parameters."""
 
     model: Annotated[str, Field(max_length=200)] | None = None
-    """Taken as it is: there is one model, and the answer names it."""
+    """One of ``/v1/models``, in upper or lower case; without one, or as ``stile``, whichever is idle."""
     messages: list[Message] = Field(min_length=1)
     """The conversation, oldest first."""
     max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000), INTEGRAL] | None = None

@@ -135,11 +135,12 @@ def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: P
         },
     )
     async def get_model(request: Request, model: Annotated[str, Path(examples=["smollm2"])]) -> Model:
-        """Tell whether a consumer that was heard lately has the model of this very name."""
+        """Tell whether a consumer that was heard lately has the model; `stile` is whichever is idle."""
         caller_of(request, callers)
-        if model not in presence.models():
+        name = presence.model(model)
+        if name is None:
             raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")
-        return Model(id=model)
+        return Model(id=name)
 
     return routes
 

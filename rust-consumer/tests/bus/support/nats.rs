@@ -121,9 +121,16 @@ impl Bus {
 
     /// Takes the one job of a line and gives it back, `times` over, as workers would that fail.
     pub async fn give_back(&self, lane: &str, client: &str, times: usize) {
+        let filter = format!("chat.approved.{lane}.{client}.*");
+        self.give_back_from(&format!("{lane}-{client}"), &filter, times)
+            .await;
+    }
+
+    /// The same from a durable consumer that is named.
+    pub async fn give_back_from(&self, name: &str, filter: &str, times: usize) {
         let config = pull::Config {
-            durable_name: Some(format!("{lane}-{client}")),
-            filter_subject: format!("chat.approved.{lane}.{client}.*"),
+            durable_name: Some(name.to_owned()),
+            filter_subject: filter.to_owned(),
             ack_wait: Duration::from_secs(10),
             max_deliver: 4,
             inactive_threshold: Duration::from_secs(300),

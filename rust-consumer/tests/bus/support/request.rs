@@ -16,6 +16,8 @@ pub struct Request {
     pub id: Uuid,
     pub lane: &'static str,
     pub client: String,
+    /// A dot and the token of the model that it names, or nothing.
+    pub model: &'static str,
     pub events: &'static str,
     pub reply_to: String,
     pub deadline: Duration,
@@ -29,6 +31,7 @@ impl Request {
             id,
             lane: "interactive",
             client: "alice".into(),
+            model: "",
             events: "none",
             reply_to: format!("_INBOX_gateway.test.{id}"),
             deadline: Duration::from_secs(60),
@@ -53,7 +56,14 @@ impl Request {
     }
 
     pub fn subject(&self) -> String {
-        format!("chat.approved.{}.{}.{}", self.lane, self.client, self.id)
+        let Self {
+            lane,
+            client,
+            id,
+            model,
+            ..
+        } = self;
+        format!("chat.approved.{lane}.{client}.{id}{model}")
     }
 
     pub fn result(&self) -> String {
