@@ -26,6 +26,8 @@ class FakeBus:
         self.on_look_up = lambda _inbox, _number: None
         self.looked_up = []
         self.cancelled = []
+        self.is_elsewhere = False
+        self.asked_elsewhere = []
         self.inboxes = {}
 
     @contextlib.contextmanager
@@ -44,6 +46,12 @@ class FakeBus:
 
     async def cancel(self, client, chat_id, inbox=None):  # noqa: ARG002 -- the port's
         self.cancelled.append((client, chat_id))
+
+    async def is_heard_elsewhere(self, client, chat_id):
+        if not self.connected:
+            raise BusUnavailableError("The bus is not connected.")
+        self.asked_elsewhere.append((client, chat_id))
+        return self.is_elsewhere
 
     async def publish(self, inbox, body, headers):
         if not self.connected:

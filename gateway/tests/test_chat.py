@@ -310,6 +310,96 @@ async def test_one_that_leaves_takes_nothing_from_the_other(chat, fake_bus, ques
     assert chat.held(question.client) == 0
 
 
+@pytest.fixture
+def impatient(fake_bus, metrics):
+    """A use case that ends what nobody has listened to for a twentieth of a second."""
+    return Chat(fake_bus, Timing(accept=2, answer=5, unheard=0.05), metrics)
+
+
+async def leave(chat, question):
+    """Ask, and go away once it was published."""
+    asking = asyncio.create_task(chat.ask(question))
+    await until(lambda: chat.is_held(question.id))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait([asking])
+
+
+async def test_under_a_key_it_ends_when_nobody_comes_back(impatient, fake_bus, question):
+    """After the time, and when no other gateway has somebody: as one without a key ends at once."""
+    await leave(impatient, replace(question, key="k"))
+    assert impatient.is_held(question.id)
+    await until(lambda: fake_bus.cancelled)
+    assert fake_bus.cancelled == fake_bus.asked_elsewhere == [(question.client, question.id)]
+    await until(lambda: not impatient.is_held(question.id))
+    assert fake_bus.inboxes == {}
+
+
+async def test_who_comes_back_in_time_stops_the_clock(impatient, fake_bus, question, words):
+    """However long it listens then; its going starts the clock anew."""
+    keyed = replace(question, key="k")
+    await leave(impatient, keyed)
+    async for _ in impatient.events(keyed, pulse=0.2):
+        break
+    assert fake_bus.asked_elsewhere == []
+    again = asyncio.create_task(impatient.ask(keyed))
+    await asyncio.sleep(0)
+    next(iter(fake_bus.inboxes.values())).put(words.done())
+    assert (await again).reply.response == "blue"
+    assert fake_bus.cancelled == []
+    await leave(impatient, replace(keyed, id=uuid4()))
+    await until(lambda: fake_bus.cancelled)
+
+
+async def test_an_outcome_in_the_meantime_ends_the_clock(impatient, fake_bus, question, words):
+    """Nothing is asked of anybody, and nothing cancelled."""
+    fake_bus.on_publish = says(words.accepted())
+    await leave(impatient, replace(question, key="k"))
+    next(iter(fake_bus.inboxes.values())).put(words.done())
+    await until(lambda: not impatient.is_held(question.id))
+    await leave(impatient, replace(question, key="other", id=uuid4()))
+    await until(lambda: fake_bus.cancelled)
+    assert question.id not in {chat_id for _, chat_id in fake_bus.asked_elsewhere}
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_one_that_is_answered_later_has_no_clock(impatient, fake_bus, question, first):
+    """Its client comes back when it likes; it may say so when it joins, too."""
+    keyed = replace(question, key="k", answer_later=first)
+    await leave(impatient, keyed)
+    await leave(impatient, replace(keyed, answer_later=not first))
+    await leave(impatient, replace(question, key="other", id=uuid4()))
+    # The other's clock was started last.
+    await until(lambda: fake_bus.cancelled)
+    assert impatient.is_held(question.id)
+    assert question.id not in {chat_id for _, chat_id in fake_bus.asked_elsewhere}
+    await impatient.close()
+
+
+async def test_who_waits_at_another_gateway_keeps_it(impatient, fake_bus, question):
+    """It is the other's to end: it is asked once, and not again."""
+    fake_bus.is_elsewhere = True
+    await leave(impatient, replace(question, key="k"))
+    await until(lambda: fake_bus.asked_elsewhere)
+    assert not next(iter(fake_bus.inboxes.values())).wanted
+    fake_bus.is_elsewhere = False
+    await leave(impatient, replace(question, key="other", id=uuid4()))
+    await until(lambda: fake_bus.cancelled)
+    assert impatient.is_held(question.id)
+    assert len(fake_bus.asked_elsewhere) == 2
+    await impatient.close()
+
+
+async def test_others_who_cannot_be_asked_are_asked_again(impatient, fake_bus, question):
+    """Without a bus nothing is cancelled; when it is back, the clock has gone on."""
+    await leave(impatient, replace(question, key="k"))
+    fake_bus.connected = False
+    await asyncio.sleep(0.12)
+    assert (fake_bus.asked_elsewhere, fake_bus.cancelled) == ([], [])
+    fake_bus.connected = True
+    await until(lambda: fake_bus.cancelled)
+
+
 async def test_a_key_with_another_body_conflicts(chat, fake_bus, question):
     """The key is the first request's, and the first one goes on."""
     first = asyncio.create_task(chat.ask(replace(question, key="k")))

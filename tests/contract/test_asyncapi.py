@@ -37,6 +37,8 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.event.started.{lane}.{client}.{id}": subjects.STARTED,
         "chat.event.finished.{lane}.{client}.{id}": subjects.FINISHED,
         "chat.event.cancelled.{client}.{id}": subjects.CANCELLED,
+        "chat.event.unheard.{client}.{id}": subjects.UNHEARD,
+        "chat.event.heard.{client}.{id}": subjects.HEARD,
     }
     plain = {subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT, subjects.WAKE}
     assert addresses == set(patterns) | plain | {None}

@@ -21,6 +21,8 @@ SUBJECTS = {
     "tell a start": f"chat.event.started.interactive.alice.{ID}",
     "tell an end": f"chat.event.finished.interactive.alice.{ID}",
     "tell a cancellation": f"chat.event.cancelled.alice.{ID}",
+    "ask who hears": f"chat.event.unheard.alice.{ID}",
+    "say who hears": f"chat.event.heard.alice.{ID}",
     "lay aside": f"chat.dead.interactive.alice.{ID}",
     "cancel": f"chat.cancel.{ID}",
     "cancel as gateway": f"chat.cancel.gateway.{ID}",
@@ -87,7 +89,13 @@ MAY_PUBLISH = {
         "ask another service",
         *ASK_WORKERS,
     },
-    "gateway": {"request as gateway", "cancel as gateway", "look up as gateway"},
+    "gateway": {
+        "request as gateway",
+        "cancel as gateway",
+        "look up as gateway",
+        "ask who hears",
+        "say who hears",
+    },
     "filter": {
         "approve",
         "approve for a model",
@@ -131,6 +139,8 @@ MAY_SUBSCRIBE = {
         "heartbeat of consumer",
         "tell an end",
         "tell a cancellation",
+        "ask who hears",
+        "say who hears",
     },
     "filter": {
         "heartbeat of consumer",

@@ -32,6 +32,8 @@ OUTCOMES = "chat.outcome.*.*"
 WAKE = "chat.event.approved"
 """Bodiless: a request was approved, and a sleeping worker may look."""
 CANCELLED = "chat.event.cancelled.*.*"
+UNHEARD = "chat.event.unheard.*.*"
+HEARD = "chat.event.heard.*.*"
 STARTED = "chat.event.started.*.*.*"
 FINISHED = "chat.event.finished.*.*.*"
 """Bodiless, from a worker: the request has its outcome, and the worker is free."""
@@ -195,6 +197,16 @@ def parse_outcome(subject: str) -> tuple[str, UUID]:
 def cancelled(client: str, chat_id: UUID) -> str:
     """Name the event that a request's outcome is *cancelled*: whoever runs it stops."""
     return f"chat.event.cancelled.{_token(client)}.{chat_id}"
+
+
+def unheard(client: str, chat_id: UUID) -> str:
+    """Name the event that a gateway will cancel a request, unless somebody waits for it at another one."""
+    return f"chat.event.unheard.{_token(client)}.{chat_id}"
+
+
+def heard(client: str, chat_id: UUID) -> str:
+    """Name the event that somebody waits for a request at the gateway that says so."""
+    return f"chat.event.heard.{_token(client)}.{chat_id}"
 
 
 def parse_cancelled(subject: str) -> tuple[str, UUID]:

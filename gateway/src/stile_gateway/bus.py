@@ -32,6 +32,8 @@ QUIET_SECONDS = 10.0
 
 _SUBJECT = subjects.request(subjects.GATEWAY)
 _NO_RESPONDERS = "503"
+_ELSEWHERE_SECONDS = 1.0
+"""How long the other gateways have to say that somebody waits there."""
 _FOUND = "-found"
 """Ends the name of where the answers to an inbox's look-ups come."""
 
@@ -70,6 +72,7 @@ class NatsBus:
         self._prefix = f"{subjects.GATEWAY_INBOX}.{new_id().hex}"
         self._inboxes: dict[str, Inbox] = {}
         self._about: dict[str, set[Inbox]] = {}
+        self._heard_elsewhere: dict[str, asyncio.Event] = {}
         self._client: Client | None = None
         self._heard_at = time.monotonic()
         self._last_fault: tuple[str, float] = ("", 0.0)
@@ -139,6 +142,23 @@ class NatsBus:
         subject = subjects.cancel(subjects.GATEWAY, chat_id)
         await self._send(subject, inbox.subject if inbox else "", b"", headers)
 
+    async def is_heard_elsewhere(self, client: str, chat_id: UUID) -> bool:
+        """Ask the other gateways whether somebody waits there for ``client``'s request; takes a second.
+
+        Raises:
+            BusUnavailableError: they can't be asked.
+            InternalError: it could not be sent for another reason.
+        """
+        heard = self._heard_elsewhere[str(chat_id)] = asyncio.Event()
+        try:
+            await self._send(subjects.unheard(client, chat_id), "", b"", {})
+            async with asyncio.timeout(_ELSEWHERE_SECONDS):
+                return await heard.wait()
+        except TimeoutError:
+            return False
+        finally:
+            del self._heard_elsewhere[str(chat_id)]
+
     async def look_up(self, client: str, chat_id: UUID, inbox: Inbox) -> None:
         """Ask what became of ``client``'s request ``chat_id``; ``inbox`` gets it as ``Found``.
 
@@ -195,6 +215,8 @@ class NatsBus:
             await client.subscribe(subject, cb=self._heartbeat)
         for subject in (subjects.FINISHED, subjects.CANCELLED):
             await client.subscribe(subject, cb=self._settled)
+        await client.subscribe(subjects.UNHEARD, cb=self._unheard)
+        await client.subscribe(subjects.HEARD, cb=self._heard)
         await client.flush()
         self._client = client
         self._metrics.bus_connected.set(1)
@@ -216,6 +238,17 @@ class NatsBus:
     async def _settled(self, message: Msg) -> None:
         for inbox in self._about.get(message.subject.rpartition(".")[2], ()):
             inbox.put(Signal.SETTLED)
+
+    async def _unheard(self, message: Msg) -> None:
+        """Another gateway would end a request, or this one would: then nobody waits here."""
+        *_, client, chat_id = message.subject.split(".")
+        if any(inbox.wanted for inbox in self._about.get(chat_id, ())):
+            with contextlib.suppress(GatewayError):
+                await self._send(subjects.heard(client, UUID(chat_id)), "", b"", {})
+
+    async def _heard(self, message: Msg) -> None:
+        if asked := self._heard_elsewhere.get(message.subject.rpartition(".")[2]):
+            asked.set()
 
     async def _heartbeat(self, message: Msg) -> None:
         now = time.monotonic()

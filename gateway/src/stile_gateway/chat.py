@@ -22,6 +22,7 @@ from stile_gateway.errors import (
     TooManyWaitingError,
 )
 from stile_gateway.hearing import Said
+from stile_gateway.inbox import Inbox
 from stile_gateway.metrics import Metrics
 from stile_gateway.port import Bus
 from stile_gateway.question import Question, Timing
@@ -40,13 +41,31 @@ class _Held:
     conversation: Conversation | None = None
     task: asyncio.Task[None] | None = None
     listeners: int = 0
+    inbox: Inbox | None = None
+    answer_later: bool = False
+    """Whether one who has asked comes back for the answer, and need not listen until then."""
+    clock: asyncio.Task[None] | None = None
+    """Ends the request, some time after the last one who listened has left."""
+
+    def listen(self) -> None:
+        """Count one more who listens; that stops the clock."""
+        self.listeners += 1
+        if self.inbox is not None:
+            self.inbox.wanted = True
+        self.stop_clock()
+
+    def stop_clock(self) -> None:
+        """Let the request go on."""
+        if self.clock is not None:
+            self.clock.cancel()
+            self.clock = None
 
 
 class Chat:
     """Asks the bus and waits.
 
-    A request that its client can come back for goes on where nobody listens; another one ends with its
-    last listener.
+    A request ends with the last one who listens; but under a key only when nobody has come back for a
+    while, and one whose client has said that it comes back goes on (docs/adr/0014).
 
     Args:
         bus: where requests go and replies come from.
@@ -169,12 +188,13 @@ class Chat:
         if held is not None:
             if held.question.body != question.body:
                 raise _about(question, KeyConflictError("The key belongs to another request."))
+            held.answer_later |= question.answer_later
             return held
         if self._leave_by is not None:
             raise _about(question, ShuttingDownError("The gateway is stopping; ask again.", retry_after=1))
         if len(self._held) >= self._max_held:
             raise _about(question, TooManyWaitingError("Too many requests are waiting here.", retry_after=1))
-        held = self._held[question.id] = _Held(question)
+        held = self._held[question.id] = _Held(question, answer_later=question.answer_later)
         self._clients[question.client] += 1
         self._metrics.held.inc()
         held.task = asyncio.create_task(self._answer(held))
@@ -182,21 +202,42 @@ class Chat:
 
     @asynccontextmanager
     async def _listening(self, held: _Held) -> AsyncIterator[Transcript]:
-        held.listeners += 1
+        held.listen()
         try:
             yield held.transcript
         finally:
             held.listeners -= 1
-            unwanted = not held.listeners and not held.question.lasting
+            unwanted = not held.listeners and not held.answer_later
             if unwanted and held.task is not None and not held.task.done():
-                held.task.cancel()
-                await asyncio.wait([held.task])
+                if held.question.key is None:
+                    held.task.cancel()
+                    await asyncio.wait([held.task])
+                elif self._timing.unheard:
+                    held.clock = asyncio.create_task(self._end_unheard(held, held.task))
+
+    async def _end_unheard(self, held: _Held, task: asyncio.Task[None]) -> None:
+        """End a request that nobody comes back for in time; one that is heard elsewhere is ended there."""
+        question = held.question
+        while True:
+            await asyncio.sleep(self._timing.unheard)
+            if held.inbox is not None:
+                held.inbox.wanted = False
+            try:
+                if await self._bus.is_heard_elsewhere(question.client, question.id):
+                    return
+            except GatewayError as error:
+                log.warning("request not ended", chat_id=str(question.id), code=error.code)
+                continue
+            log.info("request unheard", chat_id=str(question.id))
+            task.cancel()
+            return
 
     async def _answer(self, held: _Held) -> None:
         """Hear a request out; whatever happens, those who listen are told."""
         question, transcript = held.question, held.transcript
         try:
             with self._bus.inbox(str(question.id), question.id) as inbox:
+                held.inbox = inbox
                 held.conversation = Conversation(question, self._bus, inbox, self._timing, self._metrics)
                 if self._leave_by is not None:
                     held.conversation.leave_by(self._leave_by)
@@ -212,6 +253,7 @@ class Chat:
             log.exception("request failed", chat_id=str(question.id))
             transcript.fail(_about(question, InternalError("Something went wrong in the gateway.")))
         finally:
+            held.stop_clock()
             del self._held[question.id]
             self._clients -= Counter((question.client,))
             self._metrics.held.dec()
@@ -219,11 +261,11 @@ class Chat:
                 self._metrics.dropped.inc(transcript.dropped)
 
     async def _abandon(self, question: Question) -> None:
-        """Nobody waits any more: free the model, where nobody can come back.
+        """Nobody waits any more: free the model.
 
         A gateway that stops cancels nothing: its clients were there.
         """
-        if question.lasting or self._leave_by is not None:
+        if self._leave_by is not None:
             return
         try:
             await self._bus.cancel(question.client, question.id)

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
 
     accept_timeout: float = Field(30, gt=0, le=3600)
     answer_timeout: float = Field(600, gt=0, le=86400)
+    unheard_timeout: float = Field(60, ge=0, le=86400)
     shutdown_seconds: float = Field(20, ge=0, le=3600)
     keep_alive_seconds: int = Field(15, ge=1, le=3600)
 

@@ -54,6 +54,8 @@ class Inbox:
         self.subject = subject
         self.dropped = 0
         """Events that found no room."""
+        self.wanted = True
+        """Whether somebody waits for what comes here, or did a moment ago."""
         self._queue: asyncio.Queue[Heard] = asyncio.Queue(size)
 
     def put(self, heard: Heard) -> None:

@@ -55,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     metrics = Metrics()
     presence = Presence()
     bus = NatsBus(settings, presence, metrics)
-    timing = Timing(accept=settings.accept_timeout, answer=settings.answer_timeout)
+    timing = Timing(settings.accept_timeout, settings.answer_timeout, settings.unheard_timeout)
     chat = Chat(bus, timing, metrics, settings.max_in_flight)
     callers = Callers(KeyRing(settings.api_keys) if settings.api_keys else None)
     model = request_model(settings)

@@ -38,6 +38,14 @@ class Bus(Protocol):
             InternalError: it could not be sent for another reason.
         """
 
+    async def is_heard_elsewhere(self, client: str, chat_id: UUID) -> bool:
+        """Ask the other gateways whether somebody waits there for ``client``'s request; takes a second.
+
+        Raises:
+            BusUnavailableError: they can't be asked.
+            InternalError: it could not be sent for another reason.
+        """
+
     async def look_up(self, client: str, chat_id: UUID, inbox: Inbox) -> None:
         """Ask what became of ``client``'s request ``chat_id``; ``inbox`` gets it as ``Found``.
 

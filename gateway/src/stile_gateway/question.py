@@ -14,6 +14,9 @@ class Timing:
 
     accept: float
     answer: float
+    unheard: float = 0.0
+    """How long a request under a key goes on where nobody listens, counted from when the last one left;
+    0: to its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,15 @@ class ResponseFormat(Message):
         return self
 
 
+LOGPROBS_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"properties": {"top_logprobs": {"type": "null"}}},
+        {"properties": {"logprobs": {"const": True}}, "required": ["logprobs"]},
+    ]
+}
+"""What a request's JSON Schema says of ``top_logprobs``: they need ``logprobs``; OpenAI's rule, llama.cpp's too."""
+
+
 class Output(Message):
     """What the answer is to be beside plain text; handed on to llama.cpp."""
 
