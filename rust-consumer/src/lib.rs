@@ -140,6 +140,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     companions.spawn(nothing_fails(monitor::beat(
         bus.clone(),
         status.clone(),
+        config.approval_keys.clone(),
         leave.clone(),
     )));
 

@@ -6,6 +6,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::approval::Keys;
 use crate::bus::Bus;
 use crate::error::InvalidMessage;
 use crate::llama::Llama;
@@ -39,15 +40,16 @@ pub async fn watch(llama: Llama, status: Status, stop: CancellationToken) {
     stop.run_until_cancelled(looking).await;
 }
 
-/// Publishes a heartbeat every two seconds, and at once when readiness changes, until `stop`.
-pub async fn beat(bus: Bus, status: Status, stop: CancellationToken) {
+/// Publishes a heartbeat every two seconds, and at once when readiness changes, until `stop`. It tells which keys
+/// are believed at the time, so that a filter that signs with another one approves nothing in vain.
+pub async fn beat(bus: Bus, status: Status, approvals: Option<Keys>, stop: CancellationToken) {
     let instance = Uuid::new_v4().simple().to_string();
     let beating = async {
         let mut changes = status.subscribe();
         loop {
             let state = status.now();
             if bus.is_connected() {
-                say(&bus, &instance, &state).await;
+                say(&bus, heartbeat(&instance, &state, approvals.as_ref())).await;
             }
             let was = state.unready();
             let change = changes.wait_for(|state| state.unready() != was);
@@ -58,8 +60,8 @@ pub async fn beat(bus: Bus, status: Status, stop: CancellationToken) {
     stop.run_until_cancelled(beating).await;
 }
 
-async fn say(bus: &Bus, instance: &str, state: &State) {
-    let published = match heartbeat(instance, state).write() {
+async fn say(bus: &Bus, heartbeat: Heartbeat) {
+    let published = match heartbeat.write() {
         Ok(body) => bus
             .publish(HEARTBEAT.into(), None, body)
             .await
@@ -71,7 +73,7 @@ async fn say(bus: &Bus, instance: &str, state: &State) {
     }
 }
 
-fn heartbeat(instance: &str, state: &State) -> Heartbeat {
+fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbeat {
     let reason = state.unready();
     Heartbeat {
         part: Part::Consumer,
@@ -84,6 +86,7 @@ fn heartbeat(instance: &str, state: &State) -> Heartbeat {
         prompt_per_second: state.prompt_per_second,
         predicted_per_second: state.predicted_per_second,
         answer_tokens: state.answer_tokens,
+        approval_keys: approvals.map(Keys::ids),
         queue: None,
     }
 }

@@ -51,6 +51,7 @@ class Handler:
         streams: where approvals and outcomes are kept.
         queue: who waits, and for how long.
         signer: signs approvals.
+        doubt: says why the workers would drop an approval now, or None where they would not.
         observer: told of every request's end.
         now: the time, in seconds since the Unix epoch.
     """
@@ -63,6 +64,7 @@ class Handler:
         *,
         queue: Queue,
         signer: Signer,
+        doubt: Callable[[], str | None],
         observer: Observer,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -71,6 +73,7 @@ class Handler:
         self._streams = streams
         self._queue = queue
         self._approvals = Approvals(policy, signer)
+        self._doubt = doubt
         self._observer = observer
         self._now = now
         self._in_hand: dict[tuple[UUID, str, str], _InHand] = {}
@@ -194,6 +197,13 @@ class Handler:
         )
 
     async def _approve(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
+        if (reason := self._doubt()) is not None:
+            log.warning("approval_withheld", chat_id=str(envelope.id), reason=reason)
+            if waiting := await self._streams.waiting(envelope.approved_subject):
+                return self._already(request, waiting, envelope, answers)
+            raise RequestError(
+                ErrorCode.FILTER_ERROR, "nobody would take the request up as things are; try again later"
+            )
         body, message_headers = self._approvals.message(request, envelope, answers.wanted)
         for _ in range(_MAX_PUBLISHES):
             approval = await self._streams.approve(envelope.approved_subject, body, message_headers)
