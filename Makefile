@@ -48,7 +48,7 @@ format: setup ## what linters can mend by themselves
 	.venv/bin/ruff check --fix .
 	cd rust-consumer && cargo fmt
 
-test: setup ## every test that needs no Docker; the page's need chromium on PATH
+test: setup ## every test that needs no Docker; the page's need chromium or google-chrome on PATH
 	.venv/bin/pytest -m "not e2e"
 	cd rust-consumer && cargo test --locked
 

@@ -100,6 +100,7 @@ class System:
         self.outcomes, self.monitored = [], []
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
         self.now = NOW
+        self.doubt = None
         self.workers = Workers()
         self.monotonic = 0.0
         self.models = Models(clock=lambda: self.monotonic)
@@ -111,6 +112,7 @@ class System:
             queue=self.usher,
             models=self.models,
             signer=signer or Unsigned(),
+            doubt=lambda: self.doubt,
             observer=self,
             now=lambda: self.now,
         )
@@ -708,6 +710,18 @@ async def test_an_approval_outweighs_a_scanners_bad_moment(policy_file):
     system.scanners.says = Scanned((), State.TIMEOUT)
     [said] = await system.gateway({"prompt": "hi"})
     assert said.headers["Chat-Event"] == "accepted"
+
+
+async def test_what_no_worker_would_believe_is_not_approved(system):
+    """An error of the moment, and nothing stored; what CHAT holds already was approved and is accepted."""
+    await system.gateway({"prompt": "hi"})
+    before = dict(system.streams.chat)
+    system.doubt = "nobody knows the key"
+    error = error_of(await system.gateway({"prompt": "ho"}, Chat_Id=ID[:-1] + "2"))
+    assert (error.code, error.final) == (ErrorCode.FILTER_ERROR, False)
+    [said] = await system.gateway({"prompt": "hi"})
+    assert said.headers["Chat-Event"] == "accepted"
+    assert (system.streams.chat, system.streams.results) == (before, {})
 
 
 async def test_a_refusal_outweighs_another_scanners_failure(policy_file):

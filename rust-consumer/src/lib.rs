@@ -154,6 +154,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         bus.clone(),
         status.clone(),
         identity.instance,
+        config.approval_keys.clone(),
         leave.clone(),
     )));
     companions.spawn(nothing_fails(questions.answer(

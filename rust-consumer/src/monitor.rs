@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::approval::Keys;
 use crate::bus::Bus;
 use crate::error::InvalidMessage;
 use crate::llama::Llama;
@@ -38,16 +39,23 @@ pub async fn watch(llama: Llama, status: Status, stop: CancellationToken) {
     stop.run_until_cancelled(looking).await;
 }
 
-/// Publishes a heartbeat every two seconds, and at once when readiness changes, until `stop`.
+/// Publishes a heartbeat every two seconds, and at once when readiness changes, until `stop`. It tells which keys
+/// are believed at the time, so that a filter that signs with another one approves nothing in vain.
 ///
 /// `instance` is unique to the process.
-pub async fn beat(bus: Bus, status: Status, instance: String, stop: CancellationToken) {
+pub async fn beat(
+    bus: Bus,
+    status: Status,
+    instance: String,
+    approvals: Option<Keys>,
+    stop: CancellationToken,
+) {
     let beating = async {
         let mut changes = status.subscribe();
         loop {
             let state = status.now();
             if bus.is_connected() {
-                say(&bus, &instance, &state).await;
+                say(&bus, heartbeat(&instance, &state, approvals.as_ref())).await;
             }
             let was = state.unready();
             let change = changes.wait_for(|state| state.unready() != was);
@@ -58,8 +66,8 @@ pub async fn beat(bus: Bus, status: Status, instance: String, stop: Cancellation
     stop.run_until_cancelled(beating).await;
 }
 
-async fn say(bus: &Bus, instance: &str, state: &State) {
-    let published = match heartbeat(instance, state).write() {
+async fn say(bus: &Bus, heartbeat: Heartbeat) {
+    let published = match heartbeat.write() {
         Ok(body) => bus
             .publish(HEARTBEAT.into(), None, body)
             .await
@@ -71,7 +79,7 @@ async fn say(bus: &Bus, instance: &str, state: &State) {
     }
 }
 
-fn heartbeat(instance: &str, state: &State) -> Heartbeat {
+fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbeat {
     let reason = state.unready();
     Heartbeat {
         part: Part::Consumer,
@@ -84,6 +92,7 @@ fn heartbeat(instance: &str, state: &State) -> Heartbeat {
         prompt_per_second: state.prompt_per_second,
         predicted_per_second: state.predicted_per_second,
         answer_tokens: state.answer_tokens,
+        approval_keys: approvals.map(Keys::ids),
         queue: None,
     }
 }

@@ -154,6 +154,38 @@ def test_each_service_sees_its_own_seed_alone(compose):
     assert "=SU" not in environment
 
 
+def test_another_key_signs_while_everything_runs(compose):
+    """`rotate-signing` keeps the former key, and says no within the hour; `--revoke` drops the former."""
+
+    def believed():
+        text = compose("exec", "-T", "rust-consumer", "cat", "/run/stile/approval.keys")
+        return [line.split()[0] for line in text.splitlines() if not line.startswith("#")]
+
+    (first,) = believed()
+    assert first not in rotated(compose)
+    assert len(believed()) == 2
+    assert first in believed()
+    answers(compose)
+    with pytest.raises(AssertionError, match="within the hour"):
+        rotated(compose)
+    assert len(believed()) == 2
+    said = rotated(compose, "--revoke")
+    (last,) = believed()
+    assert last in said
+    answers(compose)
+
+
+def rotated(compose, *options):
+    return compose("run", "--rm", "-T", "rotate-signing", *options)
+
+
+def answers(compose):
+    """A worker takes up what the key of the moment has signed."""
+    body = {"prompt": "Why is the sky blue?", "max_tokens": 4}
+    answer = httpx.post(f"http://127.0.0.1:{compose.port}/chat", json=body, timeout=240)
+    assert answer.status_code == 200, answer.text
+
+
 def test_the_profiles_port_leads_to_the_bus(compose):
     """Behind the profile's port nats-server greets, and lets nobody in without a key."""
     with socket.create_connection(("127.0.0.1", compose.nats_port), timeout=30) as connection:

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     LLAMA = "kill -9 llama.cpp"
     PAUSE = "pause consumer"
     NETWORK = "cut network"
+    LINK = "cut llama.cpp"
     DISK = "fill disk"
     ALL = "kill -9 everything"
 
@@ -47,6 +48,11 @@ class Kind(StrEnum):
         The filter and the gateway have no part in a generation: after their deaths none is repeated.
         """
         return self not in {Kind.FILTER, Kind.GATEWAY}
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing recovers before it is over."""
+        return self in {Kind.NETWORK, Kind.LINK}
 
     @property
     def killed(self) -> frozenset[str]:
@@ -64,7 +70,8 @@ class Kind(StrEnum):
     @property
     def excused_errors(self) -> frozenset[str]:
         """The final errors that it may end a request with, by their codes."""
-        broken = {"model_failed", "model_unavailable"} if self in {Kind.LLAMA, Kind.ALL} else set()
+        model = {Kind.LLAMA, Kind.LINK, Kind.ALL}
+        broken = {"model_failed", "model_unavailable"} if self in model else set()
         # A worker that is killed in each of three deliveries of one request has it ended with this.
         repeated = {"too_many_attempts"} if self.excuses_repeats else set()
         return frozenset(broken | repeated)
@@ -102,18 +109,34 @@ class Breaker:
         self._folder = folder
         self._chance = chance
         self._proxies: dict[str, Proxy] = {}
+        self._to_model = Proxy(model.port)
 
     async def start(self) -> None:
         """Start the system behind its proxies."""
         for part in PARTS:
             self._proxies[part] = proxy = await Proxy(self._system.bus.port).start()
             self._system.nats_urls[part] = f"nats://127.0.0.1:{proxy.port}"
+        await self._to_model.start()
         await self._system.start()
 
     async def stop(self) -> None:
         """End the proxies; the system is its maker's to end."""
-        for proxy in self._proxies.values():
+        for proxy in (*self._proxies.values(), self._to_model):
             await proxy.stop()
+
+    async def prepare(self, kind: Kind) -> None:
+        """Put the proxy between the consumer and llama.cpp where that is what will be cut, else take it out.
+
+        It takes a connection before it knows that llama.cpp is gone, so behind it no death of llama.cpp looks
+        as it does without.
+        """
+        through = f"http://127.0.0.1:{self._to_model.port}" if kind is Kind.LINK else None
+        if through == self._system.model_url:
+            return
+        self._system.model_url = through
+        await asyncio.to_thread(self._system.parts["consumer"].stop)
+        self._system.start_part("consumer")
+        await self._system.ready()
 
     async def do(self, kind: Kind) -> Fault:
         """Break something; return when it has been started again, not when it has recovered."""
@@ -125,6 +148,7 @@ class Breaker:
             Kind.LLAMA: self._llama,
             Kind.PAUSE: self._pause,
             Kind.NETWORK: self._network,
+            Kind.LINK: self._link,
             Kind.DISK: self._disk,
             Kind.ALL: self._all,
         }
@@ -174,13 +198,21 @@ class Breaker:
 
     async def _network(self, fault: Fault) -> None:
         part = self._chance.choice(PARTS)
-        proxy = self._proxies[part]
-        fault.what = self._chance.choice(("lost between", "reset between")) + f" {part} and bus"
+        await self._cut(self._proxies[part], fault, f"{part} and bus")
+
+    async def _link(self, fault: Fault) -> None:
+        """In mid-answer: lost packets come late, a reset connection ends the answer (`model_failed`)."""
+        await until(self._writes, within=60, what="the model writes")
+        fault.at = time.time()
+        await self._cut(self._to_model, fault, "consumer and llama.cpp")
+
+    async def _cut(self, proxy: Proxy, fault: Fault, between: str) -> None:
+        fault.what = f"{self._chance.choice(('lost', 'reset'))} between {between}"
         (proxy.hold if fault.what.startswith("lost") else proxy.cut)()
         try:
             await asyncio.sleep(self._chance.uniform(*CUT_SECONDS))
         finally:
-            proxy.mend()
+            await proxy.mend()
 
     async def _disk(self, fault: Fault) -> None:
         """No write goes beyond a file's first KiB, as on a disk that is full; then there is room again.

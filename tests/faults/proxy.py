@@ -21,8 +21,8 @@ class Proxy:
         self.port = 0
 
     async def start(self) -> Self:
-        """Listen."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        """Listen; after a cut at the port that it had."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -41,12 +41,15 @@ class Proxy:
     def cut(self) -> None:
         """Reset every connection and refuse new ones until ``mend``."""
         self._refusing = True
+        self._server.close()
         self._drop()
 
-    def mend(self) -> None:
+    async def mend(self) -> None:
         """Be a network again."""
-        self._refusing = False
         self._passing.set()
+        if self._refusing:
+            self._refusing = False
+            await self.start()
 
     def _drop(self) -> None:
         for writer in self._writers:

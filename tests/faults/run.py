@@ -115,6 +115,7 @@ class Run:
 
     async def phase(self, kind: Kind, seconds: float) -> Phase:
         """Break ``kind`` under load for so long, at least once; then let all learn, and account."""
+        await self._breaker.prepare(kind)
         ledger, stop = Ledger(f"{kind.name.lower()}-{self._chance.randrange(10**6)}"), asyncio.Event()
         self._breaker.faults = []
         recoveries = []
@@ -140,7 +141,7 @@ class Run:
     async def _break(self, kind: Kind, ledger: Ledger) -> float:
         fault = await self._breaker.do(kind)
         way = Way.HTTP if kind is Kind.GATEWAY else None
-        at = fault.at if kind is not Kind.NETWORK else fault.over or fault.at
+        at = fault.over or fault.at if kind.is_cut else fault.at
         what = f"an answer after {kind}"
         answered = await until(lambda: ledger.answered_after(at, way), within=RECOVERY_SECONDS, what=what)
         return answered - at

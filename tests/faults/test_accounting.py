@@ -72,13 +72,15 @@ def test_anothers_text(ledger):
 
 
 def test_an_error_without_excuse(ledger):
-    """A failed model is excused by a killed llama.cpp, and by nothing else."""
+    """A failed model is excused by a llama.cpp that was killed or cut off, and by nothing else."""
     [asked] = ledger.asked
     asked.learned[:] = [("error", "model_failed")]
     stored = [Stored(asked.client, asked.chat_id, {"error": {"code": "model_failed"}})]
     assert "no fault excuses" in account(ledger, stored=stored).wrong()[0]
-    assert account(ledger, stored=stored, faults=[Fault(Kind.LLAMA)]).wrong() == []
-    assert account(ledger, stored=stored, faults=[Fault(Kind.NATS)]).wrong()
+    for kind in (Kind.LLAMA, Kind.LINK):
+        assert account(ledger, stored=stored, faults=[Fault(kind)]).wrong() == []
+    for kind in (Kind.NATS, Kind.NETWORK):
+        assert account(ledger, stored=stored, faults=[Fault(kind)]).wrong()
 
 
 def test_two_at_once(ledger):

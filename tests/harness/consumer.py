@@ -9,6 +9,7 @@ import httpx
 from nats.aio.subscription import Subscription
 
 from harness.bus import Bus
+from harness.cluster import Cluster
 from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
@@ -22,15 +23,23 @@ Heard = tuple[str, int, int, bytes]
 
 
 class Consumer:
-    """``stile-consumer`` as a process of its own; ``start`` may be called again after ``kill``."""
+    """``stile-consumer`` as a process of its own; ``start`` may be called again after ``kill``.
 
-    def __init__(self, folder: Path, bus: Bus, model_url: str) -> None:
+    Args:
+        folder: for its log.
+        bus: started already.
+        model_url: its llama.cpp.
+        **settings: further variables.
+    """
+
+    def __init__(self, folder: Path, bus: Bus | Cluster, model_url: str, **settings: str) -> None:
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         self._log = folder / "consumer.log"
         self._settings = {
             **bus.environment("consumer"),
             "STILE_LLAMA_URL": model_url,
             "STILE_CONSUMER_PORT": str(port),
+            **settings,
         }
 
     async def start(self) -> Self:
@@ -50,7 +59,7 @@ class Consumer:
 class Requester:
     """Approves as the filter does, and hears the answers as the gateway does."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus | Cluster) -> None:
         self._bus = bus
 
     async def start(self) -> Self:
@@ -66,6 +75,7 @@ class Requester:
         events: str = "none",
         seconds: float = 60,
         output: Output | None = None,
+        chat_id: UUID | None = None,
         **sampling: Any,
     ) -> tuple[UUID, Subscription]:
         """Put a request into CHAT; return its id and what will hear its replies.
@@ -75,9 +85,10 @@ class Requester:
             events: what the requester wants to hear.
             seconds: until its deadline.
             output: what the answer is to be.
+            chat_id: a new one where none is given.
             **sampling: of the answer.
         """
-        chat_id = new_id()
+        chat_id = chat_id or new_id()
         reply_to = f"{subjects.GATEWAY_INBOX}.test.{chat_id}"
         hearing = await self._gateway.subscribe(reply_to)
         await self._gateway.flush()

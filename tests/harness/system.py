@@ -43,6 +43,8 @@ class System:
         self.url = f"http://127.0.0.1:{self.port}"
         self.parts: dict[str, Process] = {}
         self.nats_urls = nats_urls or {}
+        self.model_url: str | None = None
+        """Where the consumer reaches the model, where that is not the model's own address."""
         self._settings = settings or {}
 
     async def start(self) -> Self:
@@ -63,7 +65,7 @@ class System:
             "STILE_PORT": str(self.port),
             "STILE_CONSUMER_PORT": str(self.consumer_port),
             "STILE_FILTER_PORT": str(self.filter_port),
-            "STILE_LLAMA_URL": self.model.url,
+            "STILE_LLAMA_URL": self.model_url or self.model.url,
             **self._settings,
         }
         if url := self.nats_urls.get(part):

@@ -205,3 +205,37 @@ async def approvals_without_a_worker(system, count):
     for message in approved:
         await js.delete_msg("CHAT", message.seq)
     return approved
+
+
+async def test_a_filter_that_the_workers_do_not_believe_says_so(start_system):
+    """With the real parts: with a key that reached it alone it approves nothing, until the workers have it.
+
+    The gateway, and so the page, say why; the first requests after the change may still be dropped, for as
+    long as the filter waits for the workers to have read their file.
+    """
+    system = await start_system(token_seconds=0.005)
+    theirs = signing_keys.public_file(system.bus.seeds)
+    before = theirs.read_text()
+    key_id = signing_keys.rotate(system.bus.seeds)
+    after = theirs.read_text()
+    theirs.write_text(before)
+
+    async with httpx.AsyncClient(timeout=60) as client:
+
+        async def reason():
+            said = (await client.get(f"{system.url}/readyz")).json()["parts"]["filter"]
+            return not said["ready"] and said["reason"]
+
+        async def asked(prompt):
+            answer = await client.post(f"{system.url}/chat", json={"prompt": prompt})
+            return answer.status_code, answer.json()
+
+        said = await until(reason, within=60, what="the filter is not ready")
+        assert key_id in said
+        status, body = await asked("in vain")
+        assert (status, body["error"]["code"]) == (503, "filter_error")
+        theirs.write_text(after)
+        await system.ready()
+        status, body = await asked("believed")
+        assert (status, body["response"].split(" word")[0]) == (200, "echo: believed")
+    assert await system.model.prompts() == ["believed"]

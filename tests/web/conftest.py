@@ -1,12 +1,12 @@
 """The page in a real Chromium, before the whole system and a stand-in model."""
 
 import os
-import shutil
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
 
+from harness import browser as browsers
 from harness.bus import Bus
 from harness.gateway import Gateway
 from harness.standin import Standin
@@ -20,10 +20,10 @@ PLAIN_HTTP_HOST = "stile.test"
 
 @pytest_asyncio.fixture(**ONE_LOOP)
 async def browser():
-    """Debian's Chromium; Playwright's own is not fetched."""
-    chromium = shutil.which("chromium")
+    """Chromium, or Chrome, as this machine has it."""
+    chromium = browsers.find()
     if chromium is None:
-        pytest.skip("there is no chromium on PATH (Debian: apt-get install chromium)")
+        pytest.skip("there is no chromium or google-chrome on PATH (Debian: apt-get install chromium)")
     async with async_playwright() as playwright:
         arguments = [f"--host-resolver-rules=MAP {PLAIN_HTTP_HOST} 127.0.0.1"]
         if os.geteuid() == 0:

@@ -7,13 +7,13 @@ Look at each before it is committed.
 
 import asyncio
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright, expect
 
+from harness import browser as browsers
 from harness.llama import Llama
 from harness.system import System
 from harness.wait import until
@@ -36,7 +36,7 @@ async def main(folder: Path) -> None:
         try:
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(
-                    executable_path=shutil.which("chromium"),
+                    executable_path=browsers.find(),
                     args=["--no-sandbox"] if os.geteuid() == 0 else [],
                 )
                 await _render(browser, system, folder)

@@ -54,6 +54,7 @@ class Handler:
         queue: who waits, and for how long.
         models: which there are.
         signer: signs approvals.
+        doubt: says why the workers would drop an approval now, or None where they would not.
         observer: told of every request's end.
         now: the time, in seconds since the Unix epoch.
     """
@@ -67,6 +68,7 @@ class Handler:
         queue: Queue,
         models: Models,
         signer: Signer,
+        doubt: Callable[[], str | None],
         observer: Observer,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -76,6 +78,7 @@ class Handler:
         self._queue = queue
         self._models = models
         self._approvals = Approvals(policy, signer)
+        self._doubt = doubt
         self._observer = observer
         self._now = now
         self._in_hand: dict[tuple[UUID, str, str], _InHand] = {}
@@ -222,6 +225,13 @@ class Handler:
         )
 
     async def _approve(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
+        if (reason := self._doubt()) is not None:
+            log.warning("approval_withheld", chat_id=str(envelope.id), reason=reason)
+            if waiting := await self._streams.waiting(envelope.client, envelope.id):
+                return self._already(request, waiting, envelope, answers)
+            raise RequestError(
+                ErrorCode.FILTER_ERROR, "nobody would take the request up as things are; try again later"
+            )
         signed = self._approvals.message(request, envelope, answers.wanted)
         for _ in range(_MAX_PUBLISHES):
             approval = await self._streams.approve(*signed)

@@ -24,6 +24,7 @@ from stile_filter.policy import Policy, Rule
 from stile_filter.rounds import Rounds
 from stile_filter.scanners.pool import ScannerError, ScannerPool
 from stile_filter.streams import NatsStreams
+from stile_filter.trust import Trust
 from stile_filter.usher import Usher
 from stile_filter.workers import Workers
 
@@ -58,13 +59,17 @@ class Service:
         streams = NatsStreams(lambda: self._bus.client)
         self._usher = Usher(self._workers, policy.limits.max_waiting_per_client, self._metrics)
         self._rounds = Rounds(self._usher, streams, self._bus.send, self._metrics.queue)
+        signer = settings.signer()
+        self._trust = Trust(signer, self._workers)
+        self._doubt: str | None = None  # as of the last heartbeat, for the probes' thread too
         handler = Handler(
             policy,
             decider,
             streams,
             queue=self._usher,
             models=self._models,
-            signer=settings.signer(),
+            signer=signer,
+            doubt=self._trust.doubt,
             observer=self._metrics,
         )
         self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
@@ -138,8 +143,16 @@ class Service:
     async def _beat(self) -> None:
         while True:
             self._health.turned()
+            self._look_at_trust()
             await self._bus.beat(self._unready(), self._usher.state())
             await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def _look_at_trust(self) -> None:
+        before, self._doubt = self._doubt, self._trust.doubt()
+        if self._doubt is not None and before is None:
+            log.error("approvals_not_believed", reason=self._doubt)
+        elif self._doubt is None and before is not None:
+            log.info("approvals_believed")
 
     async def _sweep(self) -> None:
         while True:
@@ -153,7 +166,7 @@ class Service:
     def _unready(self) -> str | None:
         if self._pool and not self._pool.ready:
             return "the scanners are being loaded"
-        return self._bus.unready()
+        return self._bus.unready() or self._doubt
 
     def _monitored(self, rule: Rule, place: str, state: State) -> None:
         self._metrics.monitored(rule, state)

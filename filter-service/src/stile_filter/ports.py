@@ -77,6 +77,11 @@ class Models(Protocol):
 class Signer(Protocol):
     """Signs approvals."""
 
+    @property
+    def key_id(self) -> str | None:
+        """Which key signs now; None where none does."""
+        ...
+
     def sign(self, subject: str, message_headers: dict[str, str], body: bytes) -> dict[str, str]:
         """Return the headers that an approval gets on top of ``message_headers``."""
         ...

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 class Unsigned:
     """Signs nothing: without ``STILE_SIGNING_KEY`` the bus's permissions alone say who approves."""
 
+    key_id = None
+
     def sign(self, subject: str, message_headers: Mapping[str, str], body: bytes) -> dict[str, str]:  # noqa: ARG002 -- the port's shape
         """Return no headers."""
         return {}
@@ -48,7 +50,8 @@ class FileSigner:
 
     @property
     def key_id(self) -> str:
-        """Which key signs."""
+        """Which key signs now."""
+        self._look()
         return self._key.id
 
     def sign(self, subject: str, message_headers: Mapping[str, str], body: bytes) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""What the consumers' heartbeats say: how many work, and how fast."""
+"""What the consumers' heartbeats say: how many work, how fast, and whose approvals they believe."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from statistics import fmean
 
 from stile_contracts.messages import Heartbeat
@@ -30,6 +30,19 @@ class Workers:
         """Return how many can answer requests."""
         return sum(heartbeat.ready for heartbeat in self._alive())
 
+    def disbelieving(self, key_id: str | None, *, since: float) -> int:
+        """Return how many would drop what ``key_id`` signs, or what is not signed where it is None.
+
+        Args:
+            key_id: of the key that signs.
+            since: on the clock; what was heard before is not held against the key.
+        """
+        return sum(
+            last.approval_keys is not None and key_id not in last.approval_keys
+            for heard, last in self._living()
+            if heard >= since
+        )
+
     def speed(self) -> Speed | None:
         """Return how fast they are, on average; None where none has measured it yet."""
         alive = self._alive()
@@ -41,9 +54,12 @@ class Workers:
         return Speed(model.answer_tokens * model.answer, model) if model else None
 
     def _alive(self) -> list[Heartbeat]:
+        return [heartbeat for _, heartbeat in self._living()]
+
+    def _living(self) -> Collection[tuple[float, Heartbeat]]:
         oldest = self._clock() - ALIVE_SECONDS
         self._heard = {name: last for name, last in self._heard.items() if last[0] >= oldest}
-        return [heartbeat for _, heartbeat in self._heard.values()]
+        return self._heard.values()
 
 
 def _model(heartbeat: Heartbeat) -> ModelSpeed | None:

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
 use async_nats::HeaderMap;
@@ -136,10 +136,22 @@ impl Keys {
             .ok_or(Forgery::Inconsistent)
     }
 
+    /// The ids of the keys that count now, in order; a file that has changed is read again first.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<_> = self.current().keys.keys().cloned().collect();
+        ids.sort();
+        ids
+    }
+
     fn key(&self, id: &str) -> Option<Vec<u8>> {
+        self.current().keys.get(id).cloned()
+    }
+
+    fn current(&self) -> MutexGuard<'_, Known> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         self.refresh(&mut known);
-        known.keys.get(id).cloned()
+        known
     }
 
     /// A file that is away, or cannot be used, changes nothing: the keys that were read last still count.

@@ -183,6 +183,9 @@ fn a_changed_file_counts_at_once() {
         fs::rename(&next, file.path()).unwrap();
         assert_eq!(keys.verify(&old.sign(approval())).is_ok(), old_counts);
         assert_eq!(keys.verify(&new.sign(approval())).is_ok(), new_counts);
+        for (signer, counts) in [(&old, old_counts), (&new, new_counts)] {
+            assert_eq!(keys.ids().contains(&signer.id()), counts);
+        }
     }
     fs::remove_file(file.path()).unwrap();
     assert_eq!(keys.verify(&new.sign(approval())), Ok(()));

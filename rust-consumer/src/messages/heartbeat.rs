@@ -67,6 +67,9 @@ pub struct Heartbeat {
     /// Tokens of an answer, a moving average.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_tokens: Option<f64>,
+    /// The consumer's: the ids of the signing keys that it believes; absent where it checks no signatures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_keys: Option<Vec<String>>,
     /// The filter's: the queue as it sees it.
     #[serde(
         default,
@@ -86,6 +89,10 @@ impl Message for Heartbeat {
         ] {
             within(field, value, 0.0..=f64::MAX)?;
         }
+        let mut keys = self.approval_keys.iter().flatten();
+        if !keys.all(|key| is_key_id(key)) {
+            return Err(InvalidMessage::Value("approval_keys"));
+        }
         let lanes = self
             .queue
             .iter()
@@ -95,4 +102,10 @@ impl Message for Heartbeat {
         }
         Ok(())
     }
+}
+
+/// As `Chat-Signing-Key` names them: 16 digits of a SHA-256, lower case.
+fn is_key_id(text: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() == 16 && text.bytes().all(is_digit)
 }

@@ -45,5 +45,7 @@ class Heartbeat(Message):
     """The consumer's: tokens of answers that its model writes a second, a moving average."""
     answer_tokens: Annotated[float, Field(ge=0)] | None = None
     """The consumer's: tokens of an answer, a moving average."""
+    approval_keys: list[Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]] | None = None
+    """The consumer's: the ids of the signing keys that it believes; absent where it checks no signatures."""
     queue: QueueState | None = None
     """The filter's: the queue as it sees it."""

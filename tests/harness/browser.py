@@ -1,0 +1,22 @@
+"""Which browser the page is tested in: one that the machine has, as Playwright's own is not fetched."""
+
+import os
+import shutil
+
+VARIABLE = "STILE_TEST_BROWSER"
+"""Names a program, or its path, in place of the first of ``PROGRAMS``."""
+PROGRAMS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
+"""Debian's Chromium first, then Chrome; Ubuntu's `chromium-browser` last, as it may only start a snap."""
+
+
+def find() -> str | None:
+    """Return the browser's path; None where there is none on PATH.
+
+    Raises:
+        LookupError: the one that ``STILE_TEST_BROWSER`` names is not there.
+    """
+    if named := os.environ.get(VARIABLE):
+        if found := shutil.which(named):
+            return found
+        raise LookupError(f"{VARIABLE}={named}: there is no such program")
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
