@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -13,25 +13,22 @@ import structlog
 
 from stile_contracts import headers, models, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import (
-    ChatRequest,
-    ErrorReply,
-    Refusal,
-    Reply,
-    Stage,
-    Wanted,
-)
+from stile_contracts.messages import ErrorReply, Refusal, Reply, Stage, Wanted
 from stile_filter import request as requests
-from stile_filter.answers import Answers, Outgoing, Stored, error_reply, to_json
+from stile_filter.answers import Answers, Outgoing, error_reply, to_json
 from stile_filter.approvals import Approvals
 from stile_filter.decide import Decider, State, Verdict
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.policy import Policy
 from stile_filter.ports import Approval, Models, Observer, Queue, Signer, Streams
+from stile_filter.repeats import Asked, Repeats
 from stile_filter.request import Envelope, Incoming
 
 _MAX_PUBLISHES = 3
 """How often an approval is published where its place was taken, and free again when it was looked at."""
+
+_REPEATED = "repeated"
+"""The end of a request that was asked before."""
 
 log = structlog.get_logger()
 
@@ -78,6 +75,7 @@ class Handler:
         self._queue = queue
         self._models = models
         self._approvals = Approvals(policy, signer)
+        self._repeats = Repeats(streams, queue, self._approvals)
         self._doubt = doubt
         self._observer = observer
         self._now = now
@@ -127,7 +125,7 @@ class Handler:
         if first := self._in_hand.get(hand):
             await first.decided.wait()
             answers.said = list(first.answers.said)
-            return "repeated"
+            return _REPEATED
         mine = self._in_hand[hand] = _InHand(answers)
         try:
             async with self._turn(envelope):
@@ -152,13 +150,15 @@ class Handler:
                 )
             answers.wanted = Wanted.TOKEN
         requests.check_limits(request, self._policy.limits, allow_system=self._policy.allow_system)
-        if envelope.keyed and (told := await self._told_before(request, envelope, answers)):
-            return told
+        asked = Asked(request, envelope, answers)
+        # Under its key a request has one outcome or one place, whichever lane and model it is sent to again.
+        if envelope.keyed and (await self._repeats.settled(asked) or await self._repeats.waits(asked)):
+            return _REPEATED
         if self._is_late(envelope):
-            return await self._expire(request, envelope, answers)
+            return await self._expire(asked)
         model = requests.model_of(request)
         if model is not None and await self._models.lacks(model):
-            return await self._turn_away(request, self._no_such_model(), envelope, answers)
+            return await self._turn_away(asked, self._no_such_model())
         retry_after = self._queue.claim(envelope.place, envelope.client)
         if retry_after is not None:
             full = RequestError(
@@ -166,54 +166,40 @@ class Handler:
                 "too many of your requests are waiting; try again later",
                 retry_after=retry_after,
             )
-            return await self._turn_away(request, full, envelope, answers)
+            return await self._turn_away(asked, full)
         try:
-            return await self._check(request, envelope, answers)
+            return await self._check(asked)
         finally:
             self._queue.release(envelope.client)
 
-    async def _check(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
-        verdict = await self._decider.decide(request)
-        if self._is_late(envelope):
-            return await self._expire(request, envelope, answers)
+    async def _check(self, asked: Asked) -> str:
+        verdict = await self._decider.decide(asked.request)
+        if self._is_late(asked.envelope):
+            return await self._expire(asked)
         if verdict.state is State.ALLOW:
-            return await self._approve(request, envelope, answers)
+            return await self._approve(asked)
         if verdict.state is State.REFUSE:
-            return await self._refuse(request, verdict, envelope, answers)
-        return await self._fail(request, verdict, envelope, answers)
-
-    async def _told_before(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str | None:
-        """Answer what was asked under its key before."""
-        stored = await self._streams.outcome(envelope.result_subject)
-        if stored:
-            return self._repeat(stored, envelope, answers)
-        # Under its key a request has one place, whichever lane and model it is sent to again.
-        if waiting := await self._streams.waiting(envelope.client, envelope.id):
-            return self._already(request, waiting, envelope, answers)
-        return None
+            return await self._refuse(asked, verdict)
+        return await self._fail(asked, verdict)
 
     def _is_late(self, envelope: Envelope) -> bool:
         return envelope.deadline_ms <= self._now() * 1000
 
-    async def _expire(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
+    async def _expire(self, asked: Asked) -> str:
         """Settle what nobody waits for any more; what was approved before is the workers' to settle."""
-        if waiting := await self._streams.waiting(envelope.client, envelope.id):
-            return self._already(request, waiting, envelope, answers)
+        if await self._repeats.waits(asked):
+            return _REPEATED
         error = RequestError(
             ErrorCode.DEADLINE_EXCEEDED, "its deadline passed while it was checked", stage=Stage.FILTER
         )
-        if stored := await self._settle(error_reply(error, envelope.id), envelope):
-            return self._repeat(stored, envelope, answers)
-        raise error
+        if await self._settle(error_reply(error, asked.envelope.id), asked):
+            raise error
+        return _REPEATED
 
-    async def _turn_away(
-        self, request: ChatRequest, error: RequestError, envelope: Envelope, answers: Answers
-    ) -> str:
+    async def _turn_away(self, asked: Asked, error: RequestError) -> str:
         """Refuse a place, with ``error``, unless this is a repeat of what has one, or its outcome."""
-        if waiting := await self._streams.waiting(envelope.client, envelope.id):
-            return self._already(request, waiting, envelope, answers)
-        if stored := await self._streams.outcome(envelope.result_subject):
-            return self._repeat(stored, envelope, answers)
+        if await self._repeats.waits(asked) or await self._repeats.settled(asked):
+            return _REPEATED
         raise error
 
     def _no_such_model(self) -> RequestError:
@@ -224,14 +210,15 @@ class Handler:
             param="model",
         )
 
-    async def _approve(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
+    async def _approve(self, asked: Asked) -> str:
         if (reason := self._doubt()) is not None:
-            log.warning("approval_withheld", chat_id=str(envelope.id), reason=reason)
-            if waiting := await self._streams.waiting(envelope.client, envelope.id):
-                return self._already(request, waiting, envelope, answers)
+            log.warning("approval_withheld", chat_id=str(asked.envelope.id), reason=reason)
+            if await self._repeats.waits(asked):
+                return _REPEATED
             raise RequestError(
                 ErrorCode.FILTER_ERROR, "nobody would take the request up as things are; try again later"
             )
+        request, envelope, answers = asked
         signed = self._approvals.message(request, envelope, answers.wanted)
         for _ in range(_MAX_PUBLISHES):
             approval = await self._streams.approve(*signed)
@@ -246,86 +233,47 @@ class Handler:
                     self._queue.accepted(self._approvals.ticket(request, envelope, answers.wanted))
                 )
                 return "accepted"
-            waiting = await self._streams.waiting(envelope.client, envelope.id)
-            if waiting:
-                return self._already(request, waiting, envelope, answers)
+            if await self._repeats.waits(asked):
+                return _REPEATED
         raise UnconfirmedError
 
-    async def _refuse(
-        self, request: ChatRequest, verdict: Verdict, envelope: Envelope, answers: Answers
-    ) -> str:
+    async def _refuse(self, asked: Asked, verdict: Verdict) -> str:
         if verdict.rule is None or verdict.place is None:
             raise AssertionError("a refusal has a rule and a place")
-        category = verdict.rule.category
+        category, chat_id = verdict.rule.category, asked.envelope.id
         reply = Reply(
-            response=request.refusal_message or self._policy.refusal(category),
-            id=envelope.id,
+            response=asked.request.refusal_message or self._policy.refusal(category),
+            id=chat_id,
             refused=True,
             finish_reason="content_filter",
             refusal=Refusal(category=category, place=verdict.place),
         )
-        log.info("request_refused", chat_id=str(envelope.id), rule=verdict.rule.id, place=verdict.place)
-        if stored := await self._settle(reply, envelope):
-            return self._repeat(stored, envelope, answers)
-        answers.done(reply)
-        return "refused"
+        log.info("request_refused", chat_id=str(chat_id), rule=verdict.rule.id, place=verdict.place)
+        if await self._settle(reply, asked):
+            asked.answers.done(reply)
+            return "refused"
+        return _REPEATED
 
-    async def _settle(self, outcome: Reply | ErrorReply, envelope: Envelope) -> Stored | None:
-        """Store an outcome; return the one that was there before, where there was one."""
+    async def _settle(self, outcome: Reply | ErrorReply, asked: Asked) -> bool:
+        """Store an outcome; where there was one before, answer by that, and return False."""
+        envelope = asked.envelope
         stored_headers = {
             headers.CHAT_ID: str(envelope.id),
             headers.CHAT_BODY_SHA256: envelope.body_sha256,
             headers.CHAT_POLICY: self._policy.version,
         }
         if await self._streams.settle(envelope.result_subject, to_json(outcome), stored_headers):
-            return None
-        stored = await self._streams.outcome(envelope.result_subject)
-        if stored is None:
+            return True
+        if not await self._repeats.settled(asked):
             raise UnconfirmedError
-        return stored
+        return False
 
-    async def _fail(
-        self, request: ChatRequest, verdict: Verdict, envelope: Envelope, answers: Answers
-    ) -> str:
+    async def _fail(self, asked: Asked, verdict: Verdict) -> str:
         rule = verdict.rule.id if verdict.rule else None
-        log.warning("scan_failed", chat_id=str(envelope.id), rule=rule, state=verdict.state)
-        waiting = await self._streams.waiting(envelope.client, envelope.id)
-        if waiting:
-            # It was approved before; a scanner's bad moment does not take that back.
-            return self._already(request, waiting, envelope, answers)
+        log.warning("scan_failed", chat_id=str(asked.envelope.id), rule=rule, state=verdict.state)
+        # What was approved before stays so; a scanner's bad moment does not take that back.
+        if await self._repeats.waits(asked):
+            return _REPEATED
         if verdict.state is State.TIMEOUT:
             raise RequestError(ErrorCode.FILTER_TIMEOUT, "the check took too long; try again")
         raise RequestError(ErrorCode.FILTER_ERROR, "the check could not be made; try again")
-
-    def _repeat(self, stored: Stored, envelope: Envelope, answers: Answers) -> str:
-        _same_body(stored, envelope)
-        answers.stored(stored)
-        return "repeated"
-
-    def _already(self, request: ChatRequest, waiting: Stored, envelope: Envelope, answers: Answers) -> str:
-        _same_body(waiting, envelope)
-        place = subjects.parse_approved(waiting.headers[headers.NATS_SUBJECT])
-        # A direct client's own request, published again because its confirmation was lost, is no second one.
-        if not envelope.from_gateway and waiting.headers.get(headers.CHAT_REPLY_TO) != envelope.reply_to:
-            if answers.wanted is Wanted.ACCEPTED:
-                # Nothing will be said here; whoever asked first goes on hearing what it wanted to.
-                answers.accepted(self._queue.standing(subjects.approved(*place)))
-                return "repeated"
-            raise RequestError(
-                ErrorCode.IN_PROGRESS,
-                "a request under this key waits or runs; what becomes of it is said to who asked first, "
-                f"and at chat.outcome.{envelope.id}",
-            )
-        ticket = self._approvals.ticket(request, replace(envelope, lane=place.lane), answers.wanted)
-        answers.accepted(self._queue.accepted(ticket))
-        return "repeated"
-
-
-def _same_body(stored: Stored, envelope: Envelope) -> None:
-    # What was cancelled before it was approved has no digest: it is cancelled, whatever was asked.
-    if stored.headers.get(headers.CHAT_BODY_SHA256, envelope.body_sha256) != envelope.body_sha256:
-        raise RequestError(
-            ErrorCode.KEY_CONFLICT,
-            "another request was sent under this key; use a new key for a new request",
-            param=headers.CHAT_KEY if envelope.keyed else headers.CHAT_ID,
-        )

@@ -1,0 +1,87 @@
+"""What was asked before is answered by what became of it: its outcome, or its place in CHAT."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from stile_contracts import headers, subjects
+from stile_contracts.errors import ErrorCode
+from stile_contracts.messages import ChatRequest, Wanted
+from stile_filter.answers import Answers, Stored
+from stile_filter.approvals import Approvals
+from stile_filter.errors import RequestError
+from stile_filter.ports import Queue, Streams
+from stile_filter.request import Envelope
+
+
+class Asked(NamedTuple):
+    """A request that is being decided."""
+
+    request: ChatRequest
+    envelope: Envelope
+    answers: Answers
+
+
+class Repeats:
+    """Knows a repeat, and answers it.
+
+    Args:
+        streams: where approvals and outcomes are kept.
+        queue: who waits, and for how long.
+        approvals: makes what the queue is told of a request.
+    """
+
+    def __init__(self, streams: Streams, queue: Queue, approvals: Approvals) -> None:
+        self._streams = streams
+        self._queue = queue
+        self._approvals = approvals
+
+    async def settled(self, asked: Asked) -> bool:
+        """Answer by the request's outcome, where it has one.
+
+        Raises:
+            RequestError: it is another request's.
+        """
+        stored = await self._streams.outcome(asked.envelope.result_subject)
+        if stored is not None:
+            _same_body(stored, asked.envelope)
+            asked.answers.stored(stored)
+        return stored is not None
+
+    async def waits(self, asked: Asked) -> bool:
+        """Answer that the request is accepted, where it has a place, whichever lane and model it has it for.
+
+        Raises:
+            RequestError: the place is another request's, or its answer goes elsewhere.
+        """
+        waiting = await self._streams.waiting(asked.envelope.client, asked.envelope.id)
+        if waiting is not None:
+            self._accept(waiting, asked)
+        return waiting is not None
+
+    def _accept(self, waiting: Stored, asked: Asked) -> None:
+        request, envelope, answers = asked
+        _same_body(waiting, envelope)
+        place = subjects.parse_approved(waiting.headers[headers.NATS_SUBJECT])
+        # A direct client's own request, published again because its confirmation was lost, is no second one.
+        if not envelope.from_gateway and waiting.headers.get(headers.CHAT_REPLY_TO) != envelope.reply_to:
+            if answers.wanted is Wanted.ACCEPTED:
+                # Nothing will be said here; whoever asked first goes on hearing what it wanted to.
+                answers.accepted(self._queue.standing(subjects.approved(*place)))
+                return
+            raise RequestError(
+                ErrorCode.IN_PROGRESS,
+                "a request under this key waits or runs; what becomes of it is said to who asked first, "
+                f"and at chat.outcome.{envelope.id}",
+            )
+        ticket = self._approvals.ticket(request, replace(envelope, lane=place.lane), answers.wanted)
+        answers.accepted(self._queue.accepted(ticket))
+
+
+def _same_body(stored: Stored, envelope: Envelope) -> None:
+    # What was cancelled before it was approved has no digest: it is cancelled, whatever was asked.
+    if stored.headers.get(headers.CHAT_BODY_SHA256, envelope.body_sha256) != envelope.body_sha256:
+        raise RequestError(
+            ErrorCode.KEY_CONFLICT,
+            "another request was sent under this key; use a new key for a new request",
+            param=headers.CHAT_KEY if envelope.keyed else headers.CHAT_ID,
+        )
