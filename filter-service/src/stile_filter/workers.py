@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from statistics import fmean
 
+from stile_contracts import models
 from stile_contracts.messages import Heartbeat
 from stile_filter.speed import ModelSpeed, Speed
 
@@ -21,6 +22,17 @@ class Workers:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._heard: dict[str, tuple[float, Heartbeat]] = {}
+        self._model: str | None = None
+
+    def serving(self, model: str) -> "Workers":
+        """Return those of them that have the model with this token, whoever is heard of later."""
+        some = Workers(self._clock)
+        some._heard, some._model = self._heard, model
+        return some
+
+    def models(self) -> set[str]:
+        """Return the tokens of their models."""
+        return {token for heartbeat in self._alive() if (token := _token(heartbeat))}
 
     def heard(self, heartbeat: Heartbeat) -> None:
         """Take a consumer's heartbeat in."""
@@ -42,8 +54,14 @@ class Workers:
 
     def _alive(self) -> list[Heartbeat]:
         oldest = self._clock() - ALIVE_SECONDS
-        self._heard = {name: last for name, last in self._heard.items() if last[0] >= oldest}
-        return [heartbeat for _, heartbeat in self._heard.values()]
+        for name in [name for name, (heard, _) in self._heard.items() if heard < oldest]:
+            del self._heard[name]
+        alive = [heartbeat for _, heartbeat in self._heard.values()]
+        return [beat for beat in alive if self._model is None or _token(beat) == self._model]
+
+
+def _token(heartbeat: Heartbeat) -> str | None:
+    return models.token(heartbeat.model) if heartbeat.model else None
 
 
 def _model(heartbeat: Heartbeat) -> ModelSpeed | None:
