@@ -98,7 +98,7 @@ class Both:
         if job.lane is Lane.INTERACTIVE and all(other.lane is not Lane.BATCH for other in self.workers.jobs):
             self.places.no_batch()
         self.places.remove(request)
-        self.places.started(request)
+        self.places.started(request.line, request.subject)
         self.running.append(job)
         return job.id
 

@@ -62,7 +62,7 @@ class House:
         deadline = int((NOW + self.clock + lasts) * 1000)
         reply_to = f"_INBOX_gateway.{approved.id.int & 0xFFFF:x}"
         return self.usher.accepted(
-            Ticket(subjects.approved(*approved), approved.id, reply_to, wanted, TEN_SECONDS, deadline)
+            Ticket(subjects.approved(*approved), None, approved.id, reply_to, wanted, TEN_SECONDS, deadline)
         )
 
     def told(self):

@@ -95,8 +95,8 @@ impl Turns {
         }
     }
 
-    /// A worker, this one or another, has taken up the request `id`; `ours` tells whether this process's workers
-    /// could have. The lanes' share counts those alone: else a busy model's would use up another's.
+    /// A worker, this one or another, has taken up the request `id`; `ours` tells whether its model is this
+    /// process's. The lanes' share counts those alone: else a busy model's starts would use up another's.
     pub fn started(&mut self, line: &Line, id: &str, ours: bool) {
         if self.recent.iter().any(|known| known == id) {
             return;

@@ -109,12 +109,13 @@ impl Queue {
         Ok(pulled)
     }
 
-    /// Tells the other workers and the filters whose turn it was, and which model's, where the request names
-    /// one. What is lost of this costs a little fairness.
+    /// Tells the other workers and the filters whose turn it was, and of which model's worker. What is lost of
+    /// this costs a little fairness.
     pub async fn tell_started(&self, delivery: &Believed<'_>) {
-        let Some((Source { line, model }, id)) = Source::parse(&delivery.subject) else {
+        let Some((Source { line, .. }, id)) = Source::parse(&delivery.subject) else {
             return;
         };
+        let model = self.model();
         let model = model.map_or_else(Bytes::new, |model| model.as_str().to_owned().into());
         let told = self.bus.publish(line.started(id).into(), None, model);
         if let Err(error) = told.await {
@@ -122,10 +123,10 @@ impl Queue {
         }
     }
 
-    /// A worker has told a start; `named` is the token of the model that the request names, or nothing.
-    fn heard_start(&self, line: &Line, id: &str, named: &[u8]) {
-        let is_own = |model: Token| model.as_str().as_bytes() == named;
-        let ours = named.is_empty() || self.model().is_some_and(is_own);
+    /// A worker has told a start; `model` is the token of its own model, or nothing where it does not know that.
+    fn heard_start(&self, line: &Line, id: &str, model: &[u8]) {
+        let is_own = |own: Token| own.as_str().as_bytes() == model;
+        let ours = model.is_empty() || self.model().is_none_or(is_own);
         locked(&self.turns).started(line, id, ours);
     }
 

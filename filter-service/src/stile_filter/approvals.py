@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from stile_contracts import headers
+from stile_contracts import headers, models
 from stile_contracts.messages import ApprovedChat, ChatRequest, Role, Turn, Wanted
 from stile_filter import request as requests
 from stile_filter import texts
@@ -46,6 +46,7 @@ class Approvals:
         chars = len(texts.joined(request)) + len(self._policy.system_prompt or "")
         return Ticket(
             envelope.place,
+            models.token(requests.model_of(request) or ""),
             envelope.id,
             envelope.reply_to,
             wanted,

@@ -38,8 +38,8 @@ log = structlog.get_logger()
 class Follower(Protocol):
     """Is told what becomes of requests: ``usher.Usher``."""
 
-    def started(self, moved: subjects.Approved) -> None:
-        """Take in that a worker has taken a request up."""
+    def started(self, moved: subjects.Approved, model: str | None) -> None:
+        """Take in that a worker has taken a request up, and the token of its model where it told one."""
         ...
 
     def finished(self, moved: subjects.Approved) -> None:
@@ -87,7 +87,7 @@ class Bus:
         self._cancel_tasks = BoundedTasks(MAX_IN_HAND)
         self._lookups: Any = None
         self._lookup_tasks = BoundedTasks(MAX_IN_HAND)
-        self._events: dict[str, Callable[[str], None]] = {}
+        self._events: dict[str, Callable[[Msg], None]] = {}
 
     @property
     def client(self) -> Client:
@@ -121,9 +121,11 @@ class Bus:
     def follow(self, usher: Follower) -> None:
         """Have ``usher`` told what the workers and the filters tell of requests."""
         self._events = {
-            subjects.STARTED: lambda subject: usher.started(subjects.parse_moved(subject)),
-            subjects.FINISHED: lambda subject: usher.finished(subjects.parse_moved(subject)),
-            subjects.CANCELLED: lambda subject: usher.cancelled(*subjects.parse_cancelled(subject)),
+            subjects.STARTED: lambda event: usher.started(
+                subjects.parse_moved(event.subject), event.data.decode() or None
+            ),
+            subjects.FINISHED: lambda event: usher.finished(subjects.parse_moved(event.subject)),
+            subjects.CANCELLED: lambda event: usher.cancelled(*subjects.parse_cancelled(event.subject)),
         }
 
     def serve_advisories(self, advised: Callable[[Incoming], Awaitable[None]]) -> None:
@@ -161,7 +163,7 @@ class Bus:
             )
 
     async def started(self) -> None:
-        """Subscribe to the bodiless events, and wait until the server has answered for all subscriptions."""
+        """Subscribe to the events, and wait until the server has answered for all subscriptions."""
         for subject, told in self._events.items():
             # Not FastStream's: there are several for each request, and it costs a third of a millisecond.
             await self.client.subscribe(subject, cb=_calls(told))
@@ -259,12 +261,12 @@ async def _incoming(message: NatsMessage) -> Incoming:
     return Incoming(message.raw_message.subject, message.reply_to, message.headers, message.body)
 
 
-def _calls(told: Callable[[str], None]) -> Callable[[Msg], Awaitable[None]]:
+def _calls(told: Callable[[Msg], None]) -> Callable[[Msg], Awaitable[None]]:
     """Make of ``told`` what nats-py calls with a message."""
 
     async def on_event(message: Msg) -> None:
         try:
-            told(message.subject)
+            told(message)
         except ValueError:
             log.warning("event_unreadable", subject=message.subject)
 

@@ -92,6 +92,14 @@ class ChatQueue:
         """Return how many of a client's requests wait."""
         return self._places.count_of(client)
 
+    def take_in(self, known: Request, runs_since: float | None) -> None:
+        """Take in a request as another queue knows it, and since when it runs; it is not known here."""
+        subject = known.subject
+        own = self._enter(subject, subjects.parse_approved(subject), known.arrived, known.size)
+        if runs_since is not None:
+            self._places.remove(own)
+            self._running[subject] = _Running(own, runs_since)
+
     def approved(self, subject: str, size: Size) -> None:
         """Take in that CHAT holds a request; it may have been answered before its confirmation was heard."""
         if subject not in self._requests:
@@ -110,7 +118,13 @@ class ChatQueue:
         if subject not in self._running:
             self._places.remove(request)
         self._running[subject] = _Running(request, self._clock())
-        self._places.started(request)
+        self._places.started(request.line, subject)
+
+    def started_elsewhere(self, moved: Approved) -> None:
+        """Take in that a worker that is none of these has taken a request up: it is before nobody here."""
+        subject = subjects.approved(*moved)
+        self._leave(subject)
+        self._places.started(Line(moved.lane, moved.client), subject, ours=False)
 
     def finished(self, moved: Approved) -> None:
         """Take in that a request has its outcome."""

@@ -44,14 +44,21 @@ class Turns:
         """How many interactive requests are begun before the batch lane is next, while both have work."""
         return max(0, INTERACTIVE_SHARE - self._interactive)
 
-    def started(self, line: Line, request: str) -> None:
-        """Count that a worker has taken up ``request``, which names it uniquely."""
+    def started(self, line: Line, request: str, *, ours: bool = True) -> None:
+        """Count that a worker has taken up ``request``, which names it uniquely.
+
+        Args:
+            line: whose turn it was.
+            request: its subject.
+            ours: whether it was one of the workers whose order this is; the lanes' share counts those alone.
+        """
         if request in self._recent:
             return
         self._recent[request] = None
         if len(self._recent) > _REMEMBERED_STARTS:
             self._recent.popitem(last=False)
-        self._interactive = self._interactive + 1 if line.lane is Lane.INTERACTIVE else 0
+        if ours:
+            self._interactive = self._interactive + 1 if line.lane is Lane.INTERACTIVE else 0
         self._starts += 1
         self._served[line] = self._starts
         self._served.move_to_end(line)

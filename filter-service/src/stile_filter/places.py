@@ -134,11 +134,11 @@ class Places:
         else:
             del self._lanes[lane][client]
 
-    def started(self, request: Request) -> None:
-        """Count that a worker has taken up ``request``, which was taken out."""
-        self._turns.started(request.line, request.subject)
-        if line := self._lanes[request.line.lane].get(request.line.client):
-            line.turn = self._turns.turn(line.line, line.least)
+    def started(self, line: Line, request: str, *, ours: bool = True) -> None:
+        """Count that a worker, one of ours or another, has taken up ``request``, which does not wait here."""
+        self._turns.started(line, request, ours=ours)
+        if waiting := self._lanes[line.lane].get(line.client):
+            waiting.turn = self._turns.turn(line, waiting.least)
 
     def resize(self, request: Request, size: Size) -> None:
         """Take in that a request that waits asks as much of the model."""

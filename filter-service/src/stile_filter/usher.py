@@ -15,7 +15,8 @@ from stile_contracts import subjects
 from stile_contracts.messages import QueueState, Wanted
 from stile_contracts.subjects import Approved, Lane
 from stile_filter.answers import Answers, Outgoing
-from stile_filter.chat_queue import ChatQueue, Standing
+from stile_filter.chat_queue import Standing
+from stile_filter.routed_queue import RoutedQueue
 from stile_filter.speed import Size
 from stile_filter.workers import Workers
 
@@ -25,6 +26,8 @@ class Ticket(NamedTuple):
 
     subject: str
     """In CHAT, without a model's token."""
+    model: str | None
+    """The token of the model that it names."""
     id: UUID
     reply_to: str
     wanted: Wanted
@@ -70,7 +73,7 @@ class Usher:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._queue = ChatQueue(workers, clock, now)
+        self._queue = RoutedQueue(workers, clock, now)
         self._most = most
         self._observer = observer
         self._clock = clock
@@ -104,7 +107,7 @@ class Usher:
 
     def accepted(self, ticket: Ticket) -> Standing:
         """Take in that CHAT holds a request, and return where it stands; it is told of every change."""
-        self._queue.approved(ticket.subject, ticket.size)
+        self._queue.accepted(ticket.subject, ticket.size, ticket.model)
         standing = self._queue.standing(ticket.subject)
         if self._queue.waits(ticket.subject):
             self._guests[ticket.subject] = _Guest(
@@ -117,9 +120,9 @@ class Usher:
         """Tell where a request stands."""
         return self._queue.standing(subject)
 
-    def started(self, moved: Approved) -> None:
-        """Take in that a worker has taken a request up."""
-        self._queue.started(moved)
+    def started(self, moved: Approved, model: str | None = None) -> None:
+        """Take in that a worker has taken a request up, and the token of its model where it told one."""
+        self._queue.taken(moved, model)
         self.changed.set()
         guest = self._guests.pop(subjects.approved(*moved), None)
         if guest and guest.estimate is not None:

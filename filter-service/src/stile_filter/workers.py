@@ -1,9 +1,10 @@
 """What the consumers' heartbeats say: how many work, how fast, and whose approvals they believe."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from statistics import fmean
 
+from stile_contracts import models
 from stile_contracts.messages import Heartbeat
 from stile_filter.speed import ModelSpeed, Speed
 
@@ -21,6 +22,17 @@ class Workers:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._heard: dict[str, tuple[float, Heartbeat]] = {}
+        self._model: str | None = None
+
+    def serving(self, model: str) -> "Workers":
+        """Return those of them that have the model with this token, whoever is heard of later."""
+        some = Workers(self._clock)
+        some._heard, some._model = self._heard, model
+        return some
+
+    def models(self) -> set[str]:
+        """Return the tokens of their models."""
+        return {token for heartbeat in self._alive() if (token := _token(heartbeat))}
 
     def heard(self, heartbeat: Heartbeat) -> None:
         """Take a consumer's heartbeat in."""
@@ -37,10 +49,11 @@ class Workers:
             key_id: of the key that signs.
             since: on the clock; what was heard before is not held against the key.
         """
+        oldest = max(since, self._clock() - ALIVE_SECONDS)
         return sum(
             last.approval_keys is not None and key_id not in last.approval_keys
-            for heard, last in self._living()
-            if heard >= since
+            for heard, last in self._heard.values()
+            if heard >= oldest
         )
 
     def speed(self) -> Speed | None:
@@ -54,12 +67,15 @@ class Workers:
         return Speed(model.answer_tokens * model.answer, model) if model else None
 
     def _alive(self) -> list[Heartbeat]:
-        return [heartbeat for _, heartbeat in self._living()]
-
-    def _living(self) -> Collection[tuple[float, Heartbeat]]:
         oldest = self._clock() - ALIVE_SECONDS
-        self._heard = {name: last for name, last in self._heard.items() if last[0] >= oldest}
-        return self._heard.values()
+        for name in [name for name, (heard, _) in self._heard.items() if heard < oldest]:
+            del self._heard[name]
+        alive = [heartbeat for _, heartbeat in self._heard.values()]
+        return [beat for beat in alive if self._model is None or _token(beat) == self._model]
+
+
+def _token(heartbeat: Heartbeat) -> str | None:
+    return models.token(heartbeat.model) if heartbeat.model else None
 
 
 def _model(heartbeat: Heartbeat) -> ModelSpeed | None:

@@ -38,7 +38,7 @@ async fn a_request_goes_to_the_model_that_it_names() {
 }
 
 /// What names a model that no worker has waits, and holds up nobody; the worker that comes answers it. A start is
-/// told with the model that was named, so that others' shares are not used up.
+/// told with the worker's model, so that the shares of others' are not used up.
 #[tokio::test]
 async fn a_request_waits_for_its_models_worker() {
     let bus = Bus::start().await;
@@ -52,12 +52,12 @@ async fn a_request_waits_for_its_models_worker() {
     let large = Standin::start(&["--model", "large"]).await;
     let second = Consumer::start(&bus, large.port, &[]);
     assert_eq!(hearing.next().await.event, "done");
-    let mut named = Vec::new();
+    let mut models = Vec::new();
     for _ in 0..2 {
         let told = timeout(PATIENCE, started.next()).await.unwrap().unwrap();
-        named.push(told.payload);
+        models.push(told.payload);
     }
-    assert_eq!(named, ["", "large"]);
+    assert_eq!(models, ["small", "large"]);
     assert_eq!(small.prompts().await.len(), 1);
     first.stop().await;
     second.stop().await;
