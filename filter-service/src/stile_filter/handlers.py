@@ -152,6 +152,8 @@ class Handler:
         if self._is_late(envelope):
             return await self._expire(request, envelope, answers)
         if verdict.state is State.ALLOW:
+            if (reason := self._doubt()) is not None:
+                return await self._withhold(request, reason, envelope, answers)
             return await self._approve(request, envelope, answers)
         if verdict.state is State.REFUSE:
             return await self._refuse(request, verdict, envelope, answers)
@@ -182,6 +184,15 @@ class Handler:
             return self._repeat(stored, envelope, answers)
         raise error
 
+    async def _withhold(self, request: ChatRequest, reason: str, envelope: Envelope, answers: Answers) -> str:
+        """Approve nothing that the workers would drop; what was approved before is theirs already."""
+        if waiting := await self._streams.waiting(envelope.approved_subject):
+            return self._already(request, waiting, envelope, answers)
+        log.warning("approval_withheld", chat_id=str(envelope.id), reason=reason)
+        raise RequestError(
+            ErrorCode.FILTER_ERROR, "nobody would take the request up as things are; try again later"
+        )
+
     async def _turn_away(
         self, request: ChatRequest, retry_after: float, envelope: Envelope, answers: Answers
     ) -> str:
@@ -197,13 +208,6 @@ class Handler:
         )
 
     async def _approve(self, request: ChatRequest, envelope: Envelope, answers: Answers) -> str:
-        if (reason := self._doubt()) is not None:
-            log.warning("approval_withheld", chat_id=str(envelope.id), reason=reason)
-            if waiting := await self._streams.waiting(envelope.approved_subject):
-                return self._already(request, waiting, envelope, answers)
-            raise RequestError(
-                ErrorCode.FILTER_ERROR, "nobody would take the request up as things are; try again later"
-            )
         body, message_headers = self._approvals.message(request, envelope, answers.wanted)
         for _ in range(_MAX_PUBLISHES):
             approval = await self._streams.approve(envelope.approved_subject, body, message_headers)

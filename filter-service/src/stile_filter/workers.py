@@ -1,7 +1,7 @@
 """What the consumers' heartbeats say: how many work, how fast, and whose approvals they believe."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from statistics import fmean
 
 from stile_contracts.messages import Heartbeat
@@ -37,10 +37,11 @@ class Workers:
             key_id: of the key that signs.
             since: on the clock; what was heard before is not held against the key.
         """
+        oldest = max(since, self._clock() - ALIVE_SECONDS)
         return sum(
             last.approval_keys is not None and key_id not in last.approval_keys
-            for heard, last in self._living()
-            if heard >= since
+            for heard, last in self._heard.values()
+            if heard >= oldest
         )
 
     def speed(self) -> Speed | None:
@@ -54,12 +55,9 @@ class Workers:
         return Speed(model.answer_tokens * model.answer, model) if model else None
 
     def _alive(self) -> list[Heartbeat]:
-        return [heartbeat for _, heartbeat in self._living()]
-
-    def _living(self) -> Collection[tuple[float, Heartbeat]]:
         oldest = self._clock() - ALIVE_SECONDS
         self._heard = {name: last for name, last in self._heard.items() if last[0] >= oldest}
-        return self._heard.values()
+        return [heartbeat for _, heartbeat in self._heard.values()]
 
 
 def _model(heartbeat: Heartbeat) -> ModelSpeed | None:
