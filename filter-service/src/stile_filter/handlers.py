@@ -177,6 +177,8 @@ class Handler:
         if self._is_late(asked.envelope):
             return await self._expire(asked)
         if verdict.state is State.ALLOW:
+            if (reason := self._doubt()) is not None:
+                return await self._withhold(asked, reason)
             return await self._approve(asked)
         if verdict.state is State.REFUSE:
             return await self._refuse(asked, verdict)
@@ -196,6 +198,15 @@ class Handler:
             raise error
         return _REPEATED
 
+    async def _withhold(self, asked: Asked, reason: str) -> str:
+        """Approve nothing that the workers would drop; what was approved before is theirs already."""
+        if await self._repeats.waits(asked):
+            return _REPEATED
+        log.warning("approval_withheld", chat_id=str(asked.envelope.id), reason=reason)
+        raise RequestError(
+            ErrorCode.FILTER_ERROR, "nobody would take the request up as things are; try again later"
+        )
+
     async def _turn_away(self, asked: Asked, error: RequestError) -> str:
         """Refuse a place, with ``error``, unless this is a repeat of what has one, or its outcome."""
         if await self._repeats.waits(asked) or await self._repeats.settled(asked):
@@ -211,13 +222,6 @@ class Handler:
         )
 
     async def _approve(self, asked: Asked) -> str:
-        if (reason := self._doubt()) is not None:
-            log.warning("approval_withheld", chat_id=str(asked.envelope.id), reason=reason)
-            if await self._repeats.waits(asked):
-                return _REPEATED
-            raise RequestError(
-                ErrorCode.FILTER_ERROR, "nobody would take the request up as things are; try again later"
-            )
         request, envelope, answers = asked
         signed = self._approvals.message(request, envelope, answers.wanted)
         for _ in range(_MAX_PUBLISHES):
