@@ -104,6 +104,7 @@ class System:
         self.workers = Workers()
         self.monotonic = 0.0
         self.models = Models(clock=lambda: self.monotonic)
+        self.monotonic = 60.0
         self.usher = Usher(self.workers, self.policy.limits.max_waiting_per_client, self)
         self.handler = Handler(
             self.policy,

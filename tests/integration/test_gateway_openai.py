@@ -81,7 +81,9 @@ async def test_every_error_is_openais(http, route, options, status, code):
     assert int(answer.headers["openai-processing-ms"]) >= 0
     assert ("retry-after" in answer.headers) == (status == 503)
     assert ("retry-after-ms" in answer.headers) == (status == 503)
-    assert answer.headers.get("x-should-retry") == (None if status == 503 else "false")
+    assert answer.headers.get("x-should-retry") == (
+        None if status == 503 or code == "model_not_found" else "false"
+    )
     if status == 405:
         assert answer.headers["allow"] == "POST"
 

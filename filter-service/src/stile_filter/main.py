@@ -124,6 +124,7 @@ class Service:
 
     async def _started(self) -> None:
         await self._bus.started()
+        self._models.listens()
         await self._rounds.start()
         self._heartbeats = asyncio.create_task(self._beat())
         self._sweeps = asyncio.create_task(self._sweep())

@@ -33,7 +33,11 @@ class Models:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._heard: dict[str, _Heard] = {}
-        self._since = 0.0
+        self._since = clock()
+
+    def listens(self) -> None:
+        """Take in that consumers are heard from now on."""
+        self._since = self._clock()
 
     def heard(self, heartbeat: Heartbeat) -> None:
         """Take a consumer's heartbeat in; one whose model can't be asked for by its name names none."""
@@ -53,9 +57,9 @@ class Models:
         token = models.token(name)
         if token is None:
             return True
-        while (known := self._known()) and token not in known:
+        while token not in (known := self._known()):
             if self._clock() >= self._since + LISTENED_SECONDS:
-                return True
+                return bool(known)
             await asyncio.sleep(_AGAIN_SECONDS)
         return False
 
