@@ -89,6 +89,8 @@ def test_messages_are_translated(message, turn):
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"functions": [{"name": "f"}]}, "functions"),
         ({"logit_bias": {"50256": -100}}, "logit_bias"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"top_logprobs": 0, "logprobs": False}, "top_logprobs"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
         ({"tools": [TOOL], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.type"),
     ],
@@ -115,7 +117,7 @@ def test_what_cannot_be_done_is_named(fields, param):
         ({"stop": [""]}, "stop"),
         ({"tool_choice": "maybe"}, "tool_choice"),
         ({"response_format": {"type": "json_schema"}}, "response_format"),
-        ({"top_logprobs": 21}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
     ],
 )
 def test_a_wrong_field_is_named(fields, param):

@@ -15,7 +15,7 @@ from harness.wait import until
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.ids import new_id
-from stile_contracts.messages import ApprovedChat, ErrorReply, Role, Sampling, Turn
+from stile_contracts.messages import ApprovedChat, ErrorReply, Output, Role, Sampling, Turn
 
 Heard = tuple[str, int, int, bytes]
 """An event's name, its attempt, its number, its body."""
@@ -60,7 +60,13 @@ class Requester:
         return self
 
     async def approve(
-        self, prompt: str, *, events: str = "none", seconds: float = 60, **sampling: Any
+        self,
+        prompt: str,
+        *,
+        events: str = "none",
+        seconds: float = 60,
+        output: Output | None = None,
+        **sampling: Any,
     ) -> tuple[UUID, Subscription]:
         """Put a request into CHAT; return its id and what will hear its replies.
 
@@ -68,6 +74,7 @@ class Requester:
             prompt: the one user turn.
             events: what the requester wants to hear.
             seconds: until its deadline.
+            output: what the answer is to be.
             **sampling: of the answer.
         """
         chat_id = new_id()
@@ -75,7 +82,9 @@ class Requester:
         hearing = await self._gateway.subscribe(reply_to)
         await self._gateway.flush()
         approved = ApprovedChat(
-            messages=[Turn(role=Role.USER, content=prompt)], sampling=Sampling(**sampling)
+            messages=[Turn(role=Role.USER, content=prompt)],
+            sampling=Sampling(**sampling),
+            output=output or Output(),
         )
         await self._filter.jetstream().publish(
             subjects.approved(subjects.Lane.INTERACTIVE, "http-test", chat_id),

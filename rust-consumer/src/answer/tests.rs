@@ -137,7 +137,18 @@ fn errors_are_told_apart() {
         answer(std::slice::from_ref(&other)).1,
         Err(ModelError::Failed(_))
     ));
+    let fault = json!({"error": {"type": "invalid_request_error", "message": "a\n".repeat(400)}});
+    let unexplained = json!({"error": {"type": "invalid_request_error"}});
+    let told = error_answer(400, fault.to_string().as_bytes());
+    assert!(
+        matches!(&told, ModelError::Refused(reason) if reason.starts_with("a a a ") && reason.len() == 300),
+        "{told}"
+    );
     for (status, body, expected) in [
+        (400, &fault, "invalid_request"),
+        (400, &unexplained, "model_failed"),
+        (401, &fault, "model_failed"),
+        (500, &fault, "model_failed"),
         (400, &context, "context_length_exceeded"),
         (400, &other, "model_failed"),
         (500, &other, "model_failed"),

@@ -71,6 +71,7 @@ impl JobError {
             Self::Cancelled => Some(ErrorCode::Cancelled),
             Self::Model(ModelError::NotThere(_)) => Some(ErrorCode::ModelUnavailable),
             Self::Model(ModelError::ContextExceeded) => Some(ErrorCode::ContextLengthExceeded),
+            Self::Model(ModelError::Refused(_)) => Some(ErrorCode::InvalidRequest),
             Self::Model(ModelError::Failed(_)) => Some(ErrorCode::ModelFailed),
             Self::Forged(_)
             | Self::ReplyNotAllowed
@@ -125,6 +126,7 @@ mod tests {
             JobError::DeadlineExceeded(Stage::Running),
             ModelError::NotThere("x").into(),
             ModelError::ContextExceeded.into(),
+            ModelError::Refused("x".into()).into(),
             ModelError::Failed("x").into(),
             BusError::TimedOut.into(),
             InvalidMessage::Value("x").into(),

@@ -71,6 +71,9 @@ pub enum ModelError {
     /// The conversation is longer than the model's context.
     #[error("The conversation is too long for the model; leave out some of its messages.")]
     ContextExceeded,
+    /// It found a fault in what was asked, and says which; the reason may quote the request.
+    #[error("The model cannot answer this: {0}")]
+    Refused(String),
     /// It answered with an error, or its stream broke off.
     #[error("The model failed ({0}); ask again.")]
     Failed(&'static str),

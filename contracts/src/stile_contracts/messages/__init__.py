@@ -17,6 +17,7 @@ from stile_contracts.messages.event import (
     Wanted,
 )
 from stile_contracts.messages.output import (
+    LOGPROBS_SCHEMA,
     JsonSchema,
     NamedFunction,
     NamedTool,
@@ -33,6 +34,7 @@ from stile_contracts.messages.turn import FunctionCall, Role, ToolCall, Turn, ro
 
 __all__ = [
     "INTEGRAL",
+    "LOGPROBS_SCHEMA",
     "MAX_REFUSAL_CHARS",
     "Accepted",
     "ApprovedChat",

@@ -99,6 +99,15 @@ class ResponseFormat(Message):
         return self
 
 
+LOGPROBS_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"properties": {"top_logprobs": {"type": "null"}}},
+        {"properties": {"logprobs": {"const": True}}, "required": ["logprobs"]},
+    ]
+}
+"""Of a request's JSON Schema: ``top_logprobs`` need ``logprobs``, as OpenAI and llama.cpp have it."""
+
+
 class Output(Message):
     """What the answer is to be beside plain text; handed on to llama.cpp."""
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from stile_contracts.messages.base import Message
-from stile_contracts.messages.output import Output, Sampling
+from stile_contracts.messages.output import LOGPROBS_SCHEMA, Output, Sampling
 from stile_contracts.messages.turn import Role, Turn
 
 MAX_REFUSAL_CHARS = 500
@@ -24,7 +24,8 @@ class ChatRequest(Sampling, Output):
             "anyOf": [
                 {"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
                 {"required": ["messages"], "properties": {"messages": {"type": "array", "minItems": 1}}},
-            ]
+            ],
+            "allOf": [LOGPROBS_SCHEMA],
         }
     )
 
@@ -35,6 +36,13 @@ class ChatRequest(Sampling, Output):
     """What the client wants to be answered where the filter refuses."""
     model: Annotated[str, Field(max_length=200)] | None = None
     stream: bool = False
+
+    @field_validator("top_logprobs")
+    @classmethod
+    def _has_logprobs(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and not info.data.get("logprobs"):
+            raise ValueError("logprobs must be true if this is used")
+        return value
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stile_contracts.messages import (
     INTEGRAL,
+    LOGPROBS_SCHEMA,
     CallId,
     ChatRequest,
     Output,
@@ -62,6 +63,8 @@ class StreamOptions(_Part):
 
 class CompletionRequest(Sampling, Output):
     """The body of ``POST /v1/chat/completions``: OpenAI's, and llama.cpp's sampling parameters."""
+
+    model_config = ConfigDict(json_schema_extra=LOGPROBS_SCHEMA)
 
     model: Annotated[str, Field(max_length=200)] | None = None
     """Taken as it is: there is one model, and the answer names it."""
@@ -157,6 +160,8 @@ def _check_supported(body: Any) -> None:  # noqa: ANN401 -- whatever JSON came
         raise UnsupportedParameterError("Send functions as tools.", param="functions")
     if body.get("logit_bias"):
         raise UnsupportedParameterError("No token can be favoured; leave logit_bias out.", param="logit_bias")
+    if body.get("top_logprobs") is not None and not body.get("logprobs"):
+        raise UnsupportedParameterError("logprobs must be true if this is used.", param="top_logprobs")
     for index, tool in enumerate(_items(body.get("tools"))):
         if _kind(tool) not in {"function", None}:
             raise UnsupportedParameterError("A tool is a function.", param=f"tools[{index}].type")
