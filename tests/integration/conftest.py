@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from harness.gateway import Gateway
 from harness.standin import Standin
 from harness.system import System
 
@@ -23,7 +24,22 @@ async def start_system(tmp_path):
 
 
 @pytest.fixture
+def gateway_settings():
+    """Variables of the ``gateway`` beside its bus and port; a module that needs some has its own."""
+    return {}
+
+
+@pytest.fixture
+async def gateway(bus, tmp_path, gateway_settings):
+    """A gateway that has the bus; what stands behind it is the test's."""
+    gateway = await Gateway(bus, tmp_path, **gateway_settings).start()
+    await gateway.connected()
+    yield gateway
+    await gateway.stop()
+
+
+@pytest.fixture
 async def http(gateway):
-    """A client of the ``gateway`` that the test's own module starts."""
+    """A client of the ``gateway``."""
     async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
         yield client

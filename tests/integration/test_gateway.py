@@ -14,12 +14,8 @@ PROMPT = {"prompt": "Why is the sky blue?"}
 
 
 @pytest.fixture
-async def gateway(bus, tmp_path):
-    gateway = Gateway(bus, tmp_path, STILE_ACCEPT_TIMEOUT="3", STILE_ANSWER_TIMEOUT="20")
-    await gateway.start()
-    await gateway.connected()
-    yield gateway
-    await gateway.stop()
+def gateway_settings():
+    return {"STILE_ACCEPT_TIMEOUT": "3", "STILE_ANSWER_TIMEOUT": "20"}
 
 
 @pytest.fixture

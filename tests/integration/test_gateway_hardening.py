@@ -8,7 +8,6 @@ import httpx
 import psutil
 import pytest
 
-from harness.gateway import Gateway
 from harness.wait import until
 from stile_contracts.messages import ErrorReply
 
@@ -18,11 +17,8 @@ MAX_CONNECTIONS = 2 * MAX_IN_FLIGHT + 100
 
 
 @pytest.fixture
-async def gateway(bus, tmp_path):
-    gateway = await Gateway(bus, tmp_path, STILE_MAX_IN_FLIGHT=str(MAX_IN_FLIGHT)).start()
-    await gateway.connected()
-    yield gateway
-    await gateway.stop()
+def gateway_settings():
+    return {"STILE_MAX_IN_FLIGHT": str(MAX_IN_FLIGHT)}
 
 
 def head(length, path="/chat", extra=""):

@@ -15,20 +15,14 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-async def gateway(bus, tmp_path):
-    gateway = Gateway(
-        bus,
-        tmp_path,
-        STILE_MAX_BODY_BYTES="2048",
-        STILE_MAX_HEADER_BYTES="4096",
-        STILE_MAX_PROMPT_CHARS="1000",
-        STILE_MAX_IN_FLIGHT="3",
-        STILE_LOG_FORMAT="json",
-    )
-    await gateway.start()
-    await gateway.connected()
-    yield gateway
-    await gateway.stop()
+def gateway_settings():
+    return {
+        "STILE_MAX_BODY_BYTES": "2048",
+        "STILE_MAX_HEADER_BYTES": "4096",
+        "STILE_MAX_PROMPT_CHARS": "1000",
+        "STILE_MAX_IN_FLIGHT": "3",
+        "STILE_LOG_FORMAT": "json",
+    }
 
 
 async def raw(gateway, request):

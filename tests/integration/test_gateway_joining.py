@@ -17,14 +17,6 @@ COMPLETION = {"messages": [{"role": "user", "content": "Why?"}]}
 
 
 @pytest.fixture
-async def gateway(bus, tmp_path):
-    gateway = await Gateway(bus, tmp_path).start()
-    await gateway.connected()
-    yield gateway
-    await gateway.stop()
-
-
-@pytest.fixture
 async def responder(bus):
     """Accepts; the test says the rest."""
 

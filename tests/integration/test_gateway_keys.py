@@ -42,12 +42,8 @@ def keys(tmp_path):
 
 
 @pytest.fixture
-async def gateway(bus, tmp_path, keys):
-    gateway = Gateway(bus, tmp_path, STILE_API_KEYS=str(keys), STILE_ACCEPT_TIMEOUT="2")
-    await gateway.start()
-    await gateway.connected()
-    yield gateway
-    await gateway.stop()
+def gateway_settings(keys):
+    return {"STILE_API_KEYS": str(keys), "STILE_ACCEPT_TIMEOUT": "2"}
 
 
 async def test_who_has_no_key_gets_no_further(bus, gateway, http):

@@ -15,12 +15,8 @@ EVENTS = {"Accept": "text/event-stream"}
 
 
 @pytest.fixture
-async def gateway(bus, tmp_path):
-    gateway = Gateway(bus, tmp_path, STILE_ACCEPT_TIMEOUT="3")
-    await gateway.start()
-    await gateway.connected()
-    yield gateway
-    await gateway.stop()
+def gateway_settings():
+    return {"STILE_ACCEPT_TIMEOUT": "3"}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from harness.gateway import Gateway, Responder, beat
+from harness.gateway import Responder, beat
 from harness.wait import until
 
 PATH = "/v1/chat/completions"
@@ -14,11 +14,8 @@ STREAM = {**ASK, "stream": True}
 
 
 @pytest.fixture
-async def gateway(bus, tmp_path):
-    gateway = await Gateway(bus, tmp_path, STILE_ACCEPT_TIMEOUT="2", STILE_MAX_BODY_BYTES="4096").start()
-    await gateway.connected()
-    yield gateway
-    await gateway.stop()
+def gateway_settings():
+    return {"STILE_ACCEPT_TIMEOUT": "2", "STILE_MAX_BODY_BYTES": "4096"}
 
 
 def data_of(text):

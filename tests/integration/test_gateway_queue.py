@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.gateway import Gateway, Responder, beat
+from harness.gateway import Responder, beat
 from harness.wait import until
 
 STREAM = {"prompt": "Why is the sky blue?", "stream": True}
@@ -19,12 +19,8 @@ QUEUE = {
 
 
 @pytest.fixture
-async def gateway(bus, tmp_path):
-    gateway = Gateway(bus, tmp_path, STILE_ACCEPT_TIMEOUT="2", STILE_ANSWER_TIMEOUT="60")
-    await gateway.start()
-    await gateway.connected()
-    yield gateway
-    await gateway.stop()
+def gateway_settings():
+    return {"STILE_ACCEPT_TIMEOUT": "2", "STILE_ANSWER_TIMEOUT": "60"}
 
 
 class Waiting:

@@ -6,19 +6,15 @@ import json
 import httpx
 import pytest
 
-from harness.gateway import Gateway, Responder
+from harness.gateway import Responder
 from harness.wait import until
 
 STREAM = {"prompt": "Why is the sky blue?", "stream": True}
 
 
 @pytest.fixture
-async def gateway(bus, tmp_path):
-    gateway = Gateway(bus, tmp_path, STILE_ACCEPT_TIMEOUT="2")
-    await gateway.start()
-    await gateway.connected()
-    yield gateway
-    await gateway.stop()
+def gateway_settings():
+    return {"STILE_ACCEPT_TIMEOUT": "2"}
 
 
 def events_of(text):

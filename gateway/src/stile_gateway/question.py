@@ -39,7 +39,7 @@ class Question:
 
     @property
     def lasting(self) -> bool:
-        """Whether it goes on where nobody listens: its client can come back for it."""
+        """Whether its client can come back for it: it goes on where nobody listens, if only for a while."""
         return self.answer_later or self.key is not None
 
     def headers(self, deadline: float) -> dict[str, str]:

@@ -105,7 +105,7 @@ LOGPROBS_SCHEMA: dict[str, Any] = {
         {"properties": {"logprobs": {"const": True}}, "required": ["logprobs"]},
     ]
 }
-"""What a request's JSON Schema says of ``top_logprobs``: they need ``logprobs`` (OpenAI's rule)."""
+"""Of a request's JSON Schema: ``top_logprobs`` need ``logprobs``, as OpenAI and llama.cpp have it."""
 
 
 class Output(Message):
