@@ -70,6 +70,7 @@ MAY_PUBLISH = {
         "see who waits",
         "see whose requests are outcomes",
         "make a line's consumer",
+        "make a line's consumer for a model",
         "see a line's consumer",
         "remove a line's consumer",
         "take a job out",
