@@ -25,7 +25,7 @@ class Job:
 
 
 class Workers:
-    """``rust-consumer/src/fair.rs``, word for word: each choice sorts the lines that have requests anew."""
+    """``rust-consumer/src/fair``, word for word: each choice sorts the lines that have requests anew."""
 
     def __init__(self):
         self.jobs, self.served, self.starts, self.interactive = [], {}, 0, 0

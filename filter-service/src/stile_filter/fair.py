@@ -1,4 +1,4 @@
-"""Whose turn it is, as the workers count it: ``rust-consumer/src/fair.rs`` holds the same. Pure.
+"""Whose turn it is, as the workers count it: ``rust-consumer/src/fair`` holds the same. Pure.
 
 Lanes take turns 3:1; within a lane the client that was served longest ago is next (DESIGN, decision 13).
 """
