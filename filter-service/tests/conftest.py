@@ -6,6 +6,7 @@ import pytest
 
 from harness.asker import Asker
 from harness.bus import Bus
+from harness.deciding import WORDS, Deciding
 from harness.process import BIN, Process
 from harness.wait import until
 
@@ -98,3 +99,9 @@ def policy_file(tmp_path):
         return file
 
     return write
+
+
+@pytest.fixture
+def system(policy_file):
+    """Return the use case with the keyword layer alone."""
+    return Deciding(policy_file(WORDS))

@@ -1,0 +1,161 @@
+"""The filter's use case with everything around it in memory."""
+
+import asyncio
+import json
+
+from stile_contracts.errors import ERRORS
+from stile_contracts.messages import ErrorReply, Heartbeat
+from stile_filter.answers import Stored
+from stile_filter.decide import Decider, Scanned
+from stile_filter.handlers import Handler
+from stile_filter.models import Models
+from stile_filter.policy import Policy
+from stile_filter.ports import Approval
+from stile_filter.request import Incoming
+from stile_filter.signing import Unsigned
+from stile_filter.usher import Usher
+from stile_filter.workers import Workers
+
+NOW = 1_800_000_000.0
+ID = "0190a5d0-0000-7000-8000-000000000001"
+GATEWAY = {
+    "Chat-Id": ID,
+    "Chat-Client": "http-127-0-0-1",
+    "Chat-Deadline": "1800000060000",
+    "Chat-Events": "state",
+}
+INBOX = "_INBOX_gateway.abc.1"
+DIRECT_INBOX = "_R_.abc.def"
+WORDS = """
+keywords:
+- {id: rude, category: rudeness, phrases: [darn, two words]}
+- {id: watched, category: mild, action: monitor, phrases: [heck]}
+"""
+SCANS = WORDS + "input_scanners:\n- {type: 'x:Word'}\n- {type: 'x:Watch', action: monitor}\n"
+
+
+class FakeStreams:
+    """CHAT and CHAT_RESULT in memory, with their limits."""
+
+    def __init__(self, room=1000):
+        self.room, self.chat, self.results, self.fails = room, {}, {}, None
+
+    async def approve(self, subject, body, message_headers):
+        if self.fails:
+            raise self.fails
+        if subject in self.chat:
+            return Approval.TAKEN
+        if len(self.chat) >= self.room:
+            return Approval.FULL
+        self.chat[subject] = Stored(message_headers, body)
+        return Approval.STORED
+
+    async def waiting(self, client, chat_id):
+        for subject, held in self.chat.items():
+            if f".{client}.{chat_id}." in f"{subject}.":
+                return Stored({**held.headers, "Nats-Subject": subject}, held.body)
+        return None
+
+    async def outcome(self, subject):
+        return self.results.get(subject)
+
+    async def settle(self, subject, body, message_headers):
+        if self.fails:
+            raise self.fails
+        if subject in self.results:
+            return False
+        self.results[subject] = Stored(message_headers, body)
+        return True
+
+
+class FakeScanners:
+    """Says what it is told to, and remembers what it was asked."""
+
+    def __init__(self, *findings, failure=None):
+        self.says, self.asked = Scanned(findings, failure), []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def scan(self, texts):
+        self.asked.append(list(texts))
+        await self.gate.wait()
+        return self.says
+
+
+class Deciding:
+    """A handler with everything around it in memory."""
+
+    def __init__(self, file, scanners=None, streams=None, signer=None):
+        self.policy = Policy(file)
+        self.streams = streams or FakeStreams()
+        self.scanners = scanners or FakeScanners()
+        self.outcomes, self.monitored = [], []
+        decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
+        self.now = NOW
+        self.doubt = None
+        self.workers = Workers()
+        self.monotonic = 0.0
+        self.models = Models(clock=lambda: self.monotonic)
+        self.monotonic = 60.0
+        self.usher = Usher(self.workers, self.policy.limits.max_waiting_per_client, self)
+        self.handler = Handler(
+            self.policy,
+            decider,
+            self.streams,
+            queue=self.usher,
+            models=self.models,
+            signer=signer or Unsigned(),
+            doubt=lambda: self.doubt,
+            observer=self,
+            now=lambda: self.now,
+        )
+
+    def ended(self, outcome, seconds):
+        assert seconds >= 0
+        self.outcomes.append(outcome)
+
+    def worker(self, seconds):
+        beat = Heartbeat(part="consumer", instance="w", version="1", ready=True, service_seconds=seconds)
+        self.workers.heard(beat)
+
+    def lives(self, *names):
+        """Have workers with these models be heard of, a while ago."""
+        for name in names:
+            self.models.heard(Heartbeat(part="consumer", instance=name, version="1", ready=True, model=name))
+        self.monotonic += 60
+
+    def estimated(self, _):
+        raise AssertionError("nothing is begun here")
+
+    async def gateway(self, body, reply_to=INBOX, **changed):
+        message_headers = {**GATEWAY, **{name.replace("_", "-"): value for name, value in changed.items()}}
+        given = {name: value for name, value in message_headers.items() if value is not None}
+        return await self._ask("chat.request.gateway", reply_to, given, body)
+
+    async def direct(self, body, reply_to=DIRECT_INBOX, origin="alice", **given):
+        message_headers = {name.replace("_", "-"): value for name, value in given.items()}
+        return await self._ask(f"chat.request.{origin}", reply_to, message_headers, body)
+
+    async def _ask(self, subject, reply_to, message_headers, body):
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.handler.handle(Incoming(subject, reply_to, message_headers, raw))
+
+
+def calling(name, arguments):
+    """Make the turn of an assistant that calls a tool."""
+    call = {"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}}
+    return {"role": "assistant", "tool_calls": [call]}
+
+
+def tool(name, **fields):
+    """Define a tool."""
+    return {"type": "function", "function": {"name": name, **fields}}
+
+
+def error_of(messages):
+    assert messages[0].headers["Chat-Event"] == "error"
+    error = ErrorReply.model_validate_json(messages[0].body).error
+    assert messages[0].headers["Nats-Service-Error-Code"] == str(ERRORS[error.code].status)
+    assert messages[0].headers["Nats-Service-Error"] == error.code
+    assert error.final is ERRORS[error.code].final
+    return error
