@@ -9,9 +9,11 @@ import pytest
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply
 from stile_gateway import conversation, recall
+from stile_gateway.chat import Chat
 from stile_gateway.errors import BusUnavailableError
 from stile_gateway.inbox import Delivery, Found, Inbox, Signal
-from stile_gateway.question import Question
+from stile_gateway.metrics import Metrics
+from stile_gateway.question import Question, Timing
 
 ID = UUID("01920000-0000-7000-8000-000000000001")
 
@@ -29,6 +31,16 @@ class FakeBus:
         self.is_elsewhere = False
         self.asked_elsewhere = []
         self.inboxes = {}
+
+    def says(self, *deliveries):
+        """Answer the first publish with these."""
+
+        def on_publish(inbox, number):
+            if number == 1:
+                for delivery in deliveries:
+                    inbox.put(delivery)
+
+        self.on_publish = on_publish
 
     @contextlib.contextmanager
     def inbox(self, name, about=None):  # noqa: ARG002 -- the port's
@@ -103,6 +115,16 @@ def words():
 @pytest.fixture
 def fake_bus():
     return FakeBus()
+
+
+@pytest.fixture
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def chat(fake_bus, metrics):
+    return Chat(fake_bus, Timing(accept=0.3, answer=0.6), metrics)
 
 
 @pytest.fixture

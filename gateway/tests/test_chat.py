@@ -1,7 +1,6 @@
-"""The use case before a bus in memory: repeats, timeouts, attempts, gaps, keys, leaving."""
+"""The use case before a bus in memory: repeats, timeouts, attempts, gaps, leaving."""
 
 import asyncio
-import json
 from dataclasses import replace
 from uuid import uuid4
 
@@ -10,53 +9,28 @@ import pytest
 from harness.wait import until
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import Event
-from stile_gateway.chat import Chat
 from stile_gateway.errors import (
     AcceptTimeoutError,
     AnswerTimeoutError,
     BusUnavailableError,
     InternalError,
-    KeyConflictError,
     NoFilterError,
     RelayedError,
     ShuttingDownError,
 )
 from stile_gateway.inbox import Delivery
-from stile_gateway.metrics import Metrics
-from stile_gateway.question import Timing
 
 pytestmark = pytest.mark.usefixtures("quick")
-
-
-@pytest.fixture
-def metrics():
-    return Metrics()
-
-
-@pytest.fixture
-def chat(fake_bus, metrics):
-    return Chat(fake_bus, Timing(accept=0.3, answer=0.6), metrics)
 
 
 def counted(counter):
     return next(sample.value for sample in counter.collect()[0].samples if sample.name.endswith("_total"))
 
 
-def says(*deliveries):
-    """Answer the first publish with these."""
-
-    def on_publish(inbox, number):
-        if number == 1:
-            for delivery in deliveries:
-                inbox.put(delivery)
-
-    return on_publish
-
-
 async def test_the_answer_is_handed_on_as_it_came(chat, fake_bus, question, words):
     """What the consumer wrote reaches the client byte by byte, and the client's body the filter."""
     done = words.done("blue")
-    fake_bus.on_publish = says(words.accepted(), words.started(), done)
+    fake_bus.says(words.accepted(), words.started(), done)
     said = await chat.ask(question)
     assert (said.event, said.body, said.reply.response) == (Event.DONE, done.body, "blue")
     body, headers = fake_bus.published[0]
@@ -186,7 +160,7 @@ async def test_an_accepted_request_is_repeated_after_the_bus_was_lost(chat, fake
 
 async def test_answer_timeout_after_accepted(chat, fake_bus, question, words):
     """An accepted request waits for its answer, not for the shorter time of accepting."""
-    fake_bus.on_publish = says(words.accepted())
+    fake_bus.says(words.accepted())
     began = asyncio.get_running_loop().time()
     with pytest.raises(AnswerTimeoutError) as raised:
         await chat.ask(question)
@@ -196,7 +170,7 @@ async def test_answer_timeout_after_accepted(chat, fake_bus, question, words):
 
 async def test_a_higher_attempt_resets_the_lower(chat, fake_bus, question, words, metrics):
     """After a redelivery the first attempt's text is void, late pieces of it too, and no gap is seen."""
-    fake_bus.on_publish = says(
+    fake_bus.says(
         words.accepted(),
         words.started(1),
         words.token("gre", 1),
@@ -212,13 +186,13 @@ async def test_a_higher_attempt_resets_the_lower(chat, fake_bus, question, words
 
 async def test_an_outcome_counts_whoever_says_it(chat, fake_bus, question, words):
     """Outcomes are create-only: a lower attempt's `done` is the stored answer as much as a higher one's."""
-    fake_bus.on_publish = says(words.started(2), words.done("blue", attempt=1))
+    fake_bus.says(words.started(2), words.done("blue", attempt=1))
     assert (await chat.ask(question)).reply.response == "blue"
 
 
 async def test_a_gap_is_counted_and_harms_nothing(chat, fake_bus, question, words, metrics):
     """Missing events are seen from the numbers, in the middle and before `done`; the answer is whole."""
-    fake_bus.on_publish = says(
+    fake_bus.says(
         words.accepted(), words.started(), words.token("l", 2), words.token("u", 3), words.done("blue", seq=5)
     )
     said = [s async for s in chat.events(question, pulse=5)]
@@ -228,7 +202,7 @@ async def test_a_gap_is_counted_and_harms_nothing(chat, fake_bus, question, word
 
 async def test_an_event_heard_twice_is_said_once(chat, fake_bus, question, words, metrics):
     """A repeat's second `accepted`, and a number that was there already, are nobody's news."""
-    fake_bus.on_publish = says(
+    fake_bus.says(
         words.accepted(),
         words.accepted(),
         words.started(),
@@ -243,7 +217,7 @@ async def test_an_event_heard_twice_is_said_once(chat, fake_bus, question, words
 
 async def test_unknown_events_and_the_terminator_are_passed_over(chat, fake_bus, question, words):
     """What a later version may say, and the empty message that ends a stream, disturb nothing."""
-    fake_bus.on_publish = says(
+    fake_bus.says(
         words.event("thinking", 1, 0),
         Delivery({}, b""),
         Delivery({"Chat-Event": "token"}, b"x"),
@@ -254,7 +228,7 @@ async def test_unknown_events_and_the_terminator_are_passed_over(chat, fake_bus,
 
 async def test_an_error_is_relayed_as_it_was_said(chat, fake_bus, question, words):
     """Its code, sentence and `retry_after` are the filter's; the id is filled in where it was left out."""
-    fake_bus.on_publish = says(words.error(ErrorCode.QUEUE_FULL, retry_after=7.5))
+    fake_bus.says(words.error(ErrorCode.QUEUE_FULL, retry_after=7.5))
     with pytest.raises(RelayedError) as raised:
         await chat.ask(question)
     error = raised.value.reply().error
@@ -264,208 +238,20 @@ async def test_an_error_is_relayed_as_it_was_said(chat, fake_bus, question, word
 @pytest.mark.parametrize("event", ["done", "error"])
 async def test_a_final_word_that_cannot_be_read_is_an_internal_error(chat, fake_bus, question, words, event):
     """Nothing is made up in its place."""
-    fake_bus.on_publish = says(words.event(event, 1, 0, nonsense=True))
+    fake_bus.says(words.event(event, 1, 0, nonsense=True))
     with pytest.raises(InternalError):
         await chat.ask(question)
 
 
 async def test_a_pulse_where_nothing_is_said(chat, fake_bus, question, words):
     """A stream learns every so often that the request is alive."""
-    fake_bus.on_publish = says(words.accepted())
+    fake_bus.says(words.accepted())
     heard = []
     async for said in chat.events(question, pulse=0.02):
         heard.append(said)
         if len(heard) == 3:
             break
     assert heard[1:] == [None, None]
-
-
-async def test_under_one_key_two_wait_for_one_answer(chat, fake_bus, question, words):
-    """A second asker on this gateway joins the first: one publish, the same answer for both."""
-    keyed = replace(question, key="k")
-    first = asyncio.create_task(chat.ask(keyed))
-    second = asyncio.create_task(chat.ask(keyed))
-    await until(lambda: fake_bus.published)
-    next(iter(fake_bus.inboxes.values())).put(words.done())
-    assert (await first).body == (await second).body
-    assert len(fake_bus.published) == 1
-    assert fake_bus.published[0][1]["Chat-Key"] == "k"
-
-
-async def test_one_that_leaves_takes_nothing_from_the_other(chat, fake_bus, question, words):
-    """Under a key the request goes on for whoever stays, or comes back; nothing is cancelled."""
-    keyed = replace(question, key="k")
-    first = asyncio.create_task(chat.ask(keyed))
-    second = asyncio.create_task(chat.ask(keyed))
-    await until(lambda: fake_bus.published)
-    for leaving in (first, second):
-        leaving.cancel()
-        await asyncio.wait([leaving])
-    third = asyncio.create_task(chat.ask(keyed))
-    await asyncio.sleep(0)
-    next(iter(fake_bus.inboxes.values())).put(words.done())
-    assert (await third).reply.response == "blue"
-    assert len(fake_bus.published) == 1
-    assert fake_bus.cancelled == []
-    assert chat.held(question.client) == 0
-
-
-@pytest.fixture
-def impatient(fake_bus, metrics):
-    """A use case that ends what nobody has listened to for a twentieth of a second."""
-    return Chat(fake_bus, Timing(accept=2, answer=5, unheard=0.05), metrics)
-
-
-async def leave(chat, question):
-    """Ask, and go away once it was published."""
-    asking = asyncio.create_task(chat.ask(question))
-    await until(lambda: chat.is_held(question.id))
-    await asyncio.sleep(0)
-    asking.cancel()
-    await asyncio.wait([asking])
-
-
-async def test_under_a_key_it_ends_when_nobody_comes_back(impatient, fake_bus, question):
-    """After the time, and when no other gateway has somebody: as one without a key ends at once."""
-    await leave(impatient, replace(question, key="k"))
-    assert impatient.is_held(question.id)
-    await until(lambda: fake_bus.cancelled)
-    assert fake_bus.cancelled == fake_bus.asked_elsewhere == [(question.client, question.id)]
-    await until(lambda: not impatient.is_held(question.id))
-    assert fake_bus.inboxes == {}
-
-
-async def test_who_comes_back_in_time_stops_the_clock(impatient, fake_bus, question, words):
-    """However long it listens then; its going starts the clock anew."""
-    keyed = replace(question, key="k")
-    await leave(impatient, keyed)
-    async for _ in impatient.events(keyed, pulse=0.2):
-        break
-    assert fake_bus.asked_elsewhere == []
-    again = asyncio.create_task(impatient.ask(keyed))
-    await asyncio.sleep(0)
-    next(iter(fake_bus.inboxes.values())).put(words.done())
-    assert (await again).reply.response == "blue"
-    assert fake_bus.cancelled == []
-    await leave(impatient, replace(keyed, id=uuid4()))
-    await until(lambda: fake_bus.cancelled)
-
-
-async def test_an_outcome_in_the_meantime_ends_the_clock(impatient, fake_bus, question, words):
-    """Nothing is asked of anybody, and nothing cancelled."""
-    fake_bus.on_publish = says(words.accepted())
-    await leave(impatient, replace(question, key="k"))
-    next(iter(fake_bus.inboxes.values())).put(words.done())
-    await until(lambda: not impatient.is_held(question.id))
-    await leave(impatient, replace(question, key="other", id=uuid4()))
-    await until(lambda: fake_bus.cancelled)
-    assert question.id not in {chat_id for _, chat_id in fake_bus.asked_elsewhere}
-
-
-@pytest.mark.parametrize("first", [True, False])
-async def test_one_that_is_answered_later_has_no_clock(impatient, fake_bus, question, first):
-    """Its client comes back when it likes; it may say so when it joins, too."""
-    keyed = replace(question, key="k", answer_later=first)
-    await leave(impatient, keyed)
-    await leave(impatient, replace(keyed, answer_later=not first))
-    await leave(impatient, replace(question, key="other", id=uuid4()))
-    # The other's clock was started last.
-    await until(lambda: fake_bus.cancelled)
-    assert impatient.is_held(question.id)
-    assert question.id not in {chat_id for _, chat_id in fake_bus.asked_elsewhere}
-    await impatient.close()
-
-
-async def test_who_waits_at_another_gateway_keeps_it(impatient, fake_bus, question):
-    """It is the other's to end: it is asked once, and not again."""
-    fake_bus.is_elsewhere = True
-    await leave(impatient, replace(question, key="k"))
-    await until(lambda: fake_bus.asked_elsewhere)
-    assert not next(iter(fake_bus.inboxes.values())).wanted
-    fake_bus.is_elsewhere = False
-    await leave(impatient, replace(question, key="other", id=uuid4()))
-    await until(lambda: fake_bus.cancelled)
-    assert impatient.is_held(question.id)
-    assert len(fake_bus.asked_elsewhere) == 2
-    await impatient.close()
-
-
-async def test_others_who_cannot_be_asked_are_asked_again(impatient, fake_bus, question):
-    """Without a bus nothing is cancelled; when it is back, the clock has gone on."""
-    await leave(impatient, replace(question, key="k"))
-    fake_bus.connected = False
-    await asyncio.sleep(0.12)
-    assert (fake_bus.asked_elsewhere, fake_bus.cancelled) == ([], [])
-    fake_bus.connected = True
-    await until(lambda: fake_bus.cancelled)
-
-
-async def test_a_key_with_another_body_conflicts(chat, fake_bus, question):
-    """The key is the first request's, and the first one goes on."""
-    first = asyncio.create_task(chat.ask(replace(question, key="k")))
-    await until(lambda: fake_bus.published)
-    with pytest.raises(KeyConflictError):
-        await chat.ask(replace(question, key="k", body=b"{}"))
-    assert not first.done()
-    first.cancel()
-
-
-async def test_a_stream_joins_a_request_under_its_key(chat, fake_bus, question, words):
-    """It gets what was heard so far, and then what follows; the text once, in whatever pieces."""
-    keyed = replace(question, key="k")
-    fake_bus.on_publish = says(words.accepted(), words.started(), words.token("bl", 1), words.token("u", 2))
-    first = asyncio.create_task(chat.ask(keyed))
-    await until(lambda: fake_bus.published)
-    inbox = next(iter(fake_bus.inboxes.values()))
-    await asyncio.sleep(0.02)
-    heard = []
-    async for said in chat.events(keyed, pulse=5):
-        heard.append((said.event, json.loads(said.body).get("text")))
-        if said.event is Event.TOKEN and len(heard) == 3:
-            inbox.put(words.token("e", 3))
-            inbox.put(words.done(seq=4))
-    assert heard == [
-        (Event.ACCEPTED, None),
-        (Event.STARTED, None),
-        (Event.TOKEN, "blu"),
-        (Event.TOKEN, "e"),
-        (Event.DONE, None),
-    ]
-    assert (await first).reply.response == "blue"
-    assert len(fake_bus.published) == 1
-
-
-async def test_what_was_answered_elsewhere_is_looked_up(chat, fake_bus, question, words):
-    """Events may go to a gateway that is no more: the end is looked up when it is told, and now and then."""
-    fake_bus.on_publish = says(words.accepted())
-    fake_bus.on_look_up = lambda inbox, number: inbox.put(
-        words.found(words.place(position=1) if number < 3 else words.done())
-    )
-    keyed = replace(question, key="k")
-    heard = [said.event async for said in chat.events(keyed, pulse=5)]
-    assert heard == [Event.ACCEPTED, Event.POSITION, Event.POSITION, Event.DONE]
-    assert set(fake_bus.looked_up) == {(question.client, question.id)}
-
-
-async def test_an_end_that_is_told_is_looked_up_where_it_was_not_heard(chat, fake_bus, question, words):
-    """Soon, and without a key too; a look-up that fails by itself is none of the request's errors."""
-
-    def on_look_up(inbox, number):
-        failed = words.error(ErrorCode.BUS_UNAVAILABLE) if number == 1 else words.error(ErrorCode.NOT_FOUND)
-        inbox.put(words.found(failed if number < 3 else words.done()))
-
-    fake_bus.on_publish = says(words.accepted(), words.settled)
-    fake_bus.on_look_up = on_look_up
-    assert (await chat.ask(question)).reply.response == "blue"
-    assert len(fake_bus.looked_up) == 3
-
-
-async def test_nothing_is_looked_up_of_what_is_heard(chat, fake_bus, question, words):
-    """An end that is told a moment before the last event costs nothing."""
-    fake_bus.on_publish = says(words.accepted(), words.settled, words.done())
-    await chat.ask(question)
-    await asyncio.sleep(0.05)
-    assert fake_bus.looked_up == []
 
 
 async def test_who_goes_away_leaves_nothing_behind(chat, fake_bus, question):
@@ -480,7 +266,7 @@ async def test_who_goes_away_leaves_nothing_behind(chat, fake_bus, question):
 
 async def test_leaving_takes_nothing_new_and_gives_the_held_their_time(chat, fake_bus, question, words):
     """A held request may still be answered; one that is not is given up when the time is over."""
-    fake_bus.on_publish = says(words.accepted())
+    fake_bus.says(words.accepted())
     held = asyncio.create_task(chat.ask(question))
     await until(lambda: fake_bus.published)
     await asyncio.sleep(0.02)
