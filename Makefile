@@ -34,7 +34,8 @@ WHY_SETUP_FAILED = \
 	@command -v python3 >/dev/null || { echo "setup failed: there is no python3. Install Python 3.11 or newer." >&2; exit 1; }
 	@rm -rf .stile/uv && python3 -m venv .stile/uv || { rm -rf .stile/uv; \
 	  echo "setup failed: python3 cannot make environments. Install python3-venv, or uv (https://docs.astral.sh/uv)." >&2; exit 1; }
-	@echo "Fetching uv ..." && .stile/uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8' || { rm -rf .stile/uv; \
+	@echo "Fetching uv ..." && .stile/uv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \
+	  --require-hashes -r requirements-uv.txt || { rm -rf .stile/uv; \
 	  echo "setup failed: uv could not be fetched. Is there a network?" >&2; exit 1; }
 
 lint: setup ## every linter
