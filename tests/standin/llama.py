@@ -11,7 +11,8 @@ slot, and echoes the last message in its answer, so that an answer given to the 
 required, in several deltas.
 Beyond llama.cpp:
 
-    GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}], "most_open": n, "last": {}}
+    GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}],
+                          "most_open": n, "last": request}
     POST /standin/faults  {"status": 500, "times": 2}, {"cut_after": 3, "times": 1} or {"loading": true}
     POST /standin/speed   {"tokens": 8, "token_seconds": 0.1}: of the answers that begin from now on
 
