@@ -18,7 +18,7 @@ from stile_filter.decide import Scanned, State
         ({"prompt": "123456"}, "prompt"),
         ({"messages": [{"role": "user", "content": "1234567"}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": "1"}] * 3}, "messages"),
-        ({"messages": [calling("123", "4567")]}, "messages[0].tool_calls"),
+        ({"messages": [calling("123", '{"":1}')]}, "messages[0].tool_calls"),
         ({"prompt": "1", "tools": [tool("a")]}, "tools[0]"),
         ({"prompt": "1", "response_format": {"type": "text"}}, "response_format"),
     ],

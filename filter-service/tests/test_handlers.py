@@ -198,7 +198,8 @@ async def test_tools_and_format_are_handed_on(system):
         },
         "logprobs": True,
     }
-    turns = [calling("weather", "{}"), {"role": "tool", "tool_call_id": "c1", "content": "Rain."}]
+    called = calling("weather", "{}", "call00000")
+    turns = [called, {"role": "tool", "tool_call_id": "call00000", "content": "Rain."}]
     await system.gateway({"messages": turns, **output})
     [stored] = system.streams.chat.values()
     approved = json.loads(stored.body)

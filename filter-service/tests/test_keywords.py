@@ -143,3 +143,48 @@ def test_the_default_policy_lets_everyday_questions_through(default, text):
 def test_the_default_policy_refuses_profanity(default, text):
     """What the list is there for is refused."""
     assert default.find(text) == {0}
+
+
+@pytest.mark.parametrize("seam", [("", ""), ("", " and"), ("So: ", ""), ("\n ", " \u200b")])
+def test_no_exception_of_the_default_policy_lies_across_two_parts(default, seam):
+    """Cut at each of its gaps, it hides nothing that one of its parts has alone."""
+    [words] = Policy(default_policy()).phrases
+    cuts = hidden = 0
+    for exception in words.excepted:
+        pieces = exception.split()
+        for gap in range(1, len(pieces)):
+            first = seam[0] + " ".join(pieces[:gap])
+            second = " ".join(pieces[gap:]) + seam[1]
+            alone = default.find(first) | default.find(second)
+            assert default.find(first, second) >= alone, exception
+            cuts += 1
+            hidden += bool(alone)
+            # Within one part it is an exception still, with a part on either side.
+            assert default.find("x", f"{first} {second}", "y") == default.find(f"{first} {second}"), exception
+    assert cuts > 40
+    assert hidden >= 18
+
+
+def test_a_phrase_lies_across_parts_where_an_exception_does_not():
+    """Also across more than two, with nothing between, and beside an exception that is whole."""
+    matcher = KeywordMatcher([Phrases(["dick", "two bad words"], ["moby dick", "no two bad words"])])
+    assert matcher.find("two", "", "bad", "\n", "words") == {0}
+    assert matcher.find("no two bad", "words") == {0}
+    assert matcher.find("no two bad words") == set()
+    assert matcher.find("moby", "moby dick", "dick") == {0}
+    assert matcher.find("moby", "moby dick", "x") == set()
+    assert matcher.find("moby\n", "\u200b", "dick") == {0}
+
+
+@given(
+    st.lists(
+        st.builds(Phrases, st.lists(words, max_size=4), st.lists(words, max_size=2)), min_size=1, max_size=3
+    ),
+    st.lists(st.text(letters, max_size=12), max_size=4),
+)
+def test_together_parts_have_all_that_each_has(lists, parts):
+    """So one look at all of them is enough where it finds nothing."""
+    matcher = KeywordMatcher(lists)
+    together = matcher.find(*parts)
+    assert together >= set().union(*map(matcher.find, parts))
+    assert together >= matcher.find("\n".join(parts))

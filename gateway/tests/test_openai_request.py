@@ -6,6 +6,7 @@ import pytest
 
 from stile_contracts.messages import ChatRequest
 from stile_gateway.errors import InvalidRequestError, UnsupportedParameterError
+from stile_gateway.limits import read_request
 from stile_gateway.openai.request import read_completion
 
 ASK = {"role": "user", "content": "Why?"}
@@ -44,6 +45,31 @@ def chat(**fields):
 def test_parameters_are_translated(fields, expected):
     """What llama.cpp knows is handed on by its name; what nobody knows is left out."""
     assert chat(**fields) == {**expected, "messages": [ASK]}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ['{"a":1}\0', '\ufeff{"a":1}', '{"a":1,"a":2}', '{"a":1,}', '{"a":1e999}', '{"a":"\\ud800"}', "x"],
+)
+def test_arguments_that_readers_differ_over_are_the_requests_fault(arguments):
+    """As ``POST /chat`` has it: the field is named, down to the call."""
+    call = {**CALL, "function": {"name": "f", "arguments": arguments}}
+    turns = [ASK, {"role": "assistant", "tool_calls": [CALL, call]}]
+    body = json.dumps({"messages": turns}).encode()
+    for reading in (lambda: read_request(ChatRequest, body), lambda: read(messages=turns)):
+        with pytest.raises(InvalidRequestError) as raised:
+            reading()
+        assert raised.value.param == "messages[1].tool_calls[1].function.arguments"
+
+
+@pytest.mark.parametrize("call_id", ["", "any text, é" * 20, "a\u0000b"])
+def test_the_id_of_a_call_may_be_any_text(call_id):
+    """The model gets the filter's own in its place."""
+    turns = [
+        {"role": "assistant", "tool_calls": [{**CALL, "id": call_id}]},
+        {"role": "tool", "tool_call_id": call_id, "content": "Rain."},
+    ]
+    assert chat(messages=turns)["messages"] == turns
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def read_everywhere(body):
     except RequestError as error:
         ErrorReply.of(error.code, error.message, param=error.param).model_dump_json()
     else:
-        found = [text for text, _ in texts.of(request)]
-        assert all(text in texts.joined(request) for text in found if text)
+        joined = texts.joined(request).parts
+        assert all(part in joined for text in texts.of(request) for part in text.parts)
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)

@@ -141,9 +141,9 @@ class Deciding:
         return await self.handler.handle(Incoming(subject, reply_to, message_headers, raw))
 
 
-def calling(name, arguments):
+def calling(name, arguments, call_id="c1"):
     """Make the turn of an assistant that calls a tool."""
-    call = {"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}}
+    call = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
     return {"role": "assistant", "tool_calls": [call]}
 
 

@@ -53,7 +53,7 @@ class Standin:
         return self
 
     async def log(self) -> dict[str, Any]:
-        """Return its record: ``generations`` and ``most_open``, the most requests open at once."""
+        """Return its record: ``generations``, ``most_open`` at once, and ``last``, the latest request."""
         async with httpx.AsyncClient() as client:
             record: dict[str, Any] = (await client.get(f"{self.url}/standin/log")).json()
         return record

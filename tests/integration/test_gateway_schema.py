@@ -1,12 +1,15 @@
 """Schemathesis over the gateway's OpenAPI document: what it promises is what it does."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from harness.gateway import Gateway, Responder, beat
 from harness.process import BIN, Process
 from harness.wait import until
+
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -43,6 +46,7 @@ async def test_the_document_is_kept(gateway, tmp_path):
         "--generation-database=none",
         "--no-color",
         log=tmp_path / "schemathesis.log",
+        env={"SCHEMATHESIS_HOOKS": "harness.formats", "PYTHONPATH": str(TESTS)},
     )
     with run:
         await until(lambda: run.exit_code is not None, within=200, what="Schemathesis has finished")

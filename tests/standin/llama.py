@@ -11,7 +11,8 @@ slot, and echoes the last message in its answer, so that an answer given to the 
 required, in several deltas.
 Beyond llama.cpp:
 
-    GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}], "most_open": n}
+    GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}],
+                          "most_open": n, "last": request}
     POST /standin/faults  {"status": 500, "times": 2}, {"cut_after": 3, "times": 1} or {"loading": true}
     POST /standin/speed   {"tokens": 8, "token_seconds": 0.1}: of the answers that begin from now on
 
@@ -70,6 +71,8 @@ class Standin:
     generations: list[Generation] = field(default_factory=list)
     open: int = 0
     most_open: int = 0
+    last: dict[str, object] = field(default_factory=dict)
+    """The latest request, whole."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection's requests, one after the other."""
@@ -94,7 +97,7 @@ class Standin:
                 _write_json(writer, [{"id": 0, "n_ctx": 4096, "is_processing": self.slot.locked()}])
             case "GET /standin/log":
                 record = [asdict(generation) for generation in self.generations]
-                _write_json(writer, {"generations": record, "most_open": self.most_open})
+                _write_json(writer, {"generations": record, "most_open": self.most_open, "last": self.last})
             case "POST /standin/faults":
                 self.faults = Faults(**json.loads(body))
                 _write_json(writer, {})
@@ -137,6 +140,7 @@ class Standin:
             await writer.drain()
             return False
         async with self.slot:
+            self.last = request
             prompt = request["messages"][-1].get("content") or ""
             generation = Generation(prompt, request.get("seed"), time.monotonic())
             self.generations.append(generation)

@@ -5,6 +5,7 @@ Layout:
     ``headers``   header names
     ``ids``       how a request gets its id
     ``messages``  bodies: request, approved request, reply, events, heartbeat
+    ``strict_json``  what several readers of JSON must read alike
     ``errors``    the closed set of errors, each with its HTTP status
     ``export``    writes the JSON Schemas in ``contracts/schemas``
 

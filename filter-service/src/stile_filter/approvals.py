@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from stile_contracts import headers, models
 from stile_contracts.messages import ApprovedChat, ChatRequest, Role, Turn, Wanted
+from stile_filter import call_ids, texts
 from stile_filter import request as requests
-from stile_filter import texts
 from stile_filter.policy import Policy
 from stile_filter.ports import Signer
 from stile_filter.request import Envelope
@@ -43,7 +43,7 @@ class Approvals:
 
     def ticket(self, request: ChatRequest, envelope: Envelope, wanted: Wanted) -> Ticket:
         """Tell the usher whom to tell what, and how much work it is."""
-        chars = len(texts.joined(request)) + len(self._policy.system_prompt or "")
+        chars = len(texts.joined(request).whole) + len(self._policy.system_prompt or "")
         return Ticket(
             envelope.place,
             models.token(requests.model_of(request) or ""),
@@ -59,7 +59,7 @@ class Approvals:
         return min(request.max_tokens or limit, limit)
 
     def _conversation(self, request: ChatRequest) -> ApprovedChat:
-        turns = request.turns()
+        turns = call_ids.renumbered(request.turns())
         if self._policy.system_prompt:
             turns = [Turn(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
         sampling = request.sampling().model_copy(update={"max_tokens": self._answer_tokens(request)})

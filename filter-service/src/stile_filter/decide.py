@@ -9,9 +9,7 @@ from stile_contracts.messages import ChatRequest
 from stile_filter import texts
 from stile_filter.keywords import KeywordMatcher
 from stile_filter.policy import Action, Policy, Rule
-
-JOINED = "joined"
-"""The place of all texts together."""
+from stile_filter.texts import Text
 
 
 class State(StrEnum):
@@ -89,34 +87,35 @@ class Decider:
 
     async def decide(self, request: ChatRequest) -> Verdict:
         """Judge every message, the prompt and the joined text: keywords first, scanners if those allow."""
-        contents, places = _texts(request)
-        verdict = self._match(contents, places)
+        found = _texts(request)
+        verdict = self._match(found)
         if verdict.state is State.ALLOW and self._rules:
-            return await self._scan(contents, places)
+            return await self._scan(found)
         return verdict
 
-    def _match(self, contents: list[str], places: list[str]) -> Verdict:
-        # The joined text, the last, has every phrase that a part of it has: mostly one look is all.
-        found = self._matcher.find(contents[-1])
+    def _match(self, contents: list[Text]) -> Verdict:
+        # The joined text, the last, has every phrase that a part of it has, and no exception that no part
+        # has: mostly one look is all.
+        found = self._matcher.find(*contents[-1].parts)
         refused: set[int] = set()
         for index in found:
             if self._keywords[index].action is Action.REFUSE:
                 refused.add(index)
             else:
-                self._monitor(self._keywords[index], places[-1], State.REFUSE)
+                self._monitor(self._keywords[index], contents[-1].place, State.REFUSE)
         if not refused:
             return Verdict(State.ALLOW)
-        for text, place in zip(contents, places, strict=True):
-            here = refused & self._matcher.find(text)
+        for text in contents:
+            here = refused & self._matcher.find(*text.parts)
             if here:
-                return Verdict(State.REFUSE, self._keywords[min(here)], place)
-        return Verdict(State.REFUSE, self._keywords[min(refused)], JOINED)
+                return Verdict(State.REFUSE, self._keywords[min(here)], text.place)
+        raise AssertionError("the joined text is one of them")
 
-    async def _scan(self, contents: list[str], places: list[str]) -> Verdict:
-        scanned = await self._scanners.scan(contents)
+    async def _scan(self, contents: list[Text]) -> Verdict:
+        scanned = await self._scanners.scan([text.whole for text in contents])
         failed: Verdict | None = None
         for finding in scanned.findings:
-            rule, place = self._rules[finding.rule], places[finding.text]
+            rule, place = self._rules[finding.rule], contents[finding.text].place
             if rule.action is Action.MONITOR:
                 self._monitor(rule, place, finding.state)
             elif finding.state is State.REFUSE:
@@ -128,11 +127,12 @@ class Decider:
         return Verdict(scanned.failure) if scanned.failure else Verdict(State.ALLOW)
 
 
-def _texts(request: ChatRequest) -> tuple[list[str], list[str]]:
-    """Return the texts to look at, each once, the joined one last, and their places."""
-    places: dict[str, str] = {}
-    for text, place in texts.of(request):
-        places.setdefault(text, place)
+def _texts(request: ChatRequest) -> list[Text]:
+    """Return the texts to look at, each once, the joined one last."""
+    found: dict[tuple[str, ...], Text] = {}
+    for text in texts.of(request):
+        found.setdefault(text.parts, text)
+    joined = texts.joined(request)
     # Where there is one text alone, this is it.
-    places.setdefault(texts.joined(request), JOINED)
-    return list(places), list(places.values())
+    found.setdefault(joined.parts, joined)
+    return list(found.values())

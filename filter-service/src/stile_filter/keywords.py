@@ -8,7 +8,7 @@ phrase matches anywhere.
 
 import re
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -60,6 +60,13 @@ def normalise(text: str) -> str:
     return " ".join(folded.split())
 
 
+def _join(parts: Iterable[str]) -> tuple[str, list[int]]:
+    """Return the parts normalised with a space between, and where those spaces are."""
+    normal = [part for part in map(normalise, parts) if part]
+    ends = accumulate(len(part) + 1 for part in normal[:-1])
+    return " ".join(normal), [end - 1 for end in ends]
+
+
 def is_word(char: str) -> bool:
     """Tell whether ``char`` is part of a word in a script that puts spaces between words."""
     if char.isalnum():
@@ -102,9 +109,13 @@ class KeywordMatcher:
             list(patterns), matchkind=MatchKind.Standard, implementation=Implementation.DFA
         )
 
-    def find(self, text: str) -> set[int]:
-        """Return the indexes of the lists that ``text`` has a phrase of."""
-        normal = normalise(text)
+    def find(self, *parts: str) -> set[int]:
+        """Return the indexes of the lists that a text has a phrase of.
+
+        Args:
+            parts: the text, as it was written apart: a phrase may lie across two parts, an exception not.
+        """
+        normal, seams = _join(parts)
         found: set[int] = set()
         doubtful: list[_Match] = []
         for match in self._automaton.find_matches_as_indexes(normal, overlapping=True):
@@ -116,10 +127,10 @@ class KeywordMatcher:
                     doubtful.append(match)
                 else:
                     found |= owners.banned
-        return found | self._uncovered(doubtful) if doubtful else found
+        return found | self._uncovered(doubtful, seams) if doubtful else found
 
-    def _uncovered(self, matches: Sequence[_Match]) -> set[int]:
-        covers = self._covers(matches)
+    def _uncovered(self, matches: Sequence[_Match], seams: Sequence[int]) -> set[int]:
+        covers = self._covers(matches, seams)
         return {
             index
             for pattern, start, end in matches
@@ -127,9 +138,11 @@ class KeywordMatcher:
             if index not in covers or not covers[index].hold(start, end)
         }
 
-    def _covers(self, matches: Iterable[_Match]) -> "dict[int, _Cover]":
+    def _covers(self, matches: Iterable[_Match], seams: Sequence[int]) -> "dict[int, _Cover]":
         spans: dict[int, list[tuple[int, int]]] = {}
         for pattern, start, end in matches:
+            if bisect_right(seams, start) < bisect_left(seams, end):
+                continue
             for index in self._owners[pattern].excepted:
                 spans.setdefault(index, []).append((start, end))
         return {index: _Cover(found) for index, found in spans.items()}

@@ -74,6 +74,8 @@ class Limits(_Section):
     prompt_chars: Annotated[int, Field(ge=1)] = 32768
     message_chars: Annotated[int, Field(ge=1)] = 32768
     messages: Annotated[int, Field(ge=1)] = 200
+    schema_cost: Annotated[int, Field(ge=1)] = 500
+    """Of all JSON Schemas of a request, in units of ``schema_cost``: one is about 2 ms of one slow core."""
     max_waiting_per_client: Annotated[int, Field(ge=1)] = 50
     """Of one client's requests, so that no client takes all the places in CHAT."""
 

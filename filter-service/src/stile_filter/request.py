@@ -2,26 +2,30 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import ValidationError
 
 from stile_contracts import headers, ids, models, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ChatRequest, Respond, Role, Wanted
+from stile_contracts.messages import ChatRequest, NamedTool, Respond, Role, Wanted
 from stile_contracts.subjects import Lane
-from stile_filter import texts
+from stile_filter import schema_cost, texts
 from stile_filter.errors import RequestError
 from stile_filter.policy import Limits
+from stile_filter.schema_cost import Path, SchemaError
 
 MAX_DIRECT_MS = 40 * 60 * 1000
 """How long a direct client's answer can be of use: the export forgets the way back after 45 minutes."""
 
 MAX_KEY_CHARS = 200
+
+MAX_PARAM_CHARS = 500
+"""The names in a schema are the client's."""
 
 _KEY = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY_CHARS}}}")
 _DEADLINE = re.compile(r"[0-9]{1,16}")
@@ -143,7 +147,9 @@ def read_body(body: bytes) -> ChatRequest:
         fault = json.loads(error.json(include_input=False, include_url=False, include_context=False))[0]
         param = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault["loc"])
         raise RequestError(
-            ErrorCode.INVALID_REQUEST, fault["msg"], param=param.lstrip(".") or None
+            ErrorCode.INVALID_REQUEST,
+            fault["msg"].removeprefix("Value error, "),
+            param=param.lstrip(".") or None,
         ) from error
 
 
@@ -156,7 +162,8 @@ def check_limits(request: ChatRequest, limits: Limits, *, allow_system: bool) ->
     """Hold the request against the policy's limits.
 
     Raises:
-        RequestError: it holds more than they allow, or a ``system`` message where there may be none.
+        RequestError: it holds more than they allow, a ``system`` message where there may be none, a choice
+            of a tool that it does not have, or a schema that llama.cpp can't be handed.
     """
     messages = request.messages or []
     if request.prompt is not None and len(request.prompt) > limits.prompt_chars:
@@ -175,9 +182,59 @@ def check_limits(request: ChatRequest, limits: Limits, *, allow_system: bool) ->
                 "the policy allows no system messages; send user and assistant messages",
                 param=f"messages[{index}].role",
             )
-    for text, place in texts.of_output(request):
-        if len(text) > limits.message_chars:
-            raise _too_large(place, f"{limits.message_chars} characters of JSON")
+    for text in texts.of_output(request):
+        if len(text.whole) > limits.message_chars:
+            raise _too_large(text.place, f"{limits.message_chars} characters of JSON")
+    _check_tool_choice(request)
+    _check_schemas(request, limits)
+
+
+def _check_tool_choice(request: ChatRequest) -> None:
+    chosen = request.tool_choice
+    if isinstance(chosen, NamedTool) and all(
+        tool.function.name != chosen.function.name for tool in request.tools or ()
+    ):
+        raise RequestError(
+            ErrorCode.INVALID_REQUEST,
+            "no tool of this request has this name; choose one that it has",
+            param="tool_choice.function.name",
+        )
+
+
+def _check_schemas(request: ChatRequest, limits: Limits) -> None:
+    ways = elements = most = 0
+    worst = ""
+    for place, schema in _schemas(request):
+        try:
+            cost = schema_cost.cost(schema)
+        except SchemaError as error:
+            raise RequestError(
+                ErrorCode.INVALID_REQUEST, error.reason, param=_param(place, error.path)
+            ) from error
+        # The model writes by one of them at a time, but llama.cpp makes a grammar of all.
+        ways, elements = max(ways, cost.ways), elements + cost.elements
+        if cost.most >= most:
+            worst, most = _param(place, cost.worst), cost.most
+        total = ways + elements // schema_cost.ELEMENTS
+        if total > limits.schema_cost:
+            raise RequestError(
+                ErrorCode.INVALID_REQUEST,
+                f"the schemas cost more than the {limits.schema_cost} that the policy allows; "
+                "use fewer alternatives and repetitions, above all here",
+                param=worst,
+            )
+
+
+def _schemas(request: ChatRequest) -> Iterator[tuple[str, dict[str, Any]]]:
+    for index, tool in enumerate(request.tools or ()):
+        yield f"tools[{index}].function.parameters", tool.function.parameters or {}
+    if request.response_format and request.response_format.json_schema:
+        yield "response_format.json_schema.schema", request.response_format.json_schema.schema_ or {}
+
+
+def _param(place: str, path: Path) -> str:
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return (place + steps)[:MAX_PARAM_CHARS]
 
 
 def _id(incoming: Incoming) -> UUID:

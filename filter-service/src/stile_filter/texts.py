@@ -2,42 +2,55 @@
 
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from stile_contracts.messages import ChatRequest, Turn
+from stile_contracts.messages import ChatRequest, Role, Turn
 
-_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
-"""A string as JSON writes it."""
+JOINED = "joined"
+"""The place of all texts together."""
+
+_BETWEEN_QUOTES = re.compile(r'(?:[^"\\]++|\\.)++', re.DOTALL)
+"""What stands between two quotes of JSON, in a literal or outside of one: a text that is not JSON from its
+beginning may have them the other way round."""
+
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class Text(NamedTuple):
     """One text, as it is to be scanned."""
 
-    text: str
+    parts: tuple[str, ...]
+    """What was written apart; the model may read it together."""
     place: str
-    """``prompt``, ``messages[3]``, ``tools[0]``, ``response_format``."""
+    """``prompt``, ``messages[3]``, ``tools[0]``, ``response_format``, ``joined``."""
+
+    @property
+    def whole(self) -> str:
+        """Its parts, with a line break between."""
+        return "\n".join(self.parts)
 
 
 def of(request: ChatRequest) -> list[Text]:
     """Return all texts, the prompt first; the same one may stand in several places."""
     texts = [
-        Text(text, f"messages[{index}]")
+        Text(parts, f"messages[{index}]")
         for index, message in enumerate(request.messages or [])
-        for text in _of_turn(message)
+        for parts in _of_turn(message)
     ]
     if request.prompt is not None:
         # The prompt keeps its name where an older client sends it as the last message too.
-        texts.insert(0, Text(request.prompt, "prompt"))
+        texts.insert(0, Text((request.prompt,), "prompt"))
     return [*texts, *of_output(request)]
 
 
-def joined(request: ChatRequest) -> str:
+def joined(request: ChatRequest) -> Text:
     """Return everything that the model will read as one text, in the conversation's order."""
-    conversation = [text for turn in request.turns() for text in _of_turn(turn)]
-    return "\n".join([*conversation, *(text.text for text in of_output(request))])
+    conversation = [part for turn in request.turns() for parts in _of_turn(turn) for part in parts]
+    output = [part for text in of_output(request) for part in text.parts]
+    return Text((*conversation, *output), JOINED)
 
 
 def of_output(request: ChatRequest) -> list[Text]:
@@ -48,40 +61,33 @@ def of_output(request: ChatRequest) -> list[Text]:
     return texts
 
 
-def _of_turn(turn: Turn) -> list[str]:
-    calls = [
-        f"{call.function.name}\n{_with_strings(call.function.arguments)}" for call in turn.tool_calls or ()
-    ]
-    return calls if turn.content is None else [turn.content, *calls]
+def _of_turn(turn: Turn) -> list[tuple[str, ...]]:
+    calls = [(call.function.name, *_as_read(call.function.arguments)) for call in turn.tool_calls or ()]
+    if turn.content is None:
+        return calls
+    # Some templates read what a tool returns as JSON and write it anew.
+    return [_as_read(turn.content) if turn.role is Role.TOOL else (turn.content,), *calls]
 
 
-def _json_of(part: BaseModel) -> str:
-    return _with_strings(json.dumps(part.model_dump(mode="json", exclude_none=True), ensure_ascii=False))
+def _json_of(part: BaseModel) -> tuple[str, ...]:
+    return _as_read(json.dumps(part.model_dump(mode="json", exclude_none=True), ensure_ascii=False))
 
 
-def _with_strings(text: str) -> str:
+def _as_read(text: str) -> tuple[str, ...]:
     """Return JSON with the strings in it that are written otherwise than they are read.
 
-    Chat templates parse it and write it anew, so an escape hides nothing from the model.
+    Chat templates parse it and write it anew, so an escape hides nothing from the model. Each string is read
+    by itself, whatever stands around it: a reader that is less strict than another finds nothing more.
     """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    # Looked up, not searched for: 600 kB of strings with an escape each would be minutes of searching.
-    written = {literal[1:-1] for literal in _LITERAL.findall(text)}
-    hidden = (string for string in _strings(value) if string not in written)
-    return "\n".join([text, *hidden])
+    if "\\" not in text:
+        return (text,)
+    pieces = (piece for piece in _BETWEEN_QUOTES.findall(text) if "\\" in piece)
+    return (text, *dict.fromkeys(_unescaped(piece) for piece in pieces))
 
 
-def _strings(value: object) -> Iterator[str]:
-    # Not by recursion: what was read may be as deep as the reader allows.
-    left: list[Any] = [value]
-    while left:
-        match left.pop():
-            case str() as string:
-                yield string
-            case dict() as fields:
-                left += [*fields.values(), *fields]
-            case list() as items:
-                left += items
+def _unescaped(piece: str) -> str:
+    read = _ESCAPE.sub(
+        lambda found: chr(int(found[1], 16)) if found[1] else _ESCAPED.get(found[2], found[2]), piece
+    )
+    # Two escapes may be the halves of one character; a half alone is none.
+    return read.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -6,6 +6,9 @@ use super::valid;
 use crate::error::InvalidMessage;
 use crate::object;
 
+/// Of the id of a call of a tool, which may be any text.
+const MAX_ID_CHARS: usize = 1024;
+
 /// Who speaks in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,9 +55,7 @@ impl ToolCall {
     /// Whether it can be told: another reader takes it.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
-        (1..=200).contains(&self.id.len())
-            && self.id.bytes().all(is_id)
+        self.id.chars().count() <= MAX_ID_CHARS
             && (1..=200).contains(&self.function.name.chars().count())
     }
 }
@@ -89,7 +90,11 @@ impl Turn {
                 && calls.iter().all(ToolCall::is_whole),
         )?;
         let answers_call = self.tool_call_id.is_some();
-        valid("tool_call_id", answers_call == (self.role == Role::Tool))?;
+        let id = self.tool_call_id.as_deref().unwrap_or_default();
+        valid(
+            "tool_call_id",
+            answers_call == (self.role == Role::Tool) && id.chars().count() <= MAX_ID_CHARS,
+        )?;
         valid("content", self.content.is_some() || !calls.is_empty())
     }
 }

@@ -30,7 +30,7 @@ from stile_contracts.messages.output import (
 from stile_contracts.messages.presence import Heartbeat, LaneState, QueueState
 from stile_contracts.messages.reply import ErrorBody, ErrorReply, Refusal, Reply, Stage, Timings, Usage
 from stile_contracts.messages.request import MAX_REFUSAL_CHARS, ApprovedChat, ChatRequest
-from stile_contracts.messages.turn import FunctionCall, Role, ToolCall, Turn, roles_schema
+from stile_contracts.messages.turn import FunctionCall, PastToolCall, Role, ToolCall, Turn, roles_schema
 
 __all__ = [
     "INTEGRAL",
@@ -54,6 +54,7 @@ __all__ = [
     "NamedFunction",
     "NamedTool",
     "Output",
+    "PastToolCall",
     "Place",
     "QueueState",
     "Refusal",

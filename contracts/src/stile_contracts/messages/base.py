@@ -26,8 +26,9 @@ class Message(BaseModel):
     )
 
 
-CallId = Annotated[str, Field(max_length=200, pattern="^[A-Za-z0-9_.:-]+$")]
-"""Names a call of a tool. It is not scanned, so it holds no free text."""
+CallId = Annotated[str, Field(max_length=1024)]
+"""Names a call of a tool, as the client chose. It may be any text, as the model never reads it: the filter
+writes ids of its own into what it approves."""
 
 
 FunctionName = Annotated[str, Field(min_length=1, max_length=200)]

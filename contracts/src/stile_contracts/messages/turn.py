@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from stile_contracts import strict_json
 from stile_contracts.messages.base import CallId, FunctionName, Message
 
 
@@ -31,6 +32,40 @@ class ToolCall(Message):
     id: CallId
     type: Literal["function"] = "function"
     function: FunctionCall
+
+
+def _canonical(arguments: str) -> str:
+    """Write arguments in the one form that all readers read alike; many clients send "" for none."""
+    if not arguments:
+        return "{}"
+    try:
+        return strict_json.canonical(strict_json.read_object(arguments))
+    except ValueError:
+        # The reader's own words may hold the text's.
+        raise ValueError("must be one JSON object, without equal keys and at most 64 levels deep") from None
+
+
+class PastFunctionCall(FunctionCall):
+    """A function that was called, as the client tells it."""
+
+    arguments: Annotated[
+        str,
+        Field(
+            json_schema_extra={
+                "format": "json-object",
+                "contentMediaType": "application/json",
+                "contentSchema": {"type": "object"},
+            }
+        ),
+        AfterValidator(_canonical),
+    ]
+    """A JSON object; an empty text is an empty one. It is read strictly, and handed on written anew."""
+
+
+class PastToolCall(ToolCall):
+    """A call in the conversation so far."""
+
+    function: PastFunctionCall
 
 
 def roles_schema(*plain: Role | str) -> dict[str, Any]:
@@ -85,7 +120,7 @@ class Turn(Message):
     role: Annotated[Role, Field(strict=False)]
     content: str | None = None
     """May be absent only where the assistant calls tools."""
-    tool_calls: list[ToolCall] | None = Field(None, max_length=128)
+    tool_calls: list[PastToolCall] | None = Field(None, max_length=128)
     """The assistant's."""
     tool_call_id: CallId | None = None
     """Which call a ``tool`` message answers."""

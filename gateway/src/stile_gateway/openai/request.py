@@ -16,9 +16,9 @@ from stile_contracts.messages import (
     CallId,
     ChatRequest,
     Output,
+    PastToolCall,
     Role,
     Sampling,
-    ToolCall,
     roles_schema,
 )
 from stile_gateway.errors import UnsupportedParameterError
@@ -50,7 +50,7 @@ class Message(_Part):
     """``developer`` is another word for ``system``; the policy may allow neither."""
     content: str | Annotated[list[TextPart], Field(min_length=1)] | None = None
     """A text, or its parts, which are joined."""
-    tool_calls: list[ToolCall] | None = Field(None, max_length=128)
+    tool_calls: list[PastToolCall] | None = Field(None, max_length=128)
     tool_call_id: CallId | None = None
 
 

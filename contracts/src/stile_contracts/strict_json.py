@@ -1,0 +1,87 @@
+"""Reads a JSON object so that every other reader of JSON sees the same in it.
+
+Readers differ where RFC 8259 leaves them a choice, or is not kept to: which of two equal keys counts, what
+follows a NUL, whether a byte order mark is skipped, how large a number may be. A text for two readers must
+be none of these.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+MAX_DEPTH = 64
+"""Objects and arrays in one another. serde_json reads 128 levels, with those of the message around it."""
+
+_LITERAL_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]}]', re.DOTALL)
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """Read ``text``, which is one JSON object and nothing else.
+
+    Raises:
+        ValueError: it is not, or readers may differ over it: a key stands twice in one object, a number
+            does not fit a double, a surrogate stands alone, it is deeper than ``MAX_DEPTH``.
+    """
+    _check_depth(text)
+    value = json.loads(
+        text,
+        object_pairs_hook=_unique,
+        parse_float=_finite,
+        parse_int=_within_double,
+        parse_constant=_not_json,
+    )
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004 -- the text is wrong, not the caller
+    return value
+
+
+def canonical(value: dict[str, Any]) -> str:
+    """Write ``value`` in the one form that Stile hands on.
+
+    Raises:
+        ValueError: a surrogate stands alone in it.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text.encode()
+    return text
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for match in _LITERAL_OR_BRACKET.finditer(text):
+        if (mark := match[0]) in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError("too deep")
+        elif mark in "]}":
+            depth -= 1
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for key, item in pairs:
+        if key in value:
+            raise ValueError("a key stands twice")
+        value[key] = item
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _within_double(text: str) -> int:
+    # Longer than any double: not worth reading.
+    if len(text) > 310:
+        raise ValueError("a number is too large")
+    _finite(text)
+    return int(text)
+
+
+def _not_json(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
