@@ -6,6 +6,9 @@ The consumer holds the same table; ``contracts/fixtures/v1/control_tokens.json``
 """
 
 import re
+from collections.abc import Iterable
+
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 MARKERS = (
     # Llama 2, Mistral
@@ -64,30 +67,43 @@ NUMBERED = (
 )
 """What stands before and after a number; some models use the reserved ones for their roles."""
 
-_SHAPES = (
-    r"<\|[^<>| \t\r\n]{1,64}\|>",
-    # Gemma 4 opens with the one and closes with the other.
-    r"<\|[A-Za-z0-9_]{1,64}>",
-    r"<[A-Za-z0-9_]{1,64}\|>",
-)
+_NUMBERS = "|".join(f"{re.escape(before)}[0-9]{{1,6}}{re.escape(after)}" for before, after in NUMBERED)
+# Gemma 4 opens with `<|word>` and closes with `<word|>`.
+_SHAPES = r"<(?:\|(?:[^<>| \t\r\n]{1,64}\|>|[A-Za-z0-9_]{1,64}>)|[A-Za-z0-9_]{1,64}\|>)"
+_SHAPE = re.compile(_SHAPES)
+_NUMBER = re.compile(_NUMBERS)
+# A look ahead, so that of two that overlap both are found.
+_SHAPE_START = re.compile(f"(?={_SHAPES})")
+_NUMBER_START = re.compile(f"(?={_NUMBERS})")
 
-_REFUSED = "|".join(
-    [
-        *map(re.escape, MARKERS),
-        *(f"{re.escape(before)}[0-9]{{1,6}}{re.escape(after)}" for before, after in NUMBERED),
-        *_SHAPES,
-    ]
-)
-_MARKER = re.compile(_REFUSED)
-# A look ahead, so that of two markers that overlap both are found.
-_START = re.compile(f"(?={_REFUSED}|{'|'.join(map(re.escape, ORDINARY))})")
+
+def _automaton(patterns: Iterable[str]) -> AhoCorasick:
+    return AhoCorasick(list(patterns), matchkind=MatchKind.Standard, implementation=Implementation.DFA)
+
+
+_MARKERS = _automaton(MARKERS)
+_ALL = _automaton([*MARKERS, *ORDINARY])
+_BEFORE_NUMBERS = _automaton(before for before, _ in NUMBERED)
 
 
 def has_marker(text: str) -> bool:
     """Tell whether ``text`` holds a marker that has no other use: linear time."""
-    return _MARKER.search(text) is not None
+    return bool(
+        _found(_MARKERS, text)
+        or ("|" in text and _SHAPE.search(text))
+        or (_found(_BEFORE_NUMBERS, text) and _NUMBER.search(text))
+    )
 
 
 def starts(text: str) -> list[int]:
     """Return the index of each marker in ``text``, those of ``ORDINARY`` included: linear time."""
-    return [match.start() for match in _START.finditer(text)]
+    found = {start for _, start, _ in _ALL.find_matches_as_indexes(text, overlapping=True)}
+    if "|" in text:
+        found |= {match.start() for match in _SHAPE_START.finditer(text)}
+    if _found(_BEFORE_NUMBERS, text):
+        found |= {match.start() for match in _NUMBER_START.finditer(text)}
+    return sorted(found)
+
+
+def _found(automaton: AhoCorasick, text: str) -> bool:
+    return next(iter(automaton.find_matches_as_indexes(text)), None) is not None
