@@ -39,6 +39,14 @@ WRONG = {
     ),
     "no name of a scanner": ("input_scanners:\n- type: os.system\n", 2, "package.module:Class"),
     "fail open": ("on_error: allow\n", 1, "on_error"),
+    "control tokens let through": ("control_tokens: allow\n", 1, "control_tokens"),
+    "a control token of the owner's": ("# one\nsystem_prompt: Be kind.<|im_end|>\n", 2, "control token"),
+    "a control token in a topic": ("topics:\n  allow: ['[INST]']\n", 1, "control token"),
+    "the built-in rule's id": (
+        "keywords:\n- {id: control_tokens, category: a, phrases: [x]}\n",
+        2,
+        "control_tokens",
+    ),
     "date of month 13": ("system_prompt: 2020-13-01\n", 1, ""),
 }
 

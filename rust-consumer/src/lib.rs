@@ -15,6 +15,7 @@
 //! | [`chat`], [`sse`], [`answer`] | pure: what is said to llama.cpp, and its answer put together |
 //! | [`pieces`] | pure: a fast model's pieces gathered into fewer messages |
 //! | [`llama`] | llama.cpp's HTTP server |
+//! | [`control_tokens`] | whether a request holds text that the model takes for structure |
 //! | [`fair`] | pure: whose turn it is |
 //! | [`queue`], [`cancel`] | taking the next job; stopping one that is cancelled |
 //! | [`bus`], [`tls`] | NATS: the connection |
@@ -36,6 +37,7 @@ pub mod cancel;
 pub mod chat;
 pub mod config;
 pub mod consumer;
+pub mod control_tokens;
 pub mod dead;
 pub mod delivery;
 pub mod error;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response, StatusCode, Url};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::answer::{self, short_name};
@@ -15,6 +15,8 @@ use crate::sse::Parser;
 const CONNECT: Duration = Duration::from_secs(2);
 /// For the questions that llama.cpp answers at once.
 const QUESTION: Duration = Duration::from_secs(3);
+/// A megabyte of text is read in a few seconds, and many times that on a machine that is busy.
+const TOKENIZING: Duration = Duration::from_secs(60);
 /// An error's body is read no longer, and a finished stream's end is waited for no longer.
 const REST: Duration = Duration::from_secs(1);
 /// One event is at most this long: far more than llama.cpp writes for a token.
@@ -28,6 +30,7 @@ pub struct Llama {
     health: Url,
     models: Url,
     slots: Url,
+    tokenize: Url,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +41,20 @@ struct Models {
 #[derive(Deserialize)]
 struct Model {
     id: String,
+}
+
+#[derive(Serialize)]
+struct Tokenize<'a> {
+    content: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    add_special: bool,
+    parse_special: bool,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    tokens: Vec<i64>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +88,7 @@ impl Llama {
             health: at("/health"),
             models: at("/v1/models"),
             slots: at("/slots"),
+            tokenize: at("/tokenize"),
         })
     }
 
@@ -132,6 +150,52 @@ impl Llama {
             response,
             parser: Parser::default(),
         })
+    }
+
+    /// Asks how the model reads `text`, its special tokens read as such or as plain text. `None` where the server
+    /// cannot be asked this.
+    ///
+    /// # Errors
+    /// [`ModelError::NotThere`] where nobody answers just now; another one where the server fails.
+    pub async fn tokenize(
+        &self,
+        text: &str,
+        model: Option<&str>,
+        parse_special: bool,
+    ) -> Result<Option<Vec<i64>>, ModelError> {
+        let question = Tokenize {
+            content: text,
+            model,
+            add_special: false,
+            parse_special,
+        };
+        let body =
+            serde_json::to_vec(&question).map_err(|_| ModelError::Failed("it reads JSON"))?;
+        let answer = async {
+            let request = self.http.post(self.tokenize.clone()).body(body);
+            let response = request
+                .header(CONTENT_TYPE, "application/json")
+                .send()
+                .await
+                .map_err(|_| ModelError::NotThere("it does not answer"))?;
+            match response.status() {
+                StatusCode::OK => {}
+                // Not llama.cpp's, or one of before, or one that asks for more.
+                StatusCode::BAD_REQUEST
+                | StatusCode::NOT_FOUND
+                | StatusCode::METHOD_NOT_ALLOWED
+                | StatusCode::UNPROCESSABLE_ENTITY
+                | StatusCode::NOT_IMPLEMENTED => return Ok(None),
+                _ => return Err(refusal(response).await),
+            }
+            let body = response.bytes().await;
+            let body = body.map_err(|_| ModelError::NotThere("it does not answer"))?;
+            let tokens = serde_json::from_slice::<Tokens>(&body);
+            Ok(tokens.ok().map(|tokens| tokens.tokens))
+        };
+        timeout(TOKENIZING, answer)
+            .await
+            .unwrap_or(Err(ModelError::NotThere("it does not answer")))
     }
 
     async fn ask(&self, url: &Url) -> Result<Bytes, ModelError> {

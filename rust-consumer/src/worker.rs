@@ -14,6 +14,7 @@ use crate::approval::{self, Believed, Keys};
 use crate::bus::Bus;
 use crate::cancel::{Held, InHand};
 use crate::chat;
+use crate::control_tokens;
 use crate::dead;
 use crate::delivery::{Delivery, Settlement};
 use crate::error::{BusError, ErrorCode, JobError, ModelError};
@@ -153,7 +154,7 @@ impl Worker {
                     return Err(error);
                 };
                 let told = ErrorReply::of(code, error.to_string(), ticket.request.id);
-                let outcome = Outcome::error(&told.at(error.stage()))?;
+                let outcome = Outcome::error(&told.at(error.stage()).about(error.param()))?;
                 let outcome = self.record(ticket, outcome).await?;
                 (error.name(), error.settlement(), outcome)
             }
@@ -234,7 +235,10 @@ impl Worker {
         let gone = Instant::now() + self.llama_gone;
         let mut wait = SHORTEST_WAIT;
         loop {
-            let ended = self.call(ticket, request.clone(), replies).await;
+            let ended = match Box::pin(control_tokens::check(&self.llama, &job.chat)).await {
+                Ok(()) => self.call(ticket, request.clone(), replies).await,
+                Err(error) => Err(error),
+            };
             match ended {
                 Err(JobError::Model(ModelError::NotThere(reason)))
                     if Instant::now() + wait < gone =>

@@ -66,6 +66,10 @@ class Standin:
         """Say what goes wrong next (tests/standin/llama.py)."""
         await self._post("faults", faults)
 
+    async def tokenizes(self, mode: str | None) -> None:
+        """Say how its tokenizer fails from now on (tests/standin/tokenizer.py)."""
+        await self._post("tokenize", {"mode": mode})
+
     async def prompts(self) -> list[str]:
         """Return what it was asked to answer, in order."""
         return [generation["prompt"] for generation in (await self.log())["generations"]]

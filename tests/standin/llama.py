@@ -5,15 +5,17 @@ the real one. Standard library only, so that the consumer's tests can start it w
 
     python tests/standin/llama.py --port 9000 --tokens 20 --token-seconds 0.01
 
-It answers ``/health``, ``/v1/models``, ``/slots`` and ``/v1/chat/completions`` as llama.cpp does with one
-slot, and echoes the last message in its answer, so that an answer given to the wrong request is seen. Where
+It answers ``/health``, ``/v1/models``, ``/slots``, ``/tokenize`` (``tokenizer.py``) and
+``/v1/chat/completions`` as llama.cpp does with one slot, and echoes the last message in its answer, so that
+an answer given to the wrong request is seen. Where
 ``tool_choice`` is ``required`` it calls the first tool, with the last message for each argument that is
 required, in several deltas.
 Beyond llama.cpp:
 
     GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}],
-                          "most_open": n, "last": request}
+                          "most_open": n, "last": request, "tokenized": n}
     POST /standin/faults  {"status": 500, "times": 2}, {"cut_after": 3, "times": 1} or {"loading": true}
+    POST /standin/tokenize {"mode": "absent"}: how /tokenize fails from now on, or null
     POST /standin/speed   {"tokens": 8, "token_seconds": 0.1}: of the answers that begin from now on
 
 With ``--record FILE`` each start and end is a line there too, so that a killed stand-in's record is left.
@@ -28,6 +30,8 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+
+from tokenizer import Tokenizer
 
 ECHO_CHARS = 200
 PROMPT_TOKENS = 10
@@ -73,6 +77,7 @@ class Standin:
     most_open: int = 0
     last: dict[str, object] = field(default_factory=dict)
     """The latest request, whole."""
+    tokenizer: Tokenizer = field(default_factory=Tokenizer)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection's requests, one after the other."""
@@ -86,18 +91,23 @@ class Standin:
         self, route: str, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         match route:
-            case "GET /health" if self.faults.loading:
-                error = {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
-                _write_json(writer, error, 503)
             case "GET /health":
-                _write_json(writer, {"status": "ok"})
+                _write_json(writer, *self._health())
             case "GET /v1/models":
                 _write_json(writer, {"object": "list", "data": [{"id": self.model, "object": "model"}]})
             case "GET /slots":
                 _write_json(writer, [{"id": 0, "n_ctx": 4096, "is_processing": self.slot.locked()}])
             case "GET /standin/log":
                 record = [asdict(generation) for generation in self.generations]
-                _write_json(writer, {"generations": record, "most_open": self.most_open, "last": self.last})
+                _write_json(
+                    writer,
+                    {
+                        "generations": record,
+                        "most_open": self.most_open,
+                        "last": self.last,
+                        "tokenized": self.tokenizer.asked,
+                    },
+                )
             case "POST /standin/faults":
                 self.faults = Faults(**json.loads(body))
                 _write_json(writer, {})
@@ -105,10 +115,32 @@ class Standin:
                 speed = json.loads(body)
                 self.tokens, self.token_seconds = speed["tokens"], speed["token_seconds"]
                 _write_json(writer, {})
+            case "POST /standin/tokenize":
+                self.tokenizer.mode = json.loads(body)["mode"]
+                _write_json(writer, {})
+            case "POST /tokenize":
+                return await self._tokenize(json.loads(body), reader, writer)
             case "POST /v1/chat/completions":
                 return await self._complete(json.loads(body), reader, writer)
             case _:
                 _write_json(writer, {"error": {"message": "File Not Found", "code": 404}}, 404)
+        await writer.drain()
+        return True
+
+    def _health(self) -> tuple[dict[str, object], int]:
+        if self.faults.loading:
+            return {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}, 503
+        return {"status": "ok"}, 200
+
+    async def _tokenize(
+        self, question: dict[str, object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        answer = self.tokenizer.answer(question)
+        if answer is None:
+            if self.tokenizer.mode == "silent":
+                await reader.read(1)  # until the client has gone
+            return False
+        _write_json(writer, *answer)
         await writer.drain()
         return True
 

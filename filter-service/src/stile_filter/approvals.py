@@ -6,7 +6,8 @@ from stile_contracts import headers, models
 from stile_contracts.messages import ApprovedChat, ChatRequest, Role, Turn, Wanted
 from stile_filter import call_ids, texts
 from stile_filter import request as requests
-from stile_filter.policy import Policy
+from stile_filter.control_tokens import neutralised
+from stile_filter.policy import ControlTokens, Policy
 from stile_filter.ports import Signer
 from stile_filter.request import Envelope
 from stile_filter.speed import Size
@@ -36,7 +37,10 @@ class Approvals:
 
     def message(self, request: ChatRequest, envelope: Envelope, wanted: Wanted) -> Signed:
         """Make the signed message of a request."""
-        body = self._conversation(request).model_dump_json(exclude_none=True).encode()
+        chat = self._conversation(request)
+        if self._policy.control_tokens is ControlTokens.NEUTRALISE:
+            chat = neutralised(chat)
+        body = chat.model_dump_json(exclude_none=True).encode()
         subject = envelope.approved_subject(requests.model_of(request))
         unsigned = self._headers(envelope, wanted)
         return Signed(subject, body, unsigned | self._signer.sign(subject, unsigned, body))

@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from stile_contracts.messages import ChatRequest
-from stile_filter import texts
+from stile_filter import control_tokens, texts
 from stile_filter.keywords import KeywordMatcher
-from stile_filter.policy import Action, Policy, Rule
-from stile_filter.texts import Text
+from stile_filter.policy import FORGED, Action, ControlTokens, Policy, Rule
+from stile_filter.texts import JOINED, Text
 
 
 class State(StrEnum):
@@ -79,6 +79,7 @@ class Decider:
     """
 
     def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
+        self._refuses_control_tokens = policy.control_tokens is ControlTokens.REFUSE
         self._keywords = policy.keywords
         self._matcher = KeywordMatcher(policy.phrases)
         self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners}
@@ -86,7 +87,12 @@ class Decider:
         self._monitor = monitor
 
     async def decide(self, request: ChatRequest) -> Verdict:
-        """Judge every message, the prompt and the joined text: keywords first, scanners if those allow."""
+        """Judge every message, the prompt and the joined text.
+
+        Control tokens come first, then keywords, and scanners if those allow it.
+        """
+        if self._refuses_control_tokens and (place := control_tokens.find(request, JOINED)):
+            return Verdict(State.REFUSE, FORGED, place)
         found = _texts(request)
         verdict = self._match(found)
         if verdict.state is State.ALLOW and self._rules:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from stile_filter.control_tokens import has_marker
 from stile_filter.errors import Fault, PolicyError
 from stile_filter.keywords import Phrases, normalise
 from stile_filter.policy_file import Location, PolicyFile, name
@@ -25,6 +26,14 @@ class Action(StrEnum):
     REFUSE = "refuse"
     MONITOR = "monitor"
     """It is logged and counted, and the request goes on."""
+
+
+class ControlTokens(StrEnum):
+    """What follows when a client writes a marker of a chat template."""
+
+    REFUSE = "refuse"
+    NEUTRALISE = "neutralise"
+    """In what is approved, each marker is broken, so that the model reads it as plain text."""
 
 
 class _Section(BaseModel):
@@ -88,6 +97,7 @@ class PolicyDocument(_Section):
     system_prompt: _Text | None = None
     topics: Topics | None = None
     allow_system: bool = False
+    control_tokens: ControlTokens = ControlTokens.REFUSE
     on_error: Literal["refuse"] = "refuse"
     """A scanner that fails is never a pass (DESIGN, decision 9), so there is no other value."""
     refusals: Refusals = Refusals()
@@ -107,6 +117,15 @@ class Rule(BaseModel):
     id: str
     category: str
     action: Action
+
+
+FORGED = Rule(id="control_tokens", category="control_tokens", action=Action.REFUSE)
+"""The built-in rule."""
+
+_FORGED_REFUSAL = (
+    "This request holds a control token of a language model. "
+    "Put a space inside, for example `< |im_end|>`, to ask about it."
+)
 
 
 class Scanner(Rule):
@@ -150,6 +169,10 @@ class Policy:
         self.scanners = [self._scanner(index, rule) for index, rule in enumerate(document.input_scanners)]
         self._unique_ids()
         self.system_prompt = _system_prompt(document)
+        if self.system_prompt and has_marker(self.system_prompt):
+            where = "system_prompt" if has_marker(document.system_prompt or "") else "topics"
+            raise self.file.error((where,), f"{where}: holds a control token; put a space inside it")
+        self.control_tokens = document.control_tokens
         self.allow_system = document.allow_system
         self.refusals = document.refusals
         self.limits = document.limits
@@ -161,7 +184,8 @@ class Policy:
 
     def refusal(self, category: str) -> str:
         """Return what a client reads that was refused for ``category``."""
-        return self.refusals.categories.get(category, self.refusals.default)
+        built_in = _FORGED_REFUSAL if category == FORGED.category else self.refusals.default
+        return self.refusals.categories.get(category, built_in)
 
     def _phrases(self, index: int, words: KeywordList) -> Phrases:
         phrases = list(words.phrases)
@@ -212,7 +236,7 @@ class Policy:
         )
 
     def _unique_ids(self) -> None:
-        seen: set[str] = set()
+        seen = {FORGED.id}
         places = [("keywords", index) for index in range(len(self.keywords))]
         places += [("input_scanners", index) for index in range(len(self.scanners))]
         for place, rule in zip(places, [*self.keywords, *self.scanners], strict=True):

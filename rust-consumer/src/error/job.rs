@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::{BusError, ErrorCode, InvalidMessage, ModelError};
 use crate::approval::Forgery;
+use crate::control_tokens::Place;
 use crate::delivery::Settlement;
 use crate::messages::Stage;
 
@@ -30,6 +31,11 @@ pub enum JobError {
     /// Its outcome was made *cancelled* while it ran.
     #[error("The request was cancelled.")]
     Cancelled,
+    /// A text of it would be a control token to the model.
+    #[error(
+        "The model takes a part of {0} for a control token; put a space inside, for example \"< |im_end|>\"."
+    )]
+    ControlToken(Place),
     /// The model did not answer.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -71,7 +77,9 @@ impl JobError {
             Self::Cancelled => Some(ErrorCode::Cancelled),
             Self::Model(ModelError::NotThere(_)) => Some(ErrorCode::ModelUnavailable),
             Self::Model(ModelError::ContextExceeded) => Some(ErrorCode::ContextLengthExceeded),
-            Self::Model(ModelError::Refused(_)) => Some(ErrorCode::InvalidRequest),
+            Self::ControlToken(_) | Self::Model(ModelError::Refused(_)) => {
+                Some(ErrorCode::InvalidRequest)
+            }
             Self::Model(ModelError::Failed(_)) => Some(ErrorCode::ModelFailed),
             Self::Forged(_)
             | Self::ReplyNotAllowed
@@ -91,6 +99,15 @@ impl JobError {
         }
     }
 
+    /// The field of the request that is at fault.
+    #[must_use]
+    pub fn param(&self) -> Option<String> {
+        match self {
+            Self::ControlToken(place) => Some(place.param()),
+            _ => None,
+        }
+    }
+
     /// How the message in CHAT is settled, once the outcome (where there is one) is stored and replied.
     #[must_use]
     pub fn settlement(&self) -> Settlement {
@@ -99,9 +116,10 @@ impl JobError {
             Self::TooManyAttempts => Settlement::Term("too many attempts"),
             Self::Malformed(_) => Settlement::Term("malformed"),
             Self::ReplyNotAllowed => Settlement::Term("reply subject not allowed"),
-            Self::DeadlineExceeded(Stage::Running) | Self::Cancelled | Self::Model(_) => {
-                Settlement::Ack
-            }
+            Self::DeadlineExceeded(Stage::Running)
+            | Self::Cancelled
+            | Self::ControlToken(_)
+            | Self::Model(_) => Settlement::Ack,
             Self::DeadlineExceeded(_) => Settlement::Term("deadline exceeded"),
             Self::Bus(_) | Self::Internal(_) => Settlement::Nak(Duration::from_secs(1)),
             Self::Stopping => Settlement::Nak(Duration::ZERO),
@@ -124,6 +142,7 @@ mod tests {
             JobError::ReplyNotAllowed,
             JobError::DeadlineExceeded(Stage::Waiting),
             JobError::DeadlineExceeded(Stage::Running),
+            JobError::ControlToken(Place::Joined),
             ModelError::NotThere("x").into(),
             ModelError::ContextExceeded.into(),
             ModelError::Refused("x".into()).into(),

@@ -9,6 +9,7 @@
 //!  ├ ReplyNotAllowed        the reply subject is none                –  (nothing is sent)      term
 //!  ├ DeadlineExceeded       Chat-Deadline has passed                 deadline_exceeded         term; ack once it ran
 //!  ├ Cancelled              its requester wants it no more           cancelled                 ack
+//!  ├ ControlToken           a text that the model takes for structure invalid_request         ack
 //!  ├ Model(ModelError)
 //!  │  ├ NotThere            refused, or still loading, for too long  model_unavailable         ack
 //!  │  ├ ContextExceeded     the conversation is too long             context_length_exceeded   ack

@@ -81,6 +81,13 @@ impl ErrorReply {
         self.error.stage = stage;
         self
     }
+
+    /// The same, of a field.
+    #[must_use]
+    pub fn about(mut self, param: Option<String>) -> Self {
+        self.error.param = param;
+        self
+    }
 }
 
 impl Message for ErrorReply {

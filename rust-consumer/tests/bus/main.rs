@@ -10,6 +10,7 @@
 
 mod answers;
 mod cancelling;
+mod control_tokens;
 mod failures;
 mod giving_up;
 mod holding;

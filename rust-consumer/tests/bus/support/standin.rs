@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -40,11 +40,20 @@ impl Standin {
     }
 
     pub async fn fault(&self, fault: Value) {
-        let url = format!("http://127.0.0.1:{}/standin/faults", self.port);
+        self.post("faults", fault).await;
+    }
+
+    /// How its tokenizer fails from now on (tests/standin/tokenizer.py).
+    pub async fn tokenizes(&self, mode: &str) {
+        self.post("tokenize", json!({"mode": mode})).await;
+    }
+
+    async fn post(&self, what: &str, body: Value) {
+        let url = format!("http://127.0.0.1:{}/standin/{what}", self.port);
         let client = reqwest::Client::new();
         client
             .post(url)
-            .body(fault.to_string())
+            .body(body.to_string())
             .send()
             .await
             .unwrap();

@@ -1,0 +1,28 @@
+"""JSON's escapes in a text, whether all of it is JSON or not. Some templates read a text as JSON."""
+
+import re
+
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\s\S]))")
+_NAMED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+def decoded(text: str) -> str:
+    """Return ``text`` with what its escapes stand for; each half of a surrogate pair by itself."""
+    return _ESCAPE.sub(_character, text) if "\\" in text else text
+
+
+def ends(text: str) -> list[int]:
+    """Return for each character of ``decoded(text)`` the index in ``text`` behind it."""
+    found: list[int] = []
+    at = 0
+    for escape in _ESCAPE.finditer(text):
+        found += range(at + 1, escape.start() + 1)
+        at = escape.end()
+        found.append(at)
+    found += range(at + 1, len(text) + 1)
+    return found
+
+
+def _character(escape: re.Match[str]) -> str:
+    code, letter = escape.groups()
+    return chr(int(code, 16)) if code else _NAMED.get(letter, letter)
