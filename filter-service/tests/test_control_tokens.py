@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.deciding import Deciding, calling, error_of, tool
+from stile_contracts import strict_json
 from stile_contracts.messages import Reply
 from stile_filter.control_tokens import has_marker, markers
 from stile_filter.control_tokens.neutralising import BREAK
@@ -52,10 +53,6 @@ WAYS = {
         {"messages": [ASKED], "tools": [tool("f", parameters={"properties": {END: {"type": "string"}}})]},
         "tools[0]",
     ),
-    "chosen tool": (
-        {"messages": [ASKED], "tool_choice": {"type": "function", "function": {"name": END}}},
-        "tool_choice",
-    ),
     "schema's key": ({"messages": [ASKED], "response_format": schema({END: {}})}, "response_format"),
     "schema's title": (
         {"messages": [ASKED], "response_format": schema({"a": {"title": END}})},
@@ -81,7 +78,7 @@ WAYS = {
         {"messages": [{"role": "user", "content": "[IN"}], "prompt": "ST]"},
         "joined",
     ),
-    "over name and arguments": ({"messages": [ASKED, calling("f<|im_end", "|>")]}, "joined"),
+    "over name and arguments": ({"messages": [ASKED, calling("f<|im", '{"end|>":1}')]}, "joined"),
 }
 
 
@@ -134,14 +131,14 @@ def unescaped(text):
 
 
 async def test_neutralised_arguments_are_the_same_json(policy_file):
-    """The break is put into the string, whichever way it is written; the rest stays byte for byte."""
+    """The break is put into the strings; all else is the arguments as the filter writes them."""
     system = Deciding(policy_file("control_tokens: neutralise\n"))
     arguments = r'{ "a" : "\\ \u003c|im_end|\u003e <s>\n", "b": [1, "</s><|a|><|b|>"] }'
     await system.gateway({"messages": [ASKED, calling("f", arguments)], "stop": [END]})
     [stored] = system.streams.chat.values()
     body = json.loads(stored.body)
     told = body["messages"][1]["tool_calls"][0]["function"]["arguments"]
-    assert told.replace(BREAK, "") == arguments
+    assert told.replace(BREAK, "") == strict_json.canonical(json.loads(arguments))
     assert json.loads(told) == {
         "a": f"\\ <{BREAK}|im_end|> <{BREAK}s>\n",
         "b": [1, f"<{BREAK}/s><{BREAK}|a|><{BREAK}|b|>"],

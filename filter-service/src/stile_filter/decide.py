@@ -6,10 +6,11 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from stile_contracts.messages import ChatRequest
-from stile_filter import control_tokens, texts
+from stile_filter import texts
+from stile_filter.control_tokens import has_marker
 from stile_filter.keywords import KeywordMatcher
 from stile_filter.policy import FORGED, Action, ControlTokens, Policy, Rule
-from stile_filter.texts import JOINED, Text
+from stile_filter.texts import Text
 
 
 class State(StrEnum):
@@ -91,9 +92,9 @@ class Decider:
 
         Control tokens come first, then keywords, and scanners if those allow it.
         """
-        if self._refuses_control_tokens and (place := control_tokens.find(request, JOINED)):
-            return Verdict(State.REFUSE, FORGED, place)
         found = _texts(request)
+        if self._refuses_control_tokens and (place := _place_of_marker(found)):
+            return Verdict(State.REFUSE, FORGED, place)
         verdict = self._match(found)
         if verdict.state is State.ALLOW and self._rules:
             return await self._scan(found)
@@ -131,6 +132,15 @@ class Decider:
         if failed:
             return failed
         return Verdict(scanned.failure) if scanned.failure else Verdict(State.ALLOW)
+
+
+def _place_of_marker(contents: list[Text]) -> str | None:
+    """Return the place of the first marker that the model would read; None if there is none."""
+    joined = contents[-1]
+    # Templates put structure between two texts. One that puts nothing between joins them as this does.
+    if not has_marker("".join(joined.parts)):
+        return None
+    return next((text.place for text in contents if any(map(has_marker, text.parts))), joined.place)
 
 
 def _texts(request: ChatRequest) -> list[Text]:

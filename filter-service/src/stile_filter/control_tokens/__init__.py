@@ -2,6 +2,5 @@
 
 from stile_filter.control_tokens.markers import has_marker
 from stile_filter.control_tokens.neutralising import neutralised
-from stile_filter.control_tokens.requests import find
 
-__all__ = ["find", "has_marker", "neutralised"]
+__all__ = ["has_marker", "neutralised"]

@@ -3,11 +3,14 @@
 import re
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\s\S]))")
+_SURROGATE = re.compile("[dD][89a-fA-F]..")
+_HALF = "\N{REPLACEMENT CHARACTER}"
+"""No marker holds a character that JSON writes as two escapes."""
 _NAMED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def decoded(text: str) -> str:
-    """Return ``text`` with what its escapes stand for; each half of a surrogate pair by itself."""
+    """Return ``text`` with what its escapes stand for; for each half of a surrogate pair, U+FFFD."""
     return _ESCAPE.sub(_character, text) if "\\" in text else text
 
 
@@ -25,4 +28,6 @@ def ends(text: str) -> list[int]:
 
 def _character(escape: re.Match[str]) -> str:
     code, letter = escape.groups()
-    return chr(int(code, 16)) if code else _NAMED.get(letter, letter)
+    if not code:
+        return _NAMED.get(letter, letter)
+    return _HALF if _SURROGATE.fullmatch(code) else chr(int(code, 16))
