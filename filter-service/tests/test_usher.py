@@ -10,7 +10,7 @@ from stile_contracts.messages import Heartbeat, Wanted
 from stile_contracts.subjects import Approved, Lane
 from stile_filter.chat_queue import UNKNOWN_RETRY_AFTER, Standing
 from stile_filter.speed import Size
-from stile_filter.usher import Ticket, Usher
+from stile_filter.usher import Room, Ticket, Usher
 from stile_filter.workers import Workers
 
 NOW = 1_800_000_000.0
@@ -281,3 +281,29 @@ def test_when_to_come_back(house):
     assert house.usher.claim(subjects.approved(*job(9, "c")), "c") == 17.0
     house.after(6.5)
     assert house.usher.retry_after() == 1.0
+
+
+def test_twenty_clients_do_not_fill_chat(house):
+    """Each takes what it may, and whoever comes next, with none, gets a place; its bytes count as well."""
+    house = House(most=50)
+    house.usher.sized(Room(places=1000, filled=0))
+    numbers = iter(range(1, 10_000))
+
+    def takes(client):
+        number = next(numbers)
+        if house.usher.claim(subjects.approved(*job(number, client)), client) is not None:
+            return False
+        house.accept(job(number, client))
+        house.usher.release(client)
+        return True
+
+    for client in range(20):
+        while takes(f"c{client}"):
+            pass
+    waiting = house.usher.state().interactive.waiting
+    assert 700 < waiting < 1000 - 100
+    for client in range(20, 60):
+        assert takes(f"c{client}")
+    house.usher.sized(Room(places=1000, filled=0.95))
+    assert not takes("c20"), "its bytes are as good as full"
+    assert takes("c60")

@@ -91,9 +91,9 @@ class Responder:
 
     async def start(self) -> Self:
         """Begin to listen."""
-        await self.client.subscribe("chat.request.*", queue="filter", cb=self._hear)
-        await self.client.subscribe("chat.cancel.*.*", queue="filter", cb=self._cancel)
-        await self.client.subscribe("chat.outcome.*.*", queue="filter", cb=self._look_up)
+        await self.client.subscribe("chat.request.gateway", queue="filter", cb=self._hear)
+        await self.client.subscribe("chat.cancel.gateway.*", queue="filter", cb=self._cancel)
+        await self.client.subscribe("chat.outcome.gateway.*", queue="filter", cb=self._look_up)
         await self.client.flush()
         return self
 

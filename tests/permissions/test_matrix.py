@@ -52,6 +52,11 @@ SUBJECTS = {
     "make a stream": "$JS.API.STREAM.CREATE.EVIL",
     "change the stream": "$JS.API.STREAM.UPDATE.CHAT",
     "purge the stream": "$JS.API.STREAM.PURGE.CHAT",
+    "purge the outcomes": "$JS.API.STREAM.PURGE.CHAT_RESULT",
+    "make a reader of outcomes": "$JS.API.CONSUMER.CREATE.CHAT_RESULT.shares-x",
+    "read outcomes in turn": "$JS.API.CONSUMER.MSG.NEXT.CHAT_RESULT.shares-x",
+    "change the outcomes' stream": "$JS.API.STREAM.UPDATE.CHAT_RESULT",
+    "purge what was laid aside": "$JS.API.STREAM.PURGE.CHAT_DLQ",
     "make a consumer": "$JS.API.CONSUMER.CREATE.CHAT.evil.chat.approved.>",
     "inbox of filter": "_INBOX_filter.x",
     "inbox of consumer": "_INBOX_consumer.x",
@@ -86,6 +91,11 @@ MAY_PUBLISH = {
         "make a stream",
         "change the stream",
         "purge the stream",
+        "purge the outcomes",
+        "make a reader of outcomes",
+        "read outcomes in turn",
+        "change the outcomes' stream",
+        "purge what was laid aside",
         "make a consumer",
         "ask another service",
         *ASK_WORKERS,
@@ -113,6 +123,10 @@ MAY_PUBLISH = {
         "take a job out",
         "read a job",
         "read any outcome",
+        "see whose requests are outcomes",
+        "make a reader of outcomes",
+        "read outcomes in turn",
+        "purge the outcomes",
     },
     "consumer": {
         "outcome",
@@ -208,15 +222,18 @@ async def test_nobody_listens_to_everything(bus, identity):
 
 
 @pytest.mark.parametrize(
-    "subject",
+    ("subject", "queue"),
     [
-        "chat.request.*",
-        "chat.cancel.*.*",
-        "chat.outcome.*.*",
-        "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*",
+        ("chat.request.gateway", "filter"),
+        ("chat.cancel.gateway.*", "filter"),
+        ("chat.outcome.gateway.*", "filter"),
+        ("chat.request.*", "filter-direct"),
+        ("chat.cancel.*.*", "filter-direct"),
+        ("chat.outcome.*.*", "filter-direct"),
+        ("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*", "filter"),
     ],
 )
-async def test_the_filter_hears_what_it_answers_only_in_its_queue_group(bus, subject):
+async def test_the_filter_hears_what_it_answers_only_in_its_queue_group(bus, subject, queue):
     """A filter outside the group would answer everything a second time."""
     refused = await violations(
         lambda **options: bus.connect("filter", **options),
@@ -225,7 +242,7 @@ async def test_the_filter_hears_what_it_answers_only_in_its_queue_group(bus, sub
     assert refused
     refused = await violations(
         lambda **options: bus.connect("filter", **options),
-        lambda client: client.subscribe(subject, queue="filter"),
+        lambda client: client.subscribe(subject, queue=queue),
     )
     assert not refused
 

@@ -18,7 +18,11 @@ HTTP_CLIENT_PREFIX = "http-"
 """What every HTTP client's name begins with, so that none can be taken for a NATS account."""
 
 REQUESTS = "chat.request.*"
+GATEWAY_REQUESTS = "chat.request.gateway"
 FILTER_QUEUE = "filter"
+"""The filters' queue group for what the gateway and nats-server send."""
+DIRECT_QUEUE = "filter-direct"
+"""The filters' queue group for what direct clients send. It hears the gateway too, and leaves that out."""
 APPROVED = "chat.approved.*.*.*"
 APPROVED_FOR_MODEL = "chat.approved.*.*.*.*"
 ALL_APPROVED = "chat.approved.>"
@@ -27,6 +31,8 @@ RESULTS = "chat.result.*.*"
 FILTER_HEARTBEAT = "chat.event.filter"
 CONSUMER_HEARTBEAT = "chat.event.consumer"
 CANCELS = "chat.cancel.*.*"
+GATEWAY_CANCELS = "chat.cancel.gateway.*"
+GATEWAY_OUTCOMES = "chat.outcome.gateway.*"
 OUTCOMES = "chat.outcome.*.*"
 """Bodiless, and answered: what has become of a request."""
 WAKE = "chat.event.approved"
@@ -141,6 +147,11 @@ def places_of(client: str, chat_id: UUID) -> tuple[str, str]:
 def result(client: str, chat_id: UUID) -> str:
     """Name the subject that keeps a request's outcome in CHAT_RESULT."""
     return f"chat.result.{_token(client)}.{chat_id}"
+
+
+def results_of(client: str) -> str:
+    """Name, with a wildcard, the subjects of all of a client's outcomes."""
+    return f"chat.result.{_token(client)}.*"
 
 
 def dead(lane: Lane, client: str, chat_id: UUID) -> str:

@@ -1,13 +1,17 @@
-"""The edge to NATS: FastStream takes requests in, the raw client sends what goes out.
+"""The edge to NATS: two connections, and what is heard and sent over them.
 
-FastStream's own ``publish`` adds headers, and the message that ends a reply stream must have none.
+What direct clients send comes over the second one alone, so that no flood of theirs is between nats-server
+and the gateway's requests, or JetStream's confirmations (docs/adr/0020). FastStream starts and stops the
+first, and takes in what comes seldom. Its subscriptions cost a third of a millisecond a message, and its
+``publish`` adds headers, which the message that ends a reply stream must not have: for both the raw client is
+used.
 """
 
 import contextlib
 import uuid
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import nats.errors
 import structlog
@@ -15,21 +19,21 @@ from faststream.nats import NatsBroker, NatsMessage
 from faststream.nats.security import NatsNKey, NatsSecurity
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from pydantic import ValidationError
 
 from stile_contracts import subjects
 from stile_contracts.messages import Heartbeat, QueueState
 from stile_filter.answers import Outgoing
 from stile_filter.config import Settings
+from stile_filter.direct import DirectClient
 from stile_filter.errors import SettingError
+from stile_filter.intake import Intake
 from stile_filter.request import Incoming
-from stile_filter.tasks import BoundedTasks
 
-MAX_IN_HAND = 64
-"""Requests decided at once. More wait in the subscription, and past its limit the requester repeats."""
-
-_PENDING_BYTES = 32 * 1024 * 1024
 _INBOX = "_INBOX_filter"
+_DIRECT = "stile-filter-direct"
+_GATEWAY = subjects.GATEWAY.encode()
 _AUTHORIZATION = "authorization"
 
 log = structlog.get_logger()
@@ -51,8 +55,17 @@ class Follower(Protocol):
         ...
 
 
+class _Served(NamedTuple):
+    """One kind of message, and who takes it in."""
+
+    of_gateway: str
+    gateway: Intake
+    of_all: str
+    direct: Intake
+
+
 class Bus:
-    """The connection and its subscriptions.
+    """The connections and their subscriptions.
 
     Args:
         settings: where the bus is, and the seed to log in with.
@@ -78,15 +91,14 @@ class Bus:
         self.broker._connection_kwargs["error_cb"] = self._failed  # noqa: SLF001
         self.instance = f"filter-{uuid.uuid4().hex[:12]}"
         self._version = version("stile-filter")
-        self._tasks = BoundedTasks(MAX_IN_HAND)
         self._last_failure = ""
         self._draining = False
         self._connected = False
-        self._subscriber: Any = None
-        self._cancels: Any = None
-        self._cancel_tasks = BoundedTasks(MAX_IN_HAND)
-        self._lookups: Any = None
-        self._lookup_tasks = BoundedTasks(MAX_IN_HAND)
+        self._direct = DirectClient(self._is_dropped)
+        self._served: list[_Served] = []
+        self._direct_intakes: dict[bytes, Intake] = {}
+        """By the second token of the subjects that they take in."""
+        self._subscriptions: list[Subscription] = []
         self._events: dict[str, Callable[[Msg], None]] = {}
 
     @property
@@ -98,25 +110,24 @@ class Bus:
         """Say why no request can be taken now, or None where they can."""
         if self._draining:
             return "it is stopping"
-        running = self._subscriber is not None and self._subscriber.running and self.client.is_connected
-        return None if running else "the bus can't be reached"
+        return None if self._subscriptions and self.client.is_connected else "the bus can't be reached"
 
     @property
     def in_hand(self) -> int:
-        """How many requests are being decided."""
-        return len(self._tasks)
+        """How many requests, cancellations and lookups are being handled."""
+        return sum(served.gateway.in_hand + served.direct.in_hand for served in self._served)
 
-    def serve(self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]]) -> None:
-        """Have ``handle`` called for each request once the broker runs; what it returns is sent."""
-        self._subscriber = self._serve(subjects.REQUESTS, self._tasks, handle)
+    def serve(self, of_gateway: str, gateway: Intake, of_all: str, direct: Intake) -> None:
+        """Have one kind of message taken in once the broker runs.
 
-    def serve_cancels(self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]]) -> None:
-        """Have ``handle`` called for each cancellation; none waits for requests that are being decided."""
-        self._cancels = self._serve(subjects.CANCELS, self._cancel_tasks, handle)
-
-    def serve_lookups(self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]]) -> None:
-        """Have ``handle`` called for each lookup; none waits for requests that are being decided."""
-        self._lookups = self._serve(subjects.OUTCOMES, self._lookup_tasks, handle)
+        Args:
+            of_gateway: the subjects that the gateway sends at.
+            gateway: takes in what comes there.
+            of_all: the subjects that the gateway and the direct clients send at.
+            direct: takes in what the direct clients send.
+        """
+        self._served.append(_Served(of_gateway, gateway, of_all, direct))
+        self._direct_intakes[of_all.encode().split(b".")[1]] = direct
 
     def follow(self, usher: Follower) -> None:
         """Have ``usher`` told what the workers and the filters tell of requests."""
@@ -167,9 +178,21 @@ class Bus:
         for subject, told in self._events.items():
             # Not FastStream's: there are several for each request, and it costs a third of a millisecond.
             await self.client.subscribe(subject, cb=_calls(told))
+        # FastStream's own settings of the first connection, whose errors end in the same place.
+        await self._direct.connect(**{**self.broker._connection_kwargs, "name": _DIRECT})  # noqa: SLF001
+        for served in self._served:
+            self._subscriptions += [
+                await self.client.subscribe(
+                    served.of_gateway, queue=subjects.FILTER_QUEUE, cb=served.gateway.take
+                ),
+                await self._direct.subscribe(
+                    served.of_all, queue=subjects.DIRECT_QUEUE, cb=served.direct.take
+                ),
+            ]
         while not self._connected:
             try:
                 await self.client.flush()
+                await self._direct.flush()
                 self._connected = True
             except nats.errors.Error as error:
                 # It went away in between; nats-py subscribes again by itself when it is back.
@@ -178,49 +201,19 @@ class Bus:
     async def drain(self) -> None:
         """Take no more requests, and finish those that came, the buffered ones too."""
         self._draining = True
-        for subscriber, tasks in (
-            (self._subscriber, self._tasks),
-            (self._cancels, self._cancel_tasks),
-            (self._lookups, self._lookup_tasks),
-        ):
-            subscription = subscriber.subscription if subscriber else None
-            if subscription is None:
-                continue
+        if not self._subscriptions:
+            return
+        for subscription in self._subscriptions:
             try:
-                await subscription.drain()
+                await subscription.drain()  # type: ignore[no-untyped-call]
             except nats.errors.Error as error:
                 log.warning("drain_failed", reason=str(error))
-            await tasks.wait()
-            # Drained, it is closed; FastStream would close it again.
-            subscriber.subscription = None
-            with contextlib.suppress(nats.errors.Error):
-                await self.client.flush()
-
-    def _serve(
-        self,
-        subject: str,
-        tasks: BoundedTasks,
-        handle: Callable[[Incoming], Awaitable[list[Outgoing]]],
-    ) -> Any:  # noqa: ANN401 -- FastStream's subscriber
-        # A message that this subscription returns nothing for must not be answered with an empty one.
-        subscriber = self.broker.subscriber(
-            subject,
-            queue=subjects.FILTER_QUEUE,
-            decoder=_incoming,
-            pending_bytes_limit=_PENDING_BYTES,
-            no_reply=True,
-        )
-
-        async def on_message(incoming: Incoming) -> None:
-            await tasks.start(self._answer(handle, incoming))
-
-        subscriber(on_message)
-        return subscriber
-
-    async def _answer(
-        self, handle: Callable[[Incoming], Awaitable[list[Outgoing]]], incoming: Incoming
-    ) -> None:
-        await self.send(await handle(incoming))
+        for served in self._served:
+            await served.gateway.drain()
+            await served.direct.drain()
+        with contextlib.suppress(nats.errors.Error):
+            await self.client.flush()
+        await self._direct.close()
 
     async def send(self, messages: list[Outgoing]) -> None:
         """Send messages to requesters; what can't be sent is logged, as a requester asks again."""
@@ -229,6 +222,14 @@ class Bus:
                 await self.client.publish(message.subject, message.body, headers=message.headers)
             except nats.errors.Error as error:
                 log.warning("reply_not_sent", reason=str(error))
+
+    def _is_dropped(self, subject: bytes) -> bool:
+        """Tell whether nobody will hear of a message of the second connection."""
+        prefix, kind, origin, *_ = *subject.split(b".", 3), b"", b""
+        if prefix != b"chat":
+            return False  # nats-py's own
+        # What the gateway sends comes over the first connection as well.
+        return origin == _GATEWAY or self._direct_intakes[kind].drops(origin.decode())
 
     async def _failed(self, error: Exception) -> None:
         reason = str(error) or type(error).__name__

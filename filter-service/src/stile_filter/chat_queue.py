@@ -81,6 +81,9 @@ class ChatQueue:
         self._running: dict[str, _Running] = {}
         self._lately: tuple[set[str], set[str]] = (set(), set())
 
+    def __len__(self) -> int:
+        return len(self._requests)
+
     def __contains__(self, subject: str) -> bool:
         return subject in self._requests
 

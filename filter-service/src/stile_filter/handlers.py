@@ -163,7 +163,7 @@ class Handler:
         if retry_after is not None:
             full = RequestError(
                 ErrorCode.CLIENT_QUEUE_FULL,
-                "too many of your requests are waiting; try again later",
+                "as many of your requests are waiting as there is room for; try again later",
                 retry_after=retry_after,
             )
             return await self._turn_away(asked, full)

@@ -6,6 +6,7 @@ import sys
 import structlog
 from faststream import FastStream
 
+from stile_contracts import subjects
 from stile_contracts.messages import Heartbeat
 from stile_filter import logs
 from stile_filter.bus import Bus
@@ -17,9 +18,12 @@ from stile_filter.decide import Decider, NoScanners, State
 from stile_filter.errors import Fault, PolicyError, SettingError, StartError
 from stile_filter.handlers import Handler
 from stile_filter.health import Health, HealthServer
+from stile_filter.intake import Handle, Intake
 from stile_filter.lookup import Lookup
 from stile_filter.metrics import Metrics
 from stile_filter.models import Models
+from stile_filter.outcome_shares import OutcomeShares
+from stile_filter.outcome_stream import NatsOutcomes
 from stile_filter.policy import Policy, Rule
 from stile_filter.rounds import Rounds
 from stile_filter.scanners.pool import ScannerError, ScannerPool
@@ -29,6 +33,7 @@ from stile_filter.usher import Usher
 from stile_filter.workers import Workers
 
 HEARTBEAT_SECONDS = 2.0
+SHARES_SECONDS = 5.0
 SWEEP_SECONDS = 60.0
 """Between two looks for what CHAT gave up while no filter heard of it."""
 
@@ -55,6 +60,8 @@ class Service:
         self._server: HealthServer | None = None
         self._heartbeats: asyncio.Task[None] | None = None
         self._sweeps: asyncio.Task[None] | None = None
+        self._shares: asyncio.Task[None] | None = None
+        self._outcome_shares = OutcomeShares(NatsOutcomes(lambda: self._bus.client))
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
         streams = NatsStreams(lambda: self._bus.client)
         self._usher = Usher(self._workers, policy.limits.max_waiting_per_client, self._metrics)
@@ -73,15 +80,25 @@ class Service:
             observer=self._metrics,
         )
         self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
-        self._bus.serve(handler.handle)
-        self._bus.serve_cancels(Canceller(streams, self._metrics.cancelled).handle)
-        self._bus.serve_lookups(Lookup(streams, self._usher.standing, self._metrics.looked_up).handle)
+        canceller = Canceller(streams, self._metrics.cancelled)
+        lookup = Lookup(streams, self._usher.standing, self._metrics.looked_up)
+        self._serve("request", subjects.GATEWAY_REQUESTS, subjects.REQUESTS, handler.handle)
+        self._serve("cancellation", subjects.GATEWAY_CANCELS, subjects.CANCELS, canceller.handle)
+        self._serve("lookup", subjects.GATEWAY_OUTCOMES, subjects.OUTCOMES, lookup.handle)
         self._bus.listen(self._heard)
         self._bus.follow(self._usher)
         self._dead_letters = DeadLetters(
             NatsDeadLetterStreams(lambda: self._bus.client), self._bus.send, self._metrics.dead_letter
         )
         self._bus.serve_advisories(self._dead_letters.advised)
+
+    def _serve(self, kind: str, of_gateway: str, of_all: str, handle: Handle) -> None:
+        """Have one kind of message handled, the gateway's and the direct clients' apart."""
+        gateway, direct = (
+            Intake(kind, handle, self._bus.send, self._metrics.turned_away, self._usher.has_place)
+            for _ in range(2)
+        )
+        self._bus.serve(of_gateway, gateway, of_all, direct)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -128,13 +145,14 @@ class Service:
         await self._rounds.start()
         self._heartbeats = asyncio.create_task(self._beat())
         self._sweeps = asyncio.create_task(self._sweep())
+        self._shares = asyncio.create_task(self._share())
         log.info("filter_ready", policy=self._policy.version, instance=self._bus.instance)
 
     async def _stop(self) -> None:
         self._rounds.stop()
-        for task in filter(None, (self._heartbeats, self._sweeps)):
+        for task in filter(None, (self._heartbeats, self._sweeps, self._shares)):
             task.cancel()
-        self._heartbeats = self._sweeps = None
+        self._heartbeats = self._sweeps = self._shares = None
         if self._pool:
             await self._pool.close()
         if self._server:
@@ -159,6 +177,11 @@ class Service:
         while True:
             await self._dead_letters.sweep()
             await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _share(self) -> None:
+        while True:
+            await self._outcome_shares.look()
+            await asyncio.sleep(SHARES_SECONDS)
 
     def _heard(self, heartbeat: Heartbeat) -> None:
         self._workers.heard(heartbeat)

@@ -48,7 +48,17 @@ class Metrics:
             "Requests that the filter laid aside, as no worker could: begun too often, never finished.",
             registry=self.registry,
         )
-        self.in_hand = Gauge("stile_filter_in_hand", "Requests being decided.", registry=self.registry)
+        self.in_hand = Gauge(
+            "stile_filter_in_hand",
+            "Requests, cancellations and lookups being handled.",
+            registry=self.registry,
+        )
+        self._turned_away = Counter(
+            "stile_filter_turned_away",
+            "Messages that their client's full line had no room for; told says whether the client was told.",
+            ["kind", "told"],
+            registry=self.registry,
+        )
         self._restarts = Counter(
             "stile_filter_scanner_restarts", "Scanner processes that were replaced.", registry=self.registry
         )
@@ -111,6 +121,10 @@ class Metrics:
     def dead_letter(self) -> None:
         """Count a request that was laid aside."""
         self._dead_letters.inc()
+
+    def turned_away(self, kind: str, *, told: bool) -> None:
+        """Count a message that its client's line had no room for."""
+        self._turned_away.labels(kind, "true" if told else "false").inc()
 
     def monitored(self, rule: Rule, state: State) -> None:
         """Count what a ``monitor`` rule found."""

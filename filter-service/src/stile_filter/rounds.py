@@ -9,7 +9,7 @@ import structlog
 from stile_contracts.messages import QueueState
 from stile_filter.answers import Outgoing
 from stile_filter.errors import BusError
-from stile_filter.usher import Usher
+from stile_filter.usher import Room, Usher
 
 TELL_SECONDS = 0.25
 """Between two rounds of telling: what changes within is told once. The first change is told at once."""
@@ -26,8 +26,8 @@ log = structlog.get_logger()
 class Streams(Protocol):
     """CHAT."""
 
-    async def held(self) -> list[str]:
-        """Return the subjects of all approved requests that have no outcome yet."""
+    async def look(self) -> tuple[list[str], Room]:
+        """Return the subjects of all approved requests that have no outcome yet, and how much it holds."""
         ...
 
 
@@ -70,7 +70,9 @@ class Rounds:
     async def look(self) -> None:
         """Have the usher see what CHAT holds, where it can be asked."""
         try:
-            self._usher.seen(await self._streams.held())
+            held, room = await self._streams.look()
+            self._usher.seen(held)
+            self._usher.sized(room)
         except BusError as error:
             log.warning("queue_not_seen", error=type(error).__name__, reason=str(error))
         self._show(self._usher.state())

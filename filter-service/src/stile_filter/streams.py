@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable
 from email.parser import BytesParser
@@ -20,6 +21,7 @@ from stile_contracts.errors import ErrorCode
 from stile_filter.answers import Stored
 from stile_filter.errors import NoLeaderError, RequestError, UnavailableError, UnconfirmedError
 from stile_filter.ports import Approval
+from stile_filter.usher import Room
 
 ACK_SECONDS = 2.0
 """How long one confirmation is waited for."""
@@ -153,11 +155,25 @@ class NatsStreams:
             UnconfirmedError: no answer came.
             UnavailableError: it can't be known.
         """
+        subjects_held, _ = await self.look()
+        return subjects_held
+
+    async def look(self) -> tuple[list[str], Room]:
+        """Return what ``held`` does, and how much CHAT holds at most.
+
+        Raises:
+            UnconfirmedError: no answer came.
+            UnavailableError: it can't be known.
+        """
         body = json.dumps({"subjects_filter": subjects.ALL_APPROVED}).encode()
         info = await self._ask(f"$JS.API.STREAM.INFO.{subjects.CHAT_STREAM}", body)
         if error := info.get("error"):
             raise UnavailableError(str(error.get("description")))
-        return list(info["state"].get("subjects") or ())
+        limits, state = info["config"], info["state"]
+        most, size = limits.get("max_msgs", -1), limits.get("max_bytes", -1)
+        # Below zero: without a limit.
+        room = Room(most if most >= 0 else math.inf, state["bytes"] / size if size > 0 else 0)
+        return list(state.get("subjects") or ()), room
 
     async def tell(self, subject: str) -> None:
         """Publish a bodiless event.

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,8 +18,18 @@ from stile_contracts.subjects import Approved, Lane
 from stile_filter.answers import Answers, Outgoing
 from stile_filter.chat_queue import Standing
 from stile_filter.routed_queue import RoutedQueue
+from stile_filter.shares import kept, may_take
 from stile_filter.speed import Size
 from stile_filter.workers import Workers
+
+
+class Room(NamedTuple):
+    """How much CHAT holds at most, and how full it is."""
+
+    places: float
+    """Requests; infinite where it has no such limit."""
+    filled: float
+    """The part of its bytes that is taken, 0 to 1."""
 
 
 class Ticket(NamedTuple):
@@ -80,11 +91,15 @@ class Usher:
         self._now = now
         self._guests: dict[str, _Guest] = {}
         self._claims: Counter[str] = Counter()
+        self._room = Room(math.inf, 0)
         self.changed = asyncio.Event()
         """Set where ``messages`` may have something to say."""
 
     def claim(self, subject: str, client: str) -> float | None:
         """Take one of a client's places until ``release``.
+
+        The fuller CHAT is, the fewer of them may be one client's, and the last ones are for clients that have
+        none. Of what other filters approve, the usher knows after two seconds.
 
         Args:
             subject: of the request in CHAT; one that waits or runs already takes no second place.
@@ -94,10 +109,20 @@ class Usher:
             None where there was one, else in how many seconds to ask again.
         """
         taken = self._queue.waiting_of(client) + self._claims[client]
-        if taken >= self._most and subject not in self._queue:
+        if subject not in self._queue and (taken >= self._most or not self._may_wait(taken)):
             return self._queue.client_retry_after(client)
         self._claims[client] += 1
         return None
+
+    def _may_wait(self, taken: int) -> bool:
+        places, filled = self._room
+        free = min(places - len(self._queue) - self._claims.total(), places * (1 - filled))
+        # Where none is free, CHAT itself says so, to everybody alike.
+        return free <= 0 or may_take(taken, free, kept(places))
+
+    def sized(self, room: Room) -> None:
+        """Take in how much CHAT holds; call it every few seconds."""
+        self._room = room
 
     def release(self, client: str) -> None:
         """Give back what ``claim`` has taken: by now the request has its place in CHAT, or none."""
@@ -119,6 +144,14 @@ class Usher:
     def standing(self, subject: str) -> Standing:
         """Tell where a request stands."""
         return self._queue.standing(subject)
+
+    def has_place(self, client: str, chat_id: str) -> bool:
+        """Tell whether a client's request waits or runs."""
+        try:
+            places = [subjects.approved(lane, client, UUID(chat_id)) for lane in Lane]
+        except ValueError:
+            return False  # neither is checked yet
+        return any(place in self._queue for place in places)
 
     def started(self, moved: Approved, model: str | None = None) -> None:
         """Take in that a worker has taken a request up, and the token of its model where it told one."""
