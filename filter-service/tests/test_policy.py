@@ -78,6 +78,7 @@ def test_the_default_policy():
         "message_chars": 32768,
         "messages": 200,
         "max_waiting_per_client": 50,
+        "schema_cost": 500,
     }
     assert policy.refusal("secrets") != policy.refusal("profanity") == policy.refusals.default
 
