@@ -32,8 +32,11 @@ _IN_CLASS = re.compile(r"\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\.|.", re.DOTALL)
 MAX_CHARS = 2_000
 """A longer pattern is not looked into: it costs its length squared."""
 
-_CHARS_PER_WAY = 50
-"""Reading a pattern costs the filter itself; so many characters count as an alternative."""
+_ELEMENTS_A_CHAR = 10
+"""Reading a pattern costs the filter itself: 50,000 characters are 0.5 s."""
+
+_AGAIN = 3
+"""What a crowd counts for where the choice is there again after it."""
 
 _UNBOUNDED = -1
 _MAX_COUNT = 1_000_000
@@ -72,7 +75,7 @@ def cost(pattern: str) -> tuple[int, int]:
     if len(pattern) > MAX_CHARS:
         return len(pattern) ** 2, len(pattern)
     node = _parse(pattern)
-    return 1 + len(pattern) // _CHARS_PER_WAY + node.ways + node.crowd**3 // 16, node.size
+    return 1 + node.ways + node.crowd**3 // 8, node.size + len(pattern) * _ELEMENTS_A_CHAR
 
 
 def _parse(pattern: str) -> _Node:  # noqa: C901 -- one branch for each kind of piece
@@ -143,6 +146,10 @@ def _sequence(nodes: list[_Node]) -> _Node:
         whole.length = None if whole.length is None or node.length is None else whole.length + node.length
         whole.ways += node.ways
         whole.size += node.size
+    # Two crowds one after the other are as a crowd that is repeated.
+    crowds = sorted(node.crowd for node in nodes if node.crowd > 1)
+    if len(crowds) > 1:
+        whole.crowd = max(whole.crowd, _AGAIN * crowds[-2])
     return whole
 
 
@@ -182,7 +189,7 @@ def _repeated(node: _Node, least: int, most: int) -> _Node:
             crowd *= most if most != _UNBOUNDED else least + 2
         elif node.crowd > 1:
             # As often as it is repeated, the choice is there again.
-            crowd *= 3
+            crowd *= _AGAIN
         elif node.tail & node.first:
             crowd += 1
         if least != most:
