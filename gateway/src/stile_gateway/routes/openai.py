@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from stile_contracts.messages import ChatRequest, Wanted
+from stile_gateway.admission import caller_of
 from stile_gateway.callers import Callers
 from stile_gateway.chat import Chat
 from stile_gateway.disconnect import ClientGoneError, unless_gone
@@ -19,7 +20,7 @@ from stile_gateway.openai.errors import OpenAIError
 from stile_gateway.openai.request import Asked, read_completion
 from stile_gateway.presence import Presence
 from stile_gateway.responses import NoResponse, streamed
-from stile_gateway.routes.asking import PULSE_SECONDS, Asker, caller_of
+from stile_gateway.routes.asking import PULSE_SECONDS, Asker
 from stile_gateway.routes.documented import PARAMETERS, errors
 
 
@@ -121,7 +122,7 @@ def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: P
     @routes.get("/models", operation_id="models", summary="The models", responses=errors(OpenAIError, 401))
     async def get_models(request: Request) -> Models:
         """List the models of the consumers that were heard lately; without a consumer there is none."""
-        caller_of(request, callers)
+        caller_of(request.scope)
         return Models(data=[Model(id=name) for name in presence.models()])
 
     @routes.get(
@@ -136,7 +137,7 @@ def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: P
     )
     async def get_model(request: Request, model: Annotated[str, Path(examples=["smollm2"])]) -> Model:
         """Tell whether a consumer that was heard lately has the model; `stile` is whichever is idle."""
-        caller_of(request, callers)
+        caller_of(request.scope)
         name = presence.model(model)
         if name is None:
             raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")
