@@ -42,6 +42,7 @@ class Models(BaseModel):
 
 
 _ERRORS = errors(OpenAIError)
+_LOOK_ERRORS = errors(OpenAIError, 400, 401, 429, 503)
 
 _ANSWER: dict[str, Any] = {
     "description": "A `chat.completion`; with `stream`, its `chat.completion.chunk`s as they come.",
@@ -119,7 +120,7 @@ def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: P
             return NoResponse(note)
         return _whole(said, created, asked, note)
 
-    @routes.get("/models", operation_id="models", summary="The models", responses=errors(OpenAIError, 401))
+    @routes.get("/models", operation_id="models", summary="The models", responses=_LOOK_ERRORS)
     async def get_models(request: Request) -> Models:
         """List the models of the consumers that were heard lately; without a consumer there is none."""
         caller_of(request.scope)
@@ -130,7 +131,7 @@ def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: P
         operation_id="model",
         summary="One model",
         responses={
-            **errors(OpenAIError, 401),
+            **_LOOK_ERRORS,
             404: {"model": OpenAIError, "description": "`model_not_found`"},
             422: {"model": OpenAIError},
         },
