@@ -99,14 +99,10 @@ class Settings(BaseSettings):
     @classmethod
     def _holds_keys(cls, value: Literal["off"] | Path | None) -> Literal["off"] | Path | None:
         if isinstance(value, Path):
-            _require_keys(value)
-        return value
-
-    @field_validator("home")
-    @classmethod
-    def _holds_keys_if_any(cls, value: Path | None) -> Path | None:
-        if value is not None and keyring.is_there(value / KEY_FILE):
-            _require_keys(value / KEY_FILE)
+            try:
+                keyring.read(value)
+            except keyring.KeyFileError as error:
+                raise ValueError(str(error)) from error
         return value
 
     @field_validator("hosts")
@@ -138,6 +134,15 @@ class Settings(BaseSettings):
         """
         return tls.client_context(self.nats_tls_ca, self.nats_tls_cert, self.nats_tls_key)
 
+    @model_validator(mode="after")
+    def _home_holds_keys_if_any(self) -> Self:
+        if self.api_keys is None and self.key_file is not None and keyring.is_there(self.key_file):
+            try:
+                keyring.read(self.key_file)
+            except keyring.KeyFileError as error:
+                raise ValueError(f"{variable('home')}: {KEY_FILE}: {error}") from error
+        return self
+
     @property
     def key_file(self) -> Path | None:
         """The file whose keys are asked for as soon as it is there; None where none are, whatever happens."""
@@ -153,13 +158,6 @@ class Settings(BaseSettings):
         if self.accept_timeout > self.answer_timeout:
             raise ValueError("STILE_ACCEPT_TIMEOUT must not be longer than STILE_ANSWER_TIMEOUT")
         return self
-
-
-def _require_keys(path: Path) -> None:
-    try:
-        keyring.read(path)
-    except keyring.KeyFileError as error:
-        raise ValueError(str(error)) from error
 
 
 def variable(field: str) -> str:

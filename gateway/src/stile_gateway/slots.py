@@ -27,6 +27,7 @@ class Slots:
     def __init__(self, total: int) -> None:
         self._total = total
         self._share = share_of(total)
+        self._all = 0
         self._taken: Counter[str] = Counter()
 
     @contextmanager
@@ -42,12 +43,14 @@ class Slots:
                 "Too many requests of this client are open here; try again when one has ended.",
                 retry_after=RETRY_SECONDS,
             )
-        if self._taken.total() >= self._total:
+        if self._all >= self._total:
             raise TooManyWaitingError("Too many requests are waiting here.", retry_after=RETRY_SECONDS)
+        self._all += 1
         self._taken[client] += 1
         try:
             yield
         finally:
+            self._all -= 1
             self._taken[client] -= 1
             if not self._taken[client]:
                 del self._taken[client]
