@@ -11,6 +11,7 @@ import resource
 import socket
 
 import httpx
+import psutil
 import pytest
 
 from harness.gateway import Gateway, Responder, beat
@@ -237,6 +238,22 @@ async def test_as_many_idle_connections_as_there_may_be_at_all(bus, tmp_path):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.usefixtures("responder")
+async def test_a_process_without_a_descriptor_left_goes_on(bus, gateway):
+    """What cannot be taken is closed; when there is room again, everybody is served."""
+    pid = gateway.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = psutil.Process(pid).num_fds()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 4, limits[1]))
+    try:
+        async with Attack(gateway) as attack:
+            await attack.open(MANY, b"")
+            await until(lambda: attack.closed >= MANY - 4, within=WITHIN, what="the rest is closed")
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    await others_are_served(bus, gateway)
+
+
 @pytest.fixture
 async def keyed(bus, tmp_path):
     """A gateway that asks for keys: one of few rights, and another client's."""
@@ -348,8 +365,7 @@ async def test_a_client_that_reads_nothing_is_let_go(gateway):
 
 async def test_requests_sent_before_the_first_is_answered_are_bounded(bus, gateway):
     """A connection may run a few requests ahead; what goes on is closed, and keeps no memory."""
-    responder = await Responder(await bus.connect("filter"), Responder.accept).start()
+    await Responder(await bus.connect("filter"), Responder.accept).start()
     async with Attack(gateway) as attack:
         await attack.open(1, post() + get("/queue") * 5000)
         await until(lambda: attack.closed == 1, within=WITHIN, what="it is closed")
-    del responder
