@@ -62,7 +62,7 @@ class Connection:
             self._streams = await asyncio.open_connection(*self._address, limit=2**22)
         reader, writer = self._streams
         head = (
-            f"POST {self._path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+            f"POST {self._path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         writer.write(head.encode() + body)

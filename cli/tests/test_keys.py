@@ -77,3 +77,14 @@ def test_the_file_can_lie_elsewhere_and_is_never_overwritten_where_it_is_another
         run("add", "bob")
     assert path.read_text() == "something else"
     assert not home.exists()
+
+
+def test_what_follows_is_said_beside_the_key(home, monkeypatch):
+    """On stderr, so that the key alone can be handed on; with keys switched off it says that, too."""
+    result = CliRunner().invoke(app, ["keys", "add", "ada"])
+    assert result.stdout.startswith("sk-stile-")
+    assert "From now on every request needs a key" in result.stderr
+    monkeypatch.setenv("STILE_API_KEYS", "off")
+    result = CliRunner().invoke(app, ["keys", "add", "bob"])
+    assert "STILE_API_KEYS=off: no key is asked for" in result.stderr
+    assert [entry.name for entry in stored(home / "api-keys.json")] == ["ada", "bob"]

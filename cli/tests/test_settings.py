@@ -51,6 +51,12 @@ def test_addresses_to_connect_to():
     assert Settings(host="192.0.2.1", port=1).url == "http://192.0.2.1:1"
 
 
+def test_who_may_reach_the_gateway():
+    """Loopback is this machine's alone; what else is bound may be reached by others."""
+    assert not any(Settings(host=host).is_shared for host in ("127.0.0.1", "127.0.0.9", "::1", "localhost"))
+    assert all(Settings(host=host).is_shared for host in ("0.0.0.0", "::", "192.0.2.1", "box.lan"))  # noqa: S104
+
+
 def listen():
     """Take a free port."""
     listener = socket.create_server(("127.0.0.1", 0))

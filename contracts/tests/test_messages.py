@@ -60,6 +60,24 @@ def test_an_http_clients_name_is_always_one_token(peer):
     assert subjects.is_token(subjects.http_client(peer))
 
 
+@pytest.mark.parametrize(
+    ("peer", "name"),
+    [
+        ("203.0.113.7", "http-203-0-113-7"),
+        ("::ffff:203.0.113.7", "http-203-0-113-7"),
+        ("2001:db8:1:2::7", "http-2001-db8-1-2---64"),
+        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "http-2001-db8-1-2---64"),
+        ("2001:db8:1:3::7", "http-2001-db8-1-3---64"),
+        ("fe80::7%eth0", "http-fe80---64"),
+        ("::1", "http----64"),
+        ("ada", "http-ada"),
+    ],
+)
+def test_an_http_clients_address_is_one_machines(peer, name):
+    """One machine has a /64 of IPv6 addresses to choose from: they are one client."""
+    assert subjects.http_client(peer) == name
+
+
 def test_an_approved_subject_is_read_as_it_was_written():
     """Lane, client and id come back."""
     chat_id = UUID("01920f3c-7a51-7c3e-8f00-0123456789ab")

@@ -55,7 +55,7 @@ def test_a_key_is_known_by_its_digest(tmp_path):
 
 def test_without_keys_the_address_asks():
     """Whatever the header says."""
-    assert Callers().identify(bearer("x"), "::1").client == "http---1"
+    assert Callers().identify(bearer("x"), "10.0.0.1").client == "http-10-0-0-1"
 
 
 def test_a_changed_file_is_taken_up_and_a_broken_one_is_not(tmp_path, clock):
@@ -94,8 +94,40 @@ def test_a_file_that_holds_no_keys_is_told(tmp_path, content):
     path.write_text(content)
     with pytest.raises(KeyFileError):
         KeyRing(path)
-    with pytest.raises(KeyFileError):
-        KeyRing(tmp_path / "nothing")
+
+
+def test_keys_are_asked_for_as_soon_as_there_is_a_file(tmp_path, clock):
+    """And from then on: the last key may be revoked and the file may go, and still nobody gets in without."""
+    path = tmp_path / "home" / "keys"
+    ring = KeyRing(path, clock)
+    callers = Callers(ring)
+    assert callers.identify({}, "10.0.0.1").client == "http-10-0-0-1"
+    path.parent.mkdir()
+    write(path, entry("alice", "a"))
+    clock.now += 1
+    assert callers.identify(bearer("a"), "10.0.0.1").client == "http-alice"
+    for change in (lambda: write(path), path.unlink, path.mkdir):
+        change()
+        clock.now += 1
+        assert callers.need_keys
+        for headers in ({}, bearer("b")):
+            with pytest.raises(InvalidApiKeyError):
+                callers.identify(headers, "10.0.0.1")
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"keys": [{"name": "a"}]}'])
+def test_a_first_file_that_cannot_be_read_lets_nobody_in(tmp_path, clock, content):
+    """Somebody has meant keys to be asked for; which is not known before the file is mended."""
+    path = tmp_path / "keys"
+    callers = Callers(KeyRing(path, clock))
+    assert not callers.need_keys
+    path.write_text(content)
+    clock.now += 1
+    with pytest.raises(InvalidApiKeyError):
+        callers.identify(bearer("a"), "10.0.0.1")
+    write(path, entry("alice", "a"))
+    clock.now += 1
+    assert callers.identify(bearer("a"), "10.0.0.1").client == "http-alice"
 
 
 def test_a_batch_key_waits_in_batch():
@@ -109,13 +141,18 @@ def test_a_batch_key_waits_in_batch():
 
 
 def test_requests_at_once_are_limited():
-    """One too many is told to come back."""
+    """One too many is told to come back, whether the others are open or held for who comes back."""
     caller = Caller("http-x", entry("x", max_in_flight=2))
     callers = Callers()
     callers.admit(caller, 1)
     with pytest.raises(ClientLimitError) as raised:
         callers.admit(caller, 2)
     assert raised.value.retry_after == 1
+    with callers.at_once(caller):
+        with callers.at_once(caller), pytest.raises(ClientLimitError), callers.at_once(caller):
+            pass
+        with callers.at_once(caller), callers.at_once(Caller("http-y")):
+            pass
 
 
 def test_requests_a_minute_are_limited(clock):
@@ -123,20 +160,20 @@ def test_requests_a_minute_are_limited(clock):
     callers = Callers(clock=clock)
     caller = Caller("http-x", entry("x", requests_per_minute=6))
     for _ in range(6):
-        callers.admit(caller, 0)
+        callers.spend(caller)
     with pytest.raises(ClientLimitError) as raised:
-        callers.admit(caller, 0)
+        callers.spend(caller)
     assert raised.value.retry_after == pytest.approx(10)
-    callers.admit(Caller("http-y", entry("y", requests_per_minute=6)), 0)
+    callers.spend(Caller("http-y", entry("y", requests_per_minute=6)))
     clock.now += raised.value.retry_after
-    callers.admit(caller, 0)
+    callers.spend(caller)
     with pytest.raises(ClientLimitError):
-        callers.admit(caller, 0)
+        callers.spend(caller)
     clock.now += 3600
     for _ in range(6):
-        callers.admit(caller, 0)
+        callers.spend(caller)
     with pytest.raises(ClientLimitError):
-        callers.admit(caller, 0)
+        callers.spend(caller)
 
 
 def test_a_key_is_long_and_its_name_fits_the_bus():

@@ -20,7 +20,7 @@ OWN = sorted(path for path in FOLDER.iterdir() if path.suffix in {".css", ".html
 async def client():
     """A client of the application, which is not connected to any bus."""
     transport = httpx.ASGITransport(create_app(Settings()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://stile") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

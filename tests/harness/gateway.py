@@ -46,6 +46,14 @@ class Gateway:
         await until(answers, within=90, what="the gateway answers")
         return self
 
+    async def refused(self) -> str:
+        """Start it, wait until it has refused to, with exit code 1, and return what it said."""
+        self._process = process = Process(BIN / "stile-gateway", log=self._log, env=self._environment)
+        await until(lambda: process.exit_code is not None, within=60, what="the gateway refuses")
+        if process.exit_code != 1:
+            raise RuntimeError(f"exit code {process.exit_code}")
+        return process.output()
+
     async def connected(self) -> None:
         """Wait until it has the bus."""
         await until(lambda: self.part("bus"), within=30, what="the gateway has the bus")

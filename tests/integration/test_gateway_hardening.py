@@ -12,7 +12,9 @@ from harness.wait import until
 from stile_contracts.messages import ErrorReply
 
 JSON = {"Content-Type": "application/json"}
-MAX_IN_FLIGHT = 20
+MAX_IN_FLIGHT = 16
+SHARE = 2
+"""What one address may have of them (docs/adr/0022)."""
 MAX_CONNECTIONS = 2 * MAX_IN_FLIGHT + 100
 
 
@@ -23,14 +25,19 @@ def gateway_settings():
 
 def head(length, path="/chat", extra=""):
     return (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {length}\r\n{extra}\r\n"
     ).encode()
 
 
-async def trickle(gateway, first, byte):
+def address(number):
+    """Return a client's own address."""
+    return f"127.0.1.{1 + number}"
+
+
+async def trickle(gateway, first, byte, source="127.0.0.1"):
     """Send ``first``, then ``byte`` again and again; return what comes back until the gateway closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port, local_addr=(source, 0))
     writer.write(first)
 
     async def slowly():
@@ -60,8 +67,8 @@ def code_of(answer):
 async def test_bodies_that_trickle_hold_no_place_for_ever(gateway, http):
     """As many as may be answered at once trickle: others are told to come back, then all places are free."""
     slow = [
-        asyncio.create_task(trickle(gateway, head(100_000) + b'{"prompt": "', b"x"))
-        for _ in range(MAX_IN_FLIGHT)
+        asyncio.create_task(trickle(gateway, head(100_000) + b'{"prompt": "', b"x", address(number // SHARE)))
+        for number in range(MAX_IN_FLIGHT)
     ]
 
     async def refused():
@@ -77,7 +84,7 @@ async def test_bodies_that_trickle_hold_no_place_for_ever(gateway, http):
 
 async def test_heads_that_trickle_are_closed(gateway):
     """A header that gets a byte longer every half second does not renew its time."""
-    assert await trickle(gateway, b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: ", b"x") == b""
+    assert await trickle(gateway, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nA: ", b"x") == b""
 
 
 async def test_an_answer_to_a_body_that_is_still_coming_ends_the_connection(gateway):
@@ -89,7 +96,10 @@ async def test_an_answer_to_a_body_that_is_still_coming_ends_the_connection(gate
 
 async def test_connections_are_bounded(gateway, http):
     """Of many that are opened and say nothing so many stay; who comes when they are gone is answered."""
-    opened = [await asyncio.open_connection("127.0.0.1", gateway.port) for _ in range(2 * MAX_CONNECTIONS)]
+    opened = [
+        await asyncio.open_connection("127.0.0.1", gateway.port, local_addr=(address(number // 8), 0))
+        for number in range(2 * MAX_CONNECTIONS)
+    ]
     process = psutil.Process(gateway.process.pid)
 
     def held():

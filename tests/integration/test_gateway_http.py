@@ -1,6 +1,7 @@
 """What the gateway says to requests that are none, as a process on a real nats-server."""
 
 import asyncio
+import contextlib
 import json
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 
 from harness.gateway import Gateway, Responder
 from harness.process import BIN, Process
+from harness.visitors import Visitor
 from harness.wait import until
 from stile_contracts.messages import ErrorReply
 
@@ -106,9 +108,9 @@ async def test_a_request_id_goes_in_and_out(http, gateway):
 
 
 HEADS = [
-    b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 5000 + b"\r\n\r\n",
-    b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 5000,
-    b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"A: xxxxxxxx\r\n" * 500,
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 5000 + b"\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * 5000,
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"A: xxxxxxxx\r\n" * 500,
     b"GET /" + b"x" * 5000,
     b"NONSENSE\r\n\r\n",
 ]
@@ -129,7 +131,7 @@ async def test_a_head_that_never_ends_is_closed(gateway):
     assert asyncio.get_running_loop().time() - began < 15
 
 
-async def test_more_at_once_than_allowed_is_a_503(bus, http):
+async def test_more_at_once_than_allowed_is_a_503(bus, gateway, http):
     """The gateway bounds what it holds; one more is told to come back, and nothing was stored of it."""
     release = asyncio.Event()
 
@@ -141,14 +143,16 @@ async def test_more_at_once_than_allowed_is_a_503(bus, http):
 
     waiting = []
     responder = await Responder(await bus.connect("filter"), answer_when_released).start()
-    held = [asyncio.create_task(http.post("/chat", json={"prompt": "x"})) for _ in range(3)]
-    await asyncio.wait_for(release.wait(), 10)
-    answer = await http.post("/chat", json={"prompt": "x"})
-    assert (answer.status_code, error_of(answer).code) == (503, "queue_full")
-    assert answer.headers["retry-after"] == "1"
-    for request in waiting:
-        await responder.finish(request)
-    assert {answer.status_code for answer in await asyncio.gather(*held)} == {200}
+    async with contextlib.AsyncExitStack() as stack:
+        visitors = [await stack.enter_async_context(Visitor(gateway.url, number)) for number in range(3)]
+        held = [asyncio.create_task(one.http.post("/chat", json={"prompt": "x"})) for one in visitors]
+        await asyncio.wait_for(release.wait(), 10)
+        answer = await http.post("/chat", json={"prompt": "x"})
+        assert (answer.status_code, error_of(answer).code) == (503, "queue_full")
+        assert answer.headers["retry-after"] == "1"
+        for request in waiting:
+            await responder.finish(request)
+        assert {answer.status_code for answer in await asyncio.gather(*held)} == {200}
 
 
 async def test_the_documentation_needs_no_other_server(http):

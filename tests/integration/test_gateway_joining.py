@@ -204,7 +204,7 @@ async def test_a_reader_that_never_reads_costs_no_memory(bus, gateway):
     await Responder(await bus.connect("filter"), flood).start()
     body = json.dumps(BODY).encode()
     head = (
-        "POST /chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIdempotency-Key: k\r\n"
+        "POST /chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nIdempotency-Key: k\r\n"
         f"Accept: text/event-stream\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     whole = {**KEY, "Content-Type": "application/json"}

@@ -141,6 +141,15 @@ async def test_an_address_is_believed_of_a_trusted_proxy_alone(bus, tmp_path, se
     assert responder.requests[0].headers["Chat-Client"] == expected
 
 
+async def test_a_file_of_the_home_that_cannot_be_read_stops_the_start(bus, tmp_path):
+    """It names the variable; nothing is served without the keys that were meant, unless they are off."""
+    (tmp_path / "api-keys.json").write_text("{")
+    told = await Gateway(bus, tmp_path, STILE_HOME=str(tmp_path)).refused()
+    assert (told.count("\n"), "STILE_HOME" in told) == (1, True)
+    gateway = await Gateway(bus, tmp_path, STILE_HOME=str(tmp_path), STILE_API_KEYS="off").start()
+    await gateway.stop()
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

@@ -131,7 +131,7 @@ async def test_a_slow_reader_gets_large_pieces_and_the_end(bus, gateway):
     body = json.dumps(STREAM).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port, limit=1024)
     head = (
-        "POST /chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "POST /chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     writer.write(head.encode() + body)

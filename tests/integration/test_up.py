@@ -66,9 +66,9 @@ class Up:
         _, out, _ = await self.run("status", "--json")
         return {part["name"]: part for part in json.loads(out)}
 
-    async def ask(self, prompt):
+    async def ask(self, prompt, headers=None):
         """Ask over HTTP."""
-        async with httpx.AsyncClient(timeout=240) as client:
+        async with httpx.AsyncClient(timeout=240, headers=headers) as client:
             return await client.post(f"{self.url}/chat", json={"prompt": prompt, "max_tokens": 20})
 
     def _over(self):
@@ -178,6 +178,51 @@ async def test_a_client_is_added_while_another_one_waits(up):
     assert [line.split("\t")[0] for line in out.splitlines()] == ["kitchen", "local"]
     await kitchen.close()
     await local.close()
+
+
+async def test_keys_are_asked_for_from_the_first_one_on(tmp_path, unused_llama):
+    """While everything runs: nobody gets in without, and that stays so when the last one is revoked."""
+    settings = {"STILE_LLAMA_URL": unused_llama.url, "STILE_HOST": "0.0.0.0"}  # noqa: S104 -- of a test's length
+    up = await Up(tmp_path, **settings).start().ready()
+    try:
+        assert "No API key is asked for" in up.output()
+        await until(lambda: "whoever reaches this port may ask" in up.output(), what="the gateway says so")
+        assert (await up.ask("Hello.")).status_code == 200
+        code, key, told = await up.run("keys", "add", "ada")
+        assert (code, "From now on every request needs a key" in told) == (0, True)
+        assert (await up.ask("Hello.")).status_code == 401
+        assert (await up.ask("Hello.", {"Authorization": f"Bearer {key.strip()}"})).status_code == 200
+        await up.run("keys", "revoke", "ada")
+
+        async def is_revoked():
+            return (await up.ask("Hello.", {"Authorization": f"Bearer {key.strip()}"})).status_code == 401
+
+        await until(is_revoked, what="the last key is revoked")
+        (up.home / "api-keys.json").unlink()
+
+        async def is_told():
+            assert (await up.ask("Hello.")).status_code == 401
+            return "api keys not taken up" in up.output()
+
+        await until(is_told, what="it is told that the file is gone")
+    finally:
+        await asyncio.to_thread(up.process.stop, 90)
+
+
+async def test_keys_are_off_by_name_alone(tmp_path, unused_llama):
+    """With `STILE_API_KEYS=off` no key is asked for, and whoever adds one is told."""
+    settings = {"STILE_LLAMA_URL": unused_llama.url, "STILE_API_KEYS": "off"}
+    up = await Up(tmp_path, **settings).start().ready()
+    try:
+        assert "No API key is asked for" not in up.output()  # it is this machine's alone
+        _, _, told = await up.run("keys", "add", "ada")
+        assert "no key is asked for" in told
+        del up.environment["STILE_API_KEYS"]
+        _, _, told = await up.run("keys", "add", "bob")
+        assert "The gateway that runs asks for no key" in told
+        assert (await up.ask("Hello.")).status_code == 200
+    finally:
+        await asyncio.to_thread(up.process.stop, 90)
 
 
 async def test_a_second_one_is_refused_and_down_stops_the_first(up):

@@ -16,6 +16,8 @@ from web.desk import Desk
 ONE_LOOP = {"scope": "session", "loop_scope": "session"}
 PLAIN_HTTP_HOST = "stile.test"
 """Another name of 127.0.0.1, for which the browser trusts plain HTTP as little as for any machine's."""
+FOREIGN_HOST = "evil.example"
+"""Another site's name that has come to lead here, as after DNS rebinding."""
 
 
 @pytest_asyncio.fixture(**ONE_LOOP)
@@ -25,7 +27,8 @@ async def browser():
     if chromium is None:
         pytest.skip("there is no chromium or google-chrome on PATH (Debian: apt-get install chromium)")
     async with async_playwright() as playwright:
-        arguments = [f"--host-resolver-rules=MAP {PLAIN_HTTP_HOST} 127.0.0.1"]
+        rules = ",".join(f"MAP {name} 127.0.0.1" for name in (PLAIN_HTTP_HOST, FOREIGN_HOST))
+        arguments = [f"--host-resolver-rules={rules}"]
         if os.geteuid() == 0:
             arguments.append("--no-sandbox")  # Chromium's sandbox refuses to run as root
         browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
@@ -37,7 +40,8 @@ async def browser():
 async def shared_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system where there is no browser
     """One system for all tests that leave it as it was."""
     folder = tmp_path_factory.mktemp("page")
-    system = await System(folder, await Standin(folder).start()).start()
+    settings = {"STILE_HOSTS": PLAIN_HTTP_HOST}
+    system = await System(folder, await Standin(folder).start(), settings=settings).start()
     yield system
     await system.stop()
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Error, expect
 
-from web.conftest import PLAIN_HTTP_HOST
+from web.conftest import FOREIGN_HOST, PLAIN_HTTP_HOST
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -75,3 +75,33 @@ async def test_it_works_over_plain_http_from_another_machine(open_desk, system):
     await desk.box.focus()
     await desk.page.keyboard.press("ControlOrMeta+V")
     await expect(desk.box).to_have_value("print('hi')\n")
+
+
+async def test_a_page_of_another_site_gets_nothing_through_a_name_that_leads_here(browser, system):
+    """After DNS rebinding a page is of the same origin as the gateway by its name, and is still refused."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    try:
+        opened = await page.goto(f"http://{FOREIGN_HOST}:{system.port}/")
+        assert opened.status == 400
+        assert await page.locator("script").count() == 0
+        heard = await page.evaluate(
+            """async () => {
+                const asking = {
+                    method: "POST",
+                    headers: {"Content-Type": "application/json"},
+                    body: JSON.stringify({prompt: "rebound"}),
+                };
+                const answers = [];
+                for (const path of ["/chat", "/v1/chat/completions", "/queue"]) {
+                    const answer = await fetch(path, path === "/queue" ? {} : asking);
+                    answers.push([answer.status, await answer.text()]);
+                }
+                return answers;
+            }"""
+        )
+        assert [status for status, _ in heard] == [400, 400, 400]
+        assert all("STILE_HOSTS" in text for _, text in heard)
+    finally:
+        await context.close()
+    assert "rebound" not in [generation["prompt"] for generation in (await system.model.log())["generations"]]

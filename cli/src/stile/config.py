@@ -5,14 +5,16 @@ Settings come from ``STILE_…`` variables and are read once, by the command tha
 
 import ssl
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stile.errors import SettingsError
 from stile_contracts import tls
+from stile_contracts.api_keys import KEY_FILE
 
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
 """The model that comes with the environment (models/models.toml), so that a first start downloads nothing."""
@@ -90,8 +92,8 @@ class Settings(BaseSettings):
     """Tokens that a conversation and its answer may take together."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """Of llama.cpp; the machine's physical cores where it is not set."""
-    api_keys: Path | None = None
-    """The file of the API keys that the gateway asks for; it asks for none where it is not set."""
+    api_keys: Literal["off"] | Path | None = None
+    """The file of the API keys that the gateway asks for as soon as it is there; ``off``: for none."""
     api_key: SecretStr | None = None
     """What `stile chat` asks with."""
 
@@ -117,6 +119,14 @@ class Settings(BaseSettings):
             ValueError: a file can't be used; the message names its variable.
         """
         return tls.client_context(self.nats_tls_ca, self.nats_tls_cert, self.nats_tls_key)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may reach the gateway."""
+        try:
+            return not ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() != "localhost"
 
     @property
     def url(self) -> str:
@@ -207,7 +217,7 @@ class Home:
     @property
     def api_keys(self) -> Path:
         """The API keys' digests, where ``STILE_API_KEYS`` names no other file."""
-        return self.folder / "api-keys.json"
+        return self.folder / KEY_FILE
 
     @property
     def lock(self) -> Path:
@@ -255,7 +265,8 @@ def find_api_keys(settings: Settings) -> Path:
     Raises:
         SettingsError: neither it nor ``STILE_HOME`` is set, and no checkout is found to put it in.
     """
-    return (settings.api_keys or find_home(settings).api_keys).absolute()
+    named = settings.api_keys
+    return (named if isinstance(named, Path) else find_home(settings).api_keys).absolute()
 
 
 def _is_root(folder: Path) -> bool:

@@ -1,21 +1,31 @@
-"""`stile keys`: the API keys that the gateway asks for, where it asks for any."""
+"""`stile keys`: the API keys that the gateway asks for as soon as there is one."""
 
+import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 from pydantic import ValidationError
 
-from stile import config
+from stile import config, state
+from stile.config import Settings
 from stile.errors import CredentialsError, SettingsError
 from stile_contracts.api_keys import ApiKey, ApiKeys, digest, new_key
 from stile_contracts.subjects import Lane
 
-commands = typer.Typer(help="The API keys that the gateway asks for, where STILE_API_KEYS names their file.")
+commands = typer.Typer(help="The API keys that the gateway asks for, as soon as there is one.")
+
+_ASKED = "From now on every request needs a key: `Authorization: Bearer …`."
+_TAKEN_UP_SECONDS = 5.0
+"""Within which a gateway that runs has looked at the file; it does so every second."""
+_ASK_SECONDS = 0.2
+"""Between two questions whether it has."""
 
 
 @commands.command()
@@ -48,8 +58,7 @@ def add(
 
     _change(path, with_it)
     typer.echo(key)
-    if settings.api_keys is None:
-        typer.echo(f"The gateway asks for keys where it is started with STILE_API_KEYS={path}", err=True)
+    typer.echo(_what_follows(settings), err=True)
 
 
 @commands.command("list")
@@ -75,6 +84,29 @@ def revoke(name: Annotated[str, typer.Argument(help="As `stile keys list` shows 
         return left
 
     _change(config.find_api_keys(config.load()), without_it)
+
+
+def _what_follows(settings: Settings) -> str:
+    """Say whether a key is asked for now; a gateway of this installation that runs is asked."""
+    if settings.api_keys == "off":
+        return "STILE_API_KEYS=off: no key is asked for until a gateway is started without it."
+    try:
+        running = state.read(config.find_home(settings).state)
+    except SettingsError:  # no installation of this machine's: the file is for a gateway elsewhere
+        running = None
+    if running is None:
+        return _ASKED
+    deadline = time.monotonic() + _TAKEN_UP_SECONDS
+    with httpx.Client(timeout=_TAKEN_UP_SECONDS, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.HTTPError):
+                if client.get(f"{settings.url}/queue").status_code == 401:
+                    return _ASKED
+            time.sleep(_ASK_SECONDS)
+    return (
+        "The gateway that runs asks for no key: it was started with STILE_API_KEYS=off, with another "
+        "file, or does not answer. Start it anew without that variable."
+    )
 
 
 def _read(path: Path) -> ApiKeys:

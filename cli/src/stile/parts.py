@@ -189,6 +189,7 @@ def gateway(settings: Settings, home: Home) -> Part:
         argv=(program("stile-gateway"),),
         env={
             **_bus(settings, home, "gateway"),
+            "STILE_HOME": str(home.folder),
             "STILE_HOST": settings.host,
             "STILE_PORT": str(settings.port),
         },

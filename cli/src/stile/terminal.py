@@ -34,6 +34,10 @@ class Terminal:
         """Show a sentence of the supervisor's own."""
         self._console.print(Text(text), soft_wrap=True)
 
+    def warn(self, text: str) -> None:
+        """Show what should not be overlooked."""
+        self._console.print(Text(text, style="bold red"), soft_wrap=True)
+
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
         """Show that something takes its time, for as long as the block runs."""

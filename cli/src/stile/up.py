@@ -94,6 +94,15 @@ Stile is up on {settings.url}
 Ctrl-C stops everything.
 """
     )
+    if settings.is_shared and not _is_key_asked_for(settings, home):
+        terminal.warn(
+            "No API key is asked for: everybody who reaches this machine over the network may ask. "
+            "`stile keys add NAME` makes a key, and from then on one is asked for."
+        )
+
+
+def _is_key_asked_for(settings: Settings, home: Home) -> bool:
+    return settings.api_keys != "off" and (settings.api_keys is not None or home.api_keys.exists())
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from stile_contracts.subjects import HTTP_CLIENT_PREFIX, Lane
 
+KEY_FILE = "api-keys.json"
+"""The file's name in an installation's folder (``STILE_HOME``)."""
 PREFIX = "sk-stile-"
 """What every key begins with, so that scanners for secrets can find one that got away."""
 NAME = r"[A-Za-z0-9_-]{1,59}"

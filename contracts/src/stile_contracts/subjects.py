@@ -6,6 +6,7 @@ A token is ``[A-Za-z0-9_-]``, 1 to 64 characters; a subject's tokens are joined 
 
 import re
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import NamedTuple
 from uuid import UUID
 
@@ -264,8 +265,23 @@ def worker(subject: str) -> str:
 
 
 def http_client(peer: str) -> str:
-    """Make an HTTP client's name out of its address or key name, safe as one token."""
-    return HTTP_CLIENT_PREFIX + re.sub(r"[^A-Za-z0-9_-]", "-", peer)[: 64 - len(HTTP_CLIENT_PREFIX)]
+    """Make an HTTP client's name out of its address or key name, safe as one token.
+
+    An IPv6 address is its /64, as a machine chooses the other half by itself (RFC 4291, section 2.5.1); an
+    IPv4-mapped one (RFC 4291, section 2.5.5.2) is its IPv4 address.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", str(_network(peer)))
+    return HTTP_CLIENT_PREFIX + name[: 64 - len(HTTP_CLIENT_PREFIX)]
+
+
+def _network(peer: str) -> str | IPv4Address | IPv6Network:
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return peer  # a key's name, or what a proxy says in place of an address
+    if isinstance(address, IPv4Address):
+        return address
+    return address.ipv4_mapped or IPv6Network((int(address), 64), strict=False)
 
 
 def _token(text: str) -> str:

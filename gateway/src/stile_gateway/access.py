@@ -8,18 +8,15 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stile_contracts.ids import new_id
-from stile_gateway.errors import InternalError, TooManyWaitingError
+from stile_gateway.errors import InternalError
 from stile_gateway.metrics import Metrics
-from stile_gateway.note import CLIENT_GONE, Dialect, Note
+from stile_gateway.note import CLIENT_GONE, PROBES, Dialect, Note
 from stile_gateway.responses import ErrorResponse
 
 REQUEST_ID = "X-Request-Id"
 PROCESSING_MS = "openai-processing-ms"
 """What OpenAI's answers carry: milliseconds until the first byte."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=~-]{1,128}")
-
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked every few seconds by whoever watches: told at debug, so that chats stand out."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,14 +27,11 @@ class Access:
     Args:
         app: what answers.
         metrics: what is counted.
-        max_in_flight: requests answered at once; one more is told to come back.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, max_in_flight: int) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._max_in_flight = max_in_flight
-        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -57,14 +51,9 @@ class Access:
                     headers[PROCESSING_MS] = str(round((time.perf_counter() - began) * 1000))
             await send(message)
 
-        self._in_flight += 1
         self._metrics.in_flight.inc()
         try:
-            if self._in_flight > self._max_in_flight:
-                busy = TooManyWaitingError("Too many requests are waiting here.", retry_after=1)
-                await ErrorResponse(busy, note)(scope, receive, noted)
-            else:
-                await self._app(scope, receive, noted)
+            await self._app(scope, receive, noted)
         except Exception:
             log.exception("request failed", request_id=note.request_id, chat_id=note.chat_id)
             if note.status != CLIENT_GONE:
@@ -73,14 +62,13 @@ class Access:
                 scope, receive, noted
             )
         finally:
-            self._in_flight -= 1
             self._metrics.in_flight.dec()
             self._tell(scope, note, time.perf_counter() - began)
 
     def _tell(self, scope: Scope, note: Note, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         self._metrics.requests.labels(route, note.status, note.code).inc()
-        tell = log.debug if route in _PROBES else log.info
+        tell = log.debug if route in PROBES else log.info  # so that chats stand out
         tell(
             "request",
             method=scope["method"],

@@ -1,7 +1,9 @@
 """Who asks, and how much they may: by API key where keys are asked for, by address where not."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from stile_contracts import subjects
@@ -9,11 +11,10 @@ from stile_contracts.api_keys import ApiKey
 from stile_contracts.subjects import Lane
 from stile_gateway.errors import ClientLimitError, InvalidApiKeyError, InvalidHeaderError
 from stile_gateway.keyring import KeyRing
+from stile_gateway.slots import RETRY_SECONDS
 
 AUTHORIZATION = "Authorization"
 LANE = "Stile-Lane"
-IN_FLIGHT_SECONDS = 1.0
-"""When to come back where too many requests are held: nobody knows when one of them will be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,12 @@ class Callers:
         self._keys = keys
         self._clock = clock
         self._allowances: dict[str, _Allowance] = {}
+        self._open: Counter[str] = Counter()
 
     @property
     def need_keys(self) -> bool:
-        """Whether a key is asked for."""
-        return self._keys is not None
+        """Whether a key is asked for now."""
+        return self._keys is not None and self._keys.is_asked_for
 
     def identify(self, headers: Mapping[str, str], peer: str) -> Caller:
         """Tell who asks.
@@ -68,7 +70,7 @@ class Callers:
         Raises:
             InvalidApiKeyError: a key is asked for, and none is there that is known.
         """
-        if self._keys is None:
+        if self._keys is None or not self._keys.is_asked_for:
             return Caller(subjects.http_client(peer))
         scheme, _, presented = headers.get(AUTHORIZATION, "").partition(" ")
         key = self._keys.find(presented.strip()) if scheme.lower() == "bearer" else None
@@ -76,25 +78,47 @@ class Callers:
             raise InvalidApiKeyError("Send a known key: `Authorization: Bearer …`.", param=AUTHORIZATION)
         return Caller(key.client, key)
 
-    def admit(self, caller: Caller, held: int) -> None:
-        """Count a request of ``caller``, of whom ``held`` others are held.
+    @contextmanager
+    def at_once(self, caller: Caller) -> Iterator[None]:
+        """Hold one of the requests that the caller's key may have open, from its head on.
 
         Raises:
-            ClientLimitError: it is one too many for its key.
+            ClientLimitError: it is one too many.
+        """
+        self.admit(caller, self._open[caller.client])
+        self._open[caller.client] += 1
+        try:
+            yield
+        finally:
+            self._open -= Counter((caller.client,))
+
+    def admit(self, caller: Caller, held: int) -> None:
+        """Hold a request of ``caller``, of whom ``held`` others are held, to its key's limit.
+
+        Raises:
+            ClientLimitError: it is one too many.
+        """
+        most = caller.key.max_in_flight if caller.key else None
+        if most is not None and held >= most:
+            raise ClientLimitError(
+                f"This key may have {most} requests at once; try again when one has ended.",
+                retry_after=RETRY_SECONDS,
+            )
+
+    def spend(self, caller: Caller) -> None:
+        """Count a request of ``caller`` towards its key's minute.
+
+        Raises:
+            ClientLimitError: it is one too many.
         """
         key = caller.key
-        if key is None:
+        if key is None or key.requests_per_minute is None:
             return
-        if key.max_in_flight is not None and held >= key.max_in_flight:
+        allowance = self._allowances.setdefault(key.name, _Allowance())
+        if wait := allowance.take(key.requests_per_minute, self._clock()):
             raise ClientLimitError(
-                f"This key may have {key.max_in_flight} requests at once.", retry_after=IN_FLIGHT_SECONDS
+                f"This key may ask {key.requests_per_minute} times a minute.", retry_after=wait
             )
-        if key.requests_per_minute is not None:
-            allowance = self._allowances.setdefault(key.name, _Allowance())
-            if wait := allowance.take(key.requests_per_minute, self._clock()):
-                raise ClientLimitError(
-                    f"This key may ask {key.requests_per_minute} times a minute.", retry_after=wait
-                )
 
 
 @dataclass(slots=True)

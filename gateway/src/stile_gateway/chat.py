@@ -15,6 +15,7 @@ from stile_gateway.cancel import cancel
 from stile_gateway.conversation import Conversation
 from stile_gateway.errors import (
     AnswerTimeoutError,
+    ClientLimitError,
     GatewayError,
     InternalError,
     KeyConflictError,
@@ -27,6 +28,7 @@ from stile_gateway.metrics import Metrics
 from stile_gateway.port import Bus
 from stile_gateway.question import Question, Timing
 from stile_gateway.recall import recall
+from stile_gateway.slots import RETRY_SECONDS, share_of
 from stile_gateway.transcript import Transcript
 
 log = structlog.get_logger(__name__)
@@ -71,7 +73,7 @@ class Chat:
         bus: where requests go and replies come from.
         timing: how long it waits.
         metrics: what is counted.
-        max_held: requests that may be answered at once.
+        max_held: requests that may be answered at once; one client may have its share of them.
     """
 
     def __init__(self, bus: Bus, timing: Timing, metrics: Metrics, max_held: int = 2000) -> None:
@@ -193,7 +195,18 @@ class Chat:
         if self._leave_by is not None:
             raise _about(question, ShuttingDownError("The gateway is stopping; ask again.", retry_after=1))
         if len(self._held) >= self._max_held:
-            raise _about(question, TooManyWaitingError("Too many requests are waiting here.", retry_after=1))
+            raise _about(
+                question,
+                TooManyWaitingError("Too many requests are waiting here.", retry_after=RETRY_SECONDS),
+            )
+        if self.held(question.client) >= share_of(self._max_held):
+            raise _about(
+                question,
+                ClientLimitError(
+                    "Too many requests of this client are waiting here; try again when one is answered.",
+                    retry_after=RETRY_SECONDS,
+                ),
+            )
         held = self._held[question.id] = _Held(question, answer_later=question.answer_later)
         self._clients[question.client] += 1
         self._metrics.held.inc()

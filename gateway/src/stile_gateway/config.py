@@ -11,7 +11,8 @@ from pydantic import Field, FilePath, ValidationError, field_validator, model_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stile_contracts import tls
-from stile_gateway import keyring
+from stile_contracts.api_keys import KEY_FILE
+from stile_gateway import hosts, keyring
 
 PREFIX = "STILE_"
 
@@ -27,7 +28,9 @@ class Settings(BaseSettings):
         SettingsError: from ``load`` alone; the class itself raises pydantic's ValidationError.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=1, le=65535)
@@ -54,9 +57,11 @@ class Settings(BaseSettings):
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
-    api_keys: Path | None = None
+    hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    api_keys: Literal["off"] | Path | None = None
+    home: Path | None = None
 
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "hosts", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         if isinstance(value, str):
@@ -92,13 +97,21 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys")
     @classmethod
-    def _holds_keys(cls, value: Path | None) -> Path | None:
-        if value is not None:
+    def _holds_keys(cls, value: Literal["off"] | Path | None) -> Literal["off"] | Path | None:
+        if isinstance(value, Path):
             try:
                 keyring.read(value)
             except keyring.KeyFileError as error:
                 raise ValueError(str(error)) from error
         return value
+
+    @field_validator("hosts")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(name.lower().rstrip(".") for name in value)
+        if not all(hosts.NAME.fullmatch(name) or hosts.as_address(name) for name in names):
+            raise ValueError("give names or addresses without ports, several with commas between them")
+        return names
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -120,6 +133,25 @@ class Settings(BaseSettings):
             ValueError: a file can't be used; the message names its variable.
         """
         return tls.client_context(self.nats_tls_ca, self.nats_tls_cert, self.nats_tls_key)
+
+    @model_validator(mode="after")
+    def _home_holds_keys_if_any(self) -> Self:
+        if self.api_keys is None and self.key_file is not None and keyring.is_there(self.key_file):
+            try:
+                keyring.read(self.key_file)
+            except keyring.KeyFileError as error:
+                raise ValueError(f"{variable('home')}: {KEY_FILE}: {error}") from error
+        return self
+
+    @property
+    def key_file(self) -> Path | None:
+        """The file whose keys are asked for as soon as it is there; None where none are, whatever happens."""
+        match self.api_keys:
+            case "off":
+                return None
+            case Path() as named:
+                return named
+        return self.home and self.home / KEY_FILE
 
     @model_validator(mode="after")
     def _accepts_before_it_answers(self) -> Self:

@@ -17,6 +17,7 @@ LOOK_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 _State = tuple[int, int, int]
+"""Of a file that is there."""
 
 
 class KeyFileError(Exception):
@@ -26,14 +27,15 @@ class KeyFileError(Exception):
 class KeyRing:
     """Knows the keys of ``path``, and takes up a changed file by itself.
 
-    A file that has become unreadable changes nothing: the keys stay those that were read last.
+    Keys are asked for as soon as the file is there, however few it holds, and from then on: a file that has
+    gone, or that cannot be read, changes nothing of what was read last.
 
     Args:
-        path: written by `stile keys`.
+        path: written by `stile keys`; it may come later.
         clock: seconds, monotonic.
 
     Raises:
-        KeyFileError: the file cannot be read, or holds no keys.
+        KeyFileError: the file is there and cannot be read, or holds no keys.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -41,14 +43,20 @@ class KeyRing:
         self._clock = clock
         self._looked = clock()
         self._state = _state(path)
-        self._keys = read(path).keys
+        self._keys: tuple[ApiKey, ...] | None = None if self._state is None else read(path).keys
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether a key is asked for now."""
+        self._look()
+        return self._keys is not None
 
     def find(self, presented: str) -> ApiKey | None:
         """Return the key that was presented, if it is one; every key takes the same time to compare."""
         self._look()
         found = None
         sought = digest(presented)
-        for key in self._keys:
+        for key in self._keys or ():
             if hmac.compare_digest(key.sha256, sought):
                 found = key
         return found
@@ -65,6 +73,7 @@ class KeyRing:
         try:
             self._keys = read(self._path).keys
         except KeyFileError as error:
+            self._keys = self._keys or ()
             log.error("api keys not taken up", reason=str(error))  # noqa: TRY400 -- nothing is in its trace
         else:
             log.info("api keys taken up", keys=len(self._keys))
@@ -86,10 +95,20 @@ def read(path: Path) -> ApiKeys:
         raise KeyFileError(f"the file holds no keys: {where or 'it'}: {first['msg']}") from error
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is such a file; one that this process may not look at is there."""
+    return _state(path) is not None
+
+
 def _state(path: Path) -> _State | None:
-    """Return what tells one version of the file from another; a rename over it changes the inode."""
+    """Return what tells one version of the file from another, or None where there is none.
+
+    A rename over it changes the inode. A file that this process may not look at is there.
+    """
     try:
         found = os.stat(path)  # noqa: PTH116 -- a third of what Path's costs, in the way of every request
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:
+        return 0, 0, 0
     return found.st_mtime_ns, found.st_size, found.st_ino

@@ -6,19 +6,23 @@ import sys
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from stile_gateway import config, logs, server
 from stile_gateway.access import REQUEST_ID, Access
+from stile_gateway.admission import Admission
 from stile_gateway.bus import NatsBus
 from stile_gateway.callers import AUTHORIZATION, LANE, Callers
 from stile_gateway.chat import Chat
 from stile_gateway.config import Settings
 from stile_gateway.errors import GatewayError, from_http
+from stile_gateway.hosts import Hosts, is_loopback
 from stile_gateway.keyring import KeyRing
 from stile_gateway.limits import BodyLimit, request_model
 from stile_gateway.metrics import Metrics
@@ -27,7 +31,7 @@ from stile_gateway.note import note_of
 from stile_gateway.openapi import document
 from stile_gateway.presence import Presence
 from stile_gateway.question import Timing
-from stile_gateway.responses import ErrorResponse
+from stile_gateway.responses import ErrorResponse, NoResponse
 from stile_gateway.routes import chat as chat_routes
 from stile_gateway.routes import health as health_routes
 from stile_gateway.routes import one as one_routes
@@ -35,6 +39,9 @@ from stile_gateway.routes import openai as openai_routes
 from stile_gateway.routes import page as page_routes
 from stile_gateway.routes import queue as queue_routes
 from stile_gateway.routes.asking import IDEMPOTENCY_KEY, PREFER, PREFERENCE_APPLIED, TIMEOUT
+from stile_gateway.slots import Slots
+
+log = structlog.get_logger(__name__)
 
 
 def main() -> None:
@@ -44,6 +51,7 @@ def main() -> None:
     except config.SettingsError as error:
         sys.exit(f"stile-gateway: {error}")
     logs.configure(settings)
+    server.raise_descriptors()
     app = create_app(settings)
     chat: Chat = app.state.chat
     if not server.run(server.make(app, settings, lambda: chat.leave(settings.shutdown_seconds))):
@@ -57,7 +65,9 @@ def create_app(settings: Settings) -> FastAPI:
     bus = NatsBus(settings, presence, metrics)
     timing = Timing(settings.accept_timeout, settings.answer_timeout, settings.unheard_timeout)
     chat = Chat(bus, timing, metrics, settings.max_in_flight)
-    callers = Callers(KeyRing(settings.api_keys) if settings.api_keys else None)
+    callers = Callers(KeyRing(settings.key_file) if settings.key_file else None)
+    if not callers.need_keys and not is_loopback(settings.host):
+        log.warning("no api key is asked for: whoever reaches this port may ask", host=settings.host)
     model = request_model(settings)
 
     @contextlib.asynccontextmanager
@@ -79,15 +89,19 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.chat = chat
     app.include_router(chat_routes.router(chat, callers, model))
-    app.include_router(one_routes.router(chat, callers))
+    app.include_router(one_routes.router(chat))
     app.include_router(openai_routes.router(chat, callers, model, presence))
-    app.include_router(queue_routes.router(callers, presence))
+    app.include_router(queue_routes.router(presence))
     app.include_router(health_routes.router(bus, presence, metrics))
     app.include_router(page_routes.router())
-    app.openapi = document(app, model, need_keys=callers.need_keys)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = document(app, model, callers)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_exception_handler(GatewayError, _answer_error)
     app.add_exception_handler(HTTPException, _answer_http)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    # The last one added is the outermost. What is turned away is readable across origins, and the connection
+    # of a body that nobody reads is closed.
+    slots = Slots(server.max_in_flight(settings))
+    app.add_middleware(Admission, callers=callers, hosts=Hosts(settings.host, settings.hosts), slots=slots)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -99,13 +113,18 @@ def create_app(settings: Settings) -> FastAPI:
             ],
             expose_headers=[REQUEST_ID, "Retry-After", "retry-after-ms", "Location", PREFERENCE_APPLIED],
         )
-    app.add_middleware(Access, metrics=metrics, max_in_flight=settings.max_in_flight)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Access, metrics=metrics)
     return app
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GatewayError)  # noqa: S101 -- it is registered for these alone
     return ErrorResponse(error, note_of(request.scope))
+
+
+async def _answer_nobody(request: Request, _error: Exception) -> Response:
+    return NoResponse(note_of(request.scope))
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

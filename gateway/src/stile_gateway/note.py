@@ -9,6 +9,9 @@ from starlette.types import Scope
 CLIENT_GONE = 499
 """The status in logs and metrics where the client was gone before an answer (nginx's convention)."""
 
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""The addresses that whoever watches the gateway asks every few seconds."""
+
 _KEY = "stile.note"
 _OPENAI = re.compile(r"/v1/(?:chat/completions|models)(?:/|$)")
 

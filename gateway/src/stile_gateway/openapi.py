@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from stile_contracts.messages import ChatRequest
+from stile_gateway.callers import Callers
 from stile_gateway.openai.request import CompletionRequest
 
 OPERATIONS = "operations"
@@ -14,13 +15,14 @@ OPERATIONS = "operations"
 _REF = "#/components/schemas/{model}"
 
 
-def document(
-    app: FastAPI, model: type[ChatRequest], *, need_keys: bool = False
-) -> Callable[[], dict[str, Any]]:
-    """Return what makes ``app``'s document, once; with ``need_keys`` it says where a key is needed."""
+def document(app: FastAPI, model: type[ChatRequest], callers: Callers) -> Callable[[], dict[str, Any]]:
+    """Return what makes ``app``'s document, once; as soon as keys are asked for, it says where."""
+    for_keys = False
 
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
+        nonlocal for_keys
+        if app.openapi_schema is None or callers.need_keys is not for_keys:
+            for_keys = callers.need_keys
             made = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
@@ -29,7 +31,7 @@ def document(
                 schema = read.model_json_schema(ref_template=_REF)
                 schemas |= schema.pop("$defs")
                 schemas[name] = schema
-            if need_keys:
+            if for_keys:
                 _ask_for_keys(made)
             app.openapi_schema = made
         return app.openapi_schema

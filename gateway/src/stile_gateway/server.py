@@ -11,11 +11,16 @@ import uvicorn
 from fastapi import FastAPI
 
 from stile_gateway.config import Settings
+from stile_gateway.connections import STALL_SECONDS, Connections, trust
 from stile_gateway.head import BoundedHead
 
 IDLE_CONNECTIONS = 100
+BACKLOG = 512
+"""Connections that the system takes before they are looked at; as many may come at once."""
 OWN_DESCRIPTORS = 64
 """Kept for the bus, the logs and the event loop."""
+_TICKS_PER_SECOND = 10
+"""Of uvicorn's main loop."""
 
 GRACE_SECONDS = 5.0
 """For the last answers to be written, after what they waited for has been given up."""
@@ -24,9 +29,16 @@ GRACE_SECONDS = 5.0
 class Server(uvicorn.Server):
     """Tells the application that it is to leave before it waits for its last answers."""
 
-    def __init__(self, config: uvicorn.Config, leave: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, leave: Callable[[], None], register: Connections) -> None:
         super().__init__(config)
         self._leave = leave
+        self._register = register
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections, now and then."""
+        if counter % (STALL_SECONDS * _TICKS_PER_SECOND) == 0:
+            self._register.let_stalled_go()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take nothing more, and finish what is held."""
@@ -36,6 +48,7 @@ class Server(uvicorn.Server):
 
 def make(app: FastAPI, settings: Settings, leave: Callable[[], None]) -> Server:
     """Make the server of ``app``; ``leave`` is called once, when it is told to stop."""
+    register = Connections(max_connections(settings), trust(settings.trusted_proxies))
     options: dict[str, Any] = {}
     if settings.trusted_proxies:
         options = {"proxy_headers": True, "forwarded_allow_ips": list(settings.trusted_proxies)}
@@ -46,9 +59,10 @@ def make(app: FastAPI, settings: Settings, leave: Callable[[], None]) -> Server:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=BoundedHead.of(settings.max_header_bytes, max_connections(settings)),
+        http=BoundedHead.of(settings.max_header_bytes, register),
         ws="none",
         lifespan="on",
+        backlog=BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -56,7 +70,13 @@ def make(app: FastAPI, settings: Settings, leave: Callable[[], None]) -> Server:
         timeout_graceful_shutdown=int(settings.shutdown_seconds + GRACE_SECONDS),
         **options,
     )
-    return Server(config, leave)
+    return Server(config, leave, register)
+
+
+def raise_descriptors() -> None:
+    """Let the process open as many files as the system allows it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def max_connections(settings: Settings) -> int:
@@ -66,7 +86,14 @@ def max_connections(settings: Settings) -> int:
     """
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * settings.max_in_flight + IDLE_CONNECTIONS
-    return wanted if descriptors == resource.RLIM_INFINITY else min(wanted, descriptors - OWN_DESCRIPTORS)
+    if descriptors == resource.RLIM_INFINITY:
+        return wanted
+    return max(IDLE_CONNECTIONS, min(wanted, descriptors - OWN_DESCRIPTORS - BACKLOG))
+
+
+def max_in_flight(settings: Settings) -> int:
+    """Tell how many requests may be answered at once: connections are left for whoever watches."""
+    return min(settings.max_in_flight, max(1, max_connections(settings) - IDLE_CONNECTIONS))
 
 
 def run(server: Server) -> bool:

@@ -8,6 +8,7 @@ from fastapi import Request
 
 from stile_contracts.ids import keyed_id, new_id
 from stile_contracts.messages import Wanted
+from stile_gateway.admission import caller_of
 from stile_gateway.callers import LANE, Caller, Callers
 from stile_gateway.chat import Chat
 from stile_gateway.errors import InvalidHeaderError, UnsupportedMediaTypeError
@@ -39,15 +40,6 @@ def check_media_type(headers: Mapping[str, str]) -> None:
         raise UnsupportedMediaTypeError("Send the body as application/json.", param="Content-Type")
 
 
-def caller_of(request: Request, callers: Callers) -> Caller:
-    """Tell who asks.
-
-    Raises:
-        InvalidApiKeyError: a key is asked for, and none is there that is known.
-    """
-    return callers.identify(request.headers, request.client.host if request.client else "unknown")
-
-
 def is_stream_wanted(request: Request) -> bool:
     """Tell whether the client takes events for an answer."""
     return "text/event-stream" in request.headers.get("accept", "")
@@ -74,11 +66,17 @@ class Asker:
     def caller(self, request: Request) -> Caller:
         """Tell who asks, before the body is read.
 
+        A request costs its key one of the minute's whatever its body is; one that joins another costs none.
+
         Raises:
             InvalidApiKeyError: a key is asked for, and none is there that is known.
+            ClientLimitError: it is one too many for the key's minute.
             UnsupportedMediaTypeError: the body is not JSON, or compressed.
         """
-        caller = caller_of(request, self._callers)
+        caller = caller_of(request.scope)
+        key = request.headers.get(IDEMPOTENCY_KEY)
+        if key is None or not self._chat.is_held(keyed_id(caller.client, key)):
+            self._callers.spend(caller)
         check_media_type(request.headers)
         return caller
 
@@ -89,7 +87,7 @@ class Asker:
 
         Raises:
             InvalidHeaderError: the key is none, or the lane, or the timeout.
-            ClientLimitError: it is one too many for the caller's key.
+            ClientLimitError: more are held than the caller's key may have.
         """
         key = request.headers.get(IDEMPOTENCY_KEY)
         if key is not None and not KEY.fullmatch(key):

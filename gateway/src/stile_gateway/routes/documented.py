@@ -55,8 +55,8 @@ _RETRY = {
 
 CHAT_ERRORS = errors(ErrorReply)
 ONE_ERRORS = {**CHAT_ERRORS, **errors(ErrorReply, 404)}
-CANCEL_ERRORS = errors(ErrorReply, 401, 404, 500, 503, 504)
-QUEUE_ERRORS = errors(ErrorReply, 401, 503)
+CANCEL_ERRORS = errors(ErrorReply, 400, 401, 404, 429, 500, 503, 504)
+QUEUE_ERRORS = errors(ErrorReply, 400, 401, 429, 503)
 
 ANSWER: dict[str, Any] = {
     "description": "The answer, or the refusal in its place; with `stream`, its events as they come.",

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from stile_contracts.messages import CancelReceipt, Event, Place
-from stile_gateway.callers import Callers
+from stile_gateway.admission import caller_of
 from stile_gateway.chat import Chat
 from stile_gateway.disconnect import ClientGoneError, unless_gone
 from stile_gateway.errors import InvalidRequestError
@@ -16,7 +16,7 @@ from stile_gateway.hearing import Said
 from stile_gateway.named_events import LAST_EVENT_ID, NamedEvents, Sent
 from stile_gateway.note import Note, note_of
 from stile_gateway.responses import NoResponse, streamed
-from stile_gateway.routes.asking import PULSE_SECONDS, caller_of, is_stream_wanted
+from stile_gateway.routes.asking import PULSE_SECONDS, is_stream_wanted
 from stile_gateway.routes.documented import (
     ACCEPTED,
     ANSWER,
@@ -30,21 +30,17 @@ from stile_gateway.routes.documented import (
 _SECONDS = re.compile(r"[0-9]{1,4}")
 
 
-def router(chat: Chat, callers: Callers) -> APIRouter:
-    """Make the routes of one chat.
-
-    Args:
-        chat: the use case.
-        callers: whose chats they are.
-    """
+def router(chat: Chat) -> APIRouter:
+    """Make the routes of one chat of ``chat``."""
     routes = APIRouter(tags=["chat"])
 
     async def get_chat(request: Request, chat_id: UUID) -> Response:
         """Tell what became of a request of one's own: its answer, its error, or where it stands."""
         note = note_of(request.scope)
         note.chat_id = str(chat_id)
-        client = caller_of(request, callers).client
+        client = caller_of(request.scope).client
         wait = _wait(request.query_params.get("wait", "0"))
+        await request.body()  # of no use; but behind it nobody would notice that the client has gone
         try:
             async with unless_gone(request.receive):
                 if is_stream_wanted(request):
@@ -58,7 +54,7 @@ def router(chat: Chat, callers: Callers) -> APIRouter:
     async def delete_chat(request: Request, chat_id: UUID) -> CancelReceipt:
         """Cancel a request of one's own; the receipt says what that has hit."""
         note_of(request.scope).chat_id = str(chat_id)
-        return await chat.cancel(caller_of(request, callers).client, chat_id)
+        return await chat.cancel(caller_of(request.scope).client, chat_id)
 
     for path, name in (("/chat", "chat"), ("/v1/chat", "chat_v1")):
         # What is no UUID is another address: "completions" is.

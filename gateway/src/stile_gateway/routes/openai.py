@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from stile_contracts.messages import ChatRequest, Wanted
+from stile_gateway.admission import caller_of
 from stile_gateway.callers import Callers
 from stile_gateway.chat import Chat
 from stile_gateway.disconnect import ClientGoneError, unless_gone
@@ -19,7 +20,7 @@ from stile_gateway.openai.errors import OpenAIError
 from stile_gateway.openai.request import Asked, read_completion
 from stile_gateway.presence import Presence
 from stile_gateway.responses import NoResponse, streamed
-from stile_gateway.routes.asking import PULSE_SECONDS, Asker, caller_of
+from stile_gateway.routes.asking import PULSE_SECONDS, Asker
 from stile_gateway.routes.documented import PARAMETERS, errors
 
 
@@ -41,6 +42,7 @@ class Models(BaseModel):
 
 
 _ERRORS = errors(OpenAIError)
+_LOOK_ERRORS = errors(OpenAIError, 400, 401, 429, 503)
 
 _ANSWER: dict[str, Any] = {
     "description": "A `chat.completion`; with `stream`, its `chat.completion.chunk`s as they come.",
@@ -118,10 +120,10 @@ def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: P
             return NoResponse(note)
         return _whole(said, created, asked, note)
 
-    @routes.get("/models", operation_id="models", summary="The models", responses=errors(OpenAIError, 401))
+    @routes.get("/models", operation_id="models", summary="The models", responses=_LOOK_ERRORS)
     async def get_models(request: Request) -> Models:
         """List the models of the consumers that were heard lately; without a consumer there is none."""
-        caller_of(request, callers)
+        caller_of(request.scope)
         return Models(data=[Model(id=name) for name in presence.models()])
 
     @routes.get(
@@ -129,14 +131,14 @@ def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: P
         operation_id="model",
         summary="One model",
         responses={
-            **errors(OpenAIError, 401),
+            **_LOOK_ERRORS,
             404: {"model": OpenAIError, "description": "`model_not_found`"},
             422: {"model": OpenAIError},
         },
     )
     async def get_model(request: Request, model: Annotated[str, Path(examples=["smollm2"])]) -> Model:
         """Tell whether a consumer that was heard lately has the model; `stile` is whichever is idle."""
-        caller_of(request, callers)
+        caller_of(request.scope)
         name = presence.model(model)
         if name is None:
             raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")

@@ -3,20 +3,14 @@
 from fastapi import APIRouter, Request
 
 from stile_contracts.messages import QueueState
-from stile_gateway.callers import Callers
+from stile_gateway.admission import caller_of
 from stile_gateway.errors import NoFilterError
 from stile_gateway.presence import ALIVE_SECONDS, Presence
-from stile_gateway.routes.asking import caller_of
 from stile_gateway.routes.documented import QUEUE_ERRORS
 
 
-def router(callers: Callers, presence: Presence) -> APIRouter:
-    """Make the route.
-
-    Args:
-        callers: who may know.
-        presence: who has the filters' heartbeats.
-    """
+def router(presence: Presence) -> APIRouter:
+    """Make the route; ``presence`` has the filters' heartbeats."""
     routes = APIRouter(tags=["chat"])
 
     @routes.get(
@@ -27,7 +21,7 @@ def router(callers: Callers, presence: Presence) -> APIRouter:
     )
     async def get_queue(request: Request) -> QueueState:
         """Tell each lane's waiting requests, the estimate for a new one, and how many are being answered."""
-        caller_of(request, callers)
+        caller_of(request.scope)  # nobody without a key, where keys are asked for
         queue = presence.queue()
         if queue is None:
             reason = presence.state("filter").reason or f"no filter told of it within {ALIVE_SECONDS:g} s"

@@ -1,0 +1,84 @@
+"""Whose request it is, and whether there is room for it: decided on its head, as pure ASGI middleware."""
+
+from contextlib import ExitStack
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stile_contracts import subjects
+from stile_gateway.callers import Caller, Callers
+from stile_gateway.errors import GatewayError, InvalidApiKeyError
+from stile_gateway.hosts import Hosts
+from stile_gateway.note import PROBES, note_of
+from stile_gateway.responses import ErrorResponse
+from stile_gateway.slots import Slots
+
+_KEY = "stile.caller"
+
+
+class Admission:
+    """Turns requests away before their body is read, and gives each that is let in a slot of its client's.
+
+    The addresses of ``PROBES`` are outside of it: whoever watches the gateway is answered while all slots are
+    taken, and by whatever name it asks. They read no body and wait for nothing.
+
+    Args:
+        app: what answers.
+        callers: who may ask, and how much.
+        hosts: the names that count where no key is asked for.
+        slots: for the requests.
+    """
+
+    def __init__(self, app: ASGIApp, callers: Callers, hosts: Hosts, slots: Slots) -> None:
+        self._app = app
+        self._callers = callers
+        self._hosts = hosts
+        self._slots = slots
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or turn it away."""
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            await self._app(scope, receive, send)
+            return
+        with ExitStack() as held:
+            try:
+                self._admit(scope, held)
+            except GatewayError as error:
+                await ErrorResponse(error, note_of(scope))(scope, receive, send)
+                return
+            await self._app(scope, receive, send)
+
+    def _admit(self, scope: Scope, held: ExitStack) -> None:
+        headers = Headers(scope=scope)
+        if not self._callers.need_keys:
+            self._hosts.check(headers.getlist("host"))
+        peer = scope["client"][0] if scope["client"] else "unknown"
+        try:
+            caller = self._callers.identify(headers, peer)
+        except InvalidApiKeyError as error:
+            # Some addresses need no key: whoever reads the caller meets the error.
+            scope[_KEY] = error
+            held.enter_context(self._slots.taken(f"{subjects.http_client(peer)} without a key"))
+            return
+        scope[_KEY] = caller
+        if _may_last(scope):
+            held.enter_context(self._callers.at_once(caller))
+        held.enter_context(self._slots.taken(caller.client))
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Return whose request it is.
+
+    Raises:
+        InvalidApiKeyError: a key is asked for, and none is there that is known.
+    """
+    caller: Caller | InvalidApiKeyError = scope[_KEY]
+    if isinstance(caller, InvalidApiKeyError):
+        raise caller
+    return caller
+
+
+def _may_last(scope: Scope) -> bool:
+    """Tell whether the request asks or follows; a key that may do one at a time can still cancel that."""
+    method, path = str(scope["method"]), str(scope["path"])
+    return method == "POST" or (method == "GET" and path.startswith(("/chat/", "/v1/chat/")))
