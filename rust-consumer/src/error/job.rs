@@ -69,7 +69,9 @@ impl JobError {
             Self::Malformed(_) => Some(ErrorCode::MalformedMessage),
             Self::DeadlineExceeded(_) => Some(ErrorCode::DeadlineExceeded),
             Self::Cancelled => Some(ErrorCode::Cancelled),
-            Self::Model(ModelError::NotThere(_)) => Some(ErrorCode::ModelUnavailable),
+            Self::Model(ModelError::NotThere(_) | ModelError::WrongKey) => {
+                Some(ErrorCode::ModelUnavailable)
+            }
             Self::Model(ModelError::ContextExceeded) => Some(ErrorCode::ContextLengthExceeded),
             Self::Model(ModelError::Refused(_)) => Some(ErrorCode::InvalidRequest),
             Self::Model(ModelError::Failed(_)) => Some(ErrorCode::ModelFailed),

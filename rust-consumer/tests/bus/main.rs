@@ -16,5 +16,6 @@ mod holding;
 mod keeping;
 mod routing;
 mod signing;
+mod slots;
 mod support;
 mod turns;
