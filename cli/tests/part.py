@@ -1,6 +1,6 @@
 """A part for the supervisor's tests: answers 200 on its port, and misbehaves as told.
 
-python part.py PORT [--exit CODE] [--die-after SECONDS] [--deaf] [--child FILE]
+python part.py PORT [--says FILE] [--exit CODE] [--die-after SECONDS] [--deaf] [--child FILE]
 """
 
 import argparse
@@ -17,6 +17,8 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
+        if arguments.says:
+            self.wfile.write(arguments.says.read_bytes())
 
     def log_message(self, *_):
         pass
@@ -24,6 +26,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 
 parser = argparse.ArgumentParser()
 parser.add_argument("port", type=int)
+parser.add_argument("--says", type=Path, help="answer with what stands in this file")
 parser.add_argument("--exit", type=int, dest="code")
 parser.add_argument("--die-after", type=float)
 parser.add_argument("--deaf", action="store_true", help="do not end on SIGTERM")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,7 @@ from harness.ports import free_port
 from harness.wait import until
 from stile import runner, state
 from stile.errors import PartError
+from stile.log import PartLog
 from stile.parts import Part
 from stile.state import PartState
 from stile.supervisor import Supervisor
@@ -148,6 +150,56 @@ async def test_what_a_part_started_goes_with_it(tmp_path):
     await until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
     await until(lambda: whole.status("parent").state == PartState.RUNNING)
     await whole.end()
+
+
+@pytest.mark.parametrize("deaf", [(), ("--deaf",)])
+async def test_a_part_that_is_stuck_is_started_again(tmp_path, capfd, deaf):
+    """A part that lives and does not work is ended, by force if need be, and started again."""
+    said = tmp_path / "said.json"
+    said.write_text('{"ready": true}')
+    port = free_port()
+    stuck_url = f"http://127.0.0.1:{port}/readyz"
+    model = make_part("model", *deaf, stuck_url=stuck_url, stop_within=0.3)
+    whole = await Whole(tmp_path, model, make_part("worker", "--says", str(said), port=port)).up()
+    before = whole.status("model").pid
+    said.write_text('{"ready": false, "stuck": true}')
+    await until(lambda: whole.status("model").restarts == 1)
+    said.write_text('{"ready": true}')
+    await until(lambda: whole.status("model").state == PartState.RUNNING)
+    assert whole.status("model").pid != before
+    assert not psutil.pid_exists(before)
+    assert "model does no more work" in capfd.readouterr().out
+    assert whole.status("worker").restarts == 0
+    await whole.end()
+
+
+def test_what_may_quote_a_request_is_not_logged(tmp_path, capfd):
+    """Its lines are kept up to the last moment at which it was not ready; all of them, if it never was."""
+    log = PartLog("llama", tmp_path, Terminal(), quotes_requests=True)
+    log.feed(b"loading the model\n")
+    log.was_not_ready(time.monotonic())
+    log.feed(b"got exception: secret one\nsecret")
+    log.is_ready()
+    log.feed(b" two\nsecret three\n")
+    log.end()
+    log.feed(b"cannot load the model\nno memory")
+    log.close()
+    kept = (tmp_path / "llama.log").read_text()
+    lines = [line for line in kept.splitlines() if not line.startswith("(")]
+    assert lines == ["loading the model", "cannot load the model", "no memory"]
+    assert log.last_lines[-1] == "no memory"
+    assert "secret" not in kept + capfd.readouterr().out
+
+
+async def test_a_part_inherits_no_secret_of_the_command(tmp_path, monkeypatch):
+    """The keys that `stile` itself is given stand in no part's environment."""
+    for name in ("STILE_LLAMA_KEY", "STILE_API_KEY"):
+        monkeypatch.setenv(name, "a-secret")
+    whole = await Whole(tmp_path, make_part("one")).up()
+    environment = psutil.Process(whole.status("one").pid).environ()
+    await whole.end()
+    assert environment["PART"] == "one"
+    assert "a-secret" not in environment.values()
 
 
 async def test_stopping_while_a_part_waits_to_be_started_again(tmp_path):

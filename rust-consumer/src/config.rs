@@ -10,6 +10,7 @@ use reqwest::Url;
 use tracing::level_filters::LevelFilter;
 
 use crate::approval::Keys;
+use crate::key;
 use crate::tls::Tls;
 
 /// Has llama.cpp answer approved chat requests, one at a time.
@@ -42,6 +43,10 @@ pub struct Config {
     #[arg(long, env = "STILE_LLAMA_URL", value_name = "STILE_LLAMA_URL", default_value = "http://127.0.0.1:11434", value_parser = http_url)]
     pub llama_url: Url,
 
+    /// llama.cpp's key.
+    #[command(flatten)]
+    pub llama_key: key::Source,
+
     /// Address of /healthz, /readyz and /metrics
     #[arg(
         long,
@@ -67,6 +72,10 @@ pub struct Config {
     /// Seconds that a request is held while llama.cpp refuses connections or loads its model
     #[arg(long = "llama-gone-seconds", env = "STILE_LLAMA_GONE_SECONDS", value_name = "STILE_LLAMA_GONE_SECONDS", default_value = "120", value_parser = seconds)]
     pub llama_gone: Duration,
+
+    /// Seconds after which a slot of llama.cpp that no request of ours holds must be free, and llama.cpp, if it says nothing, hangs
+    #[arg(long = "slot-seconds", env = "STILE_SLOT_SECONDS", value_name = "STILE_SLOT_SECONDS", default_value = "30", value_parser = seconds)]
+    pub slot: Duration,
 
     /// Seconds that SIGTERM leaves to the request in hand
     #[arg(long = "shutdown-seconds", env = "STILE_SHUTDOWN_SECONDS", value_name = "STILE_SHUTDOWN_SECONDS", default_value = "20", value_parser = seconds)]
@@ -197,6 +206,8 @@ mod tests {
             ("--port", "70000", "STILE_CONSUMER_PORT"),
             ("--concurrency", "0", "STILE_CONCURRENCY"),
             ("--llama-gone-seconds", "-1", "STILE_LLAMA_GONE_SECONDS"),
+            ("--llama-key-file", "/nowhere", "STILE_LLAMA_KEY_FILE"),
+            ("--slot-seconds", "-1", "STILE_SLOT_SECONDS"),
             ("--shutdown-seconds", "soon", "STILE_SHUTDOWN_SECONDS"),
             ("--log-level", "loud", "STILE_LOG_LEVEL"),
             ("--log-format", "xml", "STILE_LOG_FORMAT"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
@@ -25,7 +25,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Who is next is asked while the last one's outcome is stored and said, and the next job is pulled while the
 /// acknowledgement is still on its way: the generation is over (DESIGN, decision 13).
 pub async fn work(mut worker: Worker, queue: Queue, stop: CancellationToken) {
-    wait_for_model(&worker, &stop).await;
     let mut settling = JoinSet::new();
     let mut sleep = queue.sleep();
     let mut wait = SHORTEST_WAIT;
@@ -34,6 +33,9 @@ pub async fn work(mut worker: Worker, queue: Queue, stop: CancellationToken) {
         if !worker.bus.is_connected() {
             // A pull that waits to be sent would be answered when nobody listens to it any more.
             sleep_unless(&stop, SHORTEST_WAIT).await;
+            continue;
+        }
+        if worker.slot.unsure && !is_free(&mut worker, &stop).await {
             continue;
         }
         let known = ahead.take();
@@ -126,12 +128,18 @@ async fn settle(bus: Bus, delivery: Delivery, settlement: Settlement) {
     }
 }
 
-/// Before its first job a worker gives llama.cpp the time to load; jobs meanwhile wait in the stream.
-async fn wait_for_model(worker: &Worker, stop: &CancellationToken) {
+/// Waits until llama.cpp can be asked: the jobs stay meanwhile, where another worker finds them. Where llama.cpp is
+/// away for too long, the jobs are taken and told so. Returns whether the next one may be taken.
+async fn is_free(worker: &mut Worker, stop: &CancellationToken) -> bool {
     let mut state = worker.status.subscribe();
-    tokio::select! {
-        _ = state.wait_for(|state| state.llama_seen.is_some()) => {}
-        () = sleep(worker.llama_gone) => tracing::warn!("llama.cpp is not there yet"),
-        () = stop.cancelled() => {}
-    }
+    let free = async {
+        if worker.slot.freed(worker.llama_gone).await.is_err() {
+            tracing::warn!("llama.cpp is not there");
+            return;
+        }
+        // It is a moment until its model's name is known, which some jobs ask for.
+        let seen = state.wait_for(|state| state.llama_seen.is_some());
+        let _ = timeout(worker.llama_gone, seen).await;
+    };
+    stop.run_until_cancelled(free).await.is_some()
 }

@@ -20,6 +20,9 @@ struct Readiness {
     ready: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// There, and true, if llama.cpp's server must be started again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stuck: bool,
 }
 
 /// Serves until `stop`.
@@ -42,13 +45,21 @@ pub async fn serve(
 }
 
 async fn ready(State(status): State<Status>) -> impl IntoResponse {
-    let reason = status.now().unready();
+    let state = status.now();
+    let (reason, stuck) = (state.unready(), state.is_stuck());
     let code = match reason {
         None => StatusCode::OK,
         Some(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     let ready = reason.is_none();
-    (code, Json(Readiness { ready, reason }))
+    (
+        code,
+        Json(Readiness {
+            ready,
+            reason,
+            stuck,
+        }),
+    )
 }
 
 async fn page(State(metrics): State<Arc<Metrics>>) -> Result<impl IntoResponse, StatusCode> {

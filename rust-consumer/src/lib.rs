@@ -14,7 +14,7 @@
 //! | [`delivery`], [`job`] | a message of the stream, and the approved request read off it |
 //! | [`chat`], [`sse`], [`answer`] | pure: what is said to llama.cpp, and its answer put together |
 //! | [`pieces`] | pure: a fast model's pieces gathered into fewer messages |
-//! | [`llama`] | llama.cpp's HTTP server |
+//! | [`llama`], [`key`], [`slot`] | llama.cpp's HTTP server; its key; waiting for its slot |
 //! | [`control_tokens`] | whether a request holds text that the model takes for structure |
 //! | [`fair`] | pure: whose turn it is |
 //! | [`queue`], [`cancel`] | taking the next job; stopping one that is cancelled |
@@ -49,6 +49,7 @@ pub mod health;
 pub mod job;
 pub mod jobs;
 pub mod kept;
+pub mod key;
 pub mod lease;
 pub mod llama;
 pub mod messages;
@@ -61,6 +62,7 @@ pub mod pieces;
 pub mod queue;
 pub mod reply;
 pub mod service;
+pub mod slot;
 pub mod source;
 pub mod sse;
 pub mod status;
@@ -85,6 +87,7 @@ use crate::llama::Llama;
 use crate::metrics::Metrics;
 use crate::queue::{Events, Queue};
 use crate::service::{Identity, Questions};
+use crate::slot::Slot;
 use crate::status::Status;
 use crate::worker::Worker;
 
@@ -105,7 +108,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     if config.approval_keys.is_none() {
         tracing::warn!("STILE_APPROVAL_KEYS is not set: approvals are not checked");
     }
-    let llama = Llama::new(&config.llama_url)?;
+    let llama = Llama::new(&config.llama_url, config.llama_key.get()?.as_ref())?;
     let status = Status::default();
     let metrics = Arc::new(Metrics::default());
     let bus = Bus::connect(&config, status.clone()).await?;
@@ -135,7 +138,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             metrics: Arc::clone(&metrics),
             in_hand: in_hand.clone(),
             abandon: abandon.clone(),
-            slot_unsure: true,
+            slot: Slot::new(llama.clone(), status.clone(), config.slot),
         };
         workers.spawn(consumer::work(worker, queue.clone(), stop.clone()));
     }
@@ -149,6 +152,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     ));
     companions.spawn(nothing_fails(monitor::watch(
         llama,
+        config.slot,
         status.clone(),
         leave.clone(),
     )));

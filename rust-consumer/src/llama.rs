@@ -1,22 +1,27 @@
 //! llama.cpp's HTTP server, as a client sees it. Errors of `reqwest` end here.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::answer::{self, short_name};
 use crate::error::{ModelError, RunError};
+use crate::key::Key;
 use crate::sse::Parser;
 
 const CONNECT: Duration = Duration::from_secs(2);
 /// For the questions that llama.cpp answers at once.
-const QUESTION: Duration = Duration::from_secs(3);
+pub const QUESTION: Duration = Duration::from_secs(3);
 /// A megabyte of text is read in a few seconds, and many times that on a machine that is busy.
 const TOKENIZING: Duration = Duration::from_secs(60);
+/// Why it is not there, if it takes connections and says nothing: it is frozen, or does nothing but compute.
+pub const SILENT: &str = "it does not answer";
 /// An error's body is read no longer, and a finished stream's end is waited for no longer.
 const REST: Duration = Duration::from_secs(1);
 /// One event is at most this long: far more than llama.cpp writes for a token.
@@ -31,6 +36,8 @@ pub struct Llama {
     models: Url,
     slots: Url,
     tokenize: Url,
+    /// How many completions are open, of all clones.
+    open: Arc<AtomicUsize>,
 }
 
 #[derive(Deserialize)]
@@ -63,15 +70,17 @@ struct Slot {
 }
 
 impl Llama {
-    /// Makes the client; nothing is connected.
+    /// Makes the client; nothing is connected. Every request of it carries `key`.
     ///
     /// Connections are not kept: one that is used again after a stream fails now and then
     /// (seen with `xllamacpp`), and on loopback a new one costs less than a tenth of a millisecond.
     ///
     /// # Errors
     /// [`RunError::Llama`] where the HTTP client cannot be set up.
-    pub fn new(base: &Url) -> Result<Self, RunError> {
+    pub fn new(base: &Url, key: Option<&Key>) -> Result<Self, RunError> {
+        let authorization = key.map(|key| (AUTHORIZATION, key.authorization()));
         let http = Client::builder()
+            .default_headers(HeaderMap::from_iter(authorization))
             .no_proxy()
             .connect_timeout(CONNECT)
             .pool_max_idle_per_host(0)
@@ -89,6 +98,7 @@ impl Llama {
             models: at("/v1/models"),
             slots: at("/slots"),
             tokenize: at("/tokenize"),
+            open: Arc::default(),
         })
     }
 
@@ -113,17 +123,25 @@ impl Llama {
             .ok_or(ModelError::Failed("it names no model"))
     }
 
-    /// Asks whether a slot is free. A server that does not show its slots counts as free: it queues by itself.
+    /// Asks whether a slot is free. One that says nothing is taken for busy: `/slots` is answered between two
+    /// steps of the work. A server that does not show its slots counts as free: it queues by itself.
     ///
     /// # Errors
-    /// [`ModelError::NotThere`] where nobody answers.
+    /// [`ModelError::NotThere`] where it refuses connections or loads its model, [`ModelError::WrongKey`].
     pub async fn is_idle(&self) -> Result<bool, ModelError> {
         match self.ask(&self.slots).await {
             Ok(body) => Ok(serde_json::from_slice::<Vec<Slot>>(&body)
                 .map_or(true, |slots| slots.iter().any(|slot| !slot.is_processing))),
-            Err(ModelError::NotThere(reason)) => Err(ModelError::NotThere(reason)),
+            Err(ModelError::NotThere(SILENT)) => Ok(false),
+            Err(error @ (ModelError::NotThere(_) | ModelError::WrongKey)) => Err(error),
             Err(_) => Ok(true),
         }
+    }
+
+    /// Whether a completion of this client or its clones is open: then a busy slot is as it should be.
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
     }
 
     /// Asks for a completion; the answer is read off the returned [`Completion`]. Dropping that, or this
@@ -135,6 +153,7 @@ impl Llama {
     /// # Errors
     /// [`ModelError`]; nothing was generated where it is [`ModelError::NotThere`].
     pub async fn complete(&self, request: Bytes) -> Result<Completion, ModelError> {
+        let call = Call::begin(&self.open);
         let response = self
             .http
             .post(self.completions.clone())
@@ -142,11 +161,18 @@ impl Llama {
             .body(request)
             .send()
             .await
-            .map_err(|error| unanswered(&error))?;
+            .map_err(|error| {
+                if error.is_connect() {
+                    ModelError::NotThere(SILENT)
+                } else {
+                    ModelError::Failed("it closed the connection")
+                }
+            })?;
         if response.status() != StatusCode::OK {
             return Err(refusal(response).await);
         }
         Ok(Completion {
+            _call: call,
             response,
             parser: Parser::default(),
         })
@@ -198,6 +224,7 @@ impl Llama {
             .unwrap_or(Err(ModelError::NotThere("it does not answer")))
     }
 
+    /// Asks a question that changes nothing: what went wrong with it is that llama.cpp is not there.
     async fn ask(&self, url: &Url) -> Result<Bytes, ModelError> {
         let answer = async {
             let response = self.http.get(url.clone()).send().await;
@@ -209,13 +236,31 @@ impl Llama {
         };
         timeout(QUESTION, answer)
             .await
-            .unwrap_or(Err(ModelError::NotThere("it does not answer")))
+            .unwrap_or(Err(ModelError::NotThere(SILENT)))
+    }
+}
+
+/// A completion counts as open while this lives.
+#[derive(Debug)]
+struct Call(Arc<AtomicUsize>);
+
+impl Call {
+    fn begin(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// A completion that llama.cpp is writing.
 #[derive(Debug)]
 pub struct Completion {
+    _call: Call,
     response: Response,
     parser: Parser,
 }
@@ -245,11 +290,11 @@ impl Completion {
 }
 
 fn unanswered(error: &reqwest::Error) -> ModelError {
-    if error.is_connect() {
-        ModelError::NotThere("it does not answer")
+    ModelError::NotThere(if error.is_timeout() {
+        SILENT // A frozen server's queue of connections is full.
     } else {
-        ModelError::Failed("it closed the connection")
-    }
+        "it cannot be reached"
+    })
 }
 
 async fn refusal(response: Response) -> ModelError {

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::approval::Keys;
 use crate::bus::Bus;
-use crate::error::InvalidMessage;
-use crate::llama::Llama;
+use crate::error::{InvalidMessage, ModelError};
+use crate::llama::{Llama, QUESTION, SILENT};
 use crate::messages::{Heartbeat, Message, Part};
 use crate::status::{State, Status};
 use crate::subjects::HEARTBEAT;
@@ -18,12 +18,19 @@ const PERIOD: Duration = Duration::from_secs(2);
 const PERIOD_AWAY: Duration = Duration::from_millis(250);
 
 /// Asks llama.cpp for its health and its model's name until `stop`. A short absence may be missed, and another
-/// model be there after it: so the name is asked for each time.
-pub async fn watch(llama: Llama, status: Status, stop: CancellationToken) {
+/// model be there after it: so the name is asked for each time. One that has been silent for `patience` hangs.
+pub async fn watch(llama: Llama, patience: Duration, status: Status, stop: CancellationToken) {
     let looking = async {
         let mut was_there = false;
+        let mut silent = Duration::ZERO;
         loop {
             let health = llama.health().await;
+            silent = match health {
+                // This process may have been paused for any time, and llama.cpp with it.
+                Err(ModelError::NotThere(SILENT)) => silent + QUESTION,
+                _ => Duration::ZERO,
+            };
+            status.set_silent(silent >= patience);
             let is_there = health.is_ok();
             if is_there != was_there {
                 tracing::info!(is_there, "llama.cpp");

@@ -13,8 +13,18 @@ const FRESH: Duration = Duration::from_secs(6);
 /// The weight of the newest request in the moving average of their times.
 const NEWEST: f64 = 0.2;
 
+/// What a worker found when it looked for llama.cpp's slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// llama.cpp does not take the key that it is asked with.
+    WrongKey,
+    /// The slot stays busy, and no request of ours is the reason.
+    SlotHeld,
+}
+
 /// The state at one moment.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools)] // each is true or false by itself
 pub struct State {
     /// Whether the connection to NATS stands.
     pub connected: bool,
@@ -24,6 +34,10 @@ pub struct State {
     pub stopping: bool,
     /// When llama.cpp said last that its model is loaded.
     pub llama_seen: Option<Instant>,
+    /// Whether llama.cpp has said nothing for long, though it takes connections.
+    pub llama_silent: bool,
+    /// Why no worker may ask llama.cpp.
+    pub obstacle: Option<Obstacle>,
     /// The model's short name.
     pub model: Option<Arc<str>>,
     /// How long requests take, in seconds, a moving average.
@@ -61,6 +75,16 @@ impl State {
             Some("it is stopping")
         } else if !self.connected {
             Some("the bus does not answer")
+        } else if self.obstacle == Some(Obstacle::WrongKey) {
+            Some(
+                "llama.cpp does not take the key: set STILE_LLAMA_KEY to the one it was started with",
+            )
+        } else if self.llama_silent {
+            Some("llama.cpp hangs: it is started again if Stile started it, else start it again")
+        } else if self.obstacle == Some(Obstacle::SlotHeld) {
+            Some(
+                "llama.cpp does not free its slot: it is started again if Stile started it, else start it again",
+            )
         } else if !self.bound {
             Some("the stream CHAT is not there yet")
         } else if !self.llama_is_there() {
@@ -68,6 +92,12 @@ impl State {
         } else {
             None
         }
+    }
+
+    /// Whether llama.cpp's server is of no use until it is started again.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.llama_silent || self.obstacle == Some(Obstacle::SlotHeld)
     }
 
     /// Whether llama.cpp has answered of late.
@@ -126,6 +156,25 @@ impl Status {
     /// llama.cpp does not answer, or not well.
     pub fn missed_llama(&self) {
         self.0.send_modify(|state| state.llama_seen = None);
+    }
+
+    /// llama.cpp hangs, or does not.
+    pub fn set_silent(&self, silent: bool) {
+        self.0.send_if_modified(|state| {
+            let changed = state.llama_silent != silent;
+            state.llama_silent = silent;
+            changed
+        });
+    }
+
+    /// Why no worker may ask llama.cpp; tells whether that is news.
+    #[must_use]
+    pub fn set_obstacle(&self, obstacle: Option<Obstacle>) -> bool {
+        self.0.send_if_modified(|state| {
+            let changed = state.obstacle != obstacle;
+            state.obstacle = obstacle;
+            changed
+        })
     }
 
     /// A request was taken up.
@@ -210,6 +259,21 @@ mod tests {
             "silence is not taken for health"
         );
         status.saw_llama(None);
+        assert_eq!(status.now().unready(), None);
+        for (obstacle, reason, is_stuck) in [
+            (Obstacle::WrongKey, "STILE_LLAMA_KEY", false),
+            (Obstacle::SlotHeld, "slot", true),
+        ] {
+            assert!(status.set_obstacle(Some(obstacle)));
+            assert!(status.now().unready().unwrap().contains(reason));
+            assert_eq!(status.now().is_stuck(), is_stuck);
+        }
+        assert!(status.set_obstacle(None));
+        assert!(!status.set_obstacle(None));
+        status.set_silent(true);
+        assert!(status.now().unready().unwrap().contains("hangs"));
+        assert!(status.now().is_stuck());
+        status.set_silent(false);
         assert_eq!(status.now().unready(), None);
         status.set_stopping();
         assert!(status.now().unready().unwrap().contains("stopping"));

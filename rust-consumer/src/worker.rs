@@ -26,6 +26,7 @@ use crate::messages::{ErrorReply, Reply, Stage};
 use crate::metrics::Metrics;
 use crate::outcome::{self, Outcome};
 use crate::reply::Replies;
+use crate::slot::Slot;
 use crate::status::Status;
 
 /// A message is worked on this often; the next delivery only answers that it was too often.
@@ -52,8 +53,8 @@ pub struct Worker {
     pub in_hand: InHand,
     /// No time is left: the job in hand is given back.
     pub abandon: CancellationToken,
-    /// Whether a call of an earlier worker, or one that was dropped, may still hold llama.cpp's slot.
-    pub slot_unsure: bool,
+    /// The model's slot.
+    pub slot: Slot,
 }
 
 impl Worker {
@@ -232,7 +233,7 @@ impl Worker {
         replies: &mut Replies<'_>,
     ) -> Result<Reply, JobError> {
         let request = chat::completion_request(&job.chat, ticket.request.id)?;
-        let gone = Instant::now() + self.llama_gone;
+        let mut gone = None;
         let mut wait = SHORTEST_WAIT;
         loop {
             let ended = match Box::pin(control_tokens::check(&self.llama, &job.chat)).await {
@@ -240,10 +241,11 @@ impl Worker {
                 Err(error) => Err(error),
             };
             match ended {
-                Err(JobError::Model(ModelError::NotThere(reason)))
-                    if Instant::now() + wait < gone =>
+                Err(JobError::Model(error @ (ModelError::NotThere(_) | ModelError::WrongKey)))
+                    if Instant::now() + wait
+                        < *gone.get_or_insert_with(|| Instant::now() + self.llama_gone) =>
                 {
-                    tracing::warn!(chat_id = %ticket.request.id, reason, "llama.cpp is away, trying again");
+                    tracing::warn!(chat_id = %ticket.request.id, %error, "llama.cpp is away, trying again");
                     self.status.missed_llama();
                     sleep(wait).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
@@ -259,17 +261,19 @@ impl Worker {
         request: Bytes,
         replies: &mut Replies<'_>,
     ) -> Result<Reply, JobError> {
-        if self.slot_unsure || ticket.attempt > 1 {
-            while !self.llama.is_idle().await? {
-                sleep(SHORTEST_WAIT).await;
-            }
+        if self.slot.unsure || ticket.attempt > 1 {
+            self.slot.freed(Duration::ZERO).await?;
         }
         let began = Instant::now();
-        self.slot_unsure = true; // Until the call has ended well: it may be dropped anywhere below.
+        self.slot.unsure = true; // Until the call has ended well: it may be dropped anywhere below.
         let mut completion = match self.llama.complete(request).await {
             Ok(completion) => completion,
+            // What hangs is started again, and has done nothing for this request.
+            Err(ModelError::Failed(_)) if self.status.now().is_stuck() => {
+                return Err(ModelError::NotThere("it hangs").into());
+            }
             Err(error) => {
-                self.slot_unsure = !matches!(error, ModelError::ContextExceeded);
+                self.slot.unsure = !matches!(error, ModelError::ContextExceeded);
                 return Err(error.into());
             }
         };
@@ -299,7 +303,7 @@ impl Worker {
             .tokens
             .inc_by(answer.completion_tokens().unwrap_or_default());
         let reply = answer.into_reply(ticket.request.id)?;
-        self.slot_unsure = false;
+        self.slot.unsure = false;
         Ok(reply)
     }
 }

@@ -1,6 +1,8 @@
 """`docker compose up` as a newcomer runs it, but for its ports, its name and a smaller model."""
 
+import asyncio
 import json
+import shlex
 import shutil
 import socket
 from uuid import uuid4
@@ -10,6 +12,7 @@ import pytest
 
 from e2e import engine
 from harness.ports import free_port
+from harness.wait import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -29,6 +32,7 @@ class Compose:
             "COMPOSE_PROFILES": "bus",
             "STILE_MODEL": "small.gguf",
             "STILE_MODELS_DIR": str(models),
+            "STILE_SLOT_SECONDS": "3",
             "STILE_NATS_PORT": f"127.0.0.1:{self.nats_port}",
             "STILE_PORT": f"127.0.0.1:{self.port}",
         }
@@ -132,6 +136,61 @@ def test_only_the_consumer_reaches_the_model(compose):
     for name in (model, f"{compose.project}_bus"):
         (network,) = json.loads(engine.run("docker", "network", "inspect", name))
         assert network["Internal"], name
+
+
+def test_the_model_answers_who_has_its_key(compose):
+    """Without the key, which two containers alone have, its port answers nothing but its health."""
+    assert ask_model(compose, "slots", key=False)[1] == "401"
+    assert ask_model(compose, "slots")[1] == "200"
+    containers = compose.containers()
+    mounting = {
+        name
+        for name, each in containers.items()
+        if any(mount["Destination"] == "/run/stile-model" for mount in each["Mounts"])
+    }
+    assert mounting == {"llama-cpp", "rust-consumer"}
+    key = compose("exec", "-T", "rust-consumer", "cat", "/run/stile-model/llama.key").strip()
+    assert len(key) >= 43
+    assert key not in json.dumps(containers) + compose("logs", "--no-color")
+
+
+def test_the_models_container_logs_no_request(compose):
+    """llama.cpp quotes what it refuses; its container's log, which shows when it was ready, does not."""
+    said, status = ask_model(compose, "v1/chat/completions", schema={"type": "quarantinedmarker"})
+    assert status == "400"
+    assert "quarantinedmarker" in said
+    logged = compose("logs", "--no-color", "llama-cpp")
+    assert "llama.cpp is ready" in logged
+    assert "quarantinedmarker" not in logged
+
+
+def test_a_stuck_model_is_started_again(compose):
+    """A model that computes for nobody is ended by its health check, and the next request is answered."""
+    pattern = "^(.?){1999}(.?){1999}(.?){1999}(.?){1999}$"
+    hostile = {"type": "string", "pattern": pattern}
+    _, status = ask_model(compose, "v1/chat/completions", schema=hostile, within=2)
+    assert status == "000"  # curl has hung up
+    # A worker that is new is not sure of the slot: an earlier one's call may still hold it.
+    compose("restart", "rust-consumer")
+    restarts = lambda: compose.containers()["llama-cpp"]["RestartCount"]  # noqa: E731 -- asked again and again
+    asyncio.run(until(restarts, within=180, what="its container was started again"))
+    answers(compose)
+    assert "llama.cpp is stuck" in compose("logs", "--no-color", "llama-cpp")
+
+
+def ask_model(compose, path, *, schema=None, key=True, within=60):
+    """Ask llama.cpp in its own container; return the answer and its status."""
+    words = ["curl", "--silent", "--max-time", str(within), "--write-out", r"\n%{http_code}"]
+    if schema is not None:
+        form = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+        body = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 4, "response_format": form}
+        words += ["--header", "Content-Type: application/json", "--data", json.dumps(body)]
+    command = shlex.join([*words, f"http://127.0.0.1:11434/{path}"])
+    if key:
+        command += ' --header "Authorization: Bearer $(cat /run/stile-model/llama.key)"'
+    said = compose("exec", "-T", "llama-cpp", "bash", "-c", f"{command} || true", within=within + 60)
+    answer, _, status = said.strip().rpartition("\n")
+    return answer, status
 
 
 def test_each_service_sees_its_own_seed_alone(compose):

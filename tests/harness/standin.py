@@ -21,6 +21,7 @@ class Standin:
         tokens: of each answer.
         token_seconds: between two tokens.
         model: what it is called.
+        key: what all but its health asks for, or nothing.
         record: a file that keeps what it did, whatever ends it.
     """
 
@@ -31,6 +32,7 @@ class Standin:
         tokens: int = 3,
         token_seconds: float = 0.0,
         model: str = "standin",
+        key: str | None = None,
         record: Path | None = None,
     ) -> None:
         self.port = free_port()
@@ -40,6 +42,8 @@ class Standin:
             *("--tokens", str(tokens), "--token-seconds", str(token_seconds)),
             *("--model", model),
         )
+        if key:
+            self._options += ("--key", key)
         if record:
             self._options += ("--record", str(record))
         self.process: Process | None = None

@@ -4,88 +4,17 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-from contextlib import suppress
 
-import httpx
 import nats
 import psutil
 import pytest
 
 from harness.certificates import Certificates
-from harness.ports import free_port
-from harness.process import BIN, Process
 from harness.standin import Standin
+from harness.up import Up, alive, family
 from harness.wait import until
 
-STILE = BIN / "stile"
 NAMES = ["nats", "llama", "filter-service", "rust-consumer", "gateway"]
-
-
-class Up:
-    """One `stile up`, with a STILE_HOME and ports of its own."""
-
-    def __init__(self, folder, **settings):
-        self.home = folder / "home"
-        self.ports = {name: free_port() for name in ("PORT", "NATS_PORT", "LLAMA_PORT", "CONSUMER_PORT")}
-        self.environment = {
-            "STILE_HOME": str(self.home),
-            **{f"STILE_{name}": str(port) for name, port in self.ports.items()},
-            **settings,
-        }
-        self.url = f"http://127.0.0.1:{self.ports['PORT']}"
-        self._log = folder / "up.log"
-        self.process = None
-
-    def start(self):
-        """Start it, and do not wait."""
-        self.process = Process(STILE, "up", log=self._log, env=self.environment)
-        return self
-
-    async def ready(self):
-        """Wait until it says that everything runs."""
-        await until(lambda: "Stile is up" in self.output() or self._over(), within=180, what="stile up")
-        assert "Stile is up" in self.output(), self.output()
-        return self
-
-    def output(self):
-        """Return what it has shown."""
-        return self.process.output()
-
-    async def run(self, *arguments):
-        """Run another `stile` command on the same installation."""
-        environment = {**os.environ, **self.environment}
-        child = await asyncio.create_subprocess_exec(
-            STILE, *arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        out, err = await asyncio.wait_for(child.communicate(), 120)
-        return child.returncode, out.decode(), err.decode()
-
-    async def status(self):
-        """Return `stile status --json`, by name."""
-        _, out, _ = await self.run("status", "--json")
-        return {part["name"]: part for part in json.loads(out)}
-
-    async def ask(self, prompt, headers=None):
-        """Ask over HTTP."""
-        async with httpx.AsyncClient(timeout=240, headers=headers) as client:
-            return await client.post(f"{self.url}/chat", json={"prompt": prompt, "max_tokens": 20})
-
-    def _over(self):
-        return self.process.exit_code is not None
-
-
-def family(pid):
-    """Return a process and all that came from it."""
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    return []
-
-
-def alive(processes):
-    """Return those that still run."""
-    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.fixture

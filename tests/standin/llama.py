@@ -10,11 +10,13 @@ It answers ``/health``, ``/v1/models``, ``/slots``, ``/tokenize`` (``tokenizer.p
 an answer given to the wrong request is seen. Where
 ``tool_choice`` is ``required`` it calls the first tool, with the last message for each argument that is
 required, in several deltas.
-Beyond llama.cpp:
+With ``--key KEY`` all but ``/health`` asks for it, as a bearer token. Beyond llama.cpp:
 
     GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}],
                           "most_open": n, "last": request, "tokenized": n}
     POST /standin/faults  {"status": 500, "times": 2}, {"cut_after": 3, "times": 1} or {"loading": true}
+                          {"holds": true}: a slot whose client has left stays busy until the next faults
+                          {"unanswered": ["/slots"]}: these paths are not answered until the next faults
     POST /standin/tokenize {"mode": "absent"}: how /tokenize fails from now on, or null
     POST /standin/speed   {"tokens": 8, "token_seconds": 0.1}: of the answers that begin from now on
 
@@ -34,6 +36,8 @@ from dataclasses import asdict, dataclass, field
 from tokenizer import Tokenizer
 
 ECHO_CHARS = 200
+LOOK_SECONDS = 0.02
+"""How soon the end of a fault is seen."""
 PROMPT_TOKENS = 10
 """Of every prompt, so it says."""
 
@@ -58,6 +62,8 @@ class Faults:
     cut_after: int | None = None
     times: int = 0
     loading: bool = False
+    holds: bool = False
+    unanswered: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -70,6 +76,7 @@ class Standin:
     model: str
     record: int | None = None
     """A file's descriptor."""
+    key: str | None = None
     slot: asyncio.Lock = field(default_factory=asyncio.Lock)
     faults: Faults = field(default_factory=Faults)
     generations: list[Generation] = field(default_factory=list)
@@ -83,9 +90,21 @@ class Standin:
         """Answer one connection's requests, one after the other."""
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while request := await _read_request(reader):
-                if not await self._answer(*request, reader, writer):
+                route, authorization, body = request
+                while route.partition(" ")[2] in self.faults.unanswered:  # noqa: ASYNC110 -- faults are replaced
+                    await asyncio.sleep(LOOK_SECONDS)
+                if self._is_locked(route, authorization):
+                    error = {
+                        "error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}
+                    }
+                    _write_json(writer, error, 401)
+                elif not await self._answer(route, body, reader, writer):
                     break
         writer.close()
+
+    def _is_locked(self, route: str, authorization: str) -> bool:
+        is_public = route == "GET /health" or "/standin/" in route
+        return self.key is not None and not is_public and authorization != f"Bearer {self.key}"
 
     async def _answer(
         self, route: str, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -181,6 +200,8 @@ class Standin:
                 generation.outcome = await self._write_answer(request, generation, writer)
             except (asyncio.CancelledError, ConnectionError):
                 generation.outcome = "cancelled"
+                while self.faults.holds:  # noqa: ASYNC110 -- the same
+                    await asyncio.sleep(LOOK_SECONDS)
                 raise
             finally:
                 generation.ended = time.monotonic()
@@ -288,16 +309,18 @@ async def _pause(seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-async def _read_request(reader: asyncio.StreamReader) -> tuple[str, bytes] | None:
+async def _read_request(reader: asyncio.StreamReader) -> tuple[str, str, bytes] | None:
+    """Return a request's method and path, its ``Authorization``, its body; None at the connection's end."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return None
     first, *lines = head.decode("latin-1").split("\r\n")
     method, target, _ = first.split(" ", 2)
-    headers = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
+    fields = (line.split(": ", 1) for line in lines if ": " in line)
+    headers = {name.lower(): value for name, value in fields}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return f"{method} {target}", body
+    return f"{method} {target}", headers.get("authorization", ""), body
 
 
 def _event(body: dict[str, object]) -> bytes:
@@ -325,11 +348,14 @@ async def main() -> None:
     parser.add_argument("--prompt-seconds", type=float, default=0.0, help="before the first token")
     parser.add_argument("--model", default="standin", help="what it is called")
     parser.add_argument("--record", help="a file that starts and ends are written to")
+    parser.add_argument("--key", help="that is asked for")
     options = parser.parse_args()
     record = (
         os.open(options.record, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644) if options.record else None
     )
-    standin = Standin(options.tokens, options.token_seconds, options.prompt_seconds, options.model, record)
+    standin = Standin(
+        options.tokens, options.token_seconds, options.prompt_seconds, options.model, record, options.key
+    )
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     server = await asyncio.start_server(standin.serve, "127.0.0.1", options.port, limit=2**24)

@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     llama_port: Port = 11434
     llama_url: Annotated[str, AfterValidator(_http_url)] | None = None
     """A llama.cpp server that runs already; none is started."""
+    llama_key: SecretStr | None = None
+    """The key of that server, where it asks for one."""
+    llama_key_file: FilePath | None = None
+    """A file that holds it."""
     consumer_port: Port = 8080
     filter_port: Port | None = None
     """8081, or any free one where that is taken."""
@@ -110,6 +114,14 @@ class Settings(BaseSettings):
         cluster = (self.nats_cluster_ca, self.nats_cluster_cert, self.nats_cluster_key)
         if any(cluster) and not all(cluster):
             raise ValueError("set STILE_NATS_CLUSTER_CA, STILE_NATS_CLUSTER_CERT and …_KEY, or none of them")
+        return self
+
+    @model_validator(mode="after")
+    def _one_key_of_a_server_that_runs(self) -> Self:
+        if self.llama_key is not None and self.llama_key_file is not None:
+            raise ValueError("set one of STILE_LLAMA_KEY and STILE_LLAMA_KEY_FILE, not both")
+        if (self.llama_key or self.llama_key_file) and self.llama_url is None:
+            raise ValueError("STILE_LLAMA_KEY needs STILE_LLAMA_URL: llama.cpp gets a key of its own here")
         return self
 
     def tls(self) -> ssl.SSLContext | None:

@@ -44,6 +44,20 @@ def route_password(folder: Path) -> str:
     return path.read_text().strip()
 
 
+def llama_key_file(folder: Path) -> Path:
+    """Name the file that holds llama.cpp's key, which the consumer asks it with."""
+    return folder / "llama.key"
+
+
+def ensure_llama_key(folder: Path) -> Path:
+    """Make llama.cpp's key, 32 random bytes, where it is not there; return its file, of mode 0600."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = llama_key_file(folder)
+    if not path.exists():
+        write_secret(path, secrets.token_urlsafe(32).encode())
+    return path
+
+
 def _public_key(path: Path) -> str:
     if not path.exists():
         write_secret(path, nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))

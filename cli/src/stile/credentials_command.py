@@ -38,6 +38,7 @@ def credentials(
         kept = folder
     keys = seeds.ensure(kept)
     signer = signing_keys.ensure(kept)
+    seeds.ensure_llama_key(kept)
     nats_config.write(root.nats, home.nats, keys, clients.registered(home), nats_tls.of_server(settings))
     if servers:
         nats_config.write_routes(home.nats, servers, seeds.route_password(kept))

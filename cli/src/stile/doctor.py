@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import httpx
 import psutil
 import typer
 
@@ -46,6 +47,7 @@ def _checks(
     else:
         for part in running.parts:
             yield part.name, partial(_part, part, home)
+        yield "answers", lambda: _answers(settings)
 
 
 def _compiler() -> str:
@@ -82,6 +84,18 @@ def _model(settings: Settings, root: Root) -> str:
 def _ports(settings: Settings) -> str:
     parts.check_ports(settings)
     return "free"
+
+
+def _answers(settings: Settings) -> str:
+    url = parts.consumer_url(settings)
+    try:
+        body = httpx.get(url, timeout=5.0, trust_env=False).json()
+        reason = body.get("reason")
+    except (httpx.HTTPError, ValueError, AttributeError) as error:
+        raise StileError(f"the consumer does not say how it is, on {url}") from error
+    if reason is not None:
+        raise StileError(f"the consumer takes no request: {reason}")
+    return "the consumer takes requests"
 
 
 def _part(part: PartStatus, home: Home) -> str:

@@ -28,7 +28,9 @@ def parameters(arguments: argparse.Namespace) -> xllamacpp.CommonParams:
     params.cache_ram_mib = int(os.environ.get("LLAMA_ARG_CACHE_RAM", "256"))
     params.endpoint_metrics = True
     params.endpoint_slots = True
-    # No page of some other site, open in a browser on this machine, may ask past the filter.
+    if arguments.api_key_file:
+        params.api_keys = [arguments.api_key_file.read_text().strip()]
+    # Of no use to a page of some other site: it has no key either, which keeps its blind requests out.
     params.cors_origins = "http://localhost"
     params.ui = False
     return params
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=11434)
     parser.add_argument("--parallel", type=int, default=1)
     parser.add_argument("--ctx-size", type=int, default=4096)
+    parser.add_argument("--api-key-file", type=Path, help="holds the key that each request must have")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -38,6 +38,8 @@ class Part:
         ready_url: answers 200 as soon as the part can do its work.
         ready_within: seconds that its start may take.
         stop_within: seconds that it may take to finish what it holds.
+        stuck_url: answers JSON with ``stuck: true`` if the part must be started again, though it lives.
+        quotes_requests: what it writes once it is ready may hold text of a request.
         once_ready: done when it is ready for the first time, before the next part is started.
     """
 
@@ -48,6 +50,8 @@ class Part:
     ready_url: str
     ready_within: float = 120.0
     stop_within: float = 15.0
+    stuck_url: str | None = None
+    quotes_requests: bool = False
     once_ready: Callable[[], Awaitable[None]] = field(default=_nothing)
 
     @property
@@ -119,17 +123,21 @@ def nats(settings: Settings, home: Home, addresses: Addresses, configuration: Pa
     )
 
 
-def llama(settings: Settings, weights: Weights | None) -> Part:
-    """llama.cpp's HTTP server: one that runs already, a ``llama-server`` on PATH, else xllamacpp's."""
+def llama(settings: Settings, weights: Weights | None, key: Path | None) -> Part:
+    """llama.cpp's HTTP server: one that runs already, a ``llama-server`` on PATH, else xllamacpp's.
+
+    The one that is started here asks for the key in the file ``key``, and the consumer says when it is stuck.
+    """
     if settings.llama_url is not None:
         return Part(name="llama", argv=(), env={}, port=None, ready_url=f"{settings.llama_url}/health")
-    if weights is None:
-        raise PartError("llama.cpp needs a model: set STILE_MODEL")
+    if weights is None or key is None:
+        raise PartError("llama.cpp needs a model and a key: set STILE_MODEL")
     arguments = (
         *("--model", str(weights.path), "--alias", weights.name),
         *("--host", LOOPBACK, "--port", str(settings.llama_port)),
         *("--parallel", "1", "--ctx-size", str(settings.context)),
         *("--threads", str(settings.threads or psutil.cpu_count(logical=False) or 1)),
+        *("--api-key-file", str(key)),
     )
     on_path = shutil.which("llama-server")
     server = (on_path,) if on_path else (sys.executable, "-m", "stile.llama_server")
@@ -146,6 +154,8 @@ def llama(settings: Settings, weights: Weights | None) -> Part:
         ready_url=f"http://{LOOPBACK}:{settings.llama_port}/health",
         ready_within=600.0,
         stop_within=5.0,
+        stuck_url=consumer_url(settings),
+        quotes_requests=True,
     )
 
 
@@ -164,8 +174,8 @@ def filter_service(settings: Settings, home: Home, addresses: Addresses) -> Part
     )
 
 
-def rust_consumer(settings: Settings, home: Home) -> Part:
-    """The consumer, before the llama.cpp that was started or named."""
+def rust_consumer(settings: Settings, home: Home, key: Path | None) -> Part:
+    """The consumer, before the llama.cpp that was started or named, which it asks with the key in ``key``."""
     grace = os.environ.get("STILE_SHUTDOWN_SECONDS", "20")
     return Part(
         name="rust-consumer",
@@ -175,9 +185,10 @@ def rust_consumer(settings: Settings, home: Home) -> Part:
             "STILE_APPROVAL_KEYS": str(signing_keys.public_file(home.credentials)),
             "STILE_CONSUMER_PORT": str(settings.consumer_port),
             "STILE_LLAMA_URL": settings.llama_url or f"http://{LOOPBACK}:{settings.llama_port}",
+            **({"STILE_LLAMA_KEY_FILE": str(key)} if key else {}),
         },
         port=settings.consumer_port,
-        ready_url=f"http://{_local(os.environ.get('STILE_CONSUMER_HOST'), settings.consumer_port)}/readyz",
+        ready_url=consumer_url(settings),
         stop_within=(float(grace) if grace.isdecimal() else 20.0) + 5.0,
     )
 
@@ -203,6 +214,11 @@ def _bus(settings: Settings, home: Home, user: str) -> dict[str, str]:
         "STILE_NATS_URL": settings.nats_url,
         "STILE_NATS_NKEY_FILE": str(credentials.seed_file(home.credentials, user)),
     }
+
+
+def consumer_url(settings: Settings) -> str:
+    """Where the consumer says whether it is ready, and whether llama.cpp is stuck."""
+    return f"http://{_local(os.environ.get('STILE_CONSUMER_HOST'), settings.consumer_port)}/readyz"
 
 
 def _local(host: str | None, port: int) -> str:

@@ -28,6 +28,10 @@ MOST_DEATHS = 5
 DEATHS_WITHIN = 90.0
 """A part that dies ``MOST_DEATHS`` times within these seconds is given up."""
 _ASK_EVERY = 0.2
+_LOOK_EVERY = 1.0
+"""Whether a part that runs is stuck."""
+_SECRETS = frozenset({"STILE_LLAMA_KEY", "STILE_API_KEY"})
+"""Variables of `stile` itself, which no part inherits."""
 
 
 class Runner:
@@ -54,6 +58,7 @@ class Runner:
         self._output = -1
         self._spawning = asyncio.Lock()
         self._stopping = False
+        self._is_stuck = False
 
     async def keep(self) -> None:
         """Run the part and start it again whenever it dies, until ``stop``.
@@ -70,6 +75,9 @@ class Runner:
             code = await self._live(process)
             if self._stopping:
                 return
+            if self._is_stuck:
+                self._become(PartState.RESTARTING, restarts=1)
+                continue
             died = time.monotonic()
             how = _ending(code)
             if code > 0 and not self.ready.is_set():
@@ -96,6 +104,10 @@ class Runner:
             process = self._process
         if process is None:
             return
+        await self._end(process)
+        self._become(PartState.STOPPED)
+
+    async def _end(self, process: Process) -> None:
         self._become(PartState.STOPPING, process=process)
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
@@ -106,7 +118,6 @@ class Runner:
             self.kill()
             await process.wait()
         self.kill()
-        self._become(PartState.STOPPED)
 
     def kill(self) -> None:
         """End the part and whatever it has started, at once."""
@@ -128,12 +139,14 @@ class Runner:
                     stdin=DEVNULL,
                     stdout=writing,
                     stderr=STDOUT,
-                    env={**os.environ, **self.part.env},
+                    env={name: value for name, value in os.environ.items() if name not in _SECRETS}
+                    | dict(self.part.env),
                     start_new_session=True,  # a terminal's Ctrl-C is for the supervisor, which stops in order
                 )
             finally:
                 os.close(writing)
             self._process = process
+            self._is_stuck = False
         self._become(PartState.STARTING, process=process)
         return process
 
@@ -141,6 +154,7 @@ class Runner:
         """Read the process's output until it ends; return its exit code."""
         reading = asyncio.create_task(self._read(self._output))
         readiness = asyncio.create_task(self._await_readiness())
+        looking = asyncio.create_task(self._end_if_stuck(process, readiness))
         ended = asyncio.create_task(process.wait())
         try:
             await asyncio.wait({ended, readiness}, return_when=asyncio.FIRST_COMPLETED)
@@ -152,7 +166,7 @@ class Runner:
             await asyncio.wait({reading}, timeout=1.0)
             return code
         finally:
-            for task in (reading, readiness, ended):
+            for task in (reading, readiness, looking, ended):
                 task.cancel()
             self.log.end()
 
@@ -183,12 +197,29 @@ class Runner:
     async def _await_readiness(self) -> None:
         deadline = time.monotonic() + self.part.ready_within
         async with _client() as client:
-            while not await _answers(client, self.part.ready_url):
+            while True:
+                asked = time.monotonic()
+                if await _answers(client, self.part.ready_url):
+                    break
+                self.log.was_not_ready(asked)
                 if time.monotonic() > deadline:
                     raise self._error(f"{self.part.name} is not ready after {self.part.ready_within:g} s")
                 await asyncio.sleep(_ASK_EVERY)
+        self.log.is_ready()
         self._become(PartState.RUNNING, process=self._process)
         self.ready.set()
+
+    async def _end_if_stuck(self, process: Process, readiness: asyncio.Task[None]) -> None:
+        """Once it is ready, end it where it lives and is of no use; ``keep`` starts it again."""
+        if self.part.stuck_url is None:
+            return
+        await asyncio.wait({readiness})
+        async with _client() as client:
+            while not await _says_stuck(client, self.part.stuck_url):  # noqa: ASYNC110 -- another process says it
+                await asyncio.sleep(_LOOK_EVERY)
+        self._is_stuck = True
+        self._say(f"{self.part.name} does no more work, though it was ready; it is ended and started again")
+        await self._end(process)
 
     def _become(self, state: PartState, *, process: Process | None = None, restarts: int = 0) -> None:
         """Say how the part fares now; ``restarts`` more than before."""
@@ -215,6 +246,14 @@ async def _answers(client: httpx.AsyncClient, url: str) -> bool:
         return (await client.get(url)).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+async def _says_stuck(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        body = (await client.get(url)).json()
+    except (httpx.HTTPError, ValueError):
+        return False
+    return isinstance(body, dict) and body.get("stuck") is True
 
 
 def _ending(code: int) -> str:

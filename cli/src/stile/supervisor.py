@@ -34,8 +34,7 @@ class Supervisor:
         self._terminal = terminal
         self._created = state.created(os.getpid()) or 0.0
         self._runners = [
-            Runner(part, PartLog(part.name, logs, terminal), self._write_state, terminal.say)
-            for part in parts
+            Runner(part, self._log(part, logs), self._write_state, terminal.say) for part in parts
         ]
 
     async def run(self, announce: Callable[[], None]) -> None:
@@ -79,6 +78,9 @@ class Supervisor:
             return False
         self._terminal.say(f"{runner.part.name}: ready after {time.monotonic() - began:.1f} s")
         return True
+
+    def _log(self, part: Part, folder: Path) -> PartLog:
+        return PartLog(part.name, folder, self._terminal, quotes_requests=part.quotes_requests)
 
     def _on_signals(self) -> asyncio.Event:
         stopping = asyncio.Event()

@@ -6,6 +6,7 @@ import fcntl
 import shlex
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 
@@ -47,14 +48,29 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
         root.nats, home.nats, keys, clients.registered(home), nats_tls.of_server(settings)
     )
     home.store.mkdir(parents=True, exist_ok=True)
+    key = _llama_key(settings, home)
     server = parts.nats(settings, home, addresses, configuration)
     return [
         replace(server, once_ready=_provisioning(settings, root, home, terminal)),
-        parts.llama(settings, weights),
+        parts.llama(settings, weights, key),
         parts.filter_service(settings, home, addresses),
-        parts.rust_consumer(settings, home),
+        parts.rust_consumer(settings, home, key),
         parts.gateway(settings, home),
     ]
+
+
+def _llama_key(settings: Settings, home: Home) -> Path | None:
+    """Return the file of llama.cpp's key. One that is started here gets another key each time."""
+    if settings.llama_key_file is not None:
+        return settings.llama_key_file.absolute()
+    key = credentials.llama_key_file(home.credentials)
+    key.unlink(missing_ok=True)
+    if settings.llama_url is None:
+        return credentials.ensure_llama_key(home.credentials)
+    if settings.llama_key is None:
+        return None
+    credentials.write_secret(key, settings.llama_key.get_secret_value().encode())
+    return key
 
 
 def _weights(settings: Settings, root: Root, terminal: Terminal) -> Weights | None:

@@ -84,6 +84,7 @@ pub fn error_answer(status: u16, body: &[u8]) -> ModelError {
     let error = error.map(|answer| answer.error);
     match status {
         _ if error.as_ref().is_some_and(ApiError::is_about_context) => ModelError::ContextExceeded,
+        401 => ModelError::WrongKey,
         503 => ModelError::NotThere("it is loading"),
         400..=499 => error
             .filter(|_| status == 400)

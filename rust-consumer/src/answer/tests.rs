@@ -147,7 +147,8 @@ fn errors_are_told_apart() {
     for (status, body, expected) in [
         (400, &fault, "invalid_request"),
         (400, &unexplained, "model_failed"),
-        (401, &fault, "model_failed"),
+        (401, &fault, "model_unavailable"),
+        (403, &fault, "model_failed"),
         (500, &fault, "model_failed"),
         (400, &context, "context_length_exceeded"),
         (400, &other, "model_failed"),

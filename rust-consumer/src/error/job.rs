@@ -75,7 +75,9 @@ impl JobError {
             Self::Malformed(_) => Some(ErrorCode::MalformedMessage),
             Self::DeadlineExceeded(_) => Some(ErrorCode::DeadlineExceeded),
             Self::Cancelled => Some(ErrorCode::Cancelled),
-            Self::Model(ModelError::NotThere(_)) => Some(ErrorCode::ModelUnavailable),
+            Self::Model(ModelError::NotThere(_) | ModelError::WrongKey) => {
+                Some(ErrorCode::ModelUnavailable)
+            }
             Self::Model(ModelError::ContextExceeded) => Some(ErrorCode::ContextLengthExceeded),
             Self::ControlToken(_) | Self::Model(ModelError::Refused(_)) => {
                 Some(ErrorCode::InvalidRequest)

@@ -12,6 +12,7 @@
 //!  ├ ControlToken           a text that the model takes for structure invalid_request         ack
 //!  ├ Model(ModelError)
 //!  │  ├ NotThere            refused, or still loading, for too long  model_unavailable         ack
+//!  │  ├ WrongKey            it does not take our key, for too long   model_unavailable         ack
 //!  │  ├ ContextExceeded     the conversation is too long             context_length_exceeded   ack
 //!  │  └ Failed              an error answer, or the stream broke off model_failed              ack
 //!  ├ Bus(BusError)          the stored outcome could not be said     –                         nak
@@ -33,6 +34,7 @@ use thiserror::Error;
 pub use code::ErrorCode;
 pub use job::JobError;
 
+use crate::key::KeyError;
 use crate::tls::TlsError;
 
 /// Why the process cannot start, or not go on.
@@ -55,6 +57,9 @@ pub enum RunError {
     /// The HTTP client cannot be set up.
     #[error("STILE_LLAMA_URL: {0}")]
     Llama(reqwest::Error),
+    /// The key to llama.cpp cannot be used; the text never quotes it.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Signals cannot be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
@@ -69,6 +74,9 @@ pub enum ModelError {
     /// It refuses connections, or is loading its model.
     #[error("The model is not there ({0}); ask again later.")]
     NotThere(&'static str),
+    /// It does not take the key that it is asked with.
+    #[error("The model is not there (it does not take Stile's key); ask again later.")]
+    WrongKey,
     /// The conversation is longer than the model's context.
     #[error("The conversation is too long for the model; leave out some of its messages.")]
     ContextExceeded,

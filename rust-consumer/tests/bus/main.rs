@@ -17,5 +17,6 @@ mod holding;
 mod keeping;
 mod routing;
 mod signing;
+mod slots;
 mod support;
 mod turns;
