@@ -14,7 +14,7 @@ from stile_contracts.messages import ErrorReply, Reply
 from stile_filter.answers import Stored, to_json
 from stile_filter.dead_letter_streams import NatsDeadLetterStreams
 from stile_filter.dead_letters import DeadLetters, GivenUp
-from stile_filter.errors import UnavailableError, UnconfirmedError
+from stile_filter.errors import RequestError, UnavailableError, UnconfirmedError
 from stile_filter.request import Incoming
 
 ID = UUID("0190a5d0-0000-7000-8000-000000000001")
@@ -42,7 +42,7 @@ class FakeStreams:
     def __init__(self, **changed):
         nats = {"Nats-Sequence": "7", "Nats-Subject": PLACE, "Nats-Stream": "CHAT"}
         self.chat = {7: Stored(OWN | nats | changed, b"the conversation")}
-        self.kept, self.did, self.fails_at = {}, [], None
+        self.kept, self.did, self.fails_at, self.too_large = {}, [], None, None
 
     def _does(self, what):
         if self.fails_at == what:
@@ -60,6 +60,8 @@ class FakeStreams:
         return self.kept.get(subject)
 
     async def settle(self, subject, body, message_headers):
+        if subject == self.too_large:
+            raise RequestError(ErrorCode.TOO_LARGE, "the conversation is larger than the bus carries")
         self._does(subject.split(".")[1])
         return self.kept.setdefault(subject, stored := Stored(message_headers, body)) is stored
 
@@ -111,6 +113,17 @@ async def test_a_given_up_request_is_laid_aside_answered_and_taken_out():
     assert said.headers["Nats-Service-Error"] == "too_many_attempts"
     assert (said.headers["Chat-Attempt"], said.headers["Chat-Seq"]) == ("4", "0")
     assert system.count == 1
+
+
+async def test_one_that_is_too_large_to_lay_aside_ends_all_the_same():
+    """The bus does not carry it with its added headers: it gets its outcome, and its place is free."""
+    system = System(FakeStreams())
+    system.streams.too_large = DEAD
+    with structlog.testing.capture_logs() as logs:
+        await system.advise()
+    assert system.streams.did == ["result", "send", "remove", "finished"]
+    assert system.streams.chat == {}
+    assert [line["event"] for line in logs] == ["dead_letter_not_kept", "dead_letter"]
 
 
 async def test_a_sweep_does_the_same_for_what_nobody_heard_of():

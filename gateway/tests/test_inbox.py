@@ -15,6 +15,17 @@ async def test_tokens_give_way_where_there_is_no_room(words):
     assert await inbox.get(0) is None
 
 
+async def test_what_is_no_token_is_kept(words):
+    """A token that came after `started` gives way, and not `started`; so does a place that was replaced."""
+    inbox = Inbox("x", size=4)
+    came = [words.started(), words.place(position=3), words.token("t", 1), words.place(position=1)]
+    for heard in [*came, words.done(), words.error()]:
+        inbox.put(heard)
+    heard = [await inbox.get(1) for _ in range(4)]
+    assert heard == [words.started(), words.place(position=1), words.done(), words.error()]
+    assert inbox.dropped == 2
+
+
 async def test_nothing_heard_in_time_is_none():
     """Waiting ends by itself."""
     assert await Inbox("x").get(0.01) is None

@@ -9,7 +9,15 @@ use crate::subjects::Approved;
 
 /// The requests in hand, shared by the process's workers; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct InHand(Arc<Mutex<HashMap<Approved, CancellationToken>>>);
+pub struct InHand(Arc<Mutex<HashMap<Approved, Holds>>>);
+
+/// How often one request is held: two workers may hold it when a lease ran out. All of them are stopped by its
+/// cancellation.
+#[derive(Debug, Default)]
+struct Holds {
+    count: usize,
+    token: CancellationToken,
+}
 
 /// A request is in hand until this is dropped.
 #[derive(Debug)]
@@ -24,22 +32,24 @@ impl InHand {
     /// is told, so either the look finds it, or what is told is heard.
     #[must_use]
     pub fn hold(&self, request: &Approved) -> Held {
-        let token = self.all().entry(request.clone()).or_default().clone();
+        let mut all = self.all();
+        let holds = all.entry(request.clone()).or_default();
+        holds.count += 1;
         Held {
             request: request.clone(),
-            token,
+            token: holds.token.clone(),
             all: self.clone(),
         }
     }
 
     /// Stops the request, where it is in hand.
     pub fn cancel(&self, request: &Approved) {
-        if let Some(token) = self.all().get(request) {
-            token.cancel();
+        if let Some(holds) = self.all().get(request) {
+            holds.token.cancel();
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<Approved, CancellationToken>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Approved, Holds>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -53,7 +63,13 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.all.all().remove(&self.request);
+        let mut all = self.all.all();
+        if let Some(holds) = all.get_mut(&self.request) {
+            holds.count -= 1;
+            if holds.count == 0 {
+                all.remove(&self.request);
+            }
+        }
     }
 }
 
@@ -80,5 +96,20 @@ mod tests {
         drop((alice, bob));
         assert!(in_hand.all().is_empty());
         assert!(!in_hand.hold(&request("alice")).token.is_cancelled());
+    }
+
+    /// A request that two workers hold can be stopped until both have let go of it.
+    #[test]
+    fn a_request_that_is_held_twice_is_stopped_after_one_has_let_go() {
+        let in_hand = InHand::default();
+        let (first, second) = (
+            in_hand.hold(&request("alice")),
+            in_hand.hold(&request("alice")),
+        );
+        drop(first);
+        in_hand.cancel(&request("alice"));
+        assert!(second.token.is_cancelled());
+        drop(second);
+        assert!(in_hand.all().is_empty());
     }
 }

@@ -18,7 +18,7 @@ from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Wanted
 from stile_contracts.subjects import Approved
 from stile_filter.answers import Answers, Outgoing, Stored, to_json
-from stile_filter.errors import BusError, UnconfirmedError
+from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.request import Incoming
 
 _MESSAGE = "The request was begun several times, and never finished; it is not tried again."
@@ -152,8 +152,13 @@ class DeadLetters:
             headers.CHAT_DEAD_REASON: ErrorCode.TOO_MANY_ATTEMPTS,
             headers.CHAT_DEAD_AT: str(int(self._now() * 1000)),
         }
-        # A worker may have done so, and died before it stored the outcome.
-        await self._streams.settle(subjects.dead(place.lane, place.client, place.id), held.body, dead)
+        try:
+            # A worker may have done so, and died before it stored the outcome.
+            await self._streams.settle(subjects.dead(place.lane, place.client, place.id), held.body, dead)
+        except RequestError as error:
+            # With its added headers it is larger than the bus carries, and always will be. It ends all the
+            # same, so that it does not keep its place.
+            log.error("dead_letter_not_kept", chat_id=str(place.id), reason=error.message)  # noqa: TRY400
         error = ErrorReply.of(ErrorCode.TOO_MANY_ATTEMPTS, _MESSAGE, chat_id=place.id)
         outcome_headers = {headers.CHAT_ID: str(place.id), **attempt, headers.CHAT_SEQ: "0"}
         if digest := own.get(headers.CHAT_BODY_SHA256):

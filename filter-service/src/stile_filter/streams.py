@@ -33,17 +33,17 @@ after 4 to 9 s (nats-server's election timeouts, server/raft.go)."""
 _AGAIN_SECONDS = 0.25
 
 _STREAM_REFUSED = 10077
-"""JSStreamStoreFailedF: several limits have this code, and the text tells which."""
+"""JSStreamStoreFailedF: several limits have this code. Only the text tells which, and a text may change."""
 _WRONG_LAST_SEQUENCE = frozenset({10071, 10164})
 """There is an outcome, or, in a cluster, one is on its way to the other replicas."""
 NO_CONSUMER = 10014
 _NO_SEQUENCE = 10043
 _DELETE_FAILED = 10057
-_GONE = {"no message found", "stream store EOF"}
-"""What nats-server 2.15 says, with the code before, where the first or the last message is gone already."""
+"""JSStreamMsgDeleteFailedF: also if the message is gone already."""
 _NO_MESSAGE = 10037
 _NO_LEADER = 10008
 """JSClusterNotAvailErr: "JetStream system temporarily unavailable"."""
+_LOOKS_FOR_A_PLACE = 2
 _HEADERS_BEGIN = b"NATS/1.0\r\n"
 
 
@@ -75,15 +75,18 @@ class NatsStreams:
             UnavailableError: CHAT did not take it.
             RequestError: it is larger than the bus carries.
         """
-        error = await self._publish(subject, body, message_headers)
-        if error is None:
-            with contextlib.suppress(UnavailableError):  # the workers look by themselves every second
-                await self.tell(subjects.WAKE)
-            return Approval.STORED
-        if error.get("err_code") == _STREAM_REFUSED:
-            per_subject = "per subject" in str(error.get("description", ""))
-            return Approval.TAKEN if per_subject else Approval.FULL
-        raise UnavailableError(str(error.get("description")))
+        for _ in range(_LOOKS_FOR_A_PLACE):
+            error = await self._publish(subject, body, message_headers)
+            if error is None:
+                with contextlib.suppress(UnavailableError):  # the workers look by themselves every second
+                    await self.tell(subjects.WAKE)
+                return Approval.STORED
+            if error.get("err_code") != _STREAM_REFUSED:
+                raise UnavailableError(str(error.get("description")))
+            if await self._get(subjects.CHAT_STREAM, subject):
+                return Approval.TAKEN
+            # CHAT is full, or the place was taken and is free since: a second publish tells.
+        return Approval.FULL
 
     async def waiting(self, client: str, chat_id: UUID) -> Stored | None:
         """Return the approved request of this client and id that CHAT holds, whatever its lane and model."""
@@ -143,8 +146,12 @@ class NatsStreams:
         error = asked.get("error")
         if error is None:
             return True
-        gone = error.get("err_code") == _DELETE_FAILED and error.get("description") in _GONE
-        if gone or error.get("err_code") == _NO_SEQUENCE:
+        if error.get("err_code") == _NO_SEQUENCE:
+            return False
+        if (
+            error.get("err_code") == _DELETE_FAILED
+            and await self._got(subjects.CHAT_STREAM, {"seq": seq}) is None
+        ):
             return False
         raise UnavailableError(str(error.get("description")))
 

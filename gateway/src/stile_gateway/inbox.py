@@ -1,6 +1,7 @@
 """Where one request's replies wait until they are read."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
@@ -42,8 +43,8 @@ Heard = Delivery | Found | Signal
 class Inbox:
     """A bounded queue of one request's replies.
 
-    Where its reader is too slow, tokens are dropped: ``done`` carries the whole text, so a final event
-    always finds room.
+    If its reader is too slow, tokens are dropped, and places that a later one has replaced: ``done``
+    carries the whole text. So all other events find room.
 
     Args:
         subject: the reply subject that it stands for.
@@ -56,25 +57,42 @@ class Inbox:
         """Events that found no room."""
         self.wanted = True
         """Whether somebody waits for what comes here, or did a moment ago."""
-        self._queue: asyncio.Queue[Heard] = asyncio.Queue(size)
+        self._size = size
+        self._waiting: deque[Heard] = deque()
+        self._came = asyncio.Event()
 
     def put(self, heard: Heard) -> None:
         """Add what was heard; in a full queue a token gives way to all else."""
-        if self._queue.full():
+        if len(self._waiting) >= self._size:
             self.dropped += 1
-            if isinstance(heard, Delivery) and heard.headers.get(headers.CHAT_EVENT) == Event.TOKEN:
+            if _is(heard, Event.TOKEN):
                 return
-            self._queue.get_nowait()
-        self._queue.put_nowait(heard)
+            self._make_room()
+        self._waiting.append(heard)
+        self._came.set()
 
     async def get(self, within: float) -> Heard | None:
-        """Return what was heard next, or None where nothing was within so many seconds."""
-        if not self._queue.empty():
-            return self._queue.get_nowait()
-        if within <= 0:
-            return None
-        try:
-            async with asyncio.timeout(within):
-                return await self._queue.get()
-        except TimeoutError:
-            return None
+        """Return what was heard next, or None if nothing was heard within so many seconds."""
+        if not self._waiting:
+            if within <= 0:
+                return None
+            self._came.clear()
+            try:
+                async with asyncio.timeout(within):
+                    await self._came.wait()
+            except TimeoutError:
+                return None
+        return self._waiting.popleft()
+
+    def _make_room(self) -> None:
+        """Drop the oldest token, or else the oldest place, or else what came first."""
+        for event in (Event.TOKEN, Event.POSITION):
+            for index, heard in enumerate(self._waiting):
+                if _is(heard, event):
+                    del self._waiting[index]
+                    return
+        self._waiting.popleft()
+
+
+def _is(heard: Heard, event: Event) -> bool:
+    return isinstance(heard, Delivery) and heard.headers.get(headers.CHAT_EVENT) == event

@@ -1,4 +1,4 @@
-//! The bodies of Stile's messages, version 1, as in `contracts/src/stile_contracts/messages.py`.
+//! The bodies of Stile's messages, version 1, as in `contracts/src/stile_contracts/messages/`.
 //!
 //! Readers ignore fields they do not know; writers write these and no others. The fixtures in
 //! `contracts/fixtures/v1` hold this module and the Python one together (`tests/fixtures.rs`).
