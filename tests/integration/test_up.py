@@ -120,11 +120,13 @@ async def test_keys_are_asked_for_from_the_first_one_on(tmp_path, unused_llama):
         code, key, told = await up.run("keys", "add", "ada")
         assert (code, "From now on every request needs a key" in told) == (0, True)
         assert (await up.ask("Hello.")).status_code == 401
-        assert (await up.ask("Hello.", {"Authorization": f"Bearer {key.strip()}"})).status_code == 200
+        assert (await up.ask("Hello.", headers={"Authorization": f"Bearer {key.strip()}"})).status_code == 200
         await up.run("keys", "revoke", "ada")
 
         async def is_revoked():
-            return (await up.ask("Hello.", {"Authorization": f"Bearer {key.strip()}"})).status_code == 401
+            return (
+                await up.ask("Hello.", headers={"Authorization": f"Bearer {key.strip()}"})
+            ).status_code == 401
 
         await until(is_revoked, what="the last key is revoked")
         (up.home / "api-keys.json").unlink()

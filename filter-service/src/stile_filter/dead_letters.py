@@ -155,10 +155,10 @@ class DeadLetters:
         try:
             # A worker may have done so, and died before it stored the outcome.
             await self._streams.settle(subjects.dead(place.lane, place.client, place.id), held.body, dead)
-        except RequestError as error:
+        except RequestError as too_large:
             # With its added headers it is larger than the bus carries, and always will be. It ends all the
             # same, so that it does not keep its place.
-            log.error("dead_letter_not_kept", chat_id=str(place.id), reason=error.message)  # noqa: TRY400
+            log.error("dead_letter_not_kept", chat_id=str(place.id), reason=too_large.message)  # noqa: TRY400
         error = ErrorReply.of(ErrorCode.TOO_MANY_ATTEMPTS, _MESSAGE, chat_id=place.id)
         outcome_headers = {headers.CHAT_ID: str(place.id), **attempt, headers.CHAT_SEQ: "0"}
         if digest := own.get(headers.CHAT_BODY_SHA256):
