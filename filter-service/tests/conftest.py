@@ -61,11 +61,11 @@ async def run_filter(bus, tmp_path):
     """Start the real service with a policy; ends it afterwards."""
     running = []
 
-    async def start(policy, *, wait=True, **env):
+    async def start(policy, *, wait=True, argv=(BIN / "stile-filter",), **env):
         file = tmp_path / "policy.yml"
         file.write_text(policy)
         process = Process(
-            BIN / "stile-filter",
+            *argv,
             log=tmp_path / f"filter-{len(running)}.log",
             env={
                 **bus.environment("filter"),

@@ -6,7 +6,8 @@
      ├ StartError            stops the start: one line a fault on stderr, exit 1
      │  ├ SettingError       an environment variable, by its name
      │  └ PolicyError        the policy, by file, line and reason
-     ├ RequestError          answered to the requester, with a code of ``stile_contracts.errors``
+     ├ LostLoopError         ends the service: exit 1, so that whatever supervises it starts it again
+ ├ RequestError          answered to the requester, with a code of ``stile_contracts.errors``
      └ BusError
         ├ UnconfirmedError   it may have been stored: nothing may be said
         └ UnavailableError   it was surely not stored
@@ -30,6 +31,10 @@ class StartError(FilterServiceError):
 
 class SettingError(StartError):
     """An environment variable is missing or wrong."""
+
+
+class LostLoopError(FilterServiceError):
+    """A background loop has ended by itself; without it the service would only look alive."""
 
 
 class Fault(NamedTuple):

@@ -9,13 +9,14 @@ from faststream import FastStream
 from stile_contracts import subjects
 from stile_contracts.messages import Heartbeat
 from stile_filter import logs
+from stile_filter.background import Background
 from stile_filter.bus import Bus
 from stile_filter.cancelling import Canceller
 from stile_filter.config import Settings
 from stile_filter.dead_letter_streams import NatsDeadLetterStreams
 from stile_filter.dead_letters import DeadLetters
 from stile_filter.decide import Decider, NoScanners, State
-from stile_filter.errors import Fault, PolicyError, SettingError, StartError
+from stile_filter.errors import Fault, LostLoopError, PolicyError, SettingError, StartError
 from stile_filter.handlers import Handler
 from stile_filter.health import Health, HealthServer
 from stile_filter.intake import Handle, Intake
@@ -58,9 +59,6 @@ class Service:
         self._pool = self._scanner_pool()
         self._health = Health(self._unready)
         self._server: HealthServer | None = None
-        self._heartbeats: asyncio.Task[None] | None = None
-        self._sweeps: asyncio.Task[None] | None = None
-        self._shares: asyncio.Task[None] | None = None
         self._outcome_shares = OutcomeShares(NatsOutcomes(lambda: self._bus.client))
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
         streams = NatsStreams(lambda: self._bus.client)
@@ -91,6 +89,16 @@ class Service:
             NatsDeadLetterStreams(lambda: self._bus.client), self._bus.send, self._metrics.dead_letter
         )
         self._bus.serve_advisories(self._dead_letters.advised)
+        self._app = FastStream(
+            self._bus.broker,
+            logger=None,
+            on_startup=[self._start],
+            after_startup=[self._started],
+            on_shutdown=[self._bus.drain],
+            after_shutdown=[self._stop],
+        )
+        # Told to exit, it drains first.
+        self._background = Background(self._app.exit)
 
     def _serve(self, kind: str, of_gateway: str, of_all: str, handle: Handle) -> None:
         """Have one kind of message handled, the gateway's and the direct clients' apart."""
@@ -105,19 +113,13 @@ class Service:
 
         Raises:
             StartError: it can't start.
+            LostLoopError: one of its background loops has ended by itself.
         """
-        app = FastStream(
-            self._bus.broker,
-            logger=None,
-            on_startup=[self._start],
-            after_startup=[self._started],
-            on_shutdown=[self._bus.drain],
-            after_shutdown=[self._stop],
-        )
         try:
-            await app.run()
+            await self._app.run()
         finally:
             await self._stop()
+        self._background.check()
 
     async def _start(self) -> None:
         if self._settings.signing_key is None:
@@ -142,17 +144,19 @@ class Service:
     async def _started(self) -> None:
         await self._bus.started()
         self._models.listens()
-        await self._rounds.start()
-        self._heartbeats = asyncio.create_task(self._beat())
-        self._sweeps = asyncio.create_task(self._sweep())
-        self._shares = asyncio.create_task(self._share())
+        await self._rounds.look()
+        for name, loop in (
+            ("looks", self._rounds.keep_looking()),
+            ("places", self._rounds.tell()),
+            ("heartbeats", self._beat()),
+            ("sweeps", self._sweep()),
+            ("shares", self._share()),
+        ):
+            self._background.start(name, loop)
         log.info("filter_ready", policy=self._policy.version, instance=self._bus.instance)
 
     async def _stop(self) -> None:
-        self._rounds.stop()
-        for task in filter(None, (self._heartbeats, self._sweeps, self._shares)):
-            task.cancel()
-        self._heartbeats = self._sweeps = self._shares = None
+        await self._background.stop()
         if self._pool:
             await self._pool.close()
         if self._server:
@@ -213,13 +217,13 @@ class Service:
 
 
 def main() -> None:
-    """Run the service; exit 1 where it can't start, with the reason on stderr."""
+    """Run the service; exit 1 if it can't start or lost a loop, with the reason on stderr."""
     try:
         settings = Settings.read()
         logs.configure(settings.log_level, settings.log_format)
         asyncio.run(Service(settings, Policy(settings.policy)).run())
-    except StartError as error:
-        print(error, file=sys.stderr)  # noqa: T201 -- the one line that says why it does not start
+    except (StartError, LostLoopError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 -- the one line that says why it does not run
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(0)

@@ -52,20 +52,6 @@ class Rounds:
         self._streams = streams
         self._send = send
         self._show = show
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def start(self) -> None:
-        """Look into CHAT, then begin the rounds."""
-        await self.look()
-        self._tasks = [asyncio.create_task(self._tell()), asyncio.create_task(self._keep_looking())]
-        for task in self._tasks:
-            task.add_done_callback(_ended)
-
-    def stop(self) -> None:
-        """End the rounds."""
-        for task in self._tasks:
-            task.cancel()
-        self._tasks = []
 
     async def look(self) -> None:
         """Have the usher see what CHAT holds, where it can be asked."""
@@ -77,12 +63,14 @@ class Rounds:
             log.warning("queue_not_seen", error=type(error).__name__, reason=str(error))
         self._show(self._usher.state())
 
-    async def _keep_looking(self) -> None:
+    async def keep_looking(self) -> None:
+        """Look into CHAT every few seconds, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await self.look()
 
-    async def _tell(self) -> None:
+    async def tell(self) -> None:
+        """Tell the places that have changed, until cancelled."""
         while True:
             await self._usher.changed.wait()
             for number, message in enumerate(self._usher.messages(), 1):
@@ -90,8 +78,3 @@ class Rounds:
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
             await asyncio.sleep(TELL_SECONDS)
-
-
-def _ended(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("rounds_ended", error=type(error).__name__, exc_info=error)
