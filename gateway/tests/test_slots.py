@@ -39,6 +39,19 @@ def test_all_slots_can_be_taken_by_many():
             pass
 
 
+def test_a_body_takes_as_many_bytes_as_it_has():
+    """What does not fit takes nothing; what is given back is there for the next."""
+    slots = Slots(100, 60, "bytes of requests")
+    slots.take("a", 50)
+    with pytest.raises(ClientLimitError, match="bytes of requests"):
+        slots.take("a", 11)
+    slots.take("a", 10)
+    with pytest.raises(TooManyWaitingError):
+        slots.take("b", 41)
+    slots.give("a", 60)
+    slots.take("b", 60)
+
+
 class Transport:
     """Remembers that it was closed, and says what is not sent."""
 

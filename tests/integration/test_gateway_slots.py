@@ -183,6 +183,31 @@ async def test_requests_that_nobody_listens_to_are_counted_too(bus, gateway):
     await others_are_served(bus, gateway)
 
 
+@pytest.mark.parametrize(
+    "gateway_settings", [{"STILE_MAX_BODY_BYTES": "100000", "STILE_MAX_HELD_BYTES": "200000"}]
+)
+@pytest.mark.usefixtures("responder")
+async def test_large_bodies_take_no_other_clients_memory(bus, gateway):
+    """One client may have one of the largest bodies in memory: one that comes, or one that is held."""
+    await beat(await bus.connect("filter"), "filter")
+    large = b'{"prompt": "x"}' + b" " * 60_000
+    async with Attack(gateway) as attack:
+        await attack.open(2, post(large, length=90_000))
+        await until(lambda: attack.answered(429) == 1, within=WITHIN, what="one has no room")
+        await others_are_served(bus, gateway)
+    transport = httpx.AsyncHTTPTransport(local_address=ATTACKER)
+    told = {"Prefer": "respond-async", "Content-Type": "application/json"}
+    async with httpx.AsyncClient(base_url=gateway.url, transport=transport, timeout=WITHIN) as http:
+
+        async def is_held():
+            return (await http.post("/chat", content=large, headers=told)).status_code == 202
+
+        await until(is_held, within=WITHIN, what="the attacker's connections are forgotten")
+        answer = await http.post("/chat", content=large, headers=told)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "client_queue_full"), answer.text
+    await others_are_served(bus, gateway)
+
+
 CONNECTIONS = 2 * MAX_IN_FLIGHT + 100
 HOLDING = {
     "idle": b"",

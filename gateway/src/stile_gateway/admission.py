@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stile_contracts import subjects
 from stile_gateway.callers import Caller, Callers
@@ -27,13 +27,15 @@ class Admission:
         callers: who may ask, and how much.
         hosts: the names that count where no key is asked for.
         slots: for the requests.
+        body_bytes: the bytes of their bodies, which are in memory until they are answered.
     """
 
-    def __init__(self, app: ASGIApp, callers: Callers, hosts: Hosts, slots: Slots) -> None:
+    def __init__(self, app: ASGIApp, callers: Callers, hosts: Hosts, slots: Slots, body_bytes: Slots) -> None:
         self._app = app
         self._callers = callers
         self._hosts = hosts
         self._slots = slots
+        self._body_bytes = body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or turn it away."""
@@ -42,13 +44,28 @@ class Admission:
             return
         with ExitStack() as held:
             try:
-                self._admit(scope, held)
+                client = self._admit(scope, held)
             except GatewayError as error:
                 await ErrorResponse(error, note_of(scope))(scope, receive, send)
                 return
-            await self._app(scope, receive, send)
+            await self._app(scope, self._counted(client, held, receive), send)
 
-    def _admit(self, scope: Scope, held: ExitStack) -> None:
+    def _counted(self, client: str, held: ExitStack, receive: Receive) -> Receive:
+        """Return ``receive`` with the body's bytes counted for ``client``, until ``held`` ends."""
+        came = 0
+        held.callback(lambda: self._body_bytes.give(client, came))
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            if body := message.get("body"):
+                self._body_bytes.take(client, len(body))
+                came += len(body)
+            return message
+
+        return counted
+
+    def _admit(self, scope: Scope, held: ExitStack) -> str:
         headers = Headers(scope=scope)
         if not self._callers.need_keys:
             self._hosts.check(headers.getlist("host"))
@@ -58,12 +75,14 @@ class Admission:
         except InvalidApiKeyError as error:
             # Some addresses need no key: whoever reads the caller meets the error.
             scope[_KEY] = error
-            held.enter_context(self._slots.taken(f"{subjects.http_client(peer)} without a key"))
-            return
+            nobody = f"{subjects.http_client(peer)} without a key"
+            held.enter_context(self._slots.taken(nobody))
+            return nobody
         scope[_KEY] = caller
         if _may_last(scope):
             held.enter_context(self._callers.at_once(caller))
         held.enter_context(self._slots.taken(caller.client))
+        return caller.client
 
 
 def caller_of(scope: Scope) -> Caller:

@@ -1,6 +1,7 @@
 """The use case: ask, and wait for the answer, alone or with others. Knows no framework."""
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -28,7 +29,7 @@ from stile_gateway.metrics import Metrics
 from stile_gateway.port import Bus
 from stile_gateway.question import Question, Timing
 from stile_gateway.recall import recall
-from stile_gateway.slots import RETRY_SECONDS, share_of
+from stile_gateway.slots import RETRY_SECONDS, Slots, share_of
 from stile_gateway.transcript import Transcript
 
 log = structlog.get_logger(__name__)
@@ -74,13 +75,22 @@ class Chat:
         timing: how long it waits.
         metrics: what is counted.
         max_held: requests that may be answered at once; one client may have its share of them.
+        body_bytes: the bytes of their bodies; they are held even if no client is connected.
     """
 
-    def __init__(self, bus: Bus, timing: Timing, metrics: Metrics, max_held: int = 2000) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        timing: Timing,
+        metrics: Metrics,
+        max_held: int = 2000,
+        body_bytes: Slots | None = None,
+    ) -> None:
         self._bus = bus
         self._timing = timing
         self._metrics = metrics
         self._max_held = max_held
+        self._body_bytes = body_bytes or Slots(sys.maxsize)
         self._held: dict[UUID, _Held] = {}
         self._clients: Counter[str] = Counter()
         self._leave_by: float | None = None
@@ -207,6 +217,10 @@ class Chat:
                     retry_after=RETRY_SECONDS,
                 ),
             )
+        try:
+            self._body_bytes.take(question.client, len(question.body))
+        except GatewayError as error:
+            raise _about(question, error) from None
         held = self._held[question.id] = _Held(question, answer_later=question.answer_later)
         self._clients[question.client] += 1
         self._metrics.held.inc()
@@ -268,6 +282,7 @@ class Chat:
         finally:
             held.stop_clock()
             del self._held[question.id]
+            self._body_bytes.give(question.client, len(question.body))
             self._clients -= Counter((question.client,))
             self._metrics.held.dec()
             if transcript.dropped:

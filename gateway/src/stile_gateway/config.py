@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     max_message_chars: int = Field(32768, ge=1)
     max_messages: int = Field(200, ge=1)
     max_in_flight: int = Field(2000, ge=1)
+    max_held_bytes: int = Field(64 * 1024 * 1024, ge=1024)
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
@@ -152,6 +153,12 @@ class Settings(BaseSettings):
             case Path() as named:
                 return named
         return self.home and self.home / KEY_FILE
+
+    @model_validator(mode="after")
+    def _holds_a_body(self) -> Self:
+        if self.max_held_bytes < self.max_body_bytes:
+            raise ValueError("STILE_MAX_HELD_BYTES must not be less than STILE_MAX_BODY_BYTES")
+        return self
 
     @model_validator(mode="after")
     def _accepts_before_it_answers(self) -> Self:

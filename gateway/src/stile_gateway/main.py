@@ -39,7 +39,7 @@ from stile_gateway.routes import openai as openai_routes
 from stile_gateway.routes import page as page_routes
 from stile_gateway.routes import queue as queue_routes
 from stile_gateway.routes.asking import IDEMPOTENCY_KEY, PREFER, PREFERENCE_APPLIED, TIMEOUT
-from stile_gateway.slots import Slots
+from stile_gateway.slots import Slots, share_of
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     presence = Presence()
     bus = NatsBus(settings, presence, metrics)
     timing = Timing(settings.accept_timeout, settings.answer_timeout, settings.unheard_timeout)
-    chat = Chat(bus, timing, metrics, settings.max_in_flight)
+    chat = Chat(bus, timing, metrics, settings.max_in_flight, _body_bytes(settings))
     callers = Callers(KeyRing(settings.key_file) if settings.key_file else None)
     if not callers.need_keys and not is_loopback(settings.host):
         log.warning("no api key is asked for: whoever reaches this port may ask", host=settings.host)
@@ -100,8 +100,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
     # The last one added is the outermost. What is turned away is readable across origins, and the connection
     # of a body that nobody reads is closed.
-    slots = Slots(server.max_in_flight(settings))
-    app.add_middleware(Admission, callers=callers, hosts=Hosts(settings.host, settings.hosts), slots=slots)
+    app.add_middleware(
+        Admission,
+        callers=callers,
+        hosts=Hosts(settings.host, settings.hosts),
+        slots=Slots(server.max_in_flight(settings)),
+        body_bytes=_body_bytes(settings),
+    )
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -116,6 +121,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Access, metrics=metrics)
     return app
+
+
+def _body_bytes(settings: Settings) -> Slots:
+    """Count the bytes of bodies; one client may have one of the largest size, however small its share is."""
+    share = max(settings.max_body_bytes, share_of(settings.max_held_bytes))
+    return Slots(settings.max_held_bytes, share, "bytes of requests")
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

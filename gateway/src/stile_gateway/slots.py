@@ -1,4 +1,4 @@
-"""Slots for requests: so many in all, and at most an eighth of them for one client."""
+"""What the gateway has a bounded number of: so many in all, and at most an eighth of them for one client."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,39 +18,52 @@ def share_of(total: int) -> int:
 
 
 class Slots:
-    """Counts requests from their head to the end of their answer.
+    """Counts what clients have: requests, from their head to the end of their answer, or bytes of bodies.
 
     Args:
-        total: requests at once, of all clients together.
+        total: of all clients together.
+        share: of one client; an eighth of ``total`` if it is not given.
+        what: is counted, as a client is told.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, share: int | None = None, what: str = "requests") -> None:
         self._total = total
-        self._share = share_of(total)
-        self._all = 0
+        self._share = share_of(total) if share is None else share
+        self._what = what
         self._taken: Counter[str] = Counter()
+
+    def take(self, client: str, amount: int = 1) -> None:
+        """Count ``amount`` more for ``client``.
+
+        Raises:
+            ClientLimitError: the client would have more than its share.
+            TooManyWaitingError: there would be more than there may be in all.
+        """
+        if self._taken[client] + amount > self._share:
+            raise ClientLimitError(
+                f"Too many {self._what} of this client are open here; try again when one has ended.",
+                retry_after=RETRY_SECONDS,
+            )
+        if self._taken.total() + amount > self._total:
+            raise TooManyWaitingError(f"Too many {self._what} are waiting here.", retry_after=RETRY_SECONDS)
+        self._taken[client] += amount
+
+    def give(self, client: str, amount: int = 1) -> None:
+        """Count ``amount`` less for ``client``."""
+        self._taken[client] -= amount
+        if not self._taken[client]:
+            del self._taken[client]
 
     @contextmanager
     def taken(self, client: str) -> Iterator[None]:
-        """Hold a slot of ``client``.
+        """Hold one of ``client``.
 
         Raises:
             ClientLimitError: the client has its share already.
-            TooManyWaitingError: all slots are taken.
+            TooManyWaitingError: all are taken.
         """
-        if self._taken[client] >= self._share:
-            raise ClientLimitError(
-                "Too many requests of this client are open here; try again when one has ended.",
-                retry_after=RETRY_SECONDS,
-            )
-        if self._all >= self._total:
-            raise TooManyWaitingError("Too many requests are waiting here.", retry_after=RETRY_SECONDS)
-        self._all += 1
-        self._taken[client] += 1
+        self.take(client)
         try:
             yield
         finally:
-            self._all -= 1
-            self._taken[client] -= 1
-            if not self._taken[client]:
-                del self._taken[client]
+            self.give(client)
