@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use async_nats::ServerAddr;
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use reqwest::Url;
 use tracing::level_filters::LevelFilter;
 
@@ -95,6 +95,24 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+impl Config {
+    /// Reads the command line and the environment. An empty variable is as if it were not set.
+    ///
+    /// # Errors
+    /// [`clap::Error`]: help is asked for, or a value cannot be used; it names the variable.
+    pub fn read() -> Result<Self, clap::Error> {
+        let command = Self::command().mut_args(|argument| {
+            let value = argument.get_env().and_then(std::env::var_os);
+            if value.is_some_and(|value| value.is_empty()) {
+                argument.env(None::<&'static str>)
+            } else {
+                argument
+            }
+        });
+        Self::from_arg_matches(&command.try_get_matches()?)
+    }
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -162,8 +180,6 @@ fn level(text: &str) -> Result<LevelFilter, String> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-
-    use clap::CommandFactory;
 
     use super::*;
 

@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use stile_consumer::config::{Config, LogFormat};
 use stile_consumer::error::RunError;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +14,7 @@ use tracing_subscriber::{Layer, fmt};
 /// One thread: a job is a few waits on the network, and a second thread would only cost memory.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let config = match Config::try_parse() {
+    let config = match Config::read() {
         Ok(config) => config,
         Err(error) if error.use_stderr() => return refuse(&error),
         Err(help_or_version) => help_or_version.exit(),

@@ -1,7 +1,10 @@
 """The built consumer under the project's own permissions, before a stand-in model."""
 
+import asyncio
 import json
+import re
 import signal
+import subprocess
 
 import httpx
 import pytest
@@ -155,6 +158,28 @@ async def test_the_log_has_no_prompt_and_no_secret(bus, consumer, requester):
     output = consumer.process.output()
     assert "private" not in output
     assert seed not in output
+
+
+async def test_an_empty_variable_is_unset(bus, model, tmp_path):
+    """Compose and env files hand variables on that have no value; the consumer starts with its defaults."""
+    described = (await _help()).splitlines()
+    variables = {name for line in described for name in re.findall(r"<?(STILE_[A-Z_]+)=?", line)}
+    needed = {*bus.environment("consumer"), "STILE_LLAMA_URL", "STILE_CONSUMER_PORT"}
+    empty = dict.fromkeys(variables - needed, "")
+    assert {
+        "STILE_LLAMA_KEY_FILE",
+        "STILE_NATS_TLS_CA",
+        "STILE_LOG_LEVEL",
+        "STILE_CONCURRENCY",
+    } <= empty.keys()
+    consumer = await Consumer(tmp_path, bus, model.url, **empty).start()
+    consumer.process.stop()
+
+
+async def _help():
+    child = await asyncio.create_subprocess_exec(BIN / "stile-consumer", "--help", stdout=subprocess.PIPE)
+    out, _ = await asyncio.wait_for(child.communicate(), 60)
+    return out.decode()
 
 
 @pytest.mark.parametrize(
