@@ -9,7 +9,7 @@ TAKEN_AT_ONCE = 64
 """So many messages are taken off the connection before everything else has a turn: a millisecond's worth."""
 
 DROPPED_AT_ONCE = 16 * TAKEN_AT_ONCE
-"""So many are dropped: that takes about 3 microseconds each, and what another client has sent is behind them."""
+"""So many are dropped: 3 microseconds each, and behind them may lie what another client has sent."""
 
 
 class DirectClient(Client):
