@@ -43,7 +43,9 @@ _DELETE_FAILED = 10057
 _NO_MESSAGE = 10037
 _NO_LEADER = 10008
 """JSClusterNotAvailErr: "JetStream system temporarily unavailable"."""
-_LOOKS_FOR_A_PLACE = 2
+_IN_FLIGHT_SECONDS = 1.0
+"""In a cluster a place is taken as soon as its message is on the way to the replicas, and read only later."""
+_LOOK_AGAIN_SECONDS = 0.02
 _HEADERS_BEGIN = b"NATS/1.0\r\n"
 
 
@@ -75,7 +77,8 @@ class NatsStreams:
             UnavailableError: CHAT did not take it.
             RequestError: it is larger than the bus carries.
         """
-        for _ in range(_LOOKS_FOR_A_PLACE):
+        give_up = time.monotonic() + _IN_FLIGHT_SECONDS
+        while True:
             error = await self._publish(subject, body, message_headers)
             if error is None:
                 with contextlib.suppress(UnavailableError):  # the workers look by themselves every second
@@ -85,8 +88,10 @@ class NatsStreams:
                 raise UnavailableError(str(error.get("description")))
             if await self._get(subjects.CHAT_STREAM, subject):
                 return Approval.TAKEN
-            # CHAT is full, or the place was taken and is free since: a second publish tells.
-        return Approval.FULL
+            if await self._is_full(len(body)) or time.monotonic() > give_up:
+                return Approval.FULL
+            # The one that has the place is on its way, or it was taken out since: the next publish tells.
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def waiting(self, client: str, chat_id: UUID) -> Stored | None:
         """Return the approved request of this client and id that CHAT holds, whatever its lane and model."""
@@ -164,6 +169,16 @@ class NatsStreams:
         """
         subjects_held, _ = await self.look()
         return subjects_held
+
+    async def _is_full(self, size: int) -> bool:
+        """Tell whether CHAT has no room for a message with a body of ``size`` bytes."""
+        info = await self._ask(f"$JS.API.STREAM.INFO.{subjects.CHAT_STREAM}")
+        if error := info.get("error"):
+            raise UnavailableError(str(error.get("description")))
+        limits, state = info["config"], info["state"]
+        most, most_bytes = limits.get("max_msgs", -1), limits.get("max_bytes", -1)
+        # Below zero: without a limit.
+        return bool(0 <= most <= state["messages"] or 0 <= most_bytes < state["bytes"] + size)
 
     async def look(self) -> tuple[list[str], Room]:
         """Return what ``held`` does, and how much CHAT holds at most.
