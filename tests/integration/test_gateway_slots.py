@@ -183,6 +183,15 @@ async def test_requests_that_nobody_listens_to_are_counted_too(bus, gateway):
     await others_are_served(bus, gateway)
 
 
+@pytest.mark.parametrize("gateway_settings", [{"STILE_MAX_IN_FLIGHT": "1"}])
+async def test_whoever_has_the_whole_answer_may_ask_again_at_once(gateway):
+    """With one slot alone: it is free as soon as the answer is there, though a file is closed only later."""
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=WITHIN) as http:
+        for _ in range(20):
+            for path in ("/static-offline-docs/swagger-ui.css", "/openapi.json", "/"):
+                assert (await http.get(path)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "gateway_settings", [{"STILE_MAX_BODY_BYTES": "100000", "STILE_MAX_HELD_BYTES": "200000"}]
 )

@@ -48,17 +48,31 @@ class Admission:
             except GatewayError as error:
                 await ErrorResponse(error, note_of(scope))(scope, receive, send)
                 return
-            await self._app(scope, self._counted(client, held, receive), send)
+
+            async def last(message: Message) -> None:
+                await send(message)
+                if message["type"] == "http.response.body" and not message.get("more_body", False):
+                    # Whoever has the whole answer may ask again at once; a file is closed only after it.
+                    held.close()
+
+            await self._app(scope, self._counted(client, held, receive), last)
 
     def _counted(self, client: str, held: ExitStack, receive: Receive) -> Receive:
         """Return ``receive`` with the body's bytes counted for ``client``, until ``held`` ends."""
         came = 0
-        held.callback(lambda: self._body_bytes.give(client, came))
+        is_over = False
+
+        def give() -> None:
+            nonlocal is_over
+            is_over = True
+            self._body_bytes.give(client, came)
+
+        held.callback(give)
 
         async def counted() -> Message:
             nonlocal came
             message = await receive()
-            if body := message.get("body"):
+            if not is_over and (body := message.get("body")):
                 self._body_bytes.take(client, len(body))
                 came += len(body)
             return message
