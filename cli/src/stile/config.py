@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     llama_url: Annotated[str, AfterValidator(_http_url)] | None = None
     """A llama.cpp server that runs already; none is started."""
     llama_key: SecretStr | None = None
-    """The key of that server, where it asks for one."""
+    """The key of that server, if it asks for one."""
     llama_key_file: FilePath | None = None
     """A file that holds it."""
     consumer_port: Port = 8080

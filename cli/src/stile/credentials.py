@@ -50,7 +50,7 @@ def llama_key_file(folder: Path) -> Path:
 
 
 def ensure_llama_key(folder: Path) -> Path:
-    """Make llama.cpp's key, 32 random bytes, where it is not there; return its file, of mode 0600."""
+    """Make llama.cpp's key of 32 random bytes if there is none; return its file, which has mode 0600."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = llama_key_file(folder)
     if not path.exists():
