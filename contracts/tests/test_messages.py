@@ -9,27 +9,27 @@ from pydantic import ValidationError
 
 from stile_contracts import ids, subjects
 from stile_contracts.errors import ERRORS, ErrorCode
-from stile_contracts.messages import ChatRequest, ErrorReply, Role, Sampling, Turn
+from stile_contracts.messages import ChatMessage, ChatRequest, ErrorReply, Role, Sampling
 
-ASK = Turn(role=Role.USER, content="Hi")
+ASK = ChatMessage(role=Role.USER, content="Hi")
 
 
 def test_the_prompt_is_the_last_turn():
     """``prompt`` comes after ``messages`` as the user's turn."""
-    request = ChatRequest(prompt="Hi", messages=[Turn(role=Role.ASSISTANT, content="Yes?")])
-    assert request.turns()[-1] == ASK
-    assert len(request.turns()) == 2
+    request = ChatRequest(prompt="Hi", messages=[ChatMessage(role=Role.ASSISTANT, content="Yes?")])
+    assert request.conversation()[-1] == ASK
+    assert len(request.conversation()) == 2
 
 
 def test_a_prompt_that_the_history_ends_with_is_not_doubled():
     """Older clients send the new turn twice, in ``messages`` and as ``prompt``."""
-    assert ChatRequest(prompt="Hi", messages=[ASK]).turns() == [ASK]
+    assert ChatRequest(prompt="Hi", messages=[ASK]).conversation() == [ASK]
 
 
 def test_the_same_words_from_the_assistant_are_another_turn():
     """Only a user's turn can be the prompt."""
-    request = ChatRequest(prompt="Hi", messages=[Turn(role=Role.ASSISTANT, content="Hi")])
-    assert len(request.turns()) == 2
+    request = ChatRequest(prompt="Hi", messages=[ChatMessage(role=Role.ASSISTANT, content="Hi")])
+    assert len(request.conversation()) == 2
 
 
 def test_sampling_keeps_zeroes():
@@ -93,7 +93,7 @@ def test_each_lines_requests_for_a_model_have_a_durable_consumer_of_their_own(cl
     """Its name is neither the line's own nor any other line's, whatever the client is called."""
     chat_id = UUID("01920f3c-7a51-7c3e-8f00-0123456789ab")
     names = [
-        subjects.worker(subjects.approved(lane, client, chat_id, model))
+        subjects.durable(subjects.approved(lane, client, chat_id, model))
         for lane in subjects.Lane
         for model in (None, "smollm2", "llama-3=2E2")
     ]

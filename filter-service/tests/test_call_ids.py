@@ -21,7 +21,7 @@ def answer(call_id):
 def ids_of(*turns):
     """Return the ids as numbers: a list for a turn of calls, one number for an answer."""
     request = ChatRequest.model_validate_json(json.dumps({"messages": turns}))
-    numbered = renumbered(request.turns())
+    numbered = renumbered(request.conversation())
     return [
         [int(call.id.removeprefix("call")) for call in turn.tool_calls]
         if turn.tool_calls

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import CancelReceipt, ErrorReply, Hit
+from stile_contracts.messages import CancelHit, CancelReceipt, ErrorReply
 from stile_filter.answers import Stored, to_json
 from stile_filter.cancelling import Canceller
 from stile_filter.errors import UnavailableError, UnconfirmedError
@@ -88,7 +88,7 @@ async def test_a_waiting_request_leaves_the_queue(events, seq, count):
     """Its place is free, its outcome is stored, its requester hears it: nobody else ever will tell it."""
     system = System(FakeStreams(events=events))
     *told, receipt = await system.cancel()
-    assert hit_of([receipt]) is Hit.WAITING
+    assert hit_of([receipt]) is CancelHit.WAITING
     assert not system.streams.chat
     assert system.streams.did == [TOLD, 7]
     assert len(told) == count
@@ -96,13 +96,13 @@ async def test_a_waiting_request_leaves_the_queue(events, seq, count):
     assert code_of(told[0]) is ErrorCode.CANCELLED
     assert (told[0].headers["Chat-Seq"], told[0].headers["Nats-Service-Error-Code"]) == (seq, "499")
     assert system.streams.results[RESULT].headers["Chat-Body-SHA256"] == "ab"
-    assert system.hits == [Hit.WAITING]
+    assert system.hits == [CancelHit.WAITING]
 
 
 async def test_who_asks_for_the_outcome_itself_is_not_told():
     """It heard that it was accepted, and that is all it hears; the outcome is stored."""
     system = System(FakeStreams(events="accepted"))
-    assert hit_of(messages := await system.cancel()) is Hit.WAITING
+    assert hit_of(messages := await system.cancel()) is CancelHit.WAITING
     assert len(messages) == 1
     assert RESULT in system.streams.results
 
@@ -111,7 +111,7 @@ async def test_a_running_request_is_told_to_its_worker():
     """It keeps its place until the worker has settled it, who tells the requester as well."""
     system = System(FakeStreams(delivered=True))
     messages = await system.cancel()
-    assert (hit_of(messages), len(messages)) == (Hit.RUNNING, 1)
+    assert (hit_of(messages), len(messages)) == (CancelHit.RUNNING, 1)
     assert system.streams.did == [TOLD]
     assert system.streams.chat
 
@@ -121,7 +121,7 @@ async def test_a_finished_request_stays_as_it_is():
     system = System(FakeStreams())
     body = to_json(ErrorReply.of(ErrorCode.MODEL_FAILED, "x"))
     system.streams.results[RESULT] = Stored({}, body)
-    assert hit_of(await system.cancel()) is Hit.FINISHED
+    assert hit_of(await system.cancel()) is CancelHit.FINISHED
     assert system.streams.results[RESULT].body == body
     assert not system.streams.did
 
@@ -131,15 +131,15 @@ async def test_cancelling_again_ends_what_the_first_could_not():
     system = System(FakeStreams())
     body = to_json(ErrorReply.of(ErrorCode.CANCELLED, "x"))
     system.streams.results[RESULT] = Stored({}, body)
-    assert hit_of(await system.cancel()) is Hit.WAITING
-    assert hit_of(await system.cancel()) is Hit.FINISHED
+    assert hit_of(await system.cancel()) is CancelHit.WAITING
+    assert hit_of(await system.cancel()) is CancelHit.FINISHED
 
 
 async def test_another_clients_id_is_unknown():
     """Bob can name Alice's id, and nothing of hers is touched."""
     system = System(FakeStreams())
     for origin, named in (("bob", {}), ("gateway", {"Chat_Client": "http-alice"})):
-        assert hit_of(await system.cancel(origin, **named)) is Hit.UNKNOWN
+        assert hit_of(await system.cancel(origin, **named)) is CancelHit.UNKNOWN
     assert system.streams.chat
     assert RESULT not in system.streams.results
 
@@ -148,7 +148,7 @@ async def test_what_is_approved_meanwhile_is_found():
     """The look before the outcome was stored came too early; the one after it finds the request."""
     system = System(FakeStreams())
     system.streams.late = True
-    assert hit_of(await system.cancel()) is Hit.WAITING
+    assert hit_of(await system.cancel()) is CancelHit.WAITING
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ async def test_a_reply_subject_that_is_none_is_not_answered():
     assert not await system.cancel(reply_to="chat.approved.batch.a.b")
     assert not system.hits
     (told,) = await system.cancel(reply_to="")
-    assert (told.subject, system.hits) == ("_R_.requester.1", [Hit.WAITING])
+    assert (told.subject, system.hits) == ("_R_.requester.1", [CancelHit.WAITING])
 
 
 async def test_trouble_with_the_bus_is_told_where_it_is_certain():

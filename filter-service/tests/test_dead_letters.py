@@ -246,7 +246,7 @@ class Line:
 
     def __init__(self, bus, model):
         self.bus, self.model = bus, model
-        self.name = subjects.worker(self.place(ID))
+        self.name = subjects.durable(self.place(ID))
 
     def place(self, chat_id):
         return subjects.approved(LANE, "alice", chat_id, self.model)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stile_contracts import subjects
 from stile_contracts.messages import Heartbeat
-from stile_contracts.subjects import Approved, Lane
+from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.chat_queue import ChatQueue, Standing
 from stile_filter.routed_queue import RoutedQueue
 from stile_filter.speed import Size
@@ -20,7 +20,7 @@ SIZE = Size(400, 90)
 
 
 def job(number, client="a", lane=Lane.INTERACTIVE):
-    return Approved(lane, client, UUID(f"0190a5d0-0000-7000-8000-{number:012}"))
+    return RequestAddress(lane, client, UUID(f"0190a5d0-0000-7000-8000-{number:012}"))
 
 
 class Both:

@@ -133,7 +133,7 @@ async def test_a_message_is_known_to_be_delivered_and_can_be_taken_out(bus, stre
         found.append(await streams.waiting("alice", chat_id))
     assert not await streams.is_delivered(found[0])
     admin = (await bus.connect("provisioner")).jetstream()
-    name = subjects.worker(found[0].headers[headers.NATS_SUBJECT])
+    name = subjects.durable(found[0].headers[headers.NATS_SUBJECT])
     await admin.add_consumer(
         "CHAT",
         ConsumerConfig(durable_name=name, filter_subject=subjects.approved(lane, "alice", "*", model)),

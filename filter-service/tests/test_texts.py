@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from harness.deciding import calling, error_of, tool
-from stile_contracts.messages import ApprovedChat, ChatRequest, Output, Sampling, Turn
+from stile_contracts.messages import ApprovedChat, ChatMessage, ChatRequest, Output, Sampling
 from stile_filter import texts
 
 ESCAPED = "d\\u0061rn"
@@ -122,5 +122,5 @@ async def test_only_a_tool_that_is_there_can_be_chosen(system):
 @pytest.mark.parametrize("text", ['\\"' * 500_000, '"' * 1_000_000, "\\" * 1_000_001, '\\u00"' * 200_000])
 def test_a_megabyte_of_quotes_and_escapes_is_read_once(text):
     """No quote makes what follows be read again: that would be hours."""
-    turn = Turn(role="tool", tool_call_id="c", content=text)
+    turn = ChatMessage(role="tool", tool_call_id="c", content=text)
     assert texts.joined(ChatRequest(messages=[turn])).parts[0] == text

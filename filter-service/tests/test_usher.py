@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from stile_contracts import subjects
-from stile_contracts.messages import Heartbeat, Wanted
-from stile_contracts.subjects import Approved, Lane
+from stile_contracts.messages import EventLevel, Heartbeat
+from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.chat_queue import UNKNOWN_RETRY_AFTER, Standing
 from stile_filter.speed import Size
 from stile_filter.usher import Room, Ticket, Usher
@@ -22,7 +22,7 @@ def chat_id(number):
 
 
 def job(number, client="a", lane=INTERACTIVE):
-    return Approved(lane, client, chat_id(number))
+    return RequestAddress(lane, client, chat_id(number))
 
 
 TEN_SECONDS = Size(400, 90)
@@ -58,7 +58,7 @@ class House:
                 )
             )
 
-    def accept(self, approved, *, wanted=Wanted.STATE, lasts=600.0):
+    def accept(self, approved, *, wanted=EventLevel.STATE, lasts=600.0):
         deadline = int((NOW + self.clock + lasts) * 1000)
         reply_to = f"_INBOX_gateway.{approved.id.int & 0xFFFF:x}"
         return self.usher.accepted(
@@ -146,9 +146,9 @@ def test_two_workers_halve_the_wait():
 
 def test_who_did_not_want_to_hear_is_told_nothing(house):
     """A plain request hears its answer alone, but takes its place."""
-    house.accept(job(1), wanted=Wanted.NONE)
-    house.accept(job(2), wanted=Wanted.TOKEN)
-    house.accept(job(3), wanted=Wanted.NONE)
+    house.accept(job(1), wanted=EventLevel.NONE)
+    house.accept(job(2), wanted=EventLevel.TOKEN)
+    house.accept(job(3), wanted=EventLevel.NONE)
     house.usher.cancelled("a", chat_id(1))
     assert house.told() == {2: (0, 0.0)}
 

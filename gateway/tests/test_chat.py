@@ -8,7 +8,7 @@ import pytest
 
 from harness.wait import until
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import Event
+from stile_contracts.messages import EventKind
 from stile_gateway.errors import (
     AcceptTimeoutError,
     AnswerTimeoutError,
@@ -32,7 +32,7 @@ async def test_the_answer_is_handed_on_as_it_came(chat, fake_bus, question, word
     done = words.done("blue")
     fake_bus.says(words.accepted(), words.started(), done)
     said = await chat.ask(question)
-    assert (said.event, said.body, said.reply.response) == (Event.DONE, done.body, "blue")
+    assert (said.event, said.body, said.reply.response) == (EventKind.DONE, done.body, "blue")
     body, headers = fake_bus.published[0]
     assert body == question.body
     assert headers["Chat-Id"] == str(question.id)
@@ -180,7 +180,12 @@ async def test_a_higher_attempt_resets_the_lower(chat, fake_bus, question, words
         words.done("blue", seq=2, attempt=2),
     )
     said = [(s.event, s.attempt) async for s in chat.events(question, pulse=5)]
-    assert said == [(Event.ACCEPTED, 0), (Event.STARTED, 2), (Event.TOKEN, 2), (Event.DONE, 2)]
+    assert said == [
+        (EventKind.ACCEPTED, 0),
+        (EventKind.STARTED, 2),
+        (EventKind.TOKEN, 2),
+        (EventKind.DONE, 2),
+    ]
     assert counted(metrics.gaps) == 0
 
 
@@ -211,7 +216,7 @@ async def test_an_event_heard_twice_is_said_once(chat, fake_bus, question, words
         words.done(seq=2),
     )
     said = [s.event async for s in chat.events(question, pulse=5)]
-    assert said == [Event.ACCEPTED, Event.STARTED, Event.TOKEN, Event.DONE]
+    assert said == [EventKind.ACCEPTED, EventKind.STARTED, EventKind.TOKEN, EventKind.DONE]
     assert counted(metrics.gaps) == 0
 
 

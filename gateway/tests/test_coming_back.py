@@ -9,7 +9,7 @@ import pytest
 
 from harness.wait import until
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import Event
+from stile_contracts.messages import EventKind
 from stile_gateway.chat import Chat
 from stile_gateway.errors import (
     KeyConflictError,
@@ -160,15 +160,15 @@ async def test_a_stream_joins_a_request_under_its_key(chat, fake_bus, question, 
     heard = []
     async for said in chat.events(keyed, pulse=5):
         heard.append((said.event, json.loads(said.body).get("text")))
-        if said.event is Event.TOKEN and len(heard) == 3:
+        if said.event is EventKind.TOKEN and len(heard) == 3:
             inbox.put(words.token("e", 3))
             inbox.put(words.done(seq=4))
     assert heard == [
-        (Event.ACCEPTED, None),
-        (Event.STARTED, None),
-        (Event.TOKEN, "blu"),
-        (Event.TOKEN, "e"),
-        (Event.DONE, None),
+        (EventKind.ACCEPTED, None),
+        (EventKind.STARTED, None),
+        (EventKind.TOKEN, "blu"),
+        (EventKind.TOKEN, "e"),
+        (EventKind.DONE, None),
     ]
     assert (await first).reply.response == "blue"
     assert len(fake_bus.published) == 1
@@ -182,7 +182,7 @@ async def test_what_was_answered_elsewhere_is_looked_up(chat, fake_bus, question
     )
     keyed = replace(question, key="k")
     heard = [said.event async for said in chat.events(keyed, pulse=5)]
-    assert heard == [Event.ACCEPTED, Event.POSITION, Event.POSITION, Event.DONE]
+    assert heard == [EventKind.ACCEPTED, EventKind.POSITION, EventKind.POSITION, EventKind.DONE]
     assert set(fake_bus.looked_up) == {(question.client, question.id)}
 
 

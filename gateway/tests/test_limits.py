@@ -71,5 +71,5 @@ def test_it_is_the_contracts_request_with_limits(model):
     own, contract = model.model_json_schema(), ChatRequest.model_json_schema()
     assert own["properties"]["prompt"]["anyOf"][0].pop("maxLength") == 5
     assert own["properties"]["messages"]["anyOf"][0].pop("maxItems") == 2
-    assert own["$defs"]["Turn"]["properties"]["content"]["anyOf"][0].pop("maxLength") == 6
+    assert own["$defs"]["ChatMessage"]["properties"]["content"]["anyOf"][0].pop("maxLength") == 6
     assert own == contract

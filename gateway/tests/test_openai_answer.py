@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ErrorReply, Event, Refusal, Reply, Timings, ToolCall, Usage
+from stile_contracts.messages import ErrorReply, EventKind, Refusal, Reply, Timings, ToolCall, Usage
 from stile_gateway.errors import InternalError, RelayedError
 from stile_gateway.hearing import Said
 from stile_gateway.openai.answer import Chunks, completion
@@ -22,15 +22,15 @@ def reply(text="blue sky", **fields):
 
 
 def started(attempt=1):
-    return Said(Event.STARTED, attempt, json.dumps({"id": str(ID), "model": "smol"}).encode())
+    return Said(EventKind.STARTED, attempt, json.dumps({"id": str(ID), "model": "smol"}).encode())
 
 
 def token(text="", attempt=1, **fields):
-    return Said(Event.TOKEN, attempt, json.dumps({"text": text, **fields}).encode())
+    return Said(EventKind.TOKEN, attempt, json.dumps({"text": text, **fields}).encode())
 
 
 def done(answer, attempt=1):
-    return Said(Event.DONE, attempt, answer.model_dump_json(exclude_none=True).encode(), answer)
+    return Said(EventKind.DONE, attempt, answer.model_dump_json(exclude_none=True).encode(), answer)
 
 
 def stream(*said, include_usage=False):

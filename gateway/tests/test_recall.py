@@ -7,7 +7,7 @@ import pytest
 
 from harness.wait import until
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import Event
+from stile_contracts.messages import EventKind
 from stile_gateway.chat import Chat
 from stile_gateway.errors import (
     AcceptTimeoutError,
@@ -39,7 +39,7 @@ async def test_each_state_is_told_once_up_to_the_answer(chat, fake_bus, words):
     done = words.done("blue")
     finds(fake_bus, words, words.place(position=1), words.place(position=1), words.started(), done)
     heard = [said async for said in chat.follow(CLIENT, ID, pulse=5)]
-    assert [said.event for said in heard] == [Event.POSITION, Event.STARTED, Event.DONE]
+    assert [said.event for said in heard] == [EventKind.POSITION, EventKind.STARTED, EventKind.DONE]
     assert heard[-1].body == done.body
     assert fake_bus.looked_up == [(CLIENT, ID)] * 4
     assert fake_bus.inboxes == {}
@@ -52,7 +52,7 @@ async def test_an_end_that_is_told_is_asked_for_at_once(chat, fake_bus, words, m
     waiting = asyncio.create_task(chat.state(CLIENT, ID, wait=30))
     await until(lambda: fake_bus.looked_up)
     next(iter(fake_bus.inboxes.values())).put(words.settled)
-    assert (await waiting).event is Event.DONE
+    assert (await waiting).event is EventKind.DONE
 
 
 async def test_without_waiting_it_is_what_is_known_now(chat, fake_bus, words):
@@ -76,7 +76,7 @@ async def test_a_stored_error_is_the_answer(chat, fake_bus, words, code):
 async def test_a_look_that_failed_is_tried_again(chat, fake_bus, words):
     """What went wrong with looking is not what became of the request."""
     finds(fake_bus, words, words.error(ErrorCode.BUS_UNAVAILABLE), words.done())
-    assert (await chat.state(CLIENT, ID, wait=5)).event is Event.DONE
+    assert (await chat.state(CLIENT, ID, wait=5)).event is EventKind.DONE
 
 
 async def test_where_nobody_answers_there_is_no_telling(chat, fake_bus, words):
@@ -103,7 +103,7 @@ async def test_a_bus_that_is_lost_while_it_waits_is_waited_for(chat, fake_bus, w
     await asyncio.sleep(0.1)  # longer than between two looks
     finds(fake_bus, words, words.done())
     fake_bus.connected = True
-    assert (await waiting).event is Event.DONE
+    assert (await waiting).event is EventKind.DONE
 
 
 async def test_a_silent_time_is_told(chat, fake_bus, words):
@@ -114,7 +114,7 @@ async def test_a_silent_time_is_told(chat, fake_bus, words):
         heard.append(said and said.event)
         if len(heard) == 3:
             break
-    assert heard == [Event.POSITION, None, None]
+    assert heard == [EventKind.POSITION, None, None]
 
 
 async def test_anothers_request_is_looked_up_under_the_askers_own_name(chat, fake_bus, question, words):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stile_contracts.messages import Event, Reply
+from stile_contracts.messages import EventKind, Reply
 from stile_gateway import transcript as module
 from stile_gateway.errors import NoFilterError
 from stile_gateway.hearing import Said
@@ -19,20 +19,20 @@ ID = "01920000-0000-7000-8000-000000000001"
 
 
 def started(attempt=1):
-    return Said(Event.STARTED, attempt, json.dumps({"id": ID}).encode())
+    return Said(EventKind.STARTED, attempt, json.dumps({"id": ID}).encode())
 
 
 def token(text, attempt=1, *, after_gap=False, **fields):
-    return Said(Event.TOKEN, attempt, json.dumps({"text": text, **fields}).encode(), after_gap=after_gap)
+    return Said(EventKind.TOKEN, attempt, json.dumps({"text": text, **fields}).encode(), after_gap=after_gap)
 
 
 def done(text, attempt=1, **fields):
     reply = Reply(response=text, id=UUID(ID), **fields)
-    return Said(Event.DONE, attempt, reply.model_dump_json(exclude_none=True).encode(), reply)
+    return Said(EventKind.DONE, attempt, reply.model_dump_json(exclude_none=True).encode(), reply)
 
 
 def place(position):
-    return Said(Event.POSITION, 0, json.dumps({"id": ID, "position": position}).encode())
+    return Said(EventKind.POSITION, 0, json.dumps({"id": ID, "position": position}).encode())
 
 
 async def read(*said):
@@ -119,7 +119,7 @@ async def test_pieces_that_are_more_than_text_stay_as_they_are():
     transcript = Transcript()
     for one in (started(), token("a"), token("b"), token("c", tool_calls=call), token("d"), done("abcd")):
         transcript.hear(one)
-    bodies = [json.loads(said.body) async for said in transcript.follow(5) if said.event is Event.TOKEN]
+    bodies = [json.loads(said.body) async for said in transcript.follow(5) if said.event is EventKind.TOKEN]
     assert bodies == [{"text": "ab"}, {"text": "c", "tool_calls": call}, {"text": "d"}]
 
 

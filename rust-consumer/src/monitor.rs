@@ -1,6 +1,6 @@
 //! Looks after llama.cpp, and tells the bus how the service is.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -94,6 +94,7 @@ fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbe
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ready: reason.is_none(),
         reason: reason.map(str::to_owned),
+        now_ms: now_ms(SystemTime::now()),
         model: state.model.as_deref().map(str::to_owned),
         service_seconds: state.service_seconds,
         prompt_per_second: state.prompt_per_second,
@@ -102,4 +103,10 @@ fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbe
         approval_keys: approvals.map(Keys::ids),
         queue: None,
     }
+}
+
+/// None before 1970, which only a clock that is off can show.
+fn now_ms(now: SystemTime) -> Option<u64> {
+    let since_epoch = now.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since_epoch.as_millis()).ok()
 }

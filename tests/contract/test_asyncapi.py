@@ -32,13 +32,13 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.approved.{lane}.{client}.{id}.{model}": subjects.APPROVED_FOR_MODEL,
         "chat.result.{client}.{id}": subjects.RESULTS,
         "chat.cancel.{origin}.{id}": subjects.CANCELS,
-        "chat.outcome.{origin}.{id}": subjects.OUTCOMES,
+        "chat.outcome.{origin}.{id}": subjects.STATUS_REQUESTS,
         "chat.dead.{lane}.{client}.{id}": subjects.DEAD,
         "chat.event.started.{lane}.{client}.{id}": subjects.STARTED,
         "chat.event.finished.{lane}.{client}.{id}": subjects.FINISHED,
         "chat.event.cancelled.{client}.{id}": subjects.CANCELLED,
-        "chat.event.unheard.{client}.{id}": subjects.UNHEARD,
-        "chat.event.heard.{client}.{id}": subjects.HEARD,
+        "chat.event.unheard.{client}.{id}": subjects.ABANDONED,
+        "chat.event.heard.{client}.{id}": subjects.ATTENDED,
     }
     plain = {subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT, subjects.WAKE}
     assert addresses == set(patterns) | plain | {None}

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stile_contracts import headers, subjects
-from stile_contracts.messages import ChatRequest, ErrorReply, Turn
+from stile_contracts.messages import ChatMessage, ChatRequest, ErrorReply
 from stile_filter import request as filter_request
 from stile_filter import texts
 from stile_filter.errors import RequestError
@@ -44,8 +44,16 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=20,
 )
-FIELDS = [*ChatRequest.model_fields, *Turn.model_fields, "user", "n", "stream_options", "logit_bias", "echo"]
-TURNS = st.dictionaries(st.sampled_from(list(Turn.model_fields)), VALUES | st.just("user"), max_size=4)
+FIELDS = [
+    *ChatRequest.model_fields,
+    *ChatMessage.model_fields,
+    "user",
+    "n",
+    "stream_options",
+    "logit_bias",
+    "echo",
+]
+TURNS = st.dictionaries(st.sampled_from(list(ChatMessage.model_fields)), VALUES | st.just("user"), max_size=4)
 REQUESTS = st.dictionaries(st.sampled_from(FIELDS), VALUES | st.lists(TURNS, max_size=3), max_size=8)
 
 
@@ -101,7 +109,7 @@ def test_what_the_gateway_reads_the_filter_reads(body):
         there = read_request(MODEL, body)
     except GatewayError:
         return
-    assert filter_request.read_body(body).turns() == there.turns()
+    assert filter_request.read_body(body).conversation() == there.conversation()
 
 
 NAMES = st.sampled_from([value for name, value in vars(headers).items() if name.startswith("CHAT_")])

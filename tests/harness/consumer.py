@@ -16,7 +16,7 @@ from harness.wait import until
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.ids import new_id
-from stile_contracts.messages import ApprovedChat, ErrorReply, Output, Role, Sampling, Turn
+from stile_contracts.messages import ApprovedChat, ChatMessage, ErrorReply, Output, Role, Sampling
 
 Heard = tuple[str, int, int, bytes]
 """An event's name, its attempt, its number, its body."""
@@ -93,7 +93,7 @@ class Requester:
         hearing = await self._gateway.subscribe(reply_to)
         await self._gateway.flush()
         approved = ApprovedChat(
-            messages=[Turn(role=Role.USER, content=prompt)],
+            messages=[ChatMessage(role=Role.USER, content=prompt)],
             sampling=Sampling(**sampling),
             output=output or Output(),
         )

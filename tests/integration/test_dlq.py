@@ -10,7 +10,7 @@ from uuid import uuid4
 from harness.process import BIN
 from stile import credentials
 from stile_contracts import headers, ids, subjects
-from stile_contracts.messages import ApprovedChat, Output, Role, Sampling, Tool, ToolFunction, Turn
+from stile_contracts.messages import ApprovedChat, ChatMessage, Output, Role, Sampling, Tool, ToolFunction
 
 LANE = subjects.Lane.INTERACTIVE
 SECRET = "the user's own words"
@@ -19,7 +19,7 @@ SECRET = "the user's own words"
 async def lay_aside(bus, *turns, client="alice", **parts):
     """Lay a request aside as a worker does; return its id."""
     chat_id = ids.new_id()
-    chat = ApprovedChat(messages=[Turn(role=role, content=text) for role, text in turns], **parts)
+    chat = ApprovedChat(messages=[ChatMessage(role=role, content=text) for role, text in turns], **parts)
     worker = await bus.connect("consumer")
     await worker.jetstream().publish(
         subjects.dead(LANE, client, chat_id),

@@ -13,7 +13,7 @@ from harness.wait import until
 from stile import signing_keys
 from stile_contracts import headers, signing, subjects
 from stile_contracts.ids import new_id
-from stile_contracts.messages import ApprovedChat, Role, Turn
+from stile_contracts.messages import ApprovedChat, ChatMessage, Role
 
 LANE = subjects.Lane.INTERACTIVE
 
@@ -117,7 +117,7 @@ def forgeries(honest, seeds):
     evil = SigningKey.generate()
 
     def approval(name, message_headers, body=None):
-        smuggled = ApprovedChat(messages=[Turn(role=Role.USER, content=f"SMUGGLED {name}")])
+        smuggled = ApprovedChat(messages=[ChatMessage(role=Role.USER, content=f"SMUGGLED {name}")])
         chat_id = new_id()
         raw = smuggled.model_dump_json(exclude_none=True).encode() if body is None else body
         return (

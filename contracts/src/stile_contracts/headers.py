@@ -26,7 +26,7 @@ CHAT_RESPOND = "Chat-Respond"
 """``now``, or ``later``: the requester hears ``accepted`` alone, and asks for the outcome itself."""
 
 CHAT_EVENT = "Chat-Event"
-"""Which event a reply message is, as ``messages.Event`` names it."""
+"""Which event a reply message is, as ``messages.EventKind`` names it."""
 
 CHAT_ATTEMPT = "Chat-Attempt"
 """Which delivery of the request speaks, from 1; 0 is the filter. A higher one resets the lower."""

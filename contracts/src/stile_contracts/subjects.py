@@ -33,20 +33,20 @@ FILTER_HEARTBEAT = "chat.event.filter"
 CONSUMER_HEARTBEAT = "chat.event.consumer"
 CANCELS = "chat.cancel.*.*"
 GATEWAY_CANCELS = "chat.cancel.gateway.*"
-GATEWAY_OUTCOMES = "chat.outcome.gateway.*"
-OUTCOMES = "chat.outcome.*.*"
+GATEWAY_STATUS_REQUESTS = "chat.outcome.gateway.*"
+STATUS_REQUESTS = "chat.outcome.*.*"
 """Bodiless, and answered: what has become of a request."""
 WAKE = "chat.event.approved"
 """Bodiless: a request was approved, and a sleeping worker may look."""
 CANCELLED = "chat.event.cancelled.*.*"
-UNHEARD = "chat.event.unheard.*.*"
-HEARD = "chat.event.heard.*.*"
+ABANDONED = "chat.event.unheard.*.*"
+ATTENDED = "chat.event.heard.*.*"
 STARTED = "chat.event.started.*.*.*"
 FINISHED = "chat.event.finished.*.*.*"
 """Bodiless, from a worker: the request has its outcome, and the worker is free."""
 
 DEAD = "chat.dead.*.*.*"
-GIVEN_UP = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*"
+MAX_DELIVERIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*"
 """From nats-server itself: a request was delivered as often as may be, and never acknowledged."""
 
 CHAT_STREAM = "CHAT"
@@ -69,7 +69,7 @@ class Lane(StrEnum):
     BATCH = "batch"
 
 
-class Approved(NamedTuple):
+class RequestAddress(NamedTuple):
     """Which approved request: the parts of its subject that name it, whatever model it is for."""
 
     lane: Lane
@@ -125,7 +125,7 @@ def approved(lane: Lane, client: str, chat_id: UUID, model: str | None = None) -
     return subject if model is None else f"{subject}.{_model(model)}"
 
 
-def parse_approved(subject: str) -> Approved:
+def parse_approved(subject: str) -> RequestAddress:
     """Take an approved request's subject apart; the model's token is left out.
 
     Raises:
@@ -133,13 +133,13 @@ def parse_approved(subject: str) -> Approved:
     """
     match subject.split("."):
         case ["chat", "approved", lane, client, chat_id] if is_token(client):
-            return Approved(Lane(lane), client, UUID(chat_id))
+            return RequestAddress(Lane(lane), client, UUID(chat_id))
         case ["chat", "approved", _, _, _, model] if models.is_token(model):
             return parse_approved(subject.rpartition(".")[0])
     raise ValueError(f"not an approved request's subject: {subject!r}")
 
 
-def places_of(client: str, chat_id: UUID) -> tuple[str, str]:
+def approved_subjects_of(client: str, chat_id: UUID) -> tuple[str, str]:
     """Name, with wildcards, the subjects that a request may have in CHAT: of any lane and model."""
     subject = f"chat.approved.*.{_token(client)}.{chat_id}"
     return subject, f"{subject}.*"
@@ -160,7 +160,7 @@ def dead(lane: Lane, client: str, chat_id: UUID) -> str:
     return f"chat.dead.{lane}.{_token(client)}.{chat_id}"
 
 
-def parse_dead(subject: str) -> Approved:
+def parse_dead(subject: str) -> RequestAddress:
     """Take a dead letter's subject apart.
 
     Raises:
@@ -168,7 +168,7 @@ def parse_dead(subject: str) -> Approved:
     """
     match subject.split("."):
         case ["chat", "dead", lane, client, chat_id] if is_token(client):
-            return Approved(Lane(lane), client, UUID(chat_id))
+            return RequestAddress(Lane(lane), client, UUID(chat_id))
     raise ValueError(f"not a dead letter's subject: {subject!r}")
 
 
@@ -189,12 +189,12 @@ def parse_cancel(subject: str) -> tuple[str, UUID]:
     raise ValueError(f"not a cancellation's subject: {subject!r}")
 
 
-def outcome(origin: str, chat_id: UUID) -> str:
+def status(origin: str, chat_id: UUID) -> str:
     """Name the subject that ``origin`` (``gateway`` or an account) looks its request up at."""
     return f"chat.outcome.{_token(origin)}.{chat_id}"
 
 
-def parse_outcome(subject: str) -> tuple[str, UUID]:
+def parse_status(subject: str) -> tuple[str, UUID]:
     """Read who looks which request up off the subject; the server guarantees the origin.
 
     Raises:
@@ -211,12 +211,12 @@ def cancelled(client: str, chat_id: UUID) -> str:
     return f"chat.event.cancelled.{_token(client)}.{chat_id}"
 
 
-def unheard(client: str, chat_id: UUID) -> str:
+def abandoned(client: str, chat_id: UUID) -> str:
     """Name the event that a gateway will cancel a request, unless somebody waits for it at another one."""
     return f"chat.event.unheard.{_token(client)}.{chat_id}"
 
 
-def heard(client: str, chat_id: UUID) -> str:
+def attended(client: str, chat_id: UUID) -> str:
     """Name the event that somebody waits for a request at the gateway that says so."""
     return f"chat.event.heard.{_token(client)}.{chat_id}"
 
@@ -238,7 +238,7 @@ def finished(lane: Lane, client: str, chat_id: UUID) -> str:
     return f"chat.event.finished.{lane}.{_token(client)}.{chat_id}"
 
 
-def parse_moved(subject: str) -> Approved:
+def parse_progress(subject: str) -> RequestAddress:
     """Take the subject of ``started`` or ``finished`` apart.
 
     Raises:
@@ -246,11 +246,11 @@ def parse_moved(subject: str) -> Approved:
     """
     match subject.split("."):
         case ["chat", "event", "started" | "finished", lane, client, chat_id] if is_token(client):
-            return Approved(Lane(lane), client, UUID(chat_id))
+            return RequestAddress(Lane(lane), client, UUID(chat_id))
     raise ValueError(f"not a request's event: {subject!r}")
 
 
-def worker(subject: str) -> str:
+def durable(subject: str) -> str:
     """Name the durable consumer of CHAT that workers pull the request with this subject from.
 
     There is one for each line, a client's requests of one lane; and one more for each model that requests

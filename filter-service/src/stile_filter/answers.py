@@ -9,7 +9,15 @@ from pydantic import BaseModel, ValidationError
 
 from stile_contracts import headers
 from stile_contracts.errors import ERRORS
-from stile_contracts.messages import Accepted, ErrorReply, Event, Place, Reply, Started, Wanted
+from stile_contracts.messages import (
+    AcceptedEvent,
+    ErrorReply,
+    EventKind,
+    EventLevel,
+    PositionEvent,
+    Reply,
+    StartedEvent,
+)
 from stile_filter.chat_queue import Standing
 from stile_filter.errors import RequestError, UnavailableError
 
@@ -38,7 +46,7 @@ class Answers:
     """Makes one requester's messages; knows more of it the further its request is read."""
 
     reply_to: str
-    wanted: Wanted = Wanted.NONE
+    wanted: EventLevel = EventLevel.NONE
     chat_id: UUID | None = None
     seq: int = 0
     """How many events the filter has said before these."""
@@ -47,36 +55,40 @@ class Answers:
 
     def accepted(self, standing: Standing) -> None:
         """Say that the request is stored, to whoever wanted to hear it."""
-        if self.wanted is not Wanted.NONE and self.chat_id:
-            self._event(Event.ACCEPTED, to_json(Accepted(id=self.chat_id, **standing._asdict())))
+        if self.wanted is not EventLevel.NONE and self.chat_id:
+            self._event(EventKind.ACCEPTED, to_json(AcceptedEvent(id=self.chat_id, **standing._asdict())))
 
     def moved(self, standing: Standing) -> None:
         """Say where the request stands now, to whoever wanted to hear of it."""
-        if self.wanted in (Wanted.STATE, Wanted.TOKEN):
+        if self.wanted in (EventLevel.STATE, EventLevel.TOKEN):
             self.waits(standing)
 
     def waits(self, standing: Standing) -> None:
         """Say that the request waits; this has no number, as each replaces the one before."""
         if self.chat_id:
-            self._event(Event.POSITION, to_json(Place(id=self.chat_id, **standing._asdict())), numbered=False)
+            self._event(
+                EventKind.POSITION,
+                to_json(PositionEvent(id=self.chat_id, **standing._asdict())),
+                numbered=False,
+            )
 
     def runs(self) -> None:
         """Say that a worker has the request; this is none of the worker's own events, so it has no number."""
         if self.chat_id:
-            self._event(Event.STARTED, to_json(Started(id=self.chat_id)), numbered=False)
+            self._event(EventKind.STARTED, to_json(StartedEvent(id=self.chat_id)), numbered=False)
 
     def done(self, reply: Reply) -> None:
         """Give the final reply."""
-        self._event(Event.DONE, to_json(reply))
+        self._event(EventKind.DONE, to_json(reply))
         self._end()
 
     def error(self, error: RequestError) -> None:
         """Give an error."""
         reply = error_reply(error, self.chat_id)
-        self._event(Event.ERROR, to_json(reply), _error_headers(reply))
+        self._event(EventKind.ERROR, to_json(reply), _error_headers(reply))
         self._end()
 
-    def stored(self, outcome: Stored) -> Event:
+    def stored(self, outcome: Stored) -> EventKind:
         """Give an outcome that is stored already, as it was stored; return which of the two it is.
 
         Raises:
@@ -88,15 +100,15 @@ class Answers:
             for name in (headers.CHAT_ATTEMPT, headers.CHAT_SEQ)
             if name in outcome.headers
         }
-        event = Event.DONE
+        event = EventKind.DONE
         if isinstance(reply, ErrorReply):
-            event, extra = Event.ERROR, extra | _error_headers(reply)
+            event, extra = EventKind.ERROR, extra | _error_headers(reply)
         self._event(event, outcome.body, extra)
         self._end()
         return event
 
     def _event(
-        self, event: Event, body: bytes, extra: Mapping[str, str] | None = None, *, numbered: bool = True
+        self, event: EventKind, body: bytes, extra: Mapping[str, str] | None = None, *, numbered: bool = True
     ) -> None:
         named = {headers.CHAT_ID: str(self.chat_id)} if self.chat_id else {}
         number = {headers.CHAT_SEQ: str(self.seq)} if numbered else {}
@@ -115,7 +127,7 @@ class Answers:
         )
 
     def _end(self) -> None:
-        if self.wanted is Wanted.TOKEN:
+        if self.wanted is EventLevel.TOKEN:
             self.said.append(Outgoing(self.reply_to, b"", None))
 
 

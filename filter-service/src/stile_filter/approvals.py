@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from stile_contracts import headers, models
-from stile_contracts.messages import ApprovedChat, ChatRequest, Role, Turn, Wanted
+from stile_contracts.messages import ApprovedChat, ChatMessage, ChatRequest, EventLevel, Role
 from stile_filter import call_ids, texts
 from stile_filter import request as requests
 from stile_filter.control_tokens import neutralised
@@ -35,7 +35,7 @@ class Approvals:
         self._policy = policy
         self._signer = signer
 
-    def message(self, request: ChatRequest, envelope: Envelope, wanted: Wanted) -> Signed:
+    def message(self, request: ChatRequest, envelope: Envelope, wanted: EventLevel) -> Signed:
         """Make the signed message of a request."""
         chat = self._conversation(request)
         if self._policy.control_tokens is ControlTokens.NEUTRALISE:
@@ -45,7 +45,7 @@ class Approvals:
         unsigned = self._headers(envelope, wanted)
         return Signed(subject, body, unsigned | self._signer.sign(subject, unsigned, body))
 
-    def ticket(self, request: ChatRequest, envelope: Envelope, wanted: Wanted) -> Ticket:
+    def ticket(self, request: ChatRequest, envelope: Envelope, wanted: EventLevel) -> Ticket:
         """Tell the usher whom to tell what, and how much work it is."""
         chars = len(texts.joined(request).whole) + len(self._policy.system_prompt or "")
         return Ticket(
@@ -63,9 +63,9 @@ class Approvals:
         return min(request.max_tokens or limit, limit)
 
     def _conversation(self, request: ChatRequest) -> ApprovedChat:
-        turns = call_ids.renumbered(request.turns())
+        turns = call_ids.renumbered(request.conversation())
         if self._policy.system_prompt:
-            turns = [Turn(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
+            turns = [ChatMessage(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
         sampling = request.sampling().model_copy(update={"max_tokens": self._answer_tokens(request)})
         # Parts that were validated when they were read.
         return ApprovedChat.model_construct(
@@ -75,7 +75,7 @@ class Approvals:
             model=requests.model_of(request),
         )
 
-    def _headers(self, envelope: Envelope, wanted: Wanted) -> dict[str, str]:
+    def _headers(self, envelope: Envelope, wanted: EventLevel) -> dict[str, str]:
         traced = {headers.TRACEPARENT: envelope.traceparent} if envelope.traceparent else {}
         return {
             headers.CHAT_ID: str(envelope.id),

@@ -8,6 +8,7 @@ used.
 """
 
 import contextlib
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
@@ -42,11 +43,11 @@ log = structlog.get_logger()
 class Follower(Protocol):
     """Is told what becomes of requests: ``usher.Usher``."""
 
-    def started(self, moved: subjects.Approved, model: str | None) -> None:
+    def started(self, moved: subjects.RequestAddress, model: str | None) -> None:
         """Take in that a worker has taken a request up, and the token of its model where it told one."""
         ...
 
-    def finished(self, moved: subjects.Approved) -> None:
+    def finished(self, moved: subjects.RequestAddress) -> None:
         """Take in that a request has its outcome."""
         ...
 
@@ -133,16 +134,16 @@ class Bus:
         """Have ``usher`` told what the workers and the filters tell of requests."""
         self._events = {
             subjects.STARTED: lambda event: usher.started(
-                subjects.parse_moved(event.subject), event.data.decode() or None
+                subjects.parse_progress(event.subject), event.data.decode() or None
             ),
-            subjects.FINISHED: lambda event: usher.finished(subjects.parse_moved(event.subject)),
+            subjects.FINISHED: lambda event: usher.finished(subjects.parse_progress(event.subject)),
             subjects.CANCELLED: lambda event: usher.cancelled(*subjects.parse_cancelled(event.subject)),
         }
 
     def serve_advisories(self, advised: Callable[[Incoming], Awaitable[None]]) -> None:
         """Have ``advised`` called for each request that CHAT gives up, in one of the filters."""
         subscriber = self.broker.subscriber(
-            subjects.GIVEN_UP, queue=subjects.FILTER_QUEUE, decoder=_incoming, no_reply=True
+            subjects.MAX_DELIVERIES, queue=subjects.FILTER_QUEUE, decoder=_incoming, no_reply=True
         )
         subscriber(advised)
 
@@ -166,6 +167,7 @@ class Bus:
             version=self._version,
             ready=unready is None,
             reason=unready,
+            now_ms=time.time_ns() // 1_000_000,
             queue=queue,
         )
         with contextlib.suppress(nats.errors.Error):

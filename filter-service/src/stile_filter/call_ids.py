@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from itertools import count
 
-from stile_contracts.messages import Turn
+from stile_contracts.messages import ChatMessage
 
 
-def renumbered(turns: Sequence[Turn]) -> list[Turn]:
+def renumbered(turns: Sequence[ChatMessage]) -> list[ChatMessage]:
     """Return the turns with ids of the filter's own, and every tool's answer still at its call.
 
     An answer belongs to the latest turn that has a call of its id; where several calls of that turn have it,
@@ -14,7 +14,7 @@ def renumbered(turns: Sequence[Turn]) -> list[Turn]:
     """
     new_ids = (f"call{number:05}" for number in count())
     called: dict[str, list[str]] = {}
-    numbered: list[Turn] = []
+    numbered: list[ChatMessage] = []
     for turn in turns:
         if turn.tool_calls:
             called.update({call.id: [] for call in turn.tool_calls})

@@ -13,7 +13,7 @@ import structlog
 
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import CancelReceipt, ErrorReply, Hit, Wanted
+from stile_contracts.messages import CancelHit, CancelReceipt, ErrorReply, EventLevel
 from stile_filter.answers import Answers, Outgoing, Stored, error_reply, outcome_of, to_json
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.request import Incoming, client_of
@@ -59,7 +59,7 @@ class Canceller:
         counted: told what each has hit.
     """
 
-    def __init__(self, streams: Streams, counted: Callable[[Hit], None]) -> None:
+    def __init__(self, streams: Streams, counted: Callable[[CancelHit], None]) -> None:
         self._streams = streams
         self._counted = counted
 
@@ -94,7 +94,7 @@ class Canceller:
             answers.error(RequestError(ErrorCode.INTERNAL, "the filter failed; try again"))
         return [message for message in said + answers.said if message.subject]
 
-    async def _cancel(self, client: str, chat_id: UUID, said: list[Outgoing]) -> Hit:
+    async def _cancel(self, client: str, chat_id: UUID, said: list[Outgoing]) -> CancelHit:
         result = subjects.result(client, chat_id)
         held = await self._streams.waiting(client, chat_id)
         error = RequestError(ErrorCode.CANCELLED, _MESSAGE)
@@ -102,18 +102,18 @@ class Canceller:
         if not await self._streams.settle(result, body, _result_headers(chat_id, held)):
             stored = await self._streams.outcome(result)
             if held is None or stored is None or not _is_cancelled(stored):
-                return Hit.FINISHED
+                return CancelHit.FINISHED
             # Cancelled before, by one who could not end what follows: it is done again.
         # It may have been approved since it was looked for.
         held = held or await self._streams.waiting(client, chat_id)
         await self._streams.tell(subjects.cancelled(client, chat_id))
         if held is None:
-            return Hit.UNKNOWN
+            return CancelHit.UNKNOWN
         seq = int(held.headers[headers.NATS_SEQUENCE])
         if await self._streams.is_delivered(held) or not await self._streams.remove(seq):
-            return Hit.RUNNING
+            return CancelHit.RUNNING
         said.extend(_to_requester(held, chat_id, error))
-        return Hit.WAITING
+        return CancelHit.WAITING
 
 
 def _read(incoming: Incoming) -> tuple[str, UUID]:
@@ -142,10 +142,10 @@ def _to_requester(stored: Stored, chat_id: UUID, error: RequestError) -> list[Ou
     reply_to = stored.headers.get(headers.CHAT_REPLY_TO, "")
     if not subjects.is_reply_allowed(reply_to):
         return []
-    wanted = Wanted(stored.headers.get(headers.CHAT_EVENTS, Wanted.NONE))
-    if wanted is Wanted.ACCEPTED:
+    wanted = EventLevel(stored.headers.get(headers.CHAT_EVENTS, EventLevel.NONE))
+    if wanted is EventLevel.ACCEPTED:
         return []
     # `accepted` was the filter's number 0, where it was said.
-    answers = Answers(reply_to, wanted, chat_id, seq=0 if wanted is Wanted.NONE else 1)
+    answers = Answers(reply_to, wanted, chat_id, seq=0 if wanted is EventLevel.NONE else 1)
     answers.error(error)
     return answers.said

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from stile_contracts import subjects
 from stile_contracts.messages import LaneState, QueueState
-from stile_contracts.subjects import Approved, Lane
+from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.fair import Line
 from stile_filter.places import Ahead, Places, Request
 from stile_filter.speed import Size, Speed
@@ -112,7 +112,7 @@ class ChatQueue:
         elif subject not in self._running:
             self._places.resize(self._requests[subject], size)
 
-    def started(self, moved: Approved) -> None:
+    def started(self, moved: RequestAddress) -> None:
         """Take in that a worker has taken a request up, for the first time or again."""
         subject = subjects.approved(*moved)
         request = self._requests.get(subject) or self._enter(subject, moved, self._now(), None)
@@ -123,13 +123,13 @@ class ChatQueue:
         self._running[subject] = _Running(request, self._clock())
         self._places.started(request.line, subject)
 
-    def started_elsewhere(self, moved: Approved) -> None:
+    def started_elsewhere(self, moved: RequestAddress) -> None:
         """Take in that a worker that is none of these has taken a request up: it is before nobody here."""
         subject = subjects.approved(*moved)
         self._leave(subject)
         self._places.started(Line(moved.lane, moved.client), subject, ours=False)
 
-    def finished(self, moved: Approved) -> None:
+    def finished(self, moved: RequestAddress) -> None:
         """Take in that a request has its outcome."""
         self._leave(subjects.approved(*moved))
 
@@ -197,7 +197,7 @@ class ChatQueue:
         known = [first.estimate_seconds for first in firsts if first.estimate_seconds is not None]
         return max(_SHORTEST_RETRY_AFTER, min(known)) if known else UNKNOWN_RETRY_AFTER
 
-    def _enter(self, subject: str, approved: Approved, arrived: float, size: Size | None) -> Request:
+    def _enter(self, subject: str, approved: RequestAddress, arrived: float, size: Size | None) -> Request:
         line = Line(approved.lane, approved.client)
         request = self._requests[subject] = Request(subject, str(approved.id), line, arrived, size)
         self._places.add(request)

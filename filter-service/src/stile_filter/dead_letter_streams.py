@@ -52,7 +52,7 @@ class NatsDeadLetterStreams(NatsStreams):
         places: dict[str, list[str]] = defaultdict(list)
         for subject in await self.held():
             try:
-                places[subjects.worker(subject)].append(subject)
+                places[subjects.durable(subject)].append(subject)
             except ValueError:
                 continue  # no filter approves under such a subject
         return places

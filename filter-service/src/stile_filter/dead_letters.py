@@ -15,8 +15,8 @@ import structlog
 
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ErrorReply, Wanted
-from stile_contracts.subjects import Approved
+from stile_contracts.messages import ErrorReply, EventLevel
+from stile_contracts.subjects import RequestAddress
 from stile_filter.answers import Answers, Outgoing, Stored, to_json
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.request import Incoming
@@ -143,7 +143,9 @@ class DeadLetters:
         await self._streams.remove(given_up.seq)
         await self._streams.tell(subjects.finished(place.lane, place.client, place.id))
 
-    async def _end(self, given_up: GivenUp, held: Stored, own: dict[str, str], place: Approved) -> Stored:
+    async def _end(
+        self, given_up: GivenUp, held: Stored, own: dict[str, str], place: RequestAddress
+    ) -> Stored:
         """Lay the request aside and give it its outcome; return the one that counts."""
         attempt = {headers.CHAT_ATTEMPT: str(given_up.deliveries)}
         dead = {
@@ -173,13 +175,13 @@ class DeadLetters:
         return theirs
 
 
-def _to_requester(own: dict[str, str], place: Approved, outcome: Stored) -> list[Outgoing]:
+def _to_requester(own: dict[str, str], place: RequestAddress, outcome: Stored) -> list[Outgoing]:
     reply_to = own.get(headers.CHAT_REPLY_TO, "")
     if not subjects.is_reply_allowed(reply_to):
         return []
-    events = own.get(headers.CHAT_EVENTS, Wanted.NONE)
-    wanted = Wanted(events) if events in Wanted.__members__.values() else Wanted.NONE
-    if wanted is Wanted.ACCEPTED:
+    events = own.get(headers.CHAT_EVENTS, EventLevel.NONE)
+    wanted = EventLevel(events) if events in EventLevel.__members__.values() else EventLevel.NONE
+    if wanted is EventLevel.ACCEPTED:
         return []
     answers = Answers(reply_to, wanted, place.id)
     answers.stored(outcome)

@@ -13,7 +13,7 @@ import structlog
 
 from stile_contracts import headers, models, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ErrorReply, Refusal, Reply, Stage, Wanted
+from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Stage
 from stile_filter import request as requests
 from stile_filter.answers import Answers, Outgoing, error_reply, to_json
 from stile_filter.approvals import Approvals
@@ -142,13 +142,13 @@ class Handler:
     async def _decide(self, incoming: Incoming, envelope: Envelope, answers: Answers) -> str:
         request = requests.read_body(incoming.body)
         if request.stream:
-            if answers.wanted is Wanted.ACCEPTED:
+            if answers.wanted is EventLevel.ACCEPTED:
                 raise RequestError(
                     ErrorCode.INVALID_REQUEST,
                     f"what is answered later is not streamed; leave {headers.CHAT_RESPOND} or this out",
                     param="stream",
                 )
-            answers.wanted = Wanted.TOKEN
+            answers.wanted = EventLevel.TOKEN
         requests.check_limits(request, self._policy.limits, allow_system=self._policy.allow_system)
         asked = Asked(request, envelope, answers)
         # Under its key a request has one outcome or one place, whichever lane and model it is sent to again.

@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import Wanted
+from stile_contracts.messages import EventLevel
 from stile_filter.answers import Answers, Outgoing
 from stile_filter.arrivals import Answer, Arrivals, Bounds
 from stile_filter.errors import RequestError
@@ -150,7 +150,11 @@ class Intake:
         )
         self._turned_away(self._kind, told=told)
         if told:
-            wants = Wanted.TOKEN if incoming.headers.get(headers.CHAT_EVENTS) == Wanted.TOKEN else Wanted.NONE
+            wants = (
+                EventLevel.TOKEN
+                if incoming.headers.get(headers.CHAT_EVENTS) == EventLevel.TOKEN
+                else EventLevel.NONE
+            )
             answers = Answers(incoming.reply_to, wants)
             answers.error(_FULL)
             await self._send(answers.said)

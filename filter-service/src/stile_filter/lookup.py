@@ -9,7 +9,7 @@ import structlog
 
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import Event
+from stile_contracts.messages import EventKind
 from stile_filter.answers import Answers, Outgoing, Stored
 from stile_filter.chat_queue import Standing
 from stile_filter.errors import BusError, RequestError
@@ -90,21 +90,21 @@ class Lookup:
             ErrorCode.NOT_FOUND, "nothing is known of this request; outcomes are kept for an hour"
         )
 
-    async def _in_chat(self, client: str, chat_id: UUID, answers: Answers) -> Event | None:
+    async def _in_chat(self, client: str, chat_id: UUID, answers: Answers) -> EventKind | None:
         held = await self._streams.waiting(client, chat_id)
         if held is None:
             return None
         if await self._streams.is_delivered(held):
             answers.runs()
-            return Event.STARTED
+            return EventKind.STARTED
         place = subjects.parse_approved(held.headers[headers.NATS_SUBJECT])
         answers.waits(self._standing(subjects.approved(*place)))
-        return Event.POSITION
+        return EventKind.POSITION
 
 
 def _read(incoming: Incoming) -> tuple[str, UUID]:
     try:
-        origin, chat_id = subjects.parse_outcome(incoming.subject)
+        origin, chat_id = subjects.parse_status(incoming.subject)
     except ValueError as error:
         raise RequestError(
             ErrorCode.INVALID_HEADER, "ask at chat.outcome.<id>, the id a UUID", param=headers.CHAT_ID

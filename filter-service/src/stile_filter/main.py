@@ -82,7 +82,7 @@ class Service:
         lookup = Lookup(streams, self._usher.standing, self._metrics.looked_up)
         self._serve("request", subjects.GATEWAY_REQUESTS, subjects.REQUESTS, handler.handle)
         self._serve("cancellation", subjects.GATEWAY_CANCELS, subjects.CANCELS, canceller.handle)
-        self._serve("lookup", subjects.GATEWAY_OUTCOMES, subjects.OUTCOMES, lookup.handle)
+        self._serve("lookup", subjects.GATEWAY_STATUS_REQUESTS, subjects.STATUS_REQUESTS, lookup.handle)
         self._bus.listen(self._heard)
         self._bus.follow(self._usher)
         self._dead_letters = DeadLetters(

@@ -4,7 +4,7 @@ import math
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from stile_contracts.messages import Hit, QueueState
+from stile_contracts.messages import CancelHit, QueueState
 from stile_contracts.subjects import Lane
 from stile_filter.decide import State
 from stile_filter.policy import Rule
@@ -114,7 +114,7 @@ class Metrics:
             self._estimate.labels(lane).set(math.nan if estimate is None else estimate)
         self._running.set(state.running)
 
-    def cancelled(self, hit: Hit) -> None:
+    def cancelled(self, hit: CancelHit) -> None:
         """Count a cancellation by what it hit."""
         self._cancelled.labels(hit).inc()
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ChatRequest, Wanted
+from stile_contracts.messages import ChatRequest, EventLevel
 from stile_filter.answers import Answers, Stored
 from stile_filter.approvals import Approvals
 from stile_filter.errors import RequestError
@@ -64,7 +64,7 @@ class Repeats:
         place = subjects.parse_approved(waiting.headers[headers.NATS_SUBJECT])
         # A direct client's own request, published again because its confirmation was lost, is no second one.
         if not envelope.from_gateway and waiting.headers.get(headers.CHAT_REPLY_TO) != envelope.reply_to:
-            if answers.wanted is Wanted.ACCEPTED:
+            if answers.wanted is EventLevel.ACCEPTED:
                 # Nothing will be said here; whoever asked first goes on hearing what it wanted to.
                 answers.accepted(self._queue.standing(subjects.approved(*place)))
                 return

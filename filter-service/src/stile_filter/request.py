@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from stile_contracts import headers, ids, models, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ChatRequest, NamedTool, Respond, Role, Wanted
+from stile_contracts.messages import ChatRequest, EventLevel, NamedTool, ResponseMode, Role
 from stile_contracts.subjects import Lane
 from stile_filter import schema_cost, texts
 from stile_filter.errors import RequestError
@@ -52,7 +52,7 @@ class Envelope:
     lane: Lane
     deadline_ms: int
     """Milliseconds since the Unix epoch."""
-    wanted: Wanted
+    wanted: EventLevel
     reply_to: str
     traceparent: str | None
     body_sha256: str
@@ -72,18 +72,18 @@ class Envelope:
         return subjects.result(self.client, self.id)
 
 
-def wanted_events(incoming: Incoming) -> Wanted:
+def wanted_events(incoming: Incoming) -> EventLevel:
     """Read what the requester wants to hear.
 
     Raises:
         RequestError: a header holds none of the known values.
     """
-    events = _choice(incoming, headers.CHAT_EVENTS, Wanted, Wanted.NONE)
-    respond = _choice(incoming, headers.CHAT_RESPOND, Respond, Respond.NOW)
-    return Wanted.ACCEPTED if respond == Respond.LATER else Wanted(events)
+    events = _choice(incoming, headers.CHAT_EVENTS, EventLevel, EventLevel.NONE)
+    respond = _choice(incoming, headers.CHAT_RESPOND, ResponseMode, ResponseMode.NOW)
+    return EventLevel.ACCEPTED if respond == ResponseMode.LATER else EventLevel(events)
 
 
-def read_envelope(incoming: Incoming, wanted: Wanted, now_ms: int) -> Envelope:
+def read_envelope(incoming: Incoming, wanted: EventLevel, now_ms: int) -> Envelope:
     """Read who asks, under which id, and until when.
 
     Args:

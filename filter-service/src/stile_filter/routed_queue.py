@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from stile_contracts import subjects
-from stile_contracts.subjects import Approved
+from stile_contracts.subjects import RequestAddress
 from stile_filter.chat_queue import ChatQueue, Standing
 from stile_filter.speed import Size
 from stile_filter.workers import Workers
@@ -50,7 +50,7 @@ class RoutedQueue(ChatQueue):
         for part in self._parts_of(subject):
             part.approved(subject, size)
 
-    def taken(self, moved: Approved, model: str | None) -> None:
+    def taken(self, moved: RequestAddress, model: str | None) -> None:
         """Take in that a worker has taken a request up, and the token of its model where it told one."""
         self.started(moved)
         subject = subjects.approved(*moved)
@@ -62,7 +62,7 @@ class RoutedQueue(ChatQueue):
             else:
                 part.started_elsewhere(moved)
 
-    def finished(self, moved: Approved) -> None:
+    def finished(self, moved: RequestAddress) -> None:
         """Take in that a request has its outcome."""
         super().finished(moved)
         for part in self._parts.values():

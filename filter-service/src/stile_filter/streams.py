@@ -95,7 +95,7 @@ class NatsStreams:
 
     async def waiting(self, client: str, chat_id: UUID) -> Stored | None:
         """Return the approved request of this client and id that CHAT holds, whatever its lane and model."""
-        for place in subjects.places_of(client, chat_id):
+        for place in subjects.approved_subjects_of(client, chat_id):
             if held := await self._get(subjects.CHAT_STREAM, place):
                 return held
         return None
@@ -127,7 +127,7 @@ class NatsStreams:
             UnconfirmedError: no answer came.
             UnavailableError: it can't be known.
         """
-        name = subjects.worker(held.headers[headers.NATS_SUBJECT])
+        name = subjects.durable(held.headers[headers.NATS_SUBJECT])
         info = await self._ask(f"$JS.API.CONSUMER.INFO.{subjects.CHAT_STREAM}.{name}")
         error = info.get("error")
         if error is None:

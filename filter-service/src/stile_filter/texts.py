@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from stile_contracts.messages import ChatRequest, Role, Turn
+from stile_contracts.messages import ChatMessage, ChatRequest, Role
 
 JOINED = "joined"
 """The place of all texts together."""
@@ -48,7 +48,7 @@ def of(request: ChatRequest) -> list[Text]:
 
 def joined(request: ChatRequest) -> Text:
     """Return everything that the model will read as one text, in the conversation's order."""
-    conversation = [part for turn in request.turns() for parts in _of_turn(turn) for part in parts]
+    conversation = [part for turn in request.conversation() for parts in _of_turn(turn) for part in parts]
     output = [part for text in of_output(request) for part in text.parts]
     return Text((*conversation, *output), JOINED)
 
@@ -61,7 +61,7 @@ def of_output(request: ChatRequest) -> list[Text]:
     return texts
 
 
-def _of_turn(turn: Turn) -> list[tuple[str, ...]]:
+def _of_turn(turn: ChatMessage) -> list[tuple[str, ...]]:
     calls = [(call.function.name, *_as_read(call.function.arguments)) for call in turn.tool_calls or ()]
     if turn.content is None:
         return calls

@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from stile_contracts import subjects
-from stile_contracts.messages import QueueState, Wanted
-from stile_contracts.subjects import Approved, Lane
+from stile_contracts.messages import EventLevel, QueueState
+from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.answers import Answers, Outgoing
 from stile_filter.chat_queue import Standing
 from stile_filter.routed_queue import RoutedQueue
@@ -41,7 +41,7 @@ class Ticket(NamedTuple):
     """The token of the model that it names."""
     id: UUID
     reply_to: str
-    wanted: Wanted
+    wanted: EventLevel
     size: Size
     deadline_ms: int
 
@@ -153,7 +153,7 @@ class Usher:
             return False  # neither is checked yet
         return any(place in self._queue for place in places)
 
-    def started(self, moved: Approved, model: str | None = None) -> None:
+    def started(self, moved: RequestAddress, model: str | None = None) -> None:
         """Take in that a worker has taken a request up, and the token of its model where it told one."""
         self._queue.taken(moved, model)
         self.changed.set()
@@ -161,7 +161,7 @@ class Usher:
         if guest and guest.estimate is not None:
             self._observer.estimated(guest.estimate - (self._clock() - guest.accepted))
 
-    def finished(self, moved: Approved) -> None:
+    def finished(self, moved: RequestAddress) -> None:
         """Take in that a request has its outcome."""
         self._queue.finished(moved)
         self.changed.set()

@@ -151,7 +151,7 @@ class NatsBus:
         """
         heard = self._heard_elsewhere[str(chat_id)] = asyncio.Event()
         try:
-            await self._send(subjects.unheard(client, chat_id), "", b"", {})
+            await self._send(subjects.abandoned(client, chat_id), "", b"", {})
             async with asyncio.timeout(_ELSEWHERE_SECONDS):
                 return await heard.wait()
         except TimeoutError:
@@ -166,7 +166,7 @@ class NatsBus:
             BusUnavailableError: there is no connection; nothing was sent, nor will be later.
             InternalError: it could not be sent for another reason.
         """
-        subject = subjects.outcome(subjects.GATEWAY, chat_id)
+        subject = subjects.status(subjects.GATEWAY, chat_id)
         await self._send(subject, inbox.subject + _FOUND, b"", {CHAT_CLIENT: client})
 
     async def _send(self, subject: str, reply_to: str, body: bytes, headers: dict[str, str]) -> None:
@@ -215,8 +215,8 @@ class NatsBus:
             await client.subscribe(subject, cb=self._heartbeat)
         for subject in (subjects.FINISHED, subjects.CANCELLED):
             await client.subscribe(subject, cb=self._settled)
-        await client.subscribe(subjects.UNHEARD, cb=self._unheard)
-        await client.subscribe(subjects.HEARD, cb=self._heard)
+        await client.subscribe(subjects.ABANDONED, cb=self._unheard)
+        await client.subscribe(subjects.ATTENDED, cb=self._heard)
         await client.flush()
         self._client = client
         self._metrics.bus_connected.set(1)
@@ -244,7 +244,7 @@ class NatsBus:
         *_, client, chat_id = message.subject.split(".")
         if any(inbox.wanted for inbox in self._about.get(chat_id, ())):
             with contextlib.suppress(GatewayError):
-                await self._send(subjects.heard(client, UUID(chat_id)), "", b"", {})
+                await self._send(subjects.attended(client, UUID(chat_id)), "", b"", {})
 
     async def _heard(self, message: Msg) -> None:
         if asked := self._heard_elsewhere.get(message.subject.rpartition(".")[2]):

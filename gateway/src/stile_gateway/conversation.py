@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import structlog
 
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import Event
+from stile_contracts.messages import EventKind
 from stile_gateway.errors import (
     AcceptTimeoutError,
     AnswerTimeoutError,
@@ -105,7 +105,7 @@ class Conversation:
                     said = self._find(found)
             if said is not None:
                 yield said
-                if said.event is Event.DONE:
+                if said.event is EventKind.DONE:
                     return
 
     def _gave_up(self) -> GatewayError:
@@ -162,8 +162,8 @@ class Conversation:
             if error.is_outcome:
                 raise
             return None
-        is_place = said.event is Event.POSITION and not self._hearing.started
-        return said if is_place or said.event is Event.DONE else None
+        is_place = said.event is EventKind.POSITION and not self._hearing.started
+        return said if is_place or said.event is EventKind.DONE else None
 
     def _turn_away(self, error: RelayedError) -> None:
         """Take it that the bus could not store the request: it may soon, where a cluster has lost a server.
@@ -196,6 +196,6 @@ class Conversation:
             self._look_at = time.monotonic() + LOOK_SECONDS
         if first:
             self._metrics.accept_seconds.observe(time.monotonic() - self._began)
-        if said.event is Event.DONE:
+        if said.event is EventKind.DONE:
             self._metrics.answer_seconds.observe(time.monotonic() - self._began)
-        return said if first or said.event is not Event.ACCEPTED else None
+        return said if first or said.event is not EventKind.ACCEPTED else None

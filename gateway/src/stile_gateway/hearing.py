@@ -5,17 +5,17 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from stile_contracts import headers
-from stile_contracts.messages import ErrorReply, Event, Reply
+from stile_contracts.messages import ErrorReply, EventKind, Reply
 from stile_gateway.errors import InternalError, RelayedError
 from stile_gateway.inbox import Delivery
 
-FINAL = frozenset({Event.DONE, Event.ERROR})
+FINAL = frozenset({EventKind.DONE, EventKind.ERROR})
 
 
 class Said(NamedTuple):
     """One event of a request, to be handed on."""
 
-    event: Event
+    event: EventKind
     attempt: int
     body: bytes
     """The event's JSON as it came."""
@@ -51,8 +51,8 @@ class Hearing:
             InternalError: it is the final word, and cannot be read.
         """
         try:
-            event = Event(delivery.headers[headers.CHAT_EVENT])
-            if event is Event.POSITION:
+            event = EventKind(delivery.headers[headers.CHAT_EVENT])
+            if event is EventKind.POSITION:
                 return self._position(delivery)
             attempt = int(delivery.headers[headers.CHAT_ATTEMPT])
             seq = int(delivery.headers[headers.CHAT_SEQ])
@@ -61,9 +61,9 @@ class Hearing:
         if event not in FINAL and not self._is_next(attempt, seq):
             return None
         match event:
-            case Event.ERROR:
+            case EventKind.ERROR:
                 raise relayed(delivery.body)
-            case Event.DONE:
+            case EventKind.DONE:
                 if attempt == self._attempt and seq != self._expected:
                     self.gaps += 1
                 return Said(event, attempt, delivery.body, reply_of(delivery.body))
@@ -71,7 +71,7 @@ class Hearing:
 
     def _position(self, delivery: Delivery) -> Said | None:
         """Positions have no number: each replaces the one before. One that comes late is of no use."""
-        return None if self.started else Said(Event.POSITION, 0, delivery.body)
+        return None if self.started else Said(EventKind.POSITION, 0, delivery.body)
 
     def _is_next(self, attempt: int, seq: int) -> bool:
         if attempt > self._attempt:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from stile_contracts import headers
-from stile_contracts.messages import Event
+from stile_contracts.messages import EventKind
 
 
 class Delivery(NamedTuple):
@@ -65,7 +65,7 @@ class Inbox:
         """Add what was heard; in a full queue a token gives way to all else."""
         if len(self._waiting) >= self._size:
             self.dropped += 1
-            if _is(heard, Event.TOKEN):
+            if _is(heard, EventKind.TOKEN):
                 return
             self._make_room()
         self._waiting.append(heard)
@@ -86,7 +86,7 @@ class Inbox:
 
     def _make_room(self) -> None:
         """Drop the oldest token, or else the oldest place, or else what came first."""
-        for event in (Event.TOKEN, Event.POSITION):
+        for event in (EventKind.TOKEN, EventKind.POSITION):
             for index, heard in enumerate(self._waiting):
                 if _is(heard, event):
                     del self._waiting[index]
@@ -94,5 +94,5 @@ class Inbox:
         self._waiting.popleft()
 
 
-def _is(heard: Heard, event: Event) -> bool:
+def _is(heard: Heard, event: EventKind) -> bool:
     return isinstance(heard, Delivery) and heard.headers.get(headers.CHAT_EVENT) == event

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, create_model
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stile_contracts.messages import ChatRequest, Turn
+from stile_contracts.messages import ChatMessage, ChatRequest
 from stile_gateway.config import Settings
 from stile_gateway.errors import InvalidRequestError, TooLargeError
 
@@ -30,12 +30,12 @@ _ALTERNATIVE = re.compile(r"(?:constrained-)?str$|[A-Z]|\w+\[|[\w-]+\(")
 def request_model(settings: Settings) -> type[ChatRequest]:
     """Make the contract's request with this installation's limits, so that its schema shows them too."""
     turn: Any = create_model(
-        "Turn",
-        __base__=Turn,
-        __doc__=Turn.__doc__,
+        "ChatMessage",
+        __base__=ChatMessage,
+        __doc__=ChatMessage.__doc__,
         content=(
             Annotated[str, Field(max_length=settings.max_message_chars)] | None,
-            Field(None, description=Turn.model_fields["content"].description),
+            Field(None, description=ChatMessage.model_fields["content"].description),
         ),
     )
     prompt: Any = Annotated[str, Field(min_length=1, max_length=settings.max_prompt_chars)] | None

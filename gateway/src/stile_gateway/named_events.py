@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 from pydantic import ValidationError
 
-from stile_contracts.messages import Event, Reply, Token
+from stile_contracts.messages import EventKind, Reply, TokenEvent
 from stile_gateway.errors import GatewayError, InternalError
 from stile_gateway.hearing import Said
 from stile_gateway.note import Dialect
@@ -19,7 +19,7 @@ from stile_gateway.responses import block, error_body
 
 LAST_EVENT_ID = "Last-Event-ID"
 _ID = re.compile(r"([0-9]{1,9})-([0-9a-f]{16})")
-_NAMES = {Event.ACCEPTED: "queued", Event.POSITION: "queued"}
+_NAMES = {EventKind.ACCEPTED: "queued", EventKind.POSITION: "queued"}
 
 
 class Sent(NamedTuple):
@@ -64,11 +64,11 @@ class NamedEvents:
             InternalError: the event cannot be read.
         """
         match said.event:
-            case Event.STARTED:
+            case EventKind.STARTED:
                 return self._started(said.body)
-            case Event.TOKEN:
+            case EventKind.TOKEN:
                 return self._token(said.body)
-            case Event.DONE if said.reply is not None:
+            case EventKind.DONE if said.reply is not None:
                 return self._rest(said.reply) + block("done", said.body)
         return block(_NAMES.get(said.event, said.event.value), said.body)
 
@@ -87,7 +87,7 @@ class NamedEvents:
 
     def _token(self, body: bytes) -> bytes:
         try:
-            token = Token.model_validate_json(body)
+            token = TokenEvent.model_validate_json(body)
         except ValidationError as error:
             raise InternalError("An event could not be read.") from error
         if token.tool_calls is not None or token.logprobs is not None:
@@ -128,7 +128,7 @@ class NamedEvents:
 
 
 def _body(text: str) -> bytes:
-    return Token(text=text).model_dump_json(exclude_none=True).encode()
+    return TokenEvent(text=text).model_dump_json(exclude_none=True).encode()
 
 
 def _hash(text: str = "") -> "hashlib._Hash":

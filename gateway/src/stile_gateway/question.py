@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from stile_contracts import headers
-from stile_contracts.messages import Wanted
+from stile_contracts.messages import EventLevel
 from stile_contracts.subjects import Lane
 
 
@@ -28,7 +28,7 @@ class Question:
     """A token of a subject, made by ``subjects.http_client``."""
     body: bytes
     """The client's own bytes, validated."""
-    wanted: Wanted = Wanted.STATE
+    wanted: EventLevel = EventLevel.STATE
     lane: Lane = Lane.INTERACTIVE
     key: str | None = None
     timeout: float | None = None

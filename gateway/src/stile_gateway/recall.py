@@ -7,7 +7,7 @@ from uuid import UUID
 from stile_contracts import headers
 from stile_contracts.errors import ErrorCode
 from stile_contracts.ids import new_id
-from stile_contracts.messages import Event
+from stile_contracts.messages import EventKind
 from stile_gateway.errors import (
     AcceptTimeoutError,
     BusUnavailableError,
@@ -28,12 +28,12 @@ def read(found: Found) -> Said:
         InternalError: it cannot be read.
     """
     match found.headers.get(headers.CHAT_EVENT):
-        case Event.DONE:
-            return Said(Event.DONE, 0, found.body, reply_of(found.body))
-        case Event.ERROR:
+        case EventKind.DONE:
+            return Said(EventKind.DONE, 0, found.body, reply_of(found.body))
+        case EventKind.ERROR:
             raise relayed(found.body)
-        case Event.POSITION | Event.STARTED as event:
-            return Said(Event(event), 0, found.body)
+        case EventKind.POSITION | EventKind.STARTED as event:
+            return Said(EventKind(event), 0, found.body)
     raise InternalError("What became of the request could not be read.")
 
 
@@ -58,7 +58,7 @@ async def recall(
     with bus.inbox(f"recall-{new_id()}", chat_id) as inbox:
         asking = _Asking(bus, client, chat_id, inbox, within)
         yield_by = time.monotonic() + pulse
-        while told is None or told.event is not Event.DONE:
+        while told is None or told.event is not EventKind.DONE:
             said = await asking.hear(yield_by)
             if said is not None and said != told:
                 told = said

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from stile_contracts.messages import Event, Token
+from stile_contracts.messages import EventKind, TokenEvent
 from stile_gateway.errors import GatewayError
 from stile_gateway.hearing import Said
 
@@ -19,7 +19,7 @@ class _Piece(NamedTuple):
 
     start: int
     """How many characters stand before it."""
-    token: Token
+    token: TokenEvent
 
 
 class Transcript:
@@ -46,19 +46,19 @@ class Transcript:
     def hear(self, said: Said) -> None:
         """Add what was heard; a higher attempt takes the place of the lower."""
         match said.event:
-            case Event.ACCEPTED:
+            case EventKind.ACCEPTED:
                 self.accepted = said
-            case Event.POSITION:
+            case EventKind.POSITION:
                 self.place = said
-            case Event.STARTED:
+            case EventKind.STARTED:
                 self._begin(said.attempt)
                 self.started = said
                 self._whole = True
-            case Event.TOKEN:
+            case EventKind.TOKEN:
                 if said.attempt != self.attempt:
                     self._begin(said.attempt)
                 self._add(said)
-            case Event.DONE:
+            case EventKind.DONE:
                 self.end = said
         self._tell()
 
@@ -169,14 +169,14 @@ class _Cursor:
             return None
         text = of.text[self._chars : upto]
         self._chars = upto
-        return self._say(Token(text=text))
+        return self._say(TokenEvent(text=text))
 
-    def _say(self, token: Token) -> Said:
-        return Said(Event.TOKEN, self._attempt, token.model_dump_json(exclude_none=True).encode())
+    def _say(self, token: TokenEvent) -> Said:
+        return Said(EventKind.TOKEN, self._attempt, token.model_dump_json(exclude_none=True).encode())
 
 
-def _token(body: bytes) -> Token | None:
+def _token(body: bytes) -> TokenEvent | None:
     try:
-        return Token.model_validate_json(body)
+        return TokenEvent.model_validate_json(body)
     except ValidationError:
         return None

@@ -52,6 +52,9 @@ pub struct Heartbeat {
     /// Why it is not ready, one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The sender's clock: milliseconds since the Unix epoch, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now_ms: Option<u64>,
     /// The model's short name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,

@@ -5,17 +5,26 @@ changed meaning is a ``v2``. ``contracts/schemas/v1`` holds the exported JSON Sc
 """
 
 from stile_contracts.messages.base import INTEGRAL, CallId, FunctionName, Message
-from stile_contracts.messages.event import (
-    Accepted,
-    CancelReceipt,
-    Event,
-    Hit,
-    Place,
-    Respond,
-    Started,
-    Token,
-    Wanted,
+from stile_contracts.messages.chat_message import (
+    ChatMessage,
+    FunctionCall,
+    HistoryToolCall,
+    Role,
+    ToolCall,
+    roles_schema,
 )
+from stile_contracts.messages.event import (
+    AcceptedEvent,
+    CancelHit,
+    CancelReceipt,
+    EventKind,
+    EventLevel,
+    PositionEvent,
+    ResponseMode,
+    StartedEvent,
+    TokenEvent,
+)
+from stile_contracts.messages.heartbeat import Heartbeat, LaneState, QueueState
 from stile_contracts.messages.output import (
     LOGPROBS_SCHEMA,
     JsonSchema,
@@ -27,51 +36,49 @@ from stile_contracts.messages.output import (
     Tool,
     ToolFunction,
 )
-from stile_contracts.messages.presence import Heartbeat, LaneState, QueueState
 from stile_contracts.messages.reply import ErrorBody, ErrorReply, Refusal, Reply, Stage, Timings, Usage
 from stile_contracts.messages.request import MAX_REFUSAL_CHARS, ApprovedChat, ChatRequest
-from stile_contracts.messages.turn import FunctionCall, PastToolCall, Role, ToolCall, Turn, roles_schema
 
 __all__ = [
     "INTEGRAL",
     "LOGPROBS_SCHEMA",
     "MAX_REFUSAL_CHARS",
-    "Accepted",
+    "AcceptedEvent",
     "ApprovedChat",
     "CallId",
+    "CancelHit",
     "CancelReceipt",
+    "ChatMessage",
     "ChatRequest",
     "ErrorBody",
     "ErrorReply",
-    "Event",
+    "EventKind",
+    "EventLevel",
     "FunctionCall",
     "FunctionName",
     "Heartbeat",
-    "Hit",
+    "HistoryToolCall",
     "JsonSchema",
     "LaneState",
     "Message",
     "NamedFunction",
     "NamedTool",
     "Output",
-    "PastToolCall",
-    "Place",
+    "PositionEvent",
     "QueueState",
     "Refusal",
     "Reply",
-    "Respond",
     "ResponseFormat",
+    "ResponseMode",
     "Role",
     "Sampling",
     "Stage",
-    "Started",
+    "StartedEvent",
     "Timings",
-    "Token",
+    "TokenEvent",
     "Tool",
     "ToolCall",
     "ToolFunction",
-    "Turn",
     "Usage",
-    "Wanted",
     "roles_schema",
 ]

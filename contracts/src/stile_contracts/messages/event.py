@@ -1,4 +1,4 @@
-"""What a requester hears before the outcome, and what a canceller is told."""
+"""The events that a requester receives before the result, and the receipt of a cancellation."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from pydantic import Field
 from stile_contracts.messages.base import Message
 
 
-class Event(StrEnum):
+class EventKind(StrEnum):
     """The kinds of reply messages; ``done`` and ``error`` are final."""
 
     ACCEPTED = "accepted"
@@ -20,8 +20,8 @@ class Event(StrEnum):
     ERROR = "error"
 
 
-class Wanted(StrEnum):
-    """What a requester wants to hear beside the final reply (``Chat-Events``)."""
+class EventLevel(StrEnum):
+    """Which events a requester receives beside the final reply (``Chat-Events``)."""
 
     ACCEPTED = "accepted"
     """That it is accepted, and nothing after that: not even the final reply, which it asks for itself."""
@@ -30,7 +30,7 @@ class Wanted(StrEnum):
     TOKEN = "token"  # noqa: S105 -- a piece of text, no secret
 
 
-class Respond(StrEnum):
+class ResponseMode(StrEnum):
     """When a direct client wants to be answered (``Chat-Respond``)."""
 
     NOW = "now"
@@ -38,7 +38,7 @@ class Respond(StrEnum):
     """Asks for ``Wanted.ACCEPTED``."""
 
 
-class _Queued(Message):
+class _QueueEvent(Message):
     id: UUID
     position: Annotated[int, Field(ge=0)] | None = None
     """How many requests are answered before it, the running ones among them; absent where not known."""
@@ -46,22 +46,22 @@ class _Queued(Message):
     """In how many seconds it will be begun, by the speed measured lately; absent where none was."""
 
 
-class Accepted(_Queued):
+class AcceptedEvent(_QueueEvent):
     """The request is stored in CHAT; from here on it has an outcome."""
 
 
-class Place(_Queued):
+class PositionEvent(_QueueEvent):
     """Where the request stands now; the body of ``position``."""
 
 
-class Started(Message):
+class StartedEvent(Message):
     """A worker has taken the request up."""
 
     id: UUID
     model: str | None = None
 
 
-class Token(Message):
+class TokenEvent(Message):
     """A piece of the answer."""
 
     text: str
@@ -71,7 +71,7 @@ class Token(Message):
     """Those of this piece, in OpenAI's shape."""
 
 
-class Hit(StrEnum):
+class CancelHit(StrEnum):
     """What a cancellation has hit."""
 
     WAITING = "waiting"
@@ -84,4 +84,4 @@ class CancelReceipt(Message):
     """What the canceller is told."""
 
     id: UUID
-    hit: Annotated[Hit, Field(strict=False)]
+    hit: Annotated[CancelHit, Field(strict=False)]

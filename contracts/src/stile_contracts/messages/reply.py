@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from stile_contracts.errors import ERRORS, ErrorCode
 from stile_contracts.messages.base import Message
-from stile_contracts.messages.turn import ToolCall
+from stile_contracts.messages.chat_message import ToolCall
 
 
 class Usage(Message):

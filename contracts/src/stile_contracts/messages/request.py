@@ -5,8 +5,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from stile_contracts.messages.base import Message
+from stile_contracts.messages.chat_message import ChatMessage, Role
 from stile_contracts.messages.output import LOGPROBS_SCHEMA, Output, Sampling
-from stile_contracts.messages.turn import Role, Turn
 
 MAX_REFUSAL_CHARS = 500
 """Of ``refusal_message``; longer ones are no refusal but an answer of the client's own making."""
@@ -30,7 +30,7 @@ class ChatRequest(Sampling, Output):
     )
 
     prompt: Annotated[str, Field(min_length=1)] | None = None
-    messages: list[Turn] | None = None
+    messages: list[ChatMessage] | None = None
     """The conversation so far, oldest first."""
     refusal_message: Annotated[str, Field(max_length=MAX_REFUSAL_CHARS)] | None = None
     """What the client wants to be answered where the filter refuses."""
@@ -51,12 +51,12 @@ class ChatRequest(Sampling, Output):
             raise ValueError("give a prompt, or messages, or both")
         return self
 
-    def turns(self) -> list[Turn]:
+    def conversation(self) -> list[ChatMessage]:
         """Return the conversation with the prompt as its last turn, oldest first."""
         turns = list(self.messages or [])
         if self.prompt is None:
             return turns
-        last = Turn(role=Role.USER, content=self.prompt)
+        last = ChatMessage(role=Role.USER, content=self.prompt)
         return turns if turns and turns[-1] == last else [*turns, last]
 
     def sampling(self) -> Sampling:
@@ -74,7 +74,7 @@ class ChatRequest(Sampling, Output):
 class ApprovedChat(Message):
     """What the filter approved, as it lies in CHAT: the whole conversation that the model will see."""
 
-    messages: list[Turn] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1)
     """Oldest first, the policy's system prompt before all."""
     sampling: Sampling = Sampling()
     output: Output = Output()

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from stile_contracts.messages import Event, Place, Reply, Started, Token
+from stile_contracts.messages import EventKind, PositionEvent, Reply, StartedEvent, TokenEvent
 from stile_gateway.errors import GatewayError, InternalError
 from stile_gateway.hearing import Said
 from stile_gateway.openai.errors import openai_error
@@ -89,13 +89,13 @@ class Chunks:
             InternalError: the answer is not the one that was begun.
         """
         match said.event:
-            case Event.ACCEPTED | Event.POSITION:
+            case EventKind.ACCEPTED | EventKind.POSITION:
                 return _place(said.body)
-            case Event.STARTED:
+            case EventKind.STARTED:
                 return self._started(said)
-            case Event.TOKEN:
+            case EventKind.TOKEN:
                 return self._token(said)
-            case Event.DONE if said.reply is not None:
+            case EventKind.DONE if said.reply is not None:
                 return self._done(said.reply)
         return b""
 
@@ -105,7 +105,7 @@ class Chunks:
 
     def _started(self, said: Said) -> bytes:
         try:
-            self._model = Started.model_validate_json(said.body).model or self._model
+            self._model = StartedEvent.model_validate_json(said.body).model or self._model
         except ValidationError as error:
             raise InternalError("An event could not be read.") from error
         self._begin(said.attempt)
@@ -118,7 +118,7 @@ class Chunks:
 
     def _token(self, said: Said) -> bytes:
         try:
-            token = Token.model_validate_json(said.body)
+            token = TokenEvent.model_validate_json(said.body)
         except ValidationError as error:
             raise InternalError("An event could not be read.") from error
         self._begin(said.attempt)
@@ -217,7 +217,7 @@ class Chunks:
 def _place(body: bytes) -> bytes:
     """Write a place in the queue as a comment: ``: position 2, about 20 s``."""
     try:
-        place = Place.model_validate_json(body)
+        place = PositionEvent.model_validate_json(body)
     except ValidationError:
         return b": queued\n\n"
     told = "queued" if place.position is None else f"position {place.position}"

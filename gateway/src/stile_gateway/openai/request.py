@@ -15,8 +15,8 @@ from stile_contracts.messages import (
     LOGPROBS_SCHEMA,
     CallId,
     ChatRequest,
+    HistoryToolCall,
     Output,
-    PastToolCall,
     Role,
     Sampling,
     roles_schema,
@@ -50,7 +50,7 @@ class Message(_Part):
     """``developer`` is another word for ``system``; the policy may allow neither."""
     content: str | Annotated[list[TextPart], Field(min_length=1)] | None = None
     """A text, or its parts, which are joined."""
-    tool_calls: list[PastToolCall] | None = Field(None, max_length=128)
+    tool_calls: list[HistoryToolCall] | None = Field(None, max_length=128)
     tool_call_id: CallId | None = None
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fastapi import Request
 
 from stile_contracts.ids import keyed_id, new_id
-from stile_contracts.messages import Wanted
+from stile_contracts.messages import EventLevel
 from stile_gateway.admission import caller_of
 from stile_gateway.callers import LANE, Caller, Callers
 from stile_gateway.chat import Chat
@@ -81,7 +81,7 @@ class Asker:
         return caller
 
     def question(
-        self, request: Request, caller: Caller, body: bytes, wanted: Wanted, *, answer_later: bool = False
+        self, request: Request, caller: Caller, body: bytes, wanted: EventLevel, *, answer_later: bool = False
     ) -> Question:
         """Make the question that ``body`` asks the bus.
 
@@ -106,7 +106,7 @@ class Asker:
         )
         if question.lasting:
             # A stream may join it at any time.
-            question = replace(question, wanted=Wanted.TOKEN)
+            question = replace(question, wanted=EventLevel.TOKEN)
         if not self._chat.is_held(question.id):
             self._callers.admit(caller, self._chat.held(caller.client))
         return question

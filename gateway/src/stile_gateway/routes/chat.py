@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from stile_contracts.messages import ChatRequest, Event, Wanted
+from stile_contracts.messages import ChatRequest, EventKind, EventLevel
 from stile_gateway.callers import Callers
 from stile_gateway.chat import Chat
 from stile_gateway.disconnect import ClientGoneError, unless_gone
@@ -41,7 +41,7 @@ def router(chat: Chat, callers: Callers, model: type[ChatRequest]) -> APIRouter:
         asked = read_request(model, body)
         stream = asked.stream or is_stream_wanted(request)
         later = not stream and prefers_later(request)
-        wanted = Wanted.TOKEN if stream else Wanted.STATE
+        wanted = EventLevel.TOKEN if stream else EventLevel.STATE
         question = asker.question(request, caller, body, wanted, answer_later=later)
         note.chat_id = str(question.id)
         try:
@@ -52,7 +52,7 @@ def router(chat: Chat, callers: Callers, model: type[ChatRequest]) -> APIRouter:
                 said = await (chat.begin if later else chat.ask)(question)
         except ClientGoneError:
             return NoResponse(note)
-        if said.event is Event.DONE:
+        if said.event is EventKind.DONE:
             return answered(said, note)
         here = f"{request.url.path}/{question.id}"
         return unanswered(said, question.id, {"Location": here, PREFERENCE_APPLIED: RESPOND_ASYNC})

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from stile_contracts.messages import CancelReceipt, Event, Place
+from stile_contracts.messages import CancelReceipt, EventKind, PositionEvent
 from stile_gateway.admission import caller_of
 from stile_gateway.chat import Chat
 from stile_gateway.disconnect import ClientGoneError, unless_gone
@@ -49,7 +49,7 @@ def router(chat: Chat) -> APIRouter:
                 said = await chat.state(client, chat_id, wait)
         except ClientGoneError:
             return NoResponse(note)
-        return answered(said, note) if said.event is Event.DONE else unanswered(said, chat_id)
+        return answered(said, note) if said.event is EventKind.DONE else unanswered(said, chat_id)
 
     async def delete_chat(request: Request, chat_id: UUID) -> CancelReceipt:
         """Cancel a request of one's own; the receipt says what that has hit."""
@@ -93,10 +93,10 @@ def answered(said: Said, note: Note) -> Response:
 def unanswered(said: Said, chat_id: UUID, headers: Mapping[str, str] | None = None) -> Response:
     """Return where a request stands."""
     state = Unanswered(id=chat_id, state="running")
-    if said.event in {Event.ACCEPTED, Event.POSITION}:
+    if said.event in {EventKind.ACCEPTED, EventKind.POSITION}:
         state = Unanswered(id=chat_id, state="waiting")
         try:
-            place = Place.model_validate_json(said.body)
+            place = PositionEvent.model_validate_json(said.body)
         except ValidationError:
             pass  # that it waits is known all the same
         else:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from stile_contracts.messages import ChatRequest, Wanted
+from stile_contracts.messages import ChatRequest, EventLevel
 from stile_gateway.admission import caller_of
 from stile_gateway.callers import Callers
 from stile_gateway.chat import Chat
@@ -106,7 +106,7 @@ def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: P
         note = note_of(request.scope)
         caller = asker.caller(request)
         asked = read_completion(await request.body(), limited)
-        wanted = Wanted.TOKEN if asked.stream else Wanted.STATE
+        wanted = EventLevel.TOKEN if asked.stream else EventLevel.STATE
         question = asker.question(request, caller, asked.body, wanted)
         note.chat_id = str(question.id)
         created = int(time.time())

@@ -35,6 +35,8 @@ class Heartbeat(Message):
     ready: bool
     reason: str | None = None
     """Why it is not ready, one sentence."""
+    now_ms: Annotated[int, Field(ge=0)] | None = None
+    """The sender's clock: milliseconds since the Unix epoch, UTC. Deadlines are compared with it."""
     model: str | None = None
     """The consumer's model, as llama.cpp names it."""
     service_seconds: Annotated[float, Field(ge=0)] | None = None

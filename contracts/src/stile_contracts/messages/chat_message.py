@@ -45,7 +45,7 @@ def _canonical(arguments: str) -> str:
         raise ValueError("must be one JSON object, without equal keys and at most 64 levels deep") from None
 
 
-class PastFunctionCall(FunctionCall):
+class HistoryFunctionCall(FunctionCall):
     """A function that was called, as the client tells it."""
 
     arguments: Annotated[
@@ -62,14 +62,14 @@ class PastFunctionCall(FunctionCall):
     """A JSON object; an empty text is an empty one. It is read strictly, and handed on written anew."""
 
 
-class PastToolCall(ToolCall):
+class HistoryToolCall(ToolCall):
     """A call in the conversation so far."""
 
-    function: PastFunctionCall
+    function: HistoryFunctionCall
 
 
 def roles_schema(*plain: Role | str) -> dict[str, Any]:
-    """Say in JSON Schema which fields a turn has by its role; ``plain`` are those who can't call tools."""
+    """Say in JSON Schema which fields a message has by its role; ``plain`` are those who can't call tools."""
     null = {"type": "null"}
     filled = {"not": null}
     return {
@@ -112,7 +112,7 @@ def roles_schema(*plain: Role | str) -> dict[str, Any]:
     }
 
 
-class Turn(Message):
+class ChatMessage(Message):
     """One message of a conversation."""
 
     model_config = ConfigDict(json_schema_extra=roles_schema(Role.SYSTEM, Role.USER))
@@ -120,7 +120,7 @@ class Turn(Message):
     role: Annotated[Role, Field(strict=False)]
     content: str | None = None
     """May be absent only where the assistant calls tools."""
-    tool_calls: list[PastToolCall] | None = Field(None, max_length=128)
+    tool_calls: list[HistoryToolCall] | None = Field(None, max_length=128)
     """The assistant's."""
     tool_call_id: CallId | None = None
     """Which call a ``tool`` message answers."""
