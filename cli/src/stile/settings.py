@@ -1,9 +1,5 @@
-"""What can be set, and where Stile's own files and one installation's files lie.
+"""What can be set for `stile`, by ``STILE_…`` variables; each command reads them once."""
 
-Settings come from ``STILE_…`` variables and are read once, by the command that needs them.
-"""
-
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -11,12 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, FilePath, SecretStr, model_validator
 
 from stile_runtime import settings as runtime
-from stile_runtime.api_keys import KEY_FILE
 from stile_runtime.connection import Login
-from stile_runtime.settings import SettingsError
 
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
-"""The model that comes with the environment (models/models.toml), so that a first start downloads nothing."""
+"""The model that comes with the environment (models/models.toml), so that a first start downloads
+nothing."""
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104 -- looked up, not bound
 
@@ -91,7 +86,8 @@ class Settings(runtime.Settings):
     threads: Annotated[int, Field(ge=1)] | None = None
     """Of llama.cpp; the machine's physical cores where it is not set."""
     api_keys: Literal["off"] | Path | None = None
-    """The file of the API keys that the gateway asks for as soon as it is there; ``off``: for none."""
+    """The file of the API keys that the gateway asks for as soon as it is there; ``off``: for none.
+    """
     api_key: SecretStr | None = None
     """What `stile chat` asks with."""
 
@@ -150,115 +146,3 @@ def authority(host: str, port: int) -> str:
     """Join an address to connect to and a port; one that means "every address" becomes loopback."""
     host = _ANY_ADDRESS.get(host, host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-@dataclass(frozen=True)
-class Root:
-    """Stile's own files that every installation shares."""
-
-    folder: Path
-
-    @property
-    def nats(self) -> Path:
-        """The committed configuration of nats-server."""
-        return self.folder / "nats"
-
-    @property
-    def streams(self) -> Path:
-        """Which streams there should be."""
-        return self.nats / "streams.json"
-
-    @property
-    def models(self) -> Path:
-        """Where the weights lie, beside the list of them."""
-        return self.folder / "models"
-
-
-@dataclass(frozen=True)
-class Home:
-    """The files of one installation."""
-
-    folder: Path
-
-    @property
-    def credentials(self) -> Path:
-        """The services' seeds."""
-        return self.folder / "credentials"
-
-    @property
-    def clients(self) -> Path:
-        """The direct clients' seeds."""
-        return self.folder / "clients"
-
-    @property
-    def nats(self) -> Path:
-        """What nats-server is configured with."""
-        return self.folder / "nats"
-
-    @property
-    def store(self) -> Path:
-        """The streams on disk."""
-        return self.folder / "data" / "nats"
-
-    @property
-    def logs(self) -> Path:
-        """A log for each part."""
-        return self.folder / "logs"
-
-    @property
-    def api_keys(self) -> Path:
-        """The API keys' digests, where ``STILE_API_KEYS`` names no other file."""
-        return self.folder / KEY_FILE
-
-    @property
-    def lock(self) -> Path:
-        """Held by the one `stile up` that may run here."""
-        return self.folder / "lock"
-
-    @property
-    def state(self) -> Path:
-        """What `stile status` reads."""
-        return self.folder / "state.json"
-
-
-def find_root(settings: Settings) -> Root:
-    """Find Stile's own files: where ``STILE_ROOT`` says, else the checkout around this package or folder.
-
-    Raises:
-        SettingsError: they are in none of these places.
-    """
-    if settings.root is not None:
-        if not _is_root(settings.root):
-            raise SettingsError(
-                f"STILE_ROOT={settings.root}: no nats/nats-server.conf and models/models.toml there"
-            )
-        return Root(settings.root.resolve())
-    for folder in (*Path(__file__).resolve().parents, *(Path.cwd() / "here").parents):
-        if _is_root(folder):
-            return Root(folder)
-    raise SettingsError("no checkout of Stile around this folder: go into one, or set STILE_ROOT to one")
-
-
-def find_home(settings: Settings) -> Home:
-    """Tell where this installation's files lie; makes nothing.
-
-    Raises:
-        SettingsError: ``STILE_HOME`` is not set, and no checkout is found to put it in.
-    """
-    if settings.home is not None:
-        return Home(settings.home.resolve())
-    return Home(find_root(settings).folder / ".stile")
-
-
-def find_api_keys(settings: Settings) -> Path:
-    """Tell which file holds the API keys; makes nothing.
-
-    Raises:
-        SettingsError: neither it nor ``STILE_HOME`` is set, and no checkout is found to put it in.
-    """
-    named = settings.api_keys
-    return (named if isinstance(named, Path) else find_home(settings).api_keys).absolute()
-
-
-def _is_root(folder: Path) -> bool:
-    return (folder / "nats" / "nats-server.conf").is_file() and (folder / "models" / "models.toml").is_file()

@@ -1,7 +1,8 @@
 """Connecting to NATS with nats-py: a service keeps its connection up, a command makes one short one.
 
-nats-py believes a server that says it speaks no TLS, so somebody between the two could have the connection go
-on in plain text. With ``tls_handshake_first`` the server is not asked; it is set whenever there is TLS.
+nats-py believes a server that says it speaks no TLS, so somebody between the two could have the
+connection go on in plain text. With ``tls_handshake_first`` the server is not asked; it is set
+whenever there is TLS.
 """
 
 import ssl
