@@ -109,8 +109,8 @@ def _announce(settings: Settings, home: Home, terminal: Terminal) -> None:
         f"""
 Stile is up on {settings.url}
 
-  curl {settings.url}/chat -H 'Content-Type: application/json' -d '{{"prompt": "Why is the sky
-  blue?"}}' {clients.request_line(f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))}")}
+  curl {settings.url}/chat -H 'Content-Type: application/json' -d '{{"prompt": "Why is the sky blue?"}}'
+  {clients.request_line(f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))}")}
 
 Ctrl-C stops everything.
 """

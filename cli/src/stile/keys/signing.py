@@ -62,9 +62,8 @@ def rotate(folder: Path, *, revoke: bool = False) -> str:
         revoke: remove the former key: what it has signed is dropped.
 
     Raises:
-        CredentialsError: there is no key yet, a file can't be used, or the key that this would
-            drop may have
-            signed requests that still wait.
+        CredentialsError: there is no key yet, a file can't be used, or requests may be waiting
+            that the key which this would drop has signed.
     """
     if not seed_file(folder).exists():
         raise CredentialsError(f"{seed_file(folder)} is not there: `stile up` makes the first key")

@@ -65,8 +65,7 @@ class DeadLetter:
 
         Args:
             keep_system: whether a first ``system`` message is the client's own; otherwise it is
-                the policy's,
-                which the filter adds again.
+                the policy's, which the filter adds again.
 
         Raises:
             DeadLetterError: it can't be read, or there is nothing left to send.

@@ -1,9 +1,8 @@
 """Makes the streams on the bus as ``nats/streams.json`` describes them; nothing else changes them.
 
-Idempotent: a stream that is as described is left alone, and each field that differs is shown
-    before it is
-changed. The server chooses the fields that the file does not name. A durable that is in the way of the
-workers' own is removed, and that is shown too.
+It is idempotent: a stream that is as described is left alone, and each field that differs is shown
+before it is changed. The server chooses the fields that the file does not name. A durable that is in
+the way of the workers' own is removed, and that is shown too.
 """
 
 import dataclasses
