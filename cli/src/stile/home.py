@@ -1,6 +1,5 @@
 """Where Stile's own files and one installation's files are."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from stile.settings import Settings
@@ -8,73 +7,48 @@ from stile_runtime.api_keys import KEY_FILE
 from stile_runtime.settings import SettingsError
 
 
-@dataclass(frozen=True)
 class Root:
-    """Stile's own files that every installation shares."""
+    """Stile's own files, which every installation shares.
 
-    folder: Path
+    Args:
+        folder: a checkout, or what ``STILE_ROOT`` names.
+    """
 
-    @property
-    def nats(self) -> Path:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.nats = folder / "nats"
         """The committed configuration of nats-server."""
-        return self.folder / "nats"
-
-    @property
-    def streams(self) -> Path:
+        self.streams = self.nats / "streams.json"
         """The streams that there should be."""
-        return self.nats / "streams.json"
-
-    @property
-    def models(self) -> Path:
+        self.models = folder / "models"
         """The weights, beside the list of them."""
-        return self.folder / "models"
 
 
-@dataclass(frozen=True)
 class Home:
-    """The files of one installation."""
+    """The files of one installation.
 
-    folder: Path
+    Args:
+        folder: what ``STILE_HOME`` names, or ``.stile`` in the checkout.
+    """
 
-    @property
-    def credentials(self) -> Path:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.credentials = folder / "credentials"
         """The services' seeds."""
-        return self.folder / "credentials"
-
-    @property
-    def clients(self) -> Path:
+        self.clients = folder / "clients"
         """The direct clients' seeds."""
-        return self.folder / "clients"
-
-    @property
-    def nats(self) -> Path:
-        """What nats-server is configured with."""
-        return self.folder / "nats"
-
-    @property
-    def store(self) -> Path:
+        self.nats = folder / "nats"
+        """The configuration that nats-server runs with."""
+        self.store = folder / "data" / "nats"
         """The streams on disk."""
-        return self.folder / "data" / "nats"
-
-    @property
-    def logs(self) -> Path:
+        self.logs = folder / "logs"
         """A log for each part."""
-        return self.folder / "logs"
-
-    @property
-    def api_keys(self) -> Path:
+        self.api_keys = folder / KEY_FILE
         """The API keys' digests, if ``STILE_API_KEYS`` names no other file."""
-        return self.folder / KEY_FILE
-
-    @property
-    def lock(self) -> Path:
+        self.lock = folder / "lock"
         """Held by the one `stile up` that may run here."""
-        return self.folder / "lock"
-
-    @property
-    def state(self) -> Path:
+        self.state = folder / "state.json"
         """What `stile status` reads."""
-        return self.folder / "state.json"
 
 
 def find_root(settings: Settings) -> Root:

@@ -43,7 +43,7 @@ app.command()(leaf.leaf)
 
 def main() -> None:
     """Run a command; what goes wrong is one line on stderr and the exit code 1."""
-    logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and told as one line
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and printed as one line
     try:
         app()
     except (SettingsError, StileError) as error:

@@ -36,60 +36,60 @@ class Settings(runtime.Settings):
     """The variables that `stile` reads; each stands in docs/configuration.md."""
 
     root: Path | None = None
-    """Folder with ``nats/`` and ``models/``; found by itself in a checkout."""
+    """The folder with ``nats/`` and ``models/``; by default the checkout."""
     home: Path | None = None
-    """Data, logs and credentials; ``.stile`` in the checkout where it is not set."""
+    """Data, logs and credentials; by default ``.stile`` in the checkout."""
     host: str = "127.0.0.1"
     port: Port = 8000
     nats_host: str = "127.0.0.1"
     nats_port: Port = 4222
     nats_server_cert: FilePath | None = None
-    """Of nats-server, PEM: then it speaks TLS alone."""
+    """nats-server's certificate, PEM; if it is set, nats-server accepts only TLS."""
     nats_server_key: FilePath | None = None
     nats_server_client_ca: FilePath | None = None
-    """Who vouches for those who connect to it, PEM: then each needs a certificate (mutual TLS)."""
+    """The authorities of the clients' certificates, PEM; if it is set, each client needs one."""
     nats_cluster_ca: FilePath | None = None
-    """Who vouches for the servers of a cluster, PEM: each asks each other one for a certificate."""
+    """The authorities of the cluster's servers, PEM; each server asks each other for a certificate."""
     nats_cluster_cert: FilePath | None = None
     nats_cluster_key: FilePath | None = None
     nats_leaf_cert: FilePath | None = None
-    """Of nats-server where edge sites' servers join it, PEM: then their links are TLS alone."""
+    """nats-server's certificate for edge sites' servers, PEM; then their links use only TLS."""
     nats_leaf_key: FilePath | None = None
     nats_leaf_client_ca: FilePath | None = None
-    """Who vouches for the edge sites, PEM: then each needs a certificate."""
+    """The authorities of the edge sites' certificates, PEM; if it is set, each site needs one."""
     nats_link_ca: FilePath | None = None
-    """Who vouches for the hub to an edge site's server, PEM: then their link is TLS alone."""
+    """The authorities of the hub's certificate, for an edge site; then their link uses only TLS."""
     nats_link_cert: FilePath | None = None
-    """What the site's server shows the hub."""
+    """The certificate that the site's server shows the hub."""
     nats_link_key: FilePath | None = None
     nats_site_cert: FilePath | None = None
-    """What the site's server shows its own devices, PEM: then they speak TLS alone."""
+    """The certificate that the site's server shows its devices; then they must use TLS."""
     nats_site_key: FilePath | None = None
     nats_site_client_ca: FilePath | None = None
-    """Who vouches for the site's devices, PEM: then each needs a certificate."""
+    """The authorities of the devices' certificates, PEM; if it is set, each device needs one."""
     nats_monitor_port: Port | None = None
-    """8222, or any free one where that is taken."""
+    """By default 8222, or any free port if another program has that one."""
     llama_port: Port = 11434
     llama_url: Annotated[str, AfterValidator(_http_url)] | None = None
-    """A llama.cpp server that runs already; none is started."""
+    """A llama.cpp server that runs already; then none is started."""
     llama_key: SecretStr | None = None
     """The key of that server, if it asks for one."""
     llama_key_file: FilePath | None = None
     """A file that holds it."""
     consumer_port: Port = 8080
     filter_port: Port | None = None
-    """8081, or any free one where that is taken."""
+    """By default 8081, or any free port if another program has that one."""
     model: str = EMBEDDED_MODEL
     """The path of a GGUF file, or a name of models/models.toml."""
     context: Annotated[int, Field(ge=256)] = 4096
-    """Tokens that a conversation and its answer may take together."""
+    """Tokens of a conversation and its answer together."""
     threads: Annotated[int, Field(ge=1)] | None = None
-    """Of llama.cpp; the machine's physical cores where it is not set."""
+    """Of llama.cpp; by default the number of physical cores."""
     api_keys: Literal["off"] | Path | None = None
     """The file of the API keys that the gateway asks for as soon as it is there; ``off``: for none.
     """
     api_key: SecretStr | None = None
-    """What `stile chat` asks with."""
+    """The API key of `stile chat`."""
 
     @model_validator(mode="after")
     def _servers_tls_is_whole(self) -> Self:
@@ -118,7 +118,7 @@ class Settings(runtime.Settings):
 
         Args:
             seed: the file with the user's seed.
-            inbox: what the subjects of its replies begin with.
+            inbox: the prefix of its reply subjects.
             url: of a server elsewhere.
         """
         return Login(url or self.nats_url, seed, self.tls(), inbox)
@@ -133,12 +133,12 @@ class Settings(runtime.Settings):
 
     @property
     def url(self) -> str:
-        """Where the gateway is reached from this machine."""
+        """The gateway's address from this machine."""
         return f"http://{authority(self.host, self.port)}"
 
     @property
     def nats_url(self) -> str:
-        """Where nats-server is reached from this machine."""
+        """nats-server's address from this machine."""
         return f"nats://{authority(self.nats_host, self.nats_port)}"
 
 

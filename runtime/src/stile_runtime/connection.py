@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class Login(NamedTuple):
-    """Where to connect, and as whom."""
+    """Where to connect, and as which user."""
 
     url: str
     """Of nats-server; several with commas between them."""
@@ -84,7 +84,7 @@ def service_options(login: Login, name: str, listener: Listener) -> dict[str, An
     """Return what nats-py's ``connect`` takes for a connection that is kept up.
 
     Args:
-        login: where, and as whom.
+        login: where to connect, and as which user.
         name: of the connection, as nats-server shows it.
         listener: is called when the connection changes.
     """

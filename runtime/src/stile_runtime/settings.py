@@ -29,7 +29,7 @@ def variable(field: str) -> str:
 
 
 class Settings(BaseSettings):
-    """What every program can be told: the TLS of its connection to nats-server.
+    """The settings of every program: the TLS of its connection to nats-server.
 
     An empty variable counts as one that is not set, because compose files and unit files set empty
     ones.
@@ -77,7 +77,7 @@ class Settings(BaseSettings):
 
 
 class ServiceSettings(Settings):
-    """What every service can be told besides: where nats-server is, the service's key, its logs."""
+    """The settings of every service besides: nats-server's address, the service's key, its logs."""
 
     nats_url: str = "nats://127.0.0.1:4222"
     nats_nkey_file: Path | None = None

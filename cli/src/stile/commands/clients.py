@@ -11,7 +11,7 @@ from stile.keys import credentials
 from stile.nats import clients, config
 from stile.settings import Settings
 
-commands = typer.Typer(help="Those who ask straight over NATS, each in an account of its own.")
+commands = typer.Typer(help="Programs that send requests over NATS, each in an account of its own.")
 
 
 @commands.command()
@@ -28,7 +28,7 @@ def add(name: Annotated[str, typer.Argument(help="Letters, digits, - and _; at m
         asyncio.run(clients.introduce(settings, home, seed))
     context = f"stile-{name}"
     typer.echo(
-        f"""{name} has the key {seed}: it goes to whoever asks under this name, and to nobody else.
+        f"""{name} has the key {seed}: give it only to the program that has this name.
 
   {clients.request_line(f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))}")}
 

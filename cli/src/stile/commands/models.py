@@ -42,7 +42,7 @@ def pull(name: Name) -> None:
 
 @commands.command()
 def path(name: Name) -> None:
-    """Print where a model's weights lie."""
+    """Print the path of a model's weights."""
     typer.echo(_catalogue().path(name))
 
 

@@ -117,7 +117,7 @@ Ctrl-C stops everything.
     )
     if settings.is_shared and not _is_key_asked_for(settings, home):
         terminal.warn(
-            "No API key is asked for: everybody who reaches this machine over the network may ask. "
+            "No API key is asked for: everybody who reaches this machine over the network can use it. "
             "`stile keys add NAME` makes a key, and from then on one is asked for."
         )
 

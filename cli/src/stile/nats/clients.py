@@ -46,7 +46,7 @@ def registered(home: Home) -> dict[str, str]:
 
 
 def request_line(connection_flags: str) -> str:
-    """Return a `nats` command line that asks a question; the flags say where, and as whom."""
+    """Return a `nats` command line that asks a question; the flags say where and as which user."""
     return f'nats req chat.request \'{{"prompt": "Why is the sky blue?"}}\' {connection_flags} --timeout 5m'
 
 

@@ -73,7 +73,7 @@ class Addresses:
 
 
 def check_ports(settings: Settings) -> Addresses:
-    """Check that every part can have its port; choose the ones that nobody set.
+    """Check that every part can have its port; choose those that are not set.
 
     Raises:
         PortError: a port is taken, by another program or by another part.

@@ -175,7 +175,7 @@ class Runner:
         """Use a part that was not started here.
 
         Raises:
-            PartError: nobody answers there.
+            PartError: nothing answers there.
         """
         async with _client() as client:
             if not await _answers(client, self.part.ready_url):
