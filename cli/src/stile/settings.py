@@ -86,8 +86,7 @@ class Settings(runtime.Settings):
     threads: Annotated[int, Field(ge=1)] | None = None
     """Of llama.cpp; by default the number of physical cores."""
     api_keys: Literal["off"] | Path | None = None
-    """The file of the API keys that the gateway asks for as soon as it is there; ``off``: for none.
-    """
+    """The file of API keys: the gateway asks for one as soon as it is there; ``off``: never."""
     api_key: SecretStr | None = None
     """The API key of `stile chat`."""
 
