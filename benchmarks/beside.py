@@ -29,7 +29,7 @@ from harness.llama import Llama  # noqa: E402
 from harness.process import Process  # noqa: E402
 from harness.standin import Standin  # noqa: E402
 from harness.system import System  # noqa: E402
-from stile import credentials  # noqa: E402
+from stile.keys import credentials  # noqa: E402
 
 POLICY = HERE / "policy.yml"
 ATTACKER = "127.0.0.2"

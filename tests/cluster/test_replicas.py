@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from stile import provision
+from stile.nats import provision
 from stile_contracts import subjects
 from stile_filter.handlers import Approval
 from stile_filter.streams import NatsStreams

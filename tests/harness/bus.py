@@ -11,7 +11,10 @@ from harness.certificates import Certificates
 from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
-from stile import credentials, nats_config, nats_tls, provision
+from stile.keys import credentials
+from stile.nats import config as nats_config
+from stile.nats import provision
+from stile.nats import tls as nats_tls
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGURATION = REPOSITORY / "nats"

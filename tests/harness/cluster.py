@@ -13,7 +13,10 @@ from harness.certificates import Certificates
 from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
-from stile import credentials, nats_config, nats_tls, provision
+from stile.keys import credentials
+from stile.nats import config as nats_config
+from stile.nats import provision
+from stile.nats import tls as nats_tls
 
 ELECTION_SECONDS = 90.0
 """For a leader to be there: nats-server elects within 4 to 9 s, and a busy machine takes longer."""

@@ -35,7 +35,7 @@ class Llama:
 
     async def start(self) -> Self:
         """Start it and wait until the model is loaded."""
-        argv = (sys.executable, "-m", "stile.llama_server", *self._flags, "--port", str(self.port))
+        argv = (sys.executable, "-m", "stile.models.llama_server", *self._flags, "--port", str(self.port))
         self.process = Process(*argv, log=self._folder / "llama.log")
 
         async def loaded() -> bool:

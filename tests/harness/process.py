@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from stile import child
+from stile.supervise import child
 
 BIN = Path(sys.executable).parent
 """Where the environment's programs lie: nats-server, stile, stile-consumer …"""
@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 class Process:
     """A running program; use it as a context manager, or call ``stop``.
 
-    It ends with the tests even where they are killed (``stile.child``).
+    It ends with the tests even where they are killed (``stile.supervise.child``).
     """
 
     def __init__(

@@ -16,8 +16,8 @@ from harness.link import Link
 from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
-from stile import credentials
-from stile.settings import Home
+from stile.home import Home
+from stile.keys import credentials
 
 USERS = 2
 """Who speaks for the site at the hub: a direct client and the gateway, an account each."""

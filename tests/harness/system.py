@@ -11,7 +11,7 @@ from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.standin import Standin
 from harness.wait import until
-from stile import signing_keys
+from stile.keys import signing as signing_keys
 
 
 class System:

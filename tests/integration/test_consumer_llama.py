@@ -23,7 +23,7 @@ def llama(tmp_path):
     """llama.cpp's HTTP server with one slot and a short context; its URL."""
     port = free_port()
     flags = ("--model", str(MODEL), "--alias", "smollm2", "--port", str(port), "--ctx-size", str(CONTEXT))
-    argv = (sys.executable, "-m", "stile.llama_server", *flags)
+    argv = (sys.executable, "-m", "stile.models.llama_server", *flags)
     with Process(*argv, log=tmp_path / "llama.log"):
         yield f"http://127.0.0.1:{port}"
 

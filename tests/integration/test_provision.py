@@ -3,7 +3,7 @@
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from harness.bus import CONFIGURATION
-from stile import provision
+from stile.nats import provision
 
 PLAN = CONFIGURATION / "streams.json"
 

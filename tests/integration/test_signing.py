@@ -10,7 +10,7 @@ from nacl.signing import SigningKey, VerifyKey
 from harness import outcomes
 from harness.process import BIN, Process
 from harness.wait import until
-from stile import signing_keys
+from stile.keys import signing as signing_keys
 from stile_contracts import headers, signing, subjects
 from stile_contracts.ids import new_id
 from stile_contracts.messages import ApprovedChat, ChatMessage, Role
@@ -20,7 +20,7 @@ LANE = subjects.Lane.INTERACTIVE
 
 def settle(folder):
     """Let as much time pass as the requests under the former key may wait."""
-    past = time.time() - signing_keys.SETTLED_SECONDS - 1
+    past = time.time() - signing_keys.FORMER_KEY_SECONDS - 1
     os.utime(signing_keys.public_file(folder), (past, past))
 
 

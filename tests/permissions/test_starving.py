@@ -11,7 +11,7 @@ import pytest
 from harness import flood
 from harness.process import Process
 from harness.wait import until
-from stile import credentials
+from stile.keys import credentials
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
