@@ -9,9 +9,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use reqwest::Url;
 use tracing::level_filters::LevelFilter;
 
-use crate::approval::Keys;
-use crate::key;
-use crate::tls::Tls;
+use crate::bus::tls::Tls;
+use crate::llama::key::KeySource;
+use crate::worker::approval::Keys;
 
 /// Has llama.cpp answer approved chat requests, one at a time.
 #[derive(Debug, Clone, Parser)]
@@ -45,7 +45,7 @@ pub struct Config {
 
     /// llama.cpp's key.
     #[command(flatten)]
-    pub llama_key: key::Source,
+    pub llama_key: KeySource,
 
     /// Address of /healthz, /readyz and /metrics
     #[arg(
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(parse(&[]).unwrap().concurrency, 1);
     }
 
-    /// The servers of a cluster are parted by commas, as in the environment.
+    /// The servers of a cluster are separated by commas, as in the environment.
     #[test]
     fn several_servers_are_named() {
         let config = parse(&["--nats-url=nats://a:1,nats://b:2,tls://c:3"]).unwrap();

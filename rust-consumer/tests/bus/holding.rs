@@ -1,7 +1,12 @@
 //! How a job is held, given back, and taken over.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use clap::Parser;
+use stile_consumer::bus::Bus as Connection;
+use stile_consumer::config::Config;
+use stile_consumer::ops::status::Status;
+use stile_consumer::schedule::queue::Queue;
 use tokio::time::Instant;
 
 use crate::support::{Bus, Consumer, Request, Standin, until};
@@ -143,4 +148,28 @@ async fn a_lease_that_cannot_be_renewed_ends_the_call() {
     })
     .await;
     consumer.kill().await;
+}
+
+/// A worker whose clock is 640 s ahead or behind nats-server's is not ready for that reason, and takes no job. Another
+/// worker answers it.
+#[tokio::test]
+async fn a_worker_whose_clock_is_off_takes_no_job() {
+    let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
+    let mut hearing = bus.approve(&Request::new("Hi")).await;
+    let config = Config::try_parse_from(["stile-consumer", "--nats-url", &bus.url()]).unwrap();
+    let ahead: fn() -> SystemTime = || SystemTime::now() + Duration::from_secs(640);
+    let behind: fn() -> SystemTime = || SystemTime::now() - Duration::from_secs(640);
+    for (clock, is_off) in [(ahead, true), (behind, true), (SystemTime::now, false)] {
+        let status = Status::default();
+        let connection = Connection::connect(&config, status.clone()).await.unwrap();
+        let queue = Queue::new(connection, status.clone(), clock);
+        let durables = until("the stream is looked at", async || queue.look().await.ok()).await;
+        assert_eq!(durables.is_empty(), is_off);
+        let reason = status.now().unready().unwrap_or_default();
+        let is_named = reason == "the clock is 640 s off" || reason == "the clock is 639 s off";
+        assert_eq!(is_named, is_off, "{reason}");
+    }
+    let consumer = Consumer::start(&bus, model.port, &[]);
+    assert_eq!(hearing.next().await.event, "done");
+    consumer.stop().await;
 }

@@ -6,8 +6,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 use stile_consumer::bus::Bus as Connection;
 use stile_consumer::config::Config;
-use stile_consumer::kept;
-use stile_consumer::status::Status;
+use stile_consumer::ops::status::Status;
 
 use crate::support::{Bus, Consumer, Request, Standin, free_port};
 
@@ -23,8 +22,7 @@ async fn both_refusals_mean_that_there_is_one() {
         .await
         .unwrap();
     for (code, expected) in [(10071, Some(false)), (10164, Some(false)), (10077, None)] {
-        let create = kept::create(
-            &connection,
+        let create = connection.create_only(
             "CHAT_RESULT",
             "chat.result.alice.x".to_owned(),
             PublishMessage::build().payload("x".into()),
