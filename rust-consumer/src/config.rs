@@ -73,7 +73,8 @@ pub struct Config {
     #[arg(long = "llama-gone-seconds", env = "STILE_LLAMA_GONE_SECONDS", value_name = "STILE_LLAMA_GONE_SECONDS", default_value = "120", value_parser = seconds)]
     pub llama_gone: Duration,
 
-    /// Seconds after which a slot of llama.cpp that no request of ours holds must be free, and llama.cpp, if it says nothing, hangs
+    /// Seconds after which a slot of llama.cpp that no request of ours holds must be free, and
+    /// llama.cpp, if it says nothing, hangs
     #[arg(long = "slot-seconds", env = "STILE_SLOT_SECONDS", value_name = "STILE_SLOT_SECONDS", default_value = "30", value_parser = seconds)]
     pub slot: Duration,
 

@@ -1,4 +1,5 @@
-//! Whatever comes in from outside, no parser panics, grows without bound, or lets through what it must not.
+//! Whatever comes in from outside, no parser panics, grows without bound, or lets through what it
+//! must not.
 //!
 //! Random bytes seldom come far into a parser: so most inputs here are well-formed ones, damaged.
 
@@ -197,7 +198,8 @@ proptest! {
         survives::<Heartbeat>(&body);
     }
 
-    /// Server-sent events: cut anywhere, any bytes give the same events, and no more than came in is kept.
+    /// Server-sent events: cut anywhere, any bytes give the same events, and no more than came in
+    /// is kept.
     #[test]
     fn events(damages in damages(), cuts in prop::collection::vec(1_usize..12, 1..8)) {
         let whole = b": ping\n\ndata: {\"a\":1}\r\n\r\nid: 7\ndata: two\ndata:three\n\rdata\n\ndata: [DONE]\n\n";
@@ -218,7 +220,8 @@ proptest! {
         prop_assert_eq!(events, expected);
     }
 
-    /// An answer: events of its stream, damaged, are an answer or a failure; its text is the sum of its pieces.
+    /// An answer: events of its stream, damaged, are an answer or a failure; its text is the sum of
+    /// its pieces.
     #[test]
     fn answers(deltas in prop::collection::vec((delta(), damages()), 0..8)) {
         let mut answer = Answer::default();
@@ -263,7 +266,8 @@ proptest! {
         prop_assert_eq!(each.ok(), together.ok());
     }
 
-    /// Headers: whatever they hold, an answer goes only where answers may go, and its result has one place.
+    /// Headers: whatever they hold, an answer goes only where answers may go, and its result has
+    /// one place.
     #[test]
     fn jobs(delivery in delivery()) {
         if let Ok(job) = Job::verify(&delivery, None) {
@@ -275,7 +279,8 @@ proptest! {
         }
     }
 
-    /// Approvals: whatever one holds, llama.cpp is sent its messages, streamed, and no field by another name.
+    /// Approvals: whatever one holds, llama.cpp is sent its messages, streamed, and no field by
+    /// another name.
     #[test]
     fn completion_requests(body in prop::sample::select(fixtures()), damages in damages()) {
         if let Ok(chat) = ApprovedChat::read(&damaged(&body, &damages)) {
@@ -301,7 +306,8 @@ proptest! {
         let _ = RequestKey::parse_cancelled(&delivery.subject);
     }
 
-    /// Signatures: nothing that is made up is verified, and no text is a file of keys unless it holds some.
+    /// Signatures: nothing that is made up is verified, and no text is a file of keys unless it
+    /// holds some.
     #[test]
     fn signatures(delivery in delivery(), damages in damages()) {
         let line = "aee2120b6c5c4254 xliMYcvkWfTbGKWuwZ9Ckcdt0UMhoC4YokEaWHNEVsE\n";

@@ -1,5 +1,5 @@
-//! Stile's consumer: takes approved chat requests off a NATS stream, one at a time, has llama.cpp answer them, and
-//! streams the answers to their requesters.
+//! Stile's consumer: takes approved chat requests off a NATS stream, one at a time, has llama.cpp
+//! answer them, and streams the answers to their requesters.
 //!
 //! # Layout
 //!

@@ -13,8 +13,8 @@ use stile_consumer::contract::messages::{
 use stile_consumer::contract::{headers, subjects};
 use stile_consumer::error::ErrorCode;
 
-/// Invalid approvals that are read here all the same: the filter has checked and signed these values
-/// (docs/adr/0029), and llama.cpp refuses what it cannot use.
+/// Invalid approvals that are read here all the same: the filter has checked and signed these
+/// values (docs/adr/0029), and llama.cpp refuses what it cannot use.
 const CHECKED_BY_THE_FILTER: [&str; 3] = [
     "call_id_too_long.json",
     "seed_negative.json",
@@ -52,8 +52,8 @@ fn holds<M: Message + PartialEq + std::fmt::Debug>(name: &str) {
     }
 }
 
-/// What is valid is read and survives being written; what is invalid is not read. `request` is not among them: the
-/// filter alone reads requests.
+/// What is valid is read and survives being written; what is invalid is not read. `request` is not
+/// among them: the filter alone reads requests.
 #[test]
 fn every_message_passes_its_fixtures() {
     holds::<ApprovedChat>("approved");
@@ -71,7 +71,8 @@ struct Kind {
     r#final: bool,
 }
 
-/// The two tables of errors are one: each code with its status and finality, and no code on one side only.
+/// The two tables of errors are one: each code with its status and finality, and no code on one
+/// side only.
 #[test]
 fn the_error_tables_are_equal() {
     let python: BTreeMap<String, Kind> =

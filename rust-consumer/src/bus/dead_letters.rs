@@ -12,8 +12,9 @@ use crate::contract::headers;
 use crate::contract::subjects::DEAD_STREAM;
 use crate::error::{BusError, ErrorCode};
 
-/// A stream that does not answer is asked so often. Then the request ends all the same: its requester waits, and an
-/// installation of an earlier version has neither the stream nor the permission.
+/// A stream that does not answer is asked so often. Then the request ends all the same: its
+/// requester waits, and an installation of an earlier version has neither the stream nor the
+/// permission.
 const TRIES: usize = 3;
 /// Headers that nats-server itself reads: none of another message belongs into this one.
 const NATS_PREFIX: &str = "Nats-";
@@ -62,7 +63,8 @@ mod tests {
 
     use super::*;
 
-    /// A dead letter has its request's headers, less what nats-server would read, and says why and when.
+    /// A dead letter has its request's headers, less what nats-server would read, and says why and
+    /// when.
     #[test]
     fn a_letter_says_why_and_when() {
         let mut own = HeaderMap::new();

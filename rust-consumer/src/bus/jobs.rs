@@ -27,7 +27,7 @@ const MAX_DELIVER: i64 = 4;
 /// A durable consumer is forgotten after this long without a pull and without a job in flight.
 const FORGOTTEN: Duration = Duration::from_secs(300);
 
-/// What the stream is told about a delivery at its end.
+/// How a delivery is acknowledged at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AckDecision {
     /// Done: it leaves the stream.
@@ -105,7 +105,7 @@ impl Delivery {
 pub struct Listing {
     /// The requests that wait, and those that are in flight.
     pub addresses: Vec<Address>,
-    /// nats-server's clock; `None` if it does not tell.
+    /// nats-server's time; `None` if it does not send it.
     pub server_time: Option<SystemTime>,
 }
 
@@ -166,8 +166,8 @@ impl Bus {
 
     /// Pulls one job; `None` if none waits, as all of this durable's jobs are in flight.
     ///
-    /// A stop waits for this: a message on its way to a pull that nobody listens to any more would stay undelivered
-    /// until its lease ends.
+    /// A stop waits for this: a message on its way to a pull that nobody listens to any more would
+    /// stay undelivered until its lease ends.
     ///
     /// # Errors
     /// [`BusError`]: the durable, the stream or the bus is away.

@@ -1,4 +1,5 @@
-//! The lease of a job: renewed while the work goes on; if it cannot be renewed in time, the work is dropped.
+//! The lease of a job: renewed while the work goes on; if it cannot be renewed in time, the work is
+//! dropped.
 
 use std::time::Duration;
 
@@ -46,7 +47,8 @@ impl<'a> Lease<'a> {
         }
     }
 
-    /// A tenth of the lease is left for the renewal's way to the server, and for clocks that run at different speeds.
+    /// A tenth of the lease is left for the renewal's way to the server, and for clocks that run at
+    /// different speeds.
     async fn renew_until_lost(&self) {
         let mut end = self.delivery.received + self.length.mul_f64(0.9);
         let mut next = self.delivery.received + self.length.mul_f64(0.3);

@@ -1,4 +1,5 @@
-//! NATS, as this service uses it. Errors of `async-nats` are translated in this folder, and come no further.
+//! NATS, as this service uses it. Errors of `async-nats` are translated in this folder, and come no
+//! further.
 //!
 //! Every call has a time limit: during an outage `async-nats` keeps what it is given, and waits.
 
@@ -42,7 +43,8 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Makes the client, which connects in the background and again whenever the connection is lost.
+    /// Makes the client, which connects in the background and again whenever the connection is
+    /// lost.
     ///
     /// # Errors
     /// [`BusError::Client`]: the settings cannot be used.
@@ -60,7 +62,8 @@ impl Bus {
             })
             .ping_interval(PING)
             .request_timeout(Some(REQUEST_TIMEOUT))
-            // It leaves the choice to async-nats. Nothing else receives the reason of a failed attempt.
+            // It leaves the choice to async-nats. Nothing else receives the reason of a failed
+            // attempt.
             .reconnect_to_server_callback({
                 let logged = Arc::clone(&logged);
                 move |servers, _| {
@@ -121,7 +124,8 @@ impl Bus {
         }
     }
 
-    /// Writes a message of `stream` unless its subject holds one already; returns whether it was written.
+    /// Writes a message of `stream` unless its subject holds one already; returns whether it was
+    /// written.
     ///
     /// # Errors
     /// [`BusError`]: it is not known to be stored; [`BusError::TooLarge`]: it never will be;

@@ -50,7 +50,8 @@ impl<'a> Replies<'a> {
         Ok(())
     }
 
-    /// Sends a piece of the answer, if the requester wants those. It does not wait until it is written.
+    /// Sends a piece of the answer, if the requester wants those. It does not wait until it is
+    /// written.
     ///
     /// # Errors
     /// [`InvalidMessage`], which a [`TokenEvent`] cannot cause.
@@ -61,8 +62,8 @@ impl<'a> Replies<'a> {
         Ok(())
     }
 
-    /// Sends the result, ends the stream if there is one, and waits until that is written. A requester that asks for
-    /// the result itself receives nothing.
+    /// Sends the result, ends the stream if there is one, and waits until that is written. A
+    /// requester that asks for the result itself receives nothing.
     ///
     /// # Errors
     /// [`JobError::Bus`]: it may not have been sent.
@@ -94,8 +95,8 @@ impl<'a> Replies<'a> {
         Ok(self.bus.flush().await?)
     }
 
-    /// An event that is lost is missed by its number, and the final reply has everything: so it is not worth
-    /// holding the model up.
+    /// An event that is lost is missed by its number, and the final reply has everything: so it is
+    /// not worth holding the model up.
     async fn event(&mut self, event: &'static str, body: Bytes) {
         let headers = self.headers(event);
         self.seq += 1;

@@ -43,8 +43,8 @@ impl ChatResult {
         })
     }
 
-    /// A result that is stored already; its body is handed on as it is. If a later version has stored it, under a
-    /// code that is not known here, it is an error all the same.
+    /// A result that is stored already; its body is handed on as it is. If a later version has
+    /// stored it, under a code that is not known here, it is an error all the same.
     fn stored(body: Bytes) -> Self {
         let error = if Reply::read(&body).is_ok() {
             None
@@ -57,8 +57,8 @@ impl ChatResult {
 }
 
 impl Bus {
-    /// Reads the request's result, if it has one, from the stream's leader: another replica may not have it yet
-    /// (docs/adr/0012).
+    /// Reads the request's result, if it has one, from the stream's leader: another replica may not
+    /// have it yet (docs/adr/0012).
     ///
     /// # Errors
     /// [`BusError`]: nothing is known.
@@ -79,7 +79,8 @@ impl Bus {
 
     /// Stores `result`, unless the request has one already.
     ///
-    /// Returns whether it is the request's result now; if not, [`Bus::find_result`] has the one that is.
+    /// Returns whether it is the request's result now; if not, [`Bus::find_result`] has the one
+    /// that is.
     ///
     /// # Errors
     /// [`BusError`]: it is not known to be stored; [`BusError::TooLarge`]: it never will be.
@@ -105,7 +106,8 @@ mod tests {
 
     use super::*;
 
-    /// What is stored is told apart by its shape; what a later version stored is handed on as an error.
+    /// What is stored is told apart by its shape; what a later version stored is handed on as an
+    /// error.
     #[test]
     fn stored_results_are_told_apart() {
         let id = Uuid::nil();

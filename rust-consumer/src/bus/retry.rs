@@ -24,8 +24,8 @@ impl Backoff {
     }
 }
 
-/// Asks the bus until it answers; the lease, the deadline or the stop ends that. Only what can never succeed is an
-/// error.
+/// Asks the bus until it answers; the lease, the deadline or the stop ends that. Only what can
+/// never succeed is an error.
 ///
 /// # Errors
 /// [`BusError::TooLarge`].

@@ -1,7 +1,7 @@
 //! TLS on the connection to nats-server: the files of three variables (`docs/configuration.md`).
 //!
-//! If the server announces TLS, anybody in between can announce that there is none. So with any of the three
-//! variables the handshake comes first, and nothing is sent without it.
+//! If the server announces TLS, anybody in between can announce that there is none. So with any of
+//! the three variables the handshake comes first, and nothing is sent without it.
 
 use std::path::{Path, PathBuf};
 
@@ -61,8 +61,8 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// Checks that the files can be used, so that a fault stops the start. Each new connection reads them again: a
-    /// renewed certificate counts from the next connection on.
+    /// Checks that the files can be used, so that a fault stops the start. Each new connection
+    /// reads them again: a renewed certificate counts from the next connection on.
     ///
     /// # Errors
     /// [`TlsError`] names the variable.

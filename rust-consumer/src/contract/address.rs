@@ -1,4 +1,5 @@
-//! The address of a request: what its subject says. A subject is parsed here, once, when its message comes in.
+//! The address of a request: what its subject says. A subject is parsed here, once, when its
+//! message comes in.
 
 use uuid::Uuid;
 
@@ -62,8 +63,8 @@ impl RequestKey {
     }
 }
 
-/// The requests that one durable consumer of the stream `CHAT` hands out: a client queue's requests that
-/// name one model, or those that name none. All workers that may answer them pull from it.
+/// The requests that one durable consumer of the stream `CHAT` hands out: a client queue's requests
+/// that name one model, or those that name none. All workers that may answer them pull from it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Durable {
     /// Whose requests they are.
@@ -108,14 +109,15 @@ pub struct Address {
 }
 
 impl Address {
-    /// Parses `chat.approved.<lane>.<client>.<id>`, with or without a model's token behind it; `None` for any
-    /// other subject.
+    /// Parses `chat.approved.<lane>.<client>.<id>`, with or without a model's token behind it;
+    /// `None` for any other subject.
     #[must_use]
     pub fn parse(subject: &str) -> Option<Self> {
         Self::parse_after(APPROVED_PREFIX, subject)
     }
 
-    /// Parses `chat.event.started.<lane>.<client>.<id>`, which names no model; `None` for any other subject.
+    /// Parses `chat.event.started.<lane>.<client>.<id>`, which names no model; `None` for any other
+    /// subject.
     #[must_use]
     pub fn parse_started(subject: &str) -> Option<Self> {
         Self::parse_after(STARTED_PREFIX, subject).filter(|address| address.model.is_none())
@@ -207,7 +209,8 @@ mod tests {
 
     const ID: &str = "01920f3c-7a51-7c3e-8f00-0123456789ab";
 
-    /// What the filter publishes under is read, and every other subject of the request is made of it.
+    /// What the filter publishes under is read, and every other subject of the request is made of
+    /// it.
     #[test]
     fn approved_subjects_are_read() {
         for (end, name, filter) in [

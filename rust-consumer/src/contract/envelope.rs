@@ -51,7 +51,8 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Reads the headers of a delivery; `None` if no reply may be sent to the subject that they name.
+    /// Reads the headers of a delivery; `None` if no reply may be sent to the subject that they
+    /// name.
     #[must_use]
     pub fn read(address: &Address, headers: &HeaderMap, attempt: u64) -> Option<Self> {
         let reply_to = value(headers, headers::CHAT_REPLY_TO);

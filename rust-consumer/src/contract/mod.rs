@@ -1,4 +1,5 @@
-//! What is agreed between the services, as in `contracts/src/stile_contracts/`: names on the bus and the messages.
+//! What is agreed between the services, as in `contracts/src/stile_contracts/`: names on the bus
+//! and the messages.
 
 pub mod address;
 pub mod envelope;

@@ -10,10 +10,11 @@ const MAX_TOKEN_BYTES: usize = 128;
 pub struct ModelToken(String);
 
 impl ModelToken {
-    /// The token of the model `name`; `None` where it is empty or too long for one: such a model cannot be
-    /// asked for by its name.
+    /// The token of the model `name`; `None` if it is empty or too long for one: such a model
+    /// cannot be asked for by its name.
     ///
-    /// Names that differ in the case of ASCII letters alone have the same token, all others have different ones.
+    /// Names that differ in the case of ASCII letters alone have the same token, all others have
+    /// different ones.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         let mut token = String::with_capacity(name.len());
@@ -27,7 +28,7 @@ impl ModelToken {
         ((1..=MAX_TOKEN_BYTES).contains(&token.len())).then_some(Self(token))
     }
 
-    /// Reads a token; `None` where the text is none.
+    /// Reads a token; `None` if the text is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = |digit: u8| matches!(digit, b'0'..=b'9' | b'A'..=b'F');
@@ -116,7 +117,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a model is called, its token is read again as it was made, and names nothing else.
+        /// Whatever a model is called, its token is read again as it was made, and names nothing
+        /// else.
         #[test]
         fn tokens_are_read_as_they_were_made(one in "\\PC{0,50}", other in "\\PC{0,50}") {
             let token = ModelToken::of(&one);

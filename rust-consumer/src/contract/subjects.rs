@@ -1,7 +1,8 @@
-//! The names on the bus, as in `contracts/src/stile_contracts/subjects.py`, and where answers may go.
+//! The names on the bus, as in `contracts/src/stile_contracts/subjects.py`, and where answers may
+//! go.
 //!
-//! A token is `[A-Za-z0-9_-]`, 1 to 64 characters; a subject's tokens are joined by dots. [`super::address`] reads
-//! and writes the subjects of a request.
+//! A token is `[A-Za-z0-9_-]`, 1 to 64 characters; a subject's tokens are joined by dots.
+//! [`super::address`] reads and writes the subjects of a request.
 
 /// The work queue of approved requests.
 pub const CHAT_STREAM: &str = "CHAT";
@@ -44,8 +45,8 @@ const MAX_REPLY_LENGTH: usize = 256;
 
 /// Whether an answer may be sent to `subject`.
 ///
-/// The filter has checked it already. It is checked again because an answer that is sent elsewhere could pass for a
-/// request, or for an approved one.
+/// The filter has checked it already. It is checked again because an answer that is sent elsewhere
+/// could pass for a request, or for an approved one.
 #[must_use]
 pub fn is_reply_allowed(subject: &str) -> bool {
     subject.len() <= MAX_REPLY_LENGTH
@@ -55,7 +56,8 @@ pub fn is_reply_allowed(subject: &str) -> bool {
         && subject.split('.').all(is_token)
 }
 
-/// Whether `subject` is an inbox of the operator: questions about the service itself are answered there alone.
+/// Whether `subject` is an inbox of the operator: questions about the service itself are answered
+/// there alone.
 #[must_use]
 pub fn is_operators(subject: &str) -> bool {
     subject.len() <= MAX_REPLY_LENGTH

@@ -110,7 +110,8 @@ impl JobError {
         }
     }
 
-    /// How the message in CHAT is acknowledged, once the result, if there is one, is stored and sent.
+    /// How the message in CHAT is acknowledged, once the result, if there is one, is stored and
+    /// sent.
     #[must_use]
     pub fn ack_decision(&self) -> AckDecision {
         match self {
@@ -134,7 +135,8 @@ impl JobError {
 mod tests {
     use super::*;
 
-    /// A result is final, by the contract; a message without a result is never acknowledged as done.
+    /// A result is final, by the contract; a message without a result is never acknowledged as
+    /// done.
     #[test]
     fn what_is_stored_is_final_and_what_is_not_is_not_acknowledged() {
         let errors = [
@@ -162,7 +164,8 @@ mod tests {
         }
     }
 
-    /// The error of a body that cannot be read names the place; its words stay out of logs and replies.
+    /// The error of a body that cannot be read names the place; its words stay out of logs and
+    /// replies.
     #[test]
     fn an_unreadable_body_is_not_quoted() {
         let error = serde_json::from_str::<u8>("\"a secret\"").unwrap_err();

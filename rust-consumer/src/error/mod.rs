@@ -41,8 +41,8 @@
 //!  └ Value                a field holds a value that it may not
 //! ```
 //!
-//! Foreign errors are translated at the edge: those of `reqwest` in [`crate::llama`], those of `async-nats` in
-//! [`crate::bus`].
+//! Foreign errors are translated at the edge: those of `reqwest` in [`crate::llama`], those of
+//! `async-nats` in [`crate::bus`].
 
 mod code;
 mod job;
@@ -86,7 +86,8 @@ pub enum RunError {
     Task(String),
 }
 
-/// What llama.cpp did instead of answering. The text is what the requester reads; it names no address.
+/// What llama.cpp did instead of answering. The text is what the requester reads; it names no
+/// address.
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// It refuses connections, or is loading its model.

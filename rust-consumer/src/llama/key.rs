@@ -1,4 +1,5 @@
-//! The key that llama.cpp is asked with (`llama-server --api-key`): a secret, from a variable or a file.
+//! The key that llama.cpp is asked with (`llama-server --api-key`): a secret, from a variable or a
+//! file.
 
 use std::fmt;
 

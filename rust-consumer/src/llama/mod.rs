@@ -27,7 +27,8 @@ const CONNECT: Duration = Duration::from_secs(2);
 pub const QUESTION: Duration = Duration::from_secs(3);
 /// A megabyte of text is read in a few seconds, and many times that on a machine that is busy.
 const TOKENIZING: Duration = Duration::from_secs(60);
-/// Why it is not there, if it takes connections and does not answer: it is frozen, or does nothing but compute.
+/// Why it is not there, if it takes connections and does not answer: it is frozen, or does nothing
+/// but compute.
 pub const SILENT: &str = "it does not answer";
 /// An error's body is read no longer, and a finished stream's end is waited for no longer.
 const REST: Duration = Duration::from_secs(1);
@@ -130,11 +131,13 @@ impl Llama {
             .ok_or(ModelError::Failed("it names no model"))
     }
 
-    /// Asks whether a slot is free. A server that does not answer counts as busy: `/slots` is answered between two
-    /// steps of the work. A server that does not show its slots counts as free: it queues by itself.
+    /// Asks whether a slot is free. A server that does not answer counts as busy: `/slots` is
+    /// answered between two steps of the work. A server that does not show its slots counts as
+    /// free: it queues by itself.
     ///
     /// # Errors
-    /// [`ModelError::NotThere`]: it refuses connections, or loads its model; [`ModelError::WrongKey`].
+    /// [`ModelError::NotThere`]: it refuses connections, or loads its model;
+    /// [`ModelError::WrongKey`].
     pub async fn is_idle(&self) -> Result<bool, ModelError> {
         match self.ask(&self.slots).await {
             Ok(body) => Ok(serde_json::from_slice::<Vec<Slot>>(&body)
@@ -145,17 +148,18 @@ impl Llama {
         }
     }
 
-    /// Whether a completion of this client or its clones is open: then a busy slot is as it should be.
+    /// Whether a completion of this client or its clones is open: then a busy slot is as it should
+    /// be.
     #[must_use]
     pub fn is_called(&self) -> bool {
         self.open.load(Ordering::Relaxed) > 0
     }
 
-    /// Asks for a completion; the answer is read off the returned [`Completion`]. Dropping that, or this
-    /// future, closes the connection, and llama.cpp frees its slot.
+    /// Asks for a completion; the answer is read off the returned [`Completion`]. Dropping that, or
+    /// this future, closes the connection, and llama.cpp frees its slot.
     ///
-    /// There is no timeout: a long prompt is read for minutes before the first byte comes. The caller's
-    /// deadline ends it.
+    /// There is no timeout: a long prompt is read for minutes before the first byte comes. The
+    /// caller's deadline ends it.
     ///
     /// # Errors
     /// [`ModelError`]; if it is [`ModelError::NotThere`], nothing was generated.
@@ -185,8 +189,8 @@ impl Llama {
         })
     }
 
-    /// Asks how the model reads `text`, its special tokens read as such or as plain text. `None` if the server
-    /// cannot be asked this.
+    /// Asks how the model reads `text`, its special tokens read as such or as plain text. `None` if
+    /// the server cannot be asked this.
     ///
     /// # Errors
     /// [`ModelError::NotThere`]: nobody answers just now; another one: the server fails.
@@ -287,8 +291,8 @@ impl Completion {
         Ok(events)
     }
 
-    /// Waits, a little, until llama.cpp has closed the finished stream, so that nothing of this answer is
-    /// under way when the next one is asked for.
+    /// Waits, a little, until llama.cpp has closed the finished stream, so that nothing of this
+    /// answer is under way when the next one is asked for.
     pub async fn close(mut self) {
         let end = async { while let Ok(Some(_)) = self.response.chunk().await {} };
         // Whether it came or not, the connection is closed now.

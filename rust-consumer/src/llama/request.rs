@@ -26,7 +26,8 @@ const SAMPLING: [&str; 12] = [
     "max_tokens",
     "stop",
 ];
-/// What is handed on of an approval's `output`. The search for control tokens reads the texts among it.
+/// What is handed on of an approval's `output`. The search for control tokens reads the texts among
+/// it.
 const OUTPUT: [&str; 6] = [
     "tools",
     "tool_choice",
@@ -38,8 +39,8 @@ const OUTPUT: [&str; 6] = [
 
 /// Writes the body of `POST /v1/chat/completions` for the request `id`.
 ///
-/// Fields by other names are left out: so nothing in an approval replaces the messages, and nothing that was not
-/// looked at reaches the model.
+/// Fields by other names are left out: so nothing in an approval replaces the messages, and nothing
+/// that was not looked at reaches the model.
 ///
 /// # Errors
 /// [`InvalidMessage::Json`], which nothing in an [`ApprovedChat`] can cause.
@@ -61,8 +62,8 @@ pub fn completion_request(chat: &ApprovedChat, id: Uuid) -> Result<Bytes, Invali
     Ok(serde_json::to_vec(&request)?.into())
 }
 
-/// The seed of a request that names none: the first 32 bits of the id's SHA-256, big-endian, so that a second
-/// attempt draws the same words.
+/// The seed of a request that names none: the first 32 bits of the id's SHA-256, big-endian, so
+/// that a second attempt draws the same words.
 #[must_use]
 pub fn seed_of(id: Uuid) -> u32 {
     let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(id.to_string()));
@@ -117,7 +118,8 @@ mod tests {
         assert!(std::str::from_utf8(&sent).unwrap().contains(output));
     }
 
-    /// No field of an approval, at any level, becomes one that the model reads and nobody has looked at.
+    /// No field of an approval, at any level, becomes one that the model reads and nobody has
+    /// looked at.
     #[test]
     fn fields_by_other_names_are_left_out() {
         let messages = json!([{"role": "user", "content": "Hi"}]);

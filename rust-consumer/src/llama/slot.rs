@@ -15,8 +15,8 @@ const PERIOD: Duration = Duration::from_millis(100);
 pub struct Slot {
     llama: Llama,
     status: Status,
-    /// If the slot stays busy for longer, with no call of this process open, llama.cpp has to be started again, and
-    /// the service is not ready for that reason.
+    /// If the slot stays busy for longer, with no call of this process open, llama.cpp has to be
+    /// started again, and the service is not ready for that reason.
     patience: Duration,
     /// Whether a call of an earlier worker, or one that was dropped, may still hold it.
     pub unsure: bool,
@@ -34,11 +34,13 @@ impl Slot {
         }
     }
 
-    /// Waits until the slot is known to be free, and sets meanwhile what is in the way. llama.cpp may be away for
-    /// `away` at a time; while it is there, but busy or behind another key, the wait has no end.
+    /// Waits until the slot is known to be free, and sets meanwhile what is in the way. llama.cpp
+    /// may be away for `away` at a time; while it is there, but busy or behind another key, the
+    /// wait has no end.
     ///
     /// # Errors
-    /// [`ModelError`]: llama.cpp is away for longer. If `away` is zero, a wrong key is an error too.
+    /// [`ModelError`]: llama.cpp is away for longer. If `away` is zero, a wrong key is an error
+    /// too.
     pub async fn freed(&mut self, away: Duration) -> Result<(), ModelError> {
         let mut held = Duration::ZERO;
         let mut gone: Option<Instant> = None;

@@ -85,7 +85,8 @@ mod tests {
         assert_eq!(parse([&body[..]]), ["{\"a\":1}", "two", "[DONE]"]);
     }
 
-    /// Several lines of data are one event; a line's end may be LF, CR or both; an unfinished event is none.
+    /// Several lines of data are one event; a line's end may be LF, CR or both; an unfinished event
+    /// is none.
     #[test]
     fn lines_are_joined_whatever_ends_them() {
         let body = b"data: a\r\ndata: b\r\n\r\ndata: c\rdata\r\rdata: unfinished";

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-/// A clock may be off by this much. Deadlines are minutes away, and clocks that are set over the network agree within
-/// less than a second.
+/// A clock may be off by this much. Deadlines are minutes away, and clocks that are set over the
+/// network agree within less than a second.
 const TOLERANCE: Duration = Duration::from_secs(30);
 
 /// By how many seconds this machine's clock is off; `None` if that is within the tolerance.
 ///
-/// The server wrote `server_time` between `asked` and `answered`, which are this machine's times of the request and
-/// of its answer. So the way of the message, and a pause of this process, count as no difference.
+/// The server wrote `server_time` between `asked` and `answered`, which are this machine's times of
+/// the request and of its answer. So the way of the message, and a pause of this process, count as
+/// no difference.
 #[must_use]
 pub fn seconds_off(
     asked: SystemTime,
@@ -31,7 +32,8 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    /// Ahead or behind, a clock that is off by more than 30 s is off by what is certain; one that may be right is not.
+    /// Ahead or behind, a clock that is off by more than 30 s is off by what is certain; one that
+    /// may be right is not.
     #[test]
     fn a_clock_is_off_by_what_is_certain() {
         for (asked, answered, server_time, off) in [

@@ -15,8 +15,9 @@ use crate::worker::approval::Keys;
 
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// Publishes a heartbeat every two seconds, and at once when readiness changes, until `stop`. It names the keys
-/// that are known at the time: a filter that signs with another one approves nothing in vain.
+/// Publishes a heartbeat every two seconds, and at once when readiness changes, until `stop`. It
+/// names the keys that are known at the time: a filter that signs with another one approves nothing
+/// in vain.
 ///
 /// `instance` is unique to the process.
 pub async fn beat(

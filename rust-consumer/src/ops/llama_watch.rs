@@ -13,8 +13,9 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// A model that is away is looked for more often.
 const PERIOD_AWAY: Duration = Duration::from_millis(250);
 
-/// Asks llama.cpp for its health and its model's name until `stop`. After an absence that was too short to be seen
-/// another model may be there, so the name is asked for each time. A server that is silent for `patience` hangs.
+/// Asks llama.cpp for its health and its model's name until `stop`. After an absence that was too
+/// short to be seen another model may be there, so the name is asked for each time. A server that
+/// is silent for `patience` hangs.
 pub async fn watch(llama: Llama, patience: Duration, status: Status, stop: CancellationToken) {
     let looking = async {
         let mut was_there = false;

@@ -1,4 +1,5 @@
-//! What is counted, in `OpenMetrics` text (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+//! What is counted, in `OpenMetrics` text
+//! (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
 
 use std::fmt;
 
@@ -15,7 +16,8 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Ending {
-    /// `done`, `stored` (an earlier attempt had answered), an error's code, or why it has no outcome.
+    /// `done`, `stored` (an earlier attempt had answered), an error's code, or why it has no
+    /// outcome.
     pub outcome: &'static str,
 }
 

@@ -27,8 +27,8 @@ pub struct InFlightGuard {
 }
 
 impl InFlight {
-    /// Enters a request. A look for its result after this misses no cancellation: that is stored before its event is
-    /// sent, so either the look finds it, or the event is received.
+    /// Enters a request. A look for its result after this misses no cancellation: that is stored
+    /// before its event is sent, so either the look finds it, or the event is received.
     #[must_use]
     pub fn enter(&self, request: &RequestKey) -> InFlightGuard {
         let mut all = self.all();

@@ -63,11 +63,12 @@ impl Queue {
         Sleep(self.wake.subscribe())
     }
 
-    /// Looks at the stream; returns the durables of its requests in the order in which they are to be tried. Requests
-    /// that name another model are left out, and those that name any until this model's name is known.
+    /// Looks at the stream; returns the durables of its requests in the order in which they are to
+    /// be tried. Requests that name another model are left out, and those that name any until this
+    /// model's name is known.
     ///
-    /// While this machine's clock is off there are none: deadlines are times of day, and it would end requests that
-    /// have time left, or answer those that have none.
+    /// While this machine's clock is off there are none: deadlines are times of day, and it would
+    /// end requests that have time left, or answer those that have none.
     ///
     /// # Errors
     /// [`BusError`]: the bus or the stream is away.
@@ -127,8 +128,8 @@ impl Queue {
         Ok(pulled)
     }
 
-    /// Publishes the start of a request, with the token of this worker's model, for the other workers and the filters.
-    /// A lost one costs a little fairness.
+    /// Publishes the start of a request, with the token of this worker's model, for the other
+    /// workers and the filters. A lost one costs a little fairness.
     pub async fn publish_start(&self, address: &Address) {
         let model = self.model();
         let model = model.map_or_else(Bytes::new, |model| model.as_str().to_owned().into());
@@ -138,7 +139,8 @@ impl Queue {
         }
     }
 
-    /// A worker has published a start; `model` is the token of its model, or nothing if it does not know that.
+    /// A worker has published a start; `model` is the token of its model, or nothing if it does not
+    /// know that.
     fn receive_start(&self, address: &Address, model: &[u8]) {
         let is_own = |own: ModelToken| own.as_str().as_bytes() == model;
         let ours = model.is_empty() || self.model().is_none_or(is_own);

@@ -1,6 +1,8 @@
-//! The seat of a check of answers: every piece passes here before it is sent, and the end of the answer too.
+//! The seat of a check of answers: every piece passes here before it is sent, and the end of the
+//! answer too.
 //!
-//! Today everything passes. A check holds pieces back here until it has seen enough, and releases them later.
+//! Today everything passes. A check holds pieces back here until it has seen enough, and releases
+//! them later.
 
 use crate::contract::messages::TokenEvent;
 

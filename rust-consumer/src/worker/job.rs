@@ -14,8 +14,8 @@ use crate::error::JobError;
 /// No deadline is further away, so that no clock overflows.
 const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A verified delivery and its envelope. It is made by [`Job::verify`] alone, and everything that works on a request
-/// or sends events of it takes one.
+/// A verified delivery and its envelope. It is made by [`Job::verify`] alone, and everything that
+/// works on a request or sends events of it takes one.
 #[derive(Debug)]
 pub struct Job<'a> {
     /// As the stream delivered it.
@@ -37,8 +37,8 @@ impl<'a> Job<'a> {
     /// Verifies a delivery before anything else of it is read. Without keys every signature counts.
     ///
     /// # Errors
-    /// Nobody can be answered: [`JobError::Forged`]; [`JobError::Malformed`] if the subject is no request's;
-    /// [`JobError::ReplyNotAllowed`].
+    /// Nobody can be answered: [`JobError::Forged`]; [`JobError::Malformed`] if the subject is no
+    /// request's; [`JobError::ReplyNotAllowed`].
     pub fn verify(delivery: &'a Delivery, keys: Option<&Keys>) -> Result<Self, JobError> {
         if let Some(keys) = keys {
             approval::verify(keys, delivery)?;
@@ -128,7 +128,8 @@ mod tests {
         assert_eq!(job.read().unwrap().chat.messages.len(), 1);
     }
 
-    /// Whatever is wrong beside the envelope, the request can be answered; the fault is named by its place.
+    /// Whatever is wrong beside the envelope, the request can be answered; the fault is named by
+    /// its place.
     #[test]
     fn what_is_malformed_can_still_be_answered() {
         for (changed, body, place) in [

@@ -60,8 +60,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Verifies a delivery. One that nobody can be answered for is counted and logged: nothing is sent or stored, as
-    /// the reply subject may be the attack.
+    /// Verifies a delivery. One that nobody can be answered for is counted and logged: nothing is
+    /// sent or stored, as the reply subject may be the attack.
     ///
     /// # Errors
     /// How its message is acknowledged then.
@@ -82,8 +82,8 @@ impl Worker {
         })
     }
 
-    /// Answers one job; returns how its message is acknowledged. `decided` is notified once the model is not needed
-    /// for it any more: what is left is to store and send the result.
+    /// Answers one job; returns how its message is acknowledged. `decided` is notified once the
+    /// model is not needed for it any more: what is left is to store and send the result.
     pub async fn handle(
         &mut self,
         job: &Job<'_>,
@@ -215,8 +215,8 @@ impl Worker {
             if let Some(known) = retry(|| bus.find_result(envelope)).await? {
                 return Ok(known);
             }
-            // A cluster refuses as soon as another's is on its way to the replicas. Or there was one, and its hour has
-            // passed: then this is the result.
+            // A cluster refuses as soon as another's is on its way to the replicas. Or there was
+            // one, and its hour has passed: then this is the result.
             sleep(SHORTEST_WAIT).await;
         }
     }

@@ -4,8 +4,8 @@
 //! completion → answer → guard → coalescer → replies
 //! ```
 //!
-//! The completion gives the events of llama.cpp's stream, the answer puts them together, the guard may hold pieces
-//! back, the coalescer joins those of a fast model, and the replies send them.
+//! The completion gives the events of llama.cpp's stream, the answer puts them together, the guard
+//! may hold pieces back, the coalescer joins those of a fast model, and the replies send them.
 
 use std::pin::pin;
 
@@ -20,8 +20,8 @@ use crate::error::{InvalidMessage, JobError};
 use crate::llama::Completion;
 use crate::llama::answer::Answer;
 
-/// The stages behind the answer. They outlive a completion that is dropped: what was written before is sent all the
-/// same.
+/// The stages behind the answer. They outlive a completion that is dropped: what was written before
+/// is sent all the same.
 #[derive(Debug)]
 pub struct Pipeline<'a> {
     guard: Guard,
@@ -48,7 +48,8 @@ impl<'a> Pipeline<'a> {
         self.replies.started(model).await
     }
 
-    /// Runs a completion through all stages to its end; returns the answer. `on_first` is called at its first piece.
+    /// Runs a completion through all stages to its end; returns the answer. `on_first` is called at
+    /// its first piece.
     ///
     /// # Errors
     /// [`JobError::Model`]: the stream breaks off before the model has ended, or cannot be read.
@@ -93,7 +94,8 @@ impl<'a> Pipeline<'a> {
         self.replies.finish(result).await
     }
 
-    /// Waits for what the model writes next. Meanwhile the pieces that are joined are sent when they are due.
+    /// Waits for what the model writes next. Meanwhile the pieces that are joined are sent when
+    /// they are due.
     async fn next_events(
         &mut self,
         completion: &mut Completion,

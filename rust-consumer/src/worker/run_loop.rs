@@ -17,10 +17,11 @@ use crate::contract::address::Durable;
 use crate::error::BusError;
 use crate::schedule::queue::Queue;
 
-/// Answers jobs until `stop`; the job in flight is finished, and everything acknowledged, before it returns.
+/// Answers jobs until `stop`; the job in flight is finished, and everything acknowledged, before it
+/// returns.
 ///
-/// The queue is looked at while the last job's result is stored and sent, and the next job is pulled while the
-/// acknowledgement is still on its way: the generation is over.
+/// The queue is looked at while the last job's result is stored and sent, and the next job is
+/// pulled while the acknowledgement is still on its way: the generation is over.
 pub async fn run_loop(mut worker: Worker, queue: Queue, stop: CancellationToken) {
     let mut acknowledging = JoinSet::new();
     let mut sleep = queue.sleep();
@@ -75,7 +76,8 @@ async fn next(queue: &Queue, known: Option<Vec<Durable>>) -> Result<Option<Deliv
     queue.take(&durables).await
 }
 
-/// Handles one delivery; returns how it is acknowledged, and which durables are next, if there was time to look.
+/// Handles one delivery; returns how it is acknowledged, and which durables are next, if there was
+/// time to look.
 async fn handle(
     worker: &mut Worker,
     queue: &Queue,
@@ -124,8 +126,9 @@ async fn acknowledge(bus: Bus, delivery: Delivery, decision: AckDecision) {
     }
 }
 
-/// Waits until llama.cpp's slot is free: the jobs stay in the stream meanwhile, and another worker can take them. If
-/// llama.cpp is away for too long, the jobs are taken, and end in an error. Returns whether the next one may be taken.
+/// Waits until llama.cpp's slot is free: the jobs stay in the stream meanwhile, and another worker
+/// can take them. If llama.cpp is away for too long, the jobs are taken, and end in an error.
+/// Returns whether the next one may be taken.
 async fn is_free(worker: &mut Worker, stop: &CancellationToken) -> bool {
     let mut state = worker.status.subscribe();
     let free = async {

@@ -55,8 +55,8 @@ impl ToolCall {
     }
 }
 
-/// One message of a conversation: the fields that reach the model. Each of them is text that the search for
-/// control tokens reads (`llama::control_tokens`).
+/// One message of a conversation: the fields that reach the model. Each of them is text that the
+/// search for control tokens reads (`llama::control_tokens`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatMessage {
     /// Who speaks.

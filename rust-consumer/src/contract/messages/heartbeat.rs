@@ -67,7 +67,8 @@ pub struct Heartbeat {
     /// Tokens of an answer, a moving average.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_tokens: Option<f64>,
-    /// The consumer's: the ids of the signing keys that it knows; absent if it checks no signatures.
+    /// The consumer's: the ids of the signing keys that it knows; absent if it checks no
+    /// signatures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_keys: Option<Vec<String>>,
     /// The filter's: the queue as it sees it.

@@ -139,10 +139,10 @@ fn errors_are_told_apart() {
     ));
     let fault = json!({"error": {"type": "invalid_request_error", "message": "a\n".repeat(400)}});
     let unexplained = json!({"error": {"type": "invalid_request_error"}});
-    let told = error_answer(400, fault.to_string().as_bytes());
+    let refused = error_answer(400, fault.to_string().as_bytes());
     assert!(
-        matches!(&told, ModelError::Refused(reason) if reason.starts_with("a a a ") && reason.len() == 300),
-        "{told}"
+        matches!(&refused, ModelError::Refused(reason) if reason.starts_with("a a a ") && reason.len() == 300),
+        "{refused}"
     );
     for (status, body, expected) in [
         (400, &fault, "invalid_request"),

@@ -1,5 +1,5 @@
-//! Control tokens: text that the model takes for the structure of the conversation. The model's own tokenizer is
-//! asked.
+//! Control tokens: text that the model takes for the structure of the conversation. The model's own
+//! tokenizer is asked.
 
 mod table;
 mod texts;
@@ -11,14 +11,14 @@ use texts::Text;
 
 pub use texts::Location;
 
-/// What ends a message in the known families. A tokenizer reads it in the same way with and without special tokens
-/// only if its server does not know the difference, or the model has none of these.
+/// What ends a message in the known families. A tokenizer reads it in the same way with and without
+/// special tokens only if its server does not know the difference, or the model has none of these.
 const KNOWN: &str = "<|endoftext|> <|im_end|> <|eot_id|> <|eot|> <|end|> <|return|> <|end_of_text|> <|eom_id|> \
     <|END_OF_TURN_TOKEN|> <|user|> <|tool_call_end|> </s> <eos> <end_of_turn> <turn|> <EOS> <EOT> [EOS] [SEP] [EOT] \
     [|endofturn|] [e~[ <SPECIAL_12> <extra_id_1> <reserved_107> <\u{ff5c}end\u{2581}of\u{2581}sentence\u{ff5c}>";
 
-/// Asks the model's tokenizer whether `chat` holds a control token. A server that cannot be asked is not needed for a
-/// marker of the table.
+/// Asks the model's tokenizer whether `chat` holds a control token. A server that cannot be asked
+/// is not needed for a marker of the table.
 ///
 /// # Errors
 /// [`JobError::ControlToken`]: it does; [`JobError::Model`]: nobody answers, and nothing is known.
@@ -76,7 +76,8 @@ impl Tokenizer<'_> {
 
 /// The lines of `text` that may hold a control token; `None` if there are none.
 ///
-/// No control token has a line break, or is made of letters, digits, spaces and a sentence's punctuation alone.
+/// No control token has a line break, or is made of letters, digits, spaces and a sentence's
+/// punctuation alone.
 fn doubtful(text: &str) -> Option<String> {
     let is_plain = |c: char| c.is_alphanumeric() || " \t\r.,;:!?'\"()-".contains(c);
     let lines: Vec<_> = text

@@ -1,13 +1,13 @@
-//! The markers of the known chat templates, and whether a text holds one. For a model's server that cannot be
-//! asked about its tokens.
+//! The markers of the known chat templates, and whether a text holds one. For a model's server that
+//! cannot be asked about its tokens.
 //!
 //! The filter holds the same table; `contracts/fixtures/v1/control_tokens.json` compares them.
 
 const MAX_WORD_CHARS: usize = 64;
 const MAX_DIGITS: usize = 6;
 
-/// What is matched as it is written; the filter refuses the first part of it, and leaves the rest, which is ordinary
-/// text for many models, to the consumer.
+/// What is matched as it is written; the filter refuses the first part of it, and leaves the rest,
+/// which is ordinary text for many models, to the consumer.
 const LITERALS: [&str; 160] = [
     "[INST]",
     "[/INST]",

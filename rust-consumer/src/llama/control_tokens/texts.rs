@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::contract::messages::{ApprovedChat, ChatMessage, Role};
 
-/// Where a text is. Messages are counted from the last one: the policy may put its own before the first.
+/// Where a text is. Messages are counted from the last one: the policy may put its own before the
+/// first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Location {
     /// A message; 0 is the last.
@@ -55,8 +56,8 @@ pub struct Text<'a> {
     pub location: Location,
 }
 
-/// All texts, in the conversation's order. What JSON's escapes stand for in arguments and results of tools comes
-/// beside them, as some templates read those as JSON.
+/// All texts, in the conversation's order. What JSON's escapes stand for in arguments and results
+/// of tools comes beside them, as some templates read those as JSON.
 #[must_use]
 pub fn of(chat: &ApprovedChat) -> Vec<Text<'_>> {
     let last = chat.messages.len().saturating_sub(1);

@@ -1,4 +1,5 @@
-//! The worker as a NATS service (ADR-32 of NATS), so that `nats micro ls` shows it: model, speed, load.
+//! The worker as a NATS service (ADR-32 of NATS), so that `nats micro ls` shows it: model, speed,
+//! load.
 //!
 //! It is written here, as the one of `async-nats` answers to any reply subject (docs/adr/0030).
 
@@ -74,7 +75,8 @@ impl Questions {
     }
 }
 
-/// Only the operator's inbox is answered: an answer that is sent elsewhere could pass for something else.
+/// Only the operator's inbox is answered: an answer that is sent elsewhere could pass for something
+/// else.
 async fn reply(bus: &Bus, identity: &Identity, state: &State, question: Message) {
     let Some(reply_to) = question.reply.filter(|subject| is_operators(subject)) else {
         return;
@@ -122,7 +124,8 @@ impl<'a> Ping<'a> {
     }
 }
 
-/// Requests come from the stream, which hands each to one worker: so the stream takes the place of the queue group.
+/// Requests come from the stream, which hands each to one worker: so the stream takes the place of
+/// the queue group.
 #[derive(Serialize)]
 struct Endpoint {
     name: &'static str,
@@ -237,7 +240,8 @@ impl<'a> Stats<'a> {
     }
 }
 
-/// The model, its speed and its load in words: the only place for them in what `nats micro ls` prints.
+/// The model, its speed and its load in words: the only place for them in what `nats micro ls`
+/// prints.
 fn describe(state: &State) -> String {
     let model = state.model.as_deref().unwrap_or("model not known yet");
     let speed = state.predicted_per_second.map_or_else(

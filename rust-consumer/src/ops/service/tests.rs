@@ -21,7 +21,8 @@ fn ready() -> Status {
     status
 }
 
-/// What is not known yet is said to be so; then come the model, its speed, and whether it has something to do.
+/// What is not known yet is said to be so; then come the model, its speed, and whether it has
+/// something to do.
 #[tokio::test]
 async fn the_description_says_what_is_known() {
     let nothing = describe(&Status::default().now());
@@ -47,7 +48,8 @@ async fn the_description_says_what_is_known() {
     assert_eq!(describe(&status.now()), "smol, 31.5 tokens/s, idle");
 }
 
-/// The answers have the shapes of ADR-32; counts and times are of requests that had their final reply.
+/// The answers have the shapes of ADR-32; counts and times are of requests that had their final
+/// reply.
 #[tokio::test]
 async fn the_answers_have_the_shapes_of_the_protocol() {
     let status = ready();

@@ -1,8 +1,8 @@
 //! The service order: which client queue is next. Pure: no network, no clock.
 //!
-//! Lanes take turns 3:1; within a lane the client that was served longest ago is next. A client's requests that name
-//! the worker's model and those that name none are one client queue, and take turns within it.
-//! `contracts/fixtures/v1/order.json` holds histories that the filter replays too.
+//! Lanes take turns 3:1; within a lane the client that was served longest ago is next. A client's
+//! requests that name the worker's model and those that name none are one client queue, and take
+//! turns within it. `contracts/fixtures/v1/order.json` holds histories that the filter replays too.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -15,7 +15,8 @@ use crate::contract::model::ModelToken;
 const INTERACTIVE_SHARE: u32 = 3;
 /// A worker receives its own event of a start: this many are remembered, to be counted once.
 const REMEMBERED_STARTS: usize = 256;
-/// Beyond this many client queues the least recently served one is forgotten: it is next either way.
+/// Beyond this many client queues the least recently served one is forgotten: it is next either
+/// way.
 const REMEMBERED_CLIENT_QUEUES: usize = 4096;
 
 /// A client queue that has requests in the stream; some of them may be in flight.
@@ -32,7 +33,8 @@ pub struct WaitingQueue {
 pub struct WaitingDurable {
     /// The durable.
     pub durable: Durable,
-    /// The least id among its requests: of those without a key, which are `UUIDv7`, the first that came.
+    /// The least id among its requests: of those without a key, which are `UUIDv7`, the first that
+    /// came.
     pub least_id: Uuid,
 }
 
@@ -90,8 +92,9 @@ impl ServiceOrder {
         }
     }
 
-    /// A worker, of this process or another, has taken up a request. `ours`: its model is this process's. The lanes'
-    /// share counts those alone, as a busy model's starts would use up another model's share.
+    /// A worker, of this process or another, has taken up a request. `ours`: its model is this
+    /// process's. The lanes' share counts those alone, as a busy model's starts would use up
+    /// another model's share.
     pub fn started(&mut self, address: &Address, ours: bool) {
         if self.recent.contains(&address.id) {
             return;
@@ -123,7 +126,8 @@ impl ServiceOrder {
         let (mut interactive, mut batch): (Vec<_>, Vec<_>) =
             waiting.partition(|waiting| waiting.queue.lane == Lane::Interactive);
         if batch.is_empty() {
-            // The share counts while both lanes have work: a batch request that comes later does not start at once.
+            // The share counts while both lanes have work: a batch request that comes later does
+            // not start at once.
             self.interactive = 0;
         }
         for lane in [&mut interactive, &mut batch] {
@@ -142,8 +146,9 @@ impl ServiceOrder {
         ordered.flat_map(|waiting| self.durables(waiting)).collect()
     }
 
-    /// Of a client queue's two durables, first the one that this process did not pull from last; before that, the
-    /// one with the least id. Ids of requests with a key tell no time, so to go by them alone could starve one.
+    /// Of a client queue's two durables, first the one that this process did not pull from last;
+    /// before that, the one with the least id. Ids of requests with a key tell no time, so to go by
+    /// them alone could starve one.
     fn durables(&self, waiting: WaitingQueue) -> impl Iterator<Item = Durable> + use<> {
         let served = self.served.get(&waiting.queue);
         let last = served.and_then(|service| service.by_name);

@@ -1,4 +1,5 @@
-//! Replays `contracts/fixtures/v1/order.json`, which explains each kind of step; the filter replays it too.
+//! Replays `contracts/fixtures/v1/order.json`, which explains each kind of step; the filter replays
+//! it too.
 
 use std::fs;
 use std::path::Path;
@@ -72,7 +73,8 @@ impl Replay {
         self.order.started(&parsed(request), ours);
     }
 
-    /// Looks at CHAT, takes the first request that is to be had, and receives the event of its own start.
+    /// Looks at CHAT, takes the first request that is to be had, and receives the event of its own
+    /// start.
     fn takes(&mut self) -> Option<String> {
         let addresses: Vec<_> = self.chat.iter().map(|(known, _)| parsed(known)).collect();
         let waiting = waiting_queues(&addresses, self.model.as_ref());

@@ -59,7 +59,8 @@ impl Queue {
     }
 }
 
-/// The client that was served longest ago is next; one that never was comes first, in the order of arrival.
+/// The client that was served longest ago is next; one that never was comes first, in the order of
+/// arrival.
 #[test]
 fn clients_take_turns() {
     let mut queue = Queue::new();
@@ -100,8 +101,8 @@ fn a_batch_request_that_comes_later_waits_its_share() {
     assert_eq!(queue.names(1), ["interactive-a"]);
 }
 
-/// A client's requests for the worker's model and those for any have one turn together, and take it by turns:
-/// whatever their ids are, neither starves the other.
+/// A client's requests for the worker's model and those for any have one turn together, and take it
+/// by turns: whatever their ids are, neither starves the other.
 #[test]
 fn named_and_unnamed_requests_share_their_clients_turn() {
     let mut queue = Queue::new();
@@ -163,8 +164,9 @@ fn memory_is_bounded() {
 }
 
 proptest! {
-    /// Whatever waits: a client's first request of the interactive lane waits for at most one request of
-    /// each other client there, and a batch one for each three of these; and all are served in the end.
+    /// Whatever waits: a client's first request of the interactive lane waits for at most one
+    /// request of each other client there, and a batch one for each three of these; and all are
+    /// served in the end.
     #[test]
     fn nobody_waits_longer_than_their_turn(
         counts in prop::collection::vec(1_usize..9, 1..6), batch in 0_usize..6,

@@ -27,15 +27,16 @@ struct KeySet {
     look: Look,
 }
 
-/// Differs whenever the file was written or replaced: seconds and nanoseconds of its last change, its length
-/// and its inode.
+/// Differs whenever the file was written or replaced: seconds and nanoseconds of its last change,
+/// its length and its inode.
 type Look = (i64, i64, u64, u64);
 
 impl Keys {
     /// Reads the file: a line `<key id> <raw public key, base64url>` each; `#` begins a comment.
     ///
     /// # Errors
-    /// Why it cannot be used, in words: it is not there, a line is wrong, or it holds no key at all.
+    /// Why it cannot be used, in words: it is not there, a line is wrong, or it holds no key at
+    /// all.
     pub fn open(path: &str) -> Result<Self, String> {
         let path = PathBuf::from(path);
         let look = look(&path).map_err(|error| error.to_string())?;
@@ -57,8 +58,8 @@ impl Keys {
         ids
     }
 
-    /// The key of that id. A file that has changed is read again first: so a new key counts from its first approval
-    /// on, and one that was taken out counts no more.
+    /// The key of that id. A file that has changed is read again first: so a new key counts from
+    /// its first approval on, and one that was taken out counts no more.
     pub(super) fn get(&self, id: &str) -> Option<Vec<u8>> {
         self.current().keys.get(id).cloned()
     }
@@ -69,7 +70,8 @@ impl Keys {
         known
     }
 
-    /// A file that is away, or cannot be used, changes nothing: the keys that were read last still count.
+    /// A file that is away, or cannot be used, changes nothing: the keys that were read last still
+    /// count.
     fn refresh(&self, known: &mut KeySet) {
         let look = match look(&self.path) {
             Ok(look) if look == known.look => return,

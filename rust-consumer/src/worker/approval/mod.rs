@@ -1,7 +1,9 @@
-//! Whether the filter has approved a request: its signature (`docs/protocol.md`, "Signed approvals").
+//! Whether the filter has approved a request: its signature (`docs/protocol.md`, "Signed
+//! approvals").
 //!
-//! The bus's permissions let nobody else write an approval. The signature holds where they do not: against
-//! whoever has taken over nats-server, its disk, or the filter's nkey without its signing key.
+//! The bus's permissions let nobody else write an approval. The signature holds where they do not:
+//! against whoever has taken over nats-server, its disk, or the filter's nkey without its signing
+//! key.
 
 mod keys;
 #[cfg(test)]
@@ -74,8 +76,8 @@ fn payload(delivery: &Delivery) -> String {
     lines.join("\n")
 }
 
-/// The id, the client and the lane are in the subject. The headers that repeat them are not signed, so they must be
-/// the same.
+/// The id, the client and the lane are in the subject. The headers that repeat them are not signed,
+/// so they must be the same.
 fn repeats_its_subject(delivery: &Delivery) -> bool {
     let is = |name, expected: &str| value(&delivery.headers, name) == Some(expected);
     delivery.address.as_ref().is_some_and(|address| {

@@ -75,7 +75,8 @@ fn what_is_signed_is_believed() {
     }
 }
 
-/// The example in `contracts/`, made by the filter's code, is believed here, and its payload is the same.
+/// The example in `contracts/`, made by the filter's code, is believed here, and its payload is the
+/// same.
 #[test]
 fn the_contracts_example_is_believed() {
     let path = concat!(
@@ -165,8 +166,8 @@ fn who_is_not_the_filter_is_not_believed() {
     assert_eq!(verify(&keys, &posing), Err(Forgery::Wrong));
 }
 
-/// A key that is put into the file counts from its first approval on; one that is taken out does not;
-/// a file that cannot be used, or is away, changes nothing.
+/// A key that is put into the file counts from its first approval on; one that is taken out does
+/// not; a file that cannot be used, or is away, changes nothing.
 #[test]
 fn a_changed_file_counts_at_once() {
     let (old, new) = (Signer::new(1), Signer::new(2));

@@ -1,4 +1,5 @@
-//! The pieces of an answer, coalesced: a fast model does not make a message of each. Pure: no network.
+//! The pieces of an answer, coalesced: a fast model does not make a message of each. Pure: no
+//! network.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ const APART: Duration = Duration::from_millis(20);
 
 /// The pieces that were written and not sent yet.
 ///
-/// The first piece is sent at once, and so is each of a model that takes longer than [`APART`] for one.
+/// The first piece is sent at once, and so is each of a model that takes longer than [`APART`] for
+/// one.
 #[derive(Debug, Default)]
 pub struct Coalescer {
     coalesced: Option<TokenEvent>,
@@ -65,8 +67,8 @@ fn join(coalesced: &mut TokenEvent, piece: TokenEvent) {
     }
 }
 
-/// A delta that only continues the last one's arguments becomes part of it: some clients take two deltas of one
-/// call in one message for two calls.
+/// A delta that only continues the last one's arguments becomes part of it: some clients take two
+/// deltas of one call in one message for two calls.
 fn join_call(calls: &mut Vec<Map<String, Value>>, delta: Map<String, Value>) {
     if let Some(more) = arguments_alone(&delta)
         && let Some(last) = calls.last_mut()

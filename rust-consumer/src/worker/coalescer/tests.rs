@@ -25,7 +25,8 @@ fn joined(pieces: impl IntoIterator<Item = TokenEvent>) -> TokenEvent {
     coalesced
 }
 
-/// The first piece is sent at once; what a fast model writes after it waits until 20 ms have passed.
+/// The first piece is sent at once; what a fast model writes after it waits until 20 ms have
+/// passed.
 #[tokio::test(start_paused = true)]
 async fn a_fast_models_pieces_are_coalesced() {
     let mut pieces = Coalescer::default();
@@ -53,7 +54,7 @@ async fn a_slow_models_pieces_go_at_once() {
     }
 }
 
-/// A piece that comes when the time is up goes with what is coalesced: no timer is needed to be heard.
+/// A piece that comes when the time is up is sent with what is coalesced, without a timer.
 #[tokio::test(start_paused = true)]
 async fn a_piece_that_comes_when_it_is_time_takes_the_others_along() {
     let mut pieces = Coalescer::default();
@@ -63,7 +64,8 @@ async fn a_piece_that_comes_when_it_is_time_takes_the_others_along() {
     assert_eq!(pieces.push(text("c"), Instant::now()), Some(text("bc")));
 }
 
-/// Deltas stay in their order; one that only goes on with the last one's arguments becomes part of it.
+/// Deltas stay in their order; one that only goes on with the last one's arguments becomes part of
+/// it.
 #[test]
 fn deltas_of_calls_are_joined() {
     let first = json!({"index": 0, "id": "c1", "type": "function",
@@ -109,8 +111,8 @@ fn logprobs_are_joined() {
 }
 
 proptest! {
-    /// However fast the model is: nothing is lost or out of order, no two messages are closer than 20 ms,
-    /// and no piece waits longer than that.
+    /// However fast the model is: nothing is lost or out of order, no two messages are closer than
+    /// 20 ms, and no piece waits longer than that.
     #[test]
     fn every_piece_is_sent_in_time(written in prop::collection::vec((0_u64..60, "[a-z]{0,3}"), 1..40)) {
         let mut pieces = Coalescer::default();
