@@ -1,0 +1,9 @@
+//! What is agreed between the services, as in `contracts/src/stile_contracts/`: names on the bus
+//! and the messages.
+
+pub mod address;
+pub mod envelope;
+pub mod headers;
+pub mod messages;
+pub mod model;
+pub mod subjects;
