@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from harness.deciding import ID, NOW, SCANS, Deciding, FakeStreams, calling, error_of, tool
+from harness.deciding import ID, NOW, SCANS, Deciding, calling, error_of, tool
+from harness.store import FakeStore
 from harness.wait import until
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import Stage
@@ -32,7 +33,7 @@ async def test_beyond_the_limits_is_an_error(policy_file, body, param):
 
 async def test_a_full_queue_says_when_to_come_back(policy_file):
     """CHAT's limit is an error of the moment, with the consumers' own time."""
-    system = Deciding(policy_file(""), streams=FakeStreams(room=0))
+    system = Deciding(policy_file(""), store=FakeStore(places=0))
     system.worker(7.0)
     error = error_of(await system.gateway({"prompt": "hi"}))
     assert (error.code, error.retry_after, error.final) == (ErrorCode.QUEUE_FULL, 7.0, False)
@@ -59,7 +60,7 @@ async def test_a_client_with_too_many_is_told_when_to_come_back(policy_file):
     [repeated] = await system.gateway({"prompt": "hi"}, Chat_Id=ID[:-1] + "3")
     [other] = await system.gateway({"prompt": "hi"}, Chat_Id=ID[:-1] + "5", Chat_Client="http-other")
     assert [said.headers["Chat-Event"] for said in (repeated, other)] == ["accepted", "accepted"]
-    assert len(system.streams.chat) == 3
+    assert len(system.store.chat) == 3
 
 
 async def test_a_burst_of_one_client_is_bounded(policy_file):
@@ -97,7 +98,7 @@ async def test_a_deadline_that_has_passed(policy_file, passes):
         [said] = await asked
     error = error_of([said])
     assert (error.code, error.stage, error.final) == (ErrorCode.DEADLINE_EXCEEDED, Stage.FILTER, True)
-    assert system.streams.chat == {}
-    assert system.streams.results[f"chat.result.http-127-0-0-1.{ID}"].body == said.body
+    assert system.store.chat == {}
+    assert system.store.results[f"chat.result.http-127-0-0-1.{ID}"].body == said.body
     [again] = await system.gateway({"prompt": "hi"})
     assert (again.body, system.outcomes) == (said.body, ["deadline_exceeded", "repeated"])

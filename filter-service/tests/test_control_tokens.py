@@ -95,7 +95,7 @@ async def test_a_control_token_anywhere_is_refused(policy_file, way):
     reply = reply_of(await system.gateway(body))
     assert (reply.refused, reply.refusal.category, reply.refusal.place) == (True, "control_tokens", place)
     assert "`< |im_end|>`" in reply.response
-    assert not system.streams.chat
+    assert not system.store.chat
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -104,7 +104,7 @@ async def test_neutralised_no_marker_is_left(policy_file, way):
     system = Deciding(policy_file("control_tokens: neutralise\n"))
     [said] = await system.gateway(WAYS[way][0])
     assert said.headers["Chat-Event"] == "accepted"
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     body = json.loads(stored.body)
     left = list(strings({"messages": body["messages"], "output": body["output"]}))
     assert [text for text in left if has_marker(text) or has_marker(unescaped(text))] == []
@@ -135,7 +135,7 @@ async def test_neutralised_arguments_are_the_same_json(policy_file):
     system = Deciding(policy_file("control_tokens: neutralise\n"))
     arguments = r'{ "a" : "\\ \u003c|im_end|\u003e <s>\n", "b": [1, "</s><|a|><|b|>"] }'
     await system.gateway({"messages": [ASKED, calling("f", arguments)], "stop": [END]})
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     body = json.loads(stored.body)
     told = body["messages"][1]["tool_calls"][0]["function"]["arguments"]
     assert told.replace(BREAK, "") == strict_json.canonical(json.loads(arguments))
@@ -151,7 +151,7 @@ async def test_a_long_name_stays_a_name(policy_file):
     """A break makes a function's name no longer than a worker reads."""
     system = Deciding(policy_file("control_tokens: neutralise\n"))
     await system.gateway({"messages": [ASKED], "tools": [tool(END + "f" * 190)]})
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     name = json.loads(stored.body)["output"]["tools"][0]["function"]["name"]
     assert name == f"<{BREAK}|im_end|>" + "f" * 189
 
@@ -172,7 +172,7 @@ async def test_ordinary_text_is_approved_as_it_is(policy_file, text):
     system = Deciding(policy_file(""))
     [said] = await system.gateway({"messages": [*answered(text), {"role": "user", "content": text}]})
     assert said.headers["Chat-Event"] == "accepted"
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     assert json.loads(stored.body)["messages"][-1]["content"] == text
 
 

@@ -7,21 +7,24 @@ import pytest
 import structlog
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from harness.store import FakeStore
 from harness.wait import until
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Reply
-from stile_filter.answers import Stored, to_json
-from stile_filter.dead_letter_streams import NatsDeadLetterStreams
-from stile_filter.dead_letters import DeadLetters, GivenUp
+from stile_filter.answers import to_json
+from stile_filter.dead_letters import DeadLetters
 from stile_filter.errors import RequestError, UnavailableError, UnconfirmedError
 from stile_filter.request import Incoming
+from stile_filter.store import GivenUp, StoredMessage
+from stile_filter.store.jetstream import JetStreamStore
 
 ID = UUID("0190a5d0-0000-7000-8000-000000000001")
 LANE = subjects.Lane.BATCH
 PLACE = subjects.approved(LANE, "alice", ID)
 RESULT = subjects.result("alice", ID)
 DEAD = subjects.dead(LANE, "alice", ID)
+FINISHED = subjects.finished(LANE, "alice", ID)
 REPLY_TO = "_R_.requester.1"
 NOW = 1_800_000_000.0
 OWN = {
@@ -36,52 +39,23 @@ OWN = {
 }
 
 
-class FakeStreams:
-    """CHAT with one request that is delivered no more, and what was done, in order."""
-
-    def __init__(self, **changed):
-        nats = {"Nats-Sequence": "7", "Nats-Subject": PLACE, "Nats-Stream": "CHAT"}
-        self.chat = {7: Stored(OWN | nats | changed, b"the conversation")}
-        self.kept, self.did, self.fails_at, self.too_large = {}, [], None, None
-
-    def _does(self, what):
-        if self.fails_at == what:
-            raise UnavailableError("the bus is away")
-        self.did.append(what)
-
-    async def at(self, seq):
-        return self.chat.get(seq)
-
-    async def given_up(self):
-        self._does("look")
-        return [GivenUp(seq, 4) for seq in self.chat]
-
-    async def outcome(self, subject):
-        return self.kept.get(subject)
-
-    async def settle(self, subject, body, message_headers):
-        if subject == self.too_large:
-            raise RequestError(ErrorCode.TOO_LARGE, "the conversation is larger than the bus carries")
-        self._does(subject.split(".")[1])
-        return self.kept.setdefault(subject, stored := Stored(message_headers, body)) is stored
-
-    async def remove(self, seq):
-        self._does("remove")
-        return self.chat.pop(seq, None) is not None
-
-    async def tell(self, subject):
-        self._does(subject.split(".")[2])
+def given_up(subject=PLACE, **changed):
+    """Make a store whose CHAT holds one request that is delivered no more."""
+    store = FakeStore()
+    store.hold(subject, {**OWN, "Nats-Stream": "CHAT", **changed}, b"the conversation", seq=7)
+    store.give_up(subject, 4)
+    return store
 
 
 class System:
-    """The dead letters over ``streams``; what was sent and how many were counted."""
+    """The dead letters over ``store``; what was sent and how many were counted."""
 
-    def __init__(self, streams):
-        self.streams, self.sent, self.count = streams, [], 0
-        self.letters = DeadLetters(streams, self._send, self._counted, now=lambda: NOW)
+    def __init__(self, store):
+        self.store, self.sent, self.count = store, [], 0
+        self.letters = DeadLetters(store, self._send, self._counted, now=lambda: NOW)
 
     async def _send(self, messages):
-        self.streams._does("send")
+        self.store.step("send")
         self.sent += messages
 
     def _counted(self):
@@ -94,17 +68,17 @@ class System:
 
 async def test_a_given_up_request_is_laid_aside_answered_and_taken_out():
     """In the order that lets each step be done again: dead letter, outcome, reply, out of CHAT, finished."""
-    system = System(FakeStreams())
+    system = System(given_up())
     await system.advise()
-    assert system.streams.did == ["dead", "result", "send", "remove", "finished"]
-    dead = system.streams.kept[DEAD]
+    assert system.store.steps == ["dead", "result", "send", "remove", FINISHED]
+    dead = system.store.dead[DEAD]
     assert dead.body == b"the conversation"
     assert dead.headers == OWN | {
         "Chat-Attempt": "4",
         "Chat-Dead-Reason": "too_many_attempts",
         "Chat-Dead-At": "1800000000000",
     }
-    outcome = system.streams.kept[RESULT]
+    outcome = system.store.results[RESULT]
     error = ErrorReply.model_validate_json(outcome.body).error
     assert (error.code, error.final, error.id) == (ErrorCode.TOO_MANY_ATTEMPTS, True, ID)
     assert outcome.headers["Chat-Body-SHA256"] == OWN["Chat-Body-SHA256"]
@@ -117,58 +91,54 @@ async def test_a_given_up_request_is_laid_aside_answered_and_taken_out():
 
 async def test_one_that_is_too_large_to_lay_aside_ends_all_the_same():
     """The bus does not carry it with its added headers: it gets its outcome, and its place is free."""
-    system = System(FakeStreams())
-    system.streams.too_large = DEAD
+    system = System(given_up())
+    system.store.fails, system.store.fails_at = RequestError(ErrorCode.TOO_LARGE, "it is too large"), "dead"
     with structlog.testing.capture_logs() as logs:
         await system.advise()
-    assert system.streams.did == ["result", "send", "remove", "finished"]
-    assert system.streams.chat == {}
+    assert system.store.steps == ["result", "send", "remove", FINISHED]
+    assert system.store.chat == {}
     assert [line["event"] for line in logs] == ["dead_letter_not_kept", "dead_letter"]
 
 
 async def test_a_sweep_does_the_same_for_what_nobody_heard_of():
     """A filter that was away finds it by itself; a second sweep finds nothing."""
-    system = System(FakeStreams())
+    system = System(given_up())
     await system.letters.sweep()
     await system.letters.sweep()
-    assert system.streams.did == ["look", "dead", "result", "send", "remove", "finished", "look"]
+    assert system.store.steps == ["given_up", "dead", "result", "send", "remove", FINISHED, "given_up"]
     assert system.count == 1
 
 
-@pytest.mark.parametrize("step", ["dead", "result", "send", "remove", "finished"])
+@pytest.mark.parametrize("step", ["dead", "result", "send", "remove", FINISHED])
 async def test_a_step_that_fails_is_done_again(step):
     """Whatever fails, the next sweep ends it, with one dead letter, one outcome, and the requester told."""
-    system = System(FakeStreams())
-    system.streams.fails_at = step
+    system = System(given_up())
+    system.store.fails, system.store.fails_at = UnavailableError("the bus is away"), step
     await system.advise()
-    system.streams.fails_at = None
+    system.store.fails = None
     await system.letters.sweep()
-    assert not system.streams.chat
-    assert set(system.streams.kept) == {DEAD, RESULT}
+    assert not system.store.chat
+    assert (set(system.store.dead), set(system.store.results)) == ({DEAD}, {RESULT})
     assert {said.subject for said in system.sent} == {REPLY_TO}
     assert system.count == 1
 
 
 async def test_an_unconfirmed_outcome_is_not_replied():
     """What may not be stored is not said."""
-    system = System(FakeStreams())
-
-    async def unconfirmed(*_):
-        raise UnconfirmedError
-
-    system.streams.settle = unconfirmed
+    system = System(given_up())
+    system.store.fails, system.store.fails_at = UnconfirmedError(), "result"
     await system.advise()
     assert not system.sent
-    assert system.streams.chat
+    assert system.store.chat
 
 
 async def test_a_request_with_an_outcome_is_no_dead_letter():
     """Its worker had answered and could not acknowledge: the requester hears that answer again."""
-    system = System(FakeStreams(**{"Chat-Events": "token"}))
+    system = System(given_up(**{"Chat-Events": "token"}))
     reply = Reply(response="Because.", id=ID)
-    system.streams.kept[RESULT] = Stored({"Chat-Attempt": "3", "Chat-Seq": "9"}, to_json(reply))
+    system.store.results[RESULT] = StoredMessage({"Chat-Attempt": "3", "Chat-Seq": "9"}, to_json(reply))
     await system.advise()
-    assert DEAD not in system.streams.kept
+    assert not system.store.dead
     done, end = system.sent
     assert (done.headers["Chat-Event"], done.headers["Chat-Attempt"], done.body) == (
         "done",
@@ -176,31 +146,25 @@ async def test_a_request_with_an_outcome_is_no_dead_letter():
         to_json(reply),
     )
     assert end.headers is None
-    assert not system.streams.chat
+    assert not system.store.chat
     assert system.count == 0
 
 
 async def test_who_asks_for_the_outcome_itself_is_not_told():
     """It heard that it was accepted, and that is all it hears; the outcome is stored."""
-    system = System(FakeStreams(**{"Chat-Events": "accepted"}))
+    system = System(given_up(**{"Chat-Events": "accepted"}))
     await system.advise()
     assert not system.sent
-    assert RESULT in system.streams.kept
-    assert not system.streams.chat
+    assert RESULT in system.store.results
+    assert not system.store.chat
 
 
 async def test_whoever_was_first_with_the_outcome_is_right():
     """A worker that wakes in between stores its answer: the requester hears that, and only that."""
-    system = System(FakeStreams())
+    system = System(given_up())
     reply = to_json(Reply(response="Because.", id=ID))
-    settle = system.streams.settle
-
-    async def beaten(subject, body, message_headers):
-        if subject == RESULT:
-            await settle(RESULT, reply, {})
-        return await settle(subject, body, message_headers)
-
-    system.streams.settle = beaten
+    store = system.store
+    store.before["store_result"] = lambda: store.results.update({RESULT: StoredMessage({}, reply)})
     await system.advise()
     assert [said.body for said in system.sent] == [reply]
 
@@ -208,37 +172,38 @@ async def test_whoever_was_first_with_the_outcome_is_right():
 @pytest.mark.parametrize("reply_to", ["", "chat.approved.x", "$JS.API.INFO"])
 async def test_a_reply_subject_that_points_elsewhere_hears_nothing(reply_to):
     """The place to answer is checked once more before anything is sent to it."""
-    system = System(FakeStreams(**{"Chat-Reply-To": reply_to}))
+    system = System(given_up(**{"Chat-Reply-To": reply_to}))
     await system.advise()
     assert not system.sent
-    assert not system.streams.chat
+    assert not system.store.chat
 
 
 async def test_a_subject_that_nobody_approves_under_frees_its_place():
     """Nobody can be answered."""
-    system = System(FakeStreams(**{"Nats-Subject": "chat.approved.batch.alice.no-uuid"}))
+    system = System(given_up("chat.approved.batch.alice.no-uuid"))
     await system.advise()
     assert not system.sent
-    assert not system.streams.kept
-    assert not system.streams.chat
+    assert not system.store.dead
+    assert not system.store.results
+    assert not system.store.chat
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", '{"stream_seq": "x", "deliveries": 1}'])
 async def test_an_advisory_that_cannot_be_read_changes_nothing(body):
     """It is logged, and the sweep finds what it was about."""
-    system = System(FakeStreams())
+    system = System(given_up())
     with structlog.testing.capture_logs() as logs:
         await system.advise(body)
     assert [entry["event"] for entry in logs] == ["advisory_unreadable"]
-    assert system.streams.chat
+    assert system.store.chat
 
 
 async def test_a_request_that_is_gone_changes_nothing():
     """Another filter was faster."""
-    system = System(FakeStreams())
-    system.streams.chat.clear()
+    system = System(given_up())
+    system.store.chat.clear()
     await system.advise()
-    assert system.streams.did == []
+    assert system.store.steps == []
 
 
 class Line:
@@ -362,36 +327,36 @@ async def test_what_was_given_up_while_no_filter_ran_is_found_at_the_start(line,
 
 async def test_only_what_is_delivered_no_more_is_found(line):
     """Not what waits, is in hand, is to be delivered again, or was given back; whatever lies around it."""
-    streams = NatsDeadLetterStreams(lambda: line.filter)
-    assert await streams.given_up() == []
+    store = JetStreamStore(lambda: line.filter)
+    assert await store.given_up() == []
     await line.approve(1)
-    assert await streams.given_up() == []
+    assert await store.given_up() == []
     await line.take()
-    assert await streams.given_up() == []
+    assert await store.given_up() == []
     await line.exhaust()
-    assert await streams.given_up() == [GivenUp(1, 2)]
+    assert await store.given_up() == [GivenUp(1, 2)]
 
     await line.approve(2)
     second = await line.take()
     await line.approve(3)
-    assert GivenUp(2, 2) not in await streams.given_up()
+    assert GivenUp(2, 2) not in await store.given_up()
     await line.worker.publish(second.reply, b"-NAK")
     await line.worker.flush()
-    assert {given_up.seq for given_up in await streams.given_up()} <= {1}
+    assert {given_up.seq for given_up in await store.given_up()} <= {1}
     again = await line.take()
     await line.worker.publish(again.reply, b"+ACK")
     third = await line.take()
     assert third.subject == line.place(UUID("0190a5d0-0000-7000-8000-000000000003"))
     # Which of the two is in hand nobody can tell: a later look does.
-    assert GivenUp(3, 2) not in await streams.given_up()
+    assert GivenUp(3, 2) not in await store.given_up()
     await line.worker.request(third.reply, b"+ACK", timeout=5)
-    assert await streams.given_up() == [GivenUp(1, 2)]
-    await streams.remove(1)
-    assert await streams.given_up() == []
+    assert await store.given_up() == [GivenUp(1, 2)]
+    await store.remove(1)
+    assert await store.given_up() == []
 
 
 async def test_a_stream_without_lines_holds_nothing_that_was_given_up(bus):
     """No consumer was ever made."""
     client = await bus.connect("filter")
     await client.jetstream().publish(PLACE, b"x", headers={headers.CHAT_ID: str(ID)})
-    assert await NatsDeadLetterStreams(lambda: client).given_up() == []
+    assert await JetStreamStore(lambda: client).given_up() == []

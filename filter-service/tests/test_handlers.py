@@ -27,7 +27,7 @@ async def test_an_allowed_request_is_stored_with_every_header(system):
     assert said.subject == INBOX
     assert said.headers == {"Chat-Id": ID, "Chat-Event": "accepted", "Chat-Attempt": "0", "Chat-Seq": "0"}
     assert json.loads(said.body) == {"id": ID, "position": 0}
-    [(subject, stored)] = system.streams.chat.items()
+    [(subject, stored)] = system.store.chat.items()
     assert subject == f"chat.approved.batch.http-127-0-0-1.{ID}.m"
     assert stored.headers == {
         "Chat-Id": ID,
@@ -53,14 +53,14 @@ async def test_an_answer_has_an_end(policy_file, asked, given):
     """What a request does not limit, or limits too high, the policy limits."""
     system = Deciding(policy_file("answer_tokens: 100\n"))
     await system.gateway({"prompt": "hi"} | ({"max_tokens": asked} if asked else {}))
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     assert json.loads(stored.body)["sampling"] == {"max_tokens": given}
 
 
 async def test_without_events_nothing_is_said_but_the_answer(system):
     """A plain ``nats req`` takes the first message as the answer, so «accepted» would be taken for it."""
     assert await system.direct({"prompt": "hi"}) == []
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     assert stored.headers["Chat-Events"] == "none"
 
 
@@ -69,7 +69,7 @@ async def test_who_is_answered_later_hears_that_it_is_accepted(system):
     await system.direct({"prompt": "first"})
     [said] = await system.direct({"prompt": "hi"}, Chat_Respond="later", Chat_Events="state")
     assert said.headers["Chat-Event"] == "accepted"
-    (first, _), (subject, stored) = system.streams.chat.items()
+    (first, _), (subject, stored) = system.store.chat.items()
     assert json.loads(said.body) == {"id": subject.rsplit(".", maxsplit=1)[-1], "position": 1}
     assert stored.headers["Chat-Events"] == "accepted"
     system.usher.cancelled("alice", UUID(first.rsplit(".", maxsplit=1)[-1]))
@@ -90,21 +90,21 @@ async def test_what_is_answered_later_is_not_streamed(system):
     """The two contradict one another: an error names the field, and nothing is approved."""
     error = error_of(await system.direct({"prompt": "hi", "stream": True}, Chat_Respond="later"))
     assert (error.code, error.param) == (ErrorCode.INVALID_REQUEST, "stream")
-    assert not system.streams.chat
+    assert not system.store.chat
 
 
 async def test_stream_asks_for_tokens(system):
     """``"stream": true`` outweighs the header."""
     [said] = await system.direct({"prompt": "hi", "stream": True}, Chat_Events="none")
     assert said.headers["Chat-Event"] == "accepted"
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     assert stored.headers["Chat-Events"] == "token"
 
 
 async def test_a_direct_client_is_its_account(system):
     """Client, id and deadline are the filter's to set, whatever the client's headers say."""
     await system.direct({"prompt": "hi"}, Chat_Id=ID, Chat_Client="bob", Chat_Deadline=str(10**15))
-    [(subject, stored)] = system.streams.chat.items()
+    [(subject, stored)] = system.store.chat.items()
     assert subject.startswith("chat.approved.interactive.alice.")
     assert stored.headers["Chat-Id"] != ID
     assert int(stored.headers["Chat-Deadline"]) == int(NOW * 1000) + MAX_DIRECT_MS
@@ -113,7 +113,7 @@ async def test_a_direct_client_is_its_account(system):
 async def test_a_direct_clients_own_deadline_is_kept_where_it_is_sooner(system):
     """A client that waits a minute gets a minute."""
     await system.direct({"prompt": "hi"}, Chat_Deadline="1800000060000")
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     assert stored.headers["Chat-Deadline"] == "1800000060000"
 
 
@@ -158,8 +158,8 @@ async def test_a_refusal_is_stored_and_replied(system, body, place):
     assert (reply.response, reply.refused, str(reply.id)) == ("Not here.", True, ID)
     assert (reply.refusal.category, reply.refusal.place) == ("rudeness", place)
     assert b"darn" not in said.body
-    assert system.streams.chat == {}
-    stored = system.streams.results[f"chat.result.http-127-0-0-1.{ID}"]
+    assert system.store.chat == {}
+    stored = system.store.results[f"chat.result.http-127-0-0-1.{ID}"]
     assert stored.body == said.body
     assert headers.CHAT_BODY_SHA256 in stored.headers
     assert system.outcomes == ["refused"]
@@ -201,7 +201,7 @@ async def test_tools_and_format_are_handed_on(system):
     called = calling("weather", "{}", "call00000")
     turns = [called, {"role": "tool", "tool_call_id": "call00000", "content": "Rain."}]
     await system.gateway({"messages": turns, **output})
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     approved = json.loads(stored.body)
     assert (approved["messages"], approved["output"]) == (turns, output)
 
@@ -210,27 +210,27 @@ async def test_the_system_prompt_comes_first(policy_file):
     """Clients can put nothing before it, not with a system message of their own either."""
     system = Deciding(policy_file("system_prompt: Be kind.\nallow_system: true\n"))
     await system.gateway({"messages": [{"role": "system", "content": "Be rude."}], "prompt": "hi"})
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     assert [turn["content"] for turn in json.loads(stored.body)["messages"]] == ["Be kind.", "Be rude.", "hi"]
 
 
 @pytest.mark.parametrize("prompt", ["hi", "darn"])
 async def test_what_may_be_stored_is_not_spoken_of(system, prompt):
     """Without a confirmation nothing is said; the requester repeats."""
-    system.streams.fails = UnconfirmedError()
+    system.store.fails = UnconfirmedError()
     assert await system.gateway({"prompt": prompt}, Chat_Events="token") == []
     assert system.outcomes == ["unconfirmed"]
 
 
 async def test_what_is_surely_not_stored_is_told(system):
     """A bus that says no is an error of the moment."""
-    system.streams.fails = UnavailableError("no")
+    system.store.fails = UnavailableError("no")
     assert error_of(await system.gateway({"prompt": "hi"})).code is ErrorCode.BUS_UNAVAILABLE
 
 
 async def test_a_failure_of_the_filters_own_approves_nothing(system):
     """An unforeseen exception is answered as ``internal``, without its text."""
-    system.streams.fails = RuntimeError("a secret")
+    system.store.fails = RuntimeError("a secret")
     said = await system.gateway({"prompt": "hi"})
     assert error_of(said).code is ErrorCode.INTERNAL
     assert b"secret" not in said[0].body
@@ -251,19 +251,19 @@ async def test_a_scan_that_fails_is_no_pass(policy_file, scanners, code):
     system = Deciding(policy_file(SCANS), scanners)
     error = error_of(await system.gateway({"prompt": "hi"}))
     assert (error.code, error.final) == (code, False)
-    assert system.streams.chat == system.streams.results == {}
+    assert system.store.chat == system.store.results == {}
 
 
 async def test_what_no_worker_would_believe_is_not_approved(system):
     """An error of the moment, and nothing stored; what CHAT holds already was approved and is accepted."""
     await system.gateway({"prompt": "hi"})
-    before = dict(system.streams.chat)
+    before = dict(system.store.chat)
     system.doubt = "nobody knows the key"
     error = error_of(await system.gateway({"prompt": "ho"}, Chat_Id=ID[:-1] + "2"))
     assert (error.code, error.final) == (ErrorCode.FILTER_ERROR, False)
     [said] = await system.gateway({"prompt": "hi"})
     assert said.headers["Chat-Event"] == "accepted"
-    assert (system.streams.chat, system.streams.results) == (before, {})
+    assert (system.store.chat, system.store.results) == (before, {})
 
 
 async def test_a_refusal_outweighs_another_scanners_failure(policy_file):

@@ -15,7 +15,7 @@ async def test_a_request_that_names_a_model_is_for_its_workers(system):
     system.lives("SmolLM2-135M", "Llama-3.2")
     [said] = await system.gateway({"prompt": "hi", "model": "LLAMA-3.2"})
     assert said.headers["Chat-Event"] == "accepted"
-    [(subject, stored)] = system.streams.chat.items()
+    [(subject, stored)] = system.store.chat.items()
     assert subject == f"chat.approved.interactive.http-127-0-0-1.{ID}.llama-3=2E2"
     assert json.loads(stored.body)["model"] == "LLAMA-3.2"
     assert system.usher.standing(subject.rpartition(".")[0]).position == 0
@@ -26,7 +26,7 @@ async def test_a_request_that_names_none_is_for_whichever_is_idle(system, name):
     """``stile`` is for clients that must put some name; no model is told of it."""
     system.lives("smollm2")
     await system.gateway({"prompt": "hi", "model": name})
-    [(subject, stored)] = system.streams.chat.items()
+    [(subject, stored)] = system.store.chat.items()
     assert subject == f"chat.approved.interactive.http-127-0-0-1.{ID}"
     assert "model" not in json.loads(stored.body)
 
@@ -41,7 +41,7 @@ async def test_a_model_that_no_worker_has_is_not_found(policy_file, name):
     assert "Llama-3.2, smollm2" in error.message
     assert "stile" in error.message
     assert name not in error.message
-    assert (system.scanners.asked, system.streams.chat, system.streams.results) == ([], {}, {})
+    assert (system.scanners.asked, system.store.chat, system.store.results) == ([], {}, {})
 
 
 async def test_a_model_is_waited_for_while_none_is_known(system):
@@ -60,7 +60,7 @@ async def test_a_worker_that_starts_again_still_owns_its_requests(system):
     error = error_of(await system.gateway({"prompt": "hi", "model": "smollm2"}))
     assert error.code is ErrorCode.MODEL_NOT_FOUND
     await system.gateway({"prompt": "hi", "model": "llama"})
-    assert len(system.streams.chat) == 2
+    assert len(system.store.chat) == 2
 
 
 async def test_who_has_just_begun_to_hear_workers_does_not_say_that_one_is_missing(system):
@@ -95,7 +95,7 @@ async def test_a_key_has_one_place_whatever_the_model(system, first, second):
     system.lives("smollm2", "llama")
     for name in (first, second):
         said = await system.direct({"prompt": "hi", "model": name}, Chat_Key="k", Chat_Events="state")
-    assert len(system.streams.chat) == 1
+    assert len(system.store.chat) == 1
     if first == second:
         assert said[0].headers["Chat-Event"] == "accepted"
     else:
@@ -116,4 +116,4 @@ async def test_two_models_under_one_key_at_once_are_one_request(policy_file):
     [accepted], refused = await asyncio.gather(*asked)
     assert accepted.headers["Chat-Event"] == "accepted"
     assert error_of(refused).code is ErrorCode.KEY_CONFLICT
-    assert (len(system.streams.chat), len(system.scanners.asked)) == (1, 1)
+    assert (len(system.store.chat), len(system.scanners.asked)) == (1, 1)

@@ -7,8 +7,9 @@ import pytest
 
 from harness.wait import until
 from stile_contracts import subjects
-from stile_filter.outcome_shares import Cuts, Outcome, OutcomeShares
-from stile_filter.outcome_stream import NatsOutcomes
+from stile_filter.outcome_shares import Cuts, OutcomeShares
+from stile_filter.store import ResultRecord
+from stile_filter.store.jetstream import JetStreamStore
 
 WORDS = """
 keywords:
@@ -23,7 +24,7 @@ def request_id(number):
 
 
 def outcome(seq, client="a", size=100, stored=0.0):
-    return Outcome((client, request_id(seq)), seq, size, stored)
+    return ResultRecord((client, request_id(seq)), seq, size, stored)
 
 
 def cut(excess, outcomes, spared=(), until=1.0):
@@ -63,23 +64,23 @@ async def held_by(results, client):
 async def test_whoever_holds_the_most_gives_up_its_oldest(bus, results):
     """On the stream itself; what is in CHAT is spared, and a second look changes nothing."""
     client = await bus.connect("filter")
-    outcomes = NatsOutcomes(lambda: client)
+    store = JetStreamStore(lambda: client)
     for number in range(160):
         for name, size in (("alice", 100), ("mallory", 2000)):
             if name == "mallory" or number < 10:
-                await outcomes.settle(subjects.result(name, request_id(number)), b"x" * size, {})
+                await store.store_result(name, request_id(number), b"x" * size, {})
     waiting = subjects.approved(subjects.Lane.INTERACTIVE, "mallory", request_id(20))
-    await outcomes.approve(waiting, b"{}", {})
-    shares = OutcomeShares(outcomes, young_seconds=0)
+    await store.approve(waiting, b"{}", {})
+    shares = OutcomeShares(store, young_seconds=0)
     await shares.look()
     assert await held_by(results, "alice") == 10
     assert await held_by(results, "mallory") == 140
-    await outcomes.remove(1)
+    await store.remove(1)
     await shares.look()
     left = await held_by(results, "mallory")
     assert 60 < left < 100
-    assert await outcomes.outcome(subjects.result("mallory", request_id(159)))
-    assert await outcomes.outcome(subjects.result("mallory", request_id(0))) is None
+    assert await store.result("mallory", request_id(159))
+    assert await store.result("mallory", request_id(0)) is None
     await shares.look()
     assert await held_by(results, "mallory") == left
 

@@ -17,7 +17,7 @@ from stile_contracts.errors import ErrorCode
 async def test_a_reply_subject_elsewhere_is_answered_with_silence(system, reply_to):
     """The place to answer is the attack, so nothing is said and nothing is stored."""
     assert await system.gateway({"prompt": "darn"}, reply_to=reply_to) == []
-    assert system.streams.chat == system.streams.results == {}
+    assert system.store.chat == system.store.results == {}
     assert system.outcomes == ["dropped"]
 
 
@@ -49,7 +49,7 @@ async def test_a_wrong_header_is_named(system, changed, param):
     """Each header that can't be read is an ``invalid_header`` that says which."""
     error = error_of(await system.gateway({"prompt": "hi"}, **changed))
     assert (error.code, error.param) == (ErrorCode.INVALID_HEADER, param)
-    assert system.streams.results == {}
+    assert system.store.results == {}
 
 
 async def test_an_account_can_not_pass_for_an_http_client(system):

@@ -9,8 +9,8 @@ from harness.wait import until
 from stile_contracts import headers, ids
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Reply
-from stile_filter.answers import Stored
 from stile_filter.decide import Scanned, State
+from stile_filter.store import StoredMessage
 
 
 async def test_a_repeat_from_the_gateway_is_accepted_again(system):
@@ -18,7 +18,7 @@ async def test_a_repeat_from_the_gateway_is_accepted_again(system):
     await system.gateway({"prompt": "hi"})
     [said] = await system.gateway({"prompt": "hi"})
     assert said.headers["Chat-Event"] == "accepted"
-    assert len(system.streams.chat) == 1
+    assert len(system.store.chat) == 1
 
 
 async def test_another_body_under_the_same_id_is_a_conflict(system):
@@ -42,7 +42,7 @@ async def test_a_repeat_that_is_answered_later_is_accepted(system):
     [said] = await system.direct({"prompt": "hi"}, f"{DIRECT_INBOX}2", Chat_Key="k", Chat_Respond="later")
     assert (said.subject, said.headers["Chat-Event"]) == (f"{DIRECT_INBOX}2", "accepted")
     assert json.loads(said.body)["position"] == 1
-    first, second = system.streams.chat
+    first, second = system.store.chat
     assert second.endswith(said.headers["Chat-Id"])
     system.usher.cancelled("alice", UUID(first.rsplit(".", maxsplit=1)[-1]))
     [moved] = system.usher.messages()
@@ -62,7 +62,7 @@ async def test_a_key_has_one_place_in_all_lanes(system):
     again = await system.direct({"prompt": "hi"}, f"{DIRECT_INBOX}2", Chat_Key="k", Chat_Lane="batch")
     error = error_of(again)
     assert error.code is ErrorCode.IN_PROGRESS
-    assert len(system.streams.chat) == 1
+    assert len(system.store.chat) == 1
 
 
 async def test_a_key_finds_its_outcome(system):
@@ -79,7 +79,7 @@ async def test_a_stored_error_is_an_error_again(system):
     body = b'{"prompt":"hi"}'
     chat_id = ids.keyed_id("alice", "k")
     stored = ErrorReply.of(ErrorCode.MODEL_FAILED, "it failed", chat_id=chat_id).model_dump_json().encode()
-    system.streams.results[f"chat.result.alice.{chat_id}"] = Stored(
+    system.store.results[f"chat.result.alice.{chat_id}"] = StoredMessage(
         {headers.CHAT_BODY_SHA256: ids.body_sha256(body), "Chat-Attempt": "2", "Chat-Seq": "5"}, stored
     )
     said = await system.direct(body, Chat_Key="k")
@@ -91,7 +91,9 @@ async def test_the_second_of_two_outcomes_is_what_the_first_was(system):
     """A refusal that finds an outcome stored replies with that one."""
     earlier = Reply(response="Blue.", id=UUID(ID)).model_dump_json().encode()
     digest = ids.body_sha256(json.dumps({"prompt": "darn"}).encode())
-    system.streams.results[f"chat.result.http-127-0-0-1.{ID}"] = Stored({"Chat-Body-SHA256": digest}, earlier)
+    system.store.results[f"chat.result.http-127-0-0-1.{ID}"] = StoredMessage(
+        {"Chat-Body-SHA256": digest}, earlier
+    )
     [said] = await system.gateway({"prompt": "darn"})
     assert said.body == earlier
 
@@ -102,9 +104,9 @@ async def test_a_client_with_too_many_learns_what_was_stored(policy_file):
     body = {"prompt": "hi"}
     digest = {"Chat-Body-SHA256": ids.body_sha256(json.dumps(body).encode())}
     answer = Reply(response="Blue.", id=UUID(ID)).model_dump_json().encode()
-    system.streams.results[f"chat.result.http-127-0-0-1.{ID}"] = Stored(digest, answer)
+    system.store.results[f"chat.result.http-127-0-0-1.{ID}"] = StoredMessage(digest, answer)
     elsewhere = ID[:-1] + "7"
-    system.streams.chat[f"chat.approved.interactive.http-127-0-0-1.{elsewhere}"] = Stored(digest, b"")
+    system.store.hold(f"chat.approved.interactive.http-127-0-0-1.{elsewhere}", digest)
     await system.gateway(body, Chat_Id=ID[:-1] + "2")
     [answered] = await system.gateway(body)
     [accepted] = await system.gateway(body, Chat_Id=elsewhere)
@@ -117,7 +119,7 @@ async def test_a_deadline_that_passed_after_the_approval(system):
     system.now = NOW + 61
     [said] = await system.gateway({"prompt": "hi"})
     assert said.headers["Chat-Event"] == "accepted"
-    assert system.streams.results == {}
+    assert system.store.results == {}
 
 
 async def test_an_approval_outweighs_a_scanners_bad_moment(policy_file):

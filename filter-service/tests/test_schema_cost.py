@@ -221,7 +221,7 @@ async def test_what_would_hold_the_model_up_is_an_error(policy_file, body, param
     system = Deciding(policy_file("limits: {message_chars: 100000}\n"))
     error = error_of(await system.gateway(body))
     assert error.code == "invalid_request"
-    assert system.streams.chat == {}
+    assert system.store.chat == {}
     if param is not None:
         assert error.param == param
     else:

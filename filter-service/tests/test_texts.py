@@ -93,7 +93,7 @@ async def test_escapes_hide_nothing_in_arguments(system):
     [said] = await system.gateway({"messages": [calling("f", f'{{"a":"{ESCAPED}"}}')]})
     assert json.loads(said.body)["refusal"]["place"] == "messages[0]"
     await system.gateway({"messages": [calling("f", '{ "a" : "b\\u0061rn" }')]})
-    [stored] = system.streams.chat.values()
+    [stored] = system.store.chat.values()
     [turn] = json.loads(stored.body)["messages"]
     assert turn["tool_calls"][0]["function"]["arguments"] == '{"a":"barn"}'
 

@@ -3,14 +3,13 @@
 import asyncio
 import json
 
+from harness.store import FakeStore
 from stile_contracts.errors import ERRORS
 from stile_contracts.messages import ErrorReply, Heartbeat
-from stile_filter.answers import Stored
 from stile_filter.decide import Decider, Scanned
 from stile_filter.handlers import Handler
 from stile_filter.models import Models
 from stile_filter.policy import Policy
-from stile_filter.ports import Approval
 from stile_filter.request import Incoming
 from stile_filter.signing import Unsigned
 from stile_filter.usher import Usher
@@ -34,40 +33,6 @@ keywords:
 SCANS = WORDS + "input_scanners:\n- {type: 'x:Word'}\n- {type: 'x:Watch', action: monitor}\n"
 
 
-class FakeStreams:
-    """CHAT and CHAT_RESULT in memory, with their limits."""
-
-    def __init__(self, room=1000):
-        self.room, self.chat, self.results, self.fails = room, {}, {}, None
-
-    async def approve(self, subject, body, message_headers):
-        if self.fails:
-            raise self.fails
-        if subject in self.chat:
-            return Approval.TAKEN
-        if len(self.chat) >= self.room:
-            return Approval.FULL
-        self.chat[subject] = Stored(message_headers, body)
-        return Approval.STORED
-
-    async def waiting(self, client, chat_id):
-        for subject, held in self.chat.items():
-            if f".{client}.{chat_id}." in f"{subject}.":
-                return Stored({**held.headers, "Nats-Subject": subject}, held.body)
-        return None
-
-    async def outcome(self, subject):
-        return self.results.get(subject)
-
-    async def settle(self, subject, body, message_headers):
-        if self.fails:
-            raise self.fails
-        if subject in self.results:
-            return False
-        self.results[subject] = Stored(message_headers, body)
-        return True
-
-
 class FakeScanners:
     """Says what it is told to, and remembers what it was asked."""
 
@@ -85,9 +50,9 @@ class FakeScanners:
 class Deciding:
     """A handler with everything around it in memory."""
 
-    def __init__(self, file, scanners=None, streams=None, signer=None):
+    def __init__(self, file, scanners=None, store=None, signer=None):
         self.policy = Policy(file)
-        self.streams = streams or FakeStreams()
+        self.store = store or FakeStore()
         self.scanners = scanners or FakeScanners()
         self.outcomes, self.monitored = [], []
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
@@ -101,7 +66,7 @@ class Deciding:
         self.handler = Handler(
             self.policy,
             decider,
-            self.streams,
+            self.store,
             queue=self.usher,
             models=self.models,
             signer=signer or Unsigned(),

@@ -20,6 +20,7 @@ from stile_contracts.messages import (
 )
 from stile_filter.chat_queue import Standing
 from stile_filter.errors import RequestError, UnavailableError
+from stile_filter.store import StoredMessage
 
 FILTER_ATTEMPT = "0"
 """The filter's own ``Chat-Attempt``; deliveries count from 1."""
@@ -32,13 +33,6 @@ class Outgoing(NamedTuple):
     body: bytes
     headers: dict[str, str] | None
     """None for the message that ends a reply stream: it must have no headers (ADR-47)."""
-
-
-class Stored(NamedTuple):
-    """A message that a stream holds."""
-
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass(slots=True)
@@ -88,7 +82,7 @@ class Answers:
         self._event(EventKind.ERROR, to_json(reply), _error_headers(reply))
         self._end()
 
-    def stored(self, outcome: Stored) -> EventKind:
+    def stored(self, outcome: StoredMessage) -> EventKind:
         """Give an outcome that is stored already, as it was stored; return which of the two it is.
 
         Raises:

@@ -6,7 +6,6 @@ so whoever would generate, or is generating, finds that the request has its outc
 
 import traceback
 from collections.abc import Callable
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -14,53 +13,26 @@ import structlog
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import CancelHit, CancelReceipt, ErrorReply, EventLevel
-from stile_filter.answers import Answers, Outgoing, Stored, error_reply, outcome_of, to_json
+from stile_filter.answers import Answers, Outgoing, error_reply, outcome_of, to_json
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.request import Incoming, client_of
+from stile_filter.store import Store, StoredMessage
 
 _MESSAGE = "The request was cancelled."
 
 log = structlog.get_logger()
 
 
-class Streams(Protocol):
-    """CHAT and CHAT_RESULT. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
-
-    async def waiting(self, client: str, chat_id: UUID) -> Stored | None:
-        """Return the approved request of this client and id that CHAT holds, whatever its lane and model."""
-        ...
-
-    async def outcome(self, subject: str) -> Stored | None:
-        """Return the outcome that CHAT_RESULT holds under ``subject``."""
-        ...
-
-    async def settle(self, subject: str, body: bytes, message_headers: dict[str, str]) -> bool:
-        """Store an outcome where there is none yet; False where there is one."""
-        ...
-
-    async def is_delivered(self, held: Stored) -> bool:
-        """Tell whether a worker was handed what CHAT holds."""
-        ...
-
-    async def remove(self, seq: int) -> bool:
-        """Take the message ``seq`` out of CHAT; False where it is there no more."""
-        ...
-
-    async def tell(self, subject: str) -> None:
-        """Publish a bodiless event."""
-        ...
-
-
 class Canceller:
     """Handles cancellations.
 
     Args:
-        streams: what is kept.
+        store: the streams.
         counted: told what each has hit.
     """
 
-    def __init__(self, streams: Streams, counted: Callable[[CancelHit], None]) -> None:
-        self._streams = streams
+    def __init__(self, store: Store, counted: Callable[[CancelHit], None]) -> None:
+        self._store = store
         self._counted = counted
 
     async def handle(self, incoming: Incoming) -> list[Outgoing]:
@@ -95,22 +67,20 @@ class Canceller:
         return [message for message in said + answers.said if message.subject]
 
     async def _cancel(self, client: str, chat_id: UUID, said: list[Outgoing]) -> CancelHit:
-        result = subjects.result(client, chat_id)
-        held = await self._streams.waiting(client, chat_id)
+        held = await self._store.waiting(client, chat_id)
         error = RequestError(ErrorCode.CANCELLED, _MESSAGE)
         body = to_json(error_reply(error, chat_id))
-        if not await self._streams.settle(result, body, _result_headers(chat_id, held)):
-            stored = await self._streams.outcome(result)
+        if not await self._store.store_result(client, chat_id, body, _result_headers(chat_id, held)):
+            stored = await self._store.result(client, chat_id)
             if held is None or stored is None or not _is_cancelled(stored):
                 return CancelHit.FINISHED
             # Cancelled before, by one who could not end what follows: it is done again.
         # It may have been approved since it was looked for.
-        held = held or await self._streams.waiting(client, chat_id)
-        await self._streams.tell(subjects.cancelled(client, chat_id))
+        held = held or await self._store.waiting(client, chat_id)
+        await self._store.notify(subjects.cancelled(client, chat_id))
         if held is None:
             return CancelHit.UNKNOWN
-        seq = int(held.headers[headers.NATS_SEQUENCE])
-        if await self._streams.is_delivered(held) or not await self._streams.remove(seq):
+        if await self._store.is_delivered(held) or not await self._store.remove(held.seq):
             return CancelHit.RUNNING
         said.extend(_to_requester(held, chat_id, error))
         return CancelHit.WAITING
@@ -126,18 +96,18 @@ def _read(incoming: Incoming) -> tuple[str, UUID]:
     return client_of(origin, incoming), chat_id
 
 
-def _result_headers(chat_id: UUID, held: Stored | None) -> dict[str, str]:
+def _result_headers(chat_id: UUID, held: StoredMessage | None) -> dict[str, str]:
     """Without a digest, a repeat under the request's key is told that it was cancelled, whatever its body."""
     digest = held.headers.get(headers.CHAT_BODY_SHA256) if held else None
     return {headers.CHAT_ID: str(chat_id), **({headers.CHAT_BODY_SHA256: digest} if digest else {})}
 
 
-def _is_cancelled(stored: Stored) -> bool:
+def _is_cancelled(stored: StoredMessage) -> bool:
     outcome = outcome_of(stored.body)
     return isinstance(outcome, ErrorReply) and outcome.error.code is ErrorCode.CANCELLED
 
 
-def _to_requester(stored: Stored, chat_id: UUID, error: RequestError) -> list[Outgoing]:
+def _to_requester(stored: StoredMessage, chat_id: UUID, error: RequestError) -> list[Outgoing]:
     """Make what the requester of a waiting request hears; no worker will ever speak to it."""
     reply_to = stored.headers.get(headers.CHAT_REPLY_TO, "")
     if not subjects.is_reply_allowed(reply_to):

@@ -9,7 +9,6 @@ import json
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -17,9 +16,10 @@ from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, EventLevel
 from stile_contracts.subjects import RequestAddress
-from stile_filter.answers import Answers, Outgoing, Stored, to_json
+from stile_filter.answers import Answers, Outgoing, to_json
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.request import Incoming
+from stile_filter.store import GivenUp, Store, StoredMessage
 
 _MESSAGE = "The request was begun several times, and never finished; it is not tried again."
 _NATS_HEADERS = "Nats-"
@@ -28,48 +28,11 @@ _NATS_HEADERS = "Nats-"
 log = structlog.get_logger()
 
 
-class GivenUp(NamedTuple):
-    """A message that is delivered no more."""
-
-    seq: int
-    """Its number in CHAT."""
-    deliveries: int
-    """How often it was delivered."""
-
-
-class Streams(Protocol):
-    """The three streams. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
-
-    async def at(self, seq: int) -> Stored | None:
-        """Return the message ``seq`` of CHAT, with its subject in ``Nats-Subject``."""
-        ...
-
-    async def given_up(self) -> list[GivenUp]:
-        """Return what CHAT holds and delivers no more."""
-        ...
-
-    async def outcome(self, subject: str) -> Stored | None:
-        """Return the outcome that CHAT_RESULT holds under ``subject``."""
-        ...
-
-    async def settle(self, subject: str, body: bytes, message_headers: dict[str, str]) -> bool:
-        """Store a message where there is none under ``subject`` yet; False where there is one."""
-        ...
-
-    async def remove(self, seq: int) -> bool:
-        """Take the message ``seq`` out of CHAT; False where it is there no more."""
-        ...
-
-    async def tell(self, subject: str) -> None:
-        """Publish a bodiless event."""
-        ...
-
-
 class DeadLetters:
     """Lays aside what is delivered no more, and tells whoever waits for it.
 
     Args:
-        streams: what is kept.
+        store: the streams.
         send: sends messages to requesters.
         counted: told of each dead letter.
         now: the time, in seconds since the Unix epoch.
@@ -77,12 +40,12 @@ class DeadLetters:
 
     def __init__(
         self,
-        streams: Streams,
+        store: Store,
         send: Callable[[list[Outgoing]], Awaitable[None]],
         counted: Callable[[], None],
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._streams = streams
+        self._store = store
         self._send = send
         self._counted = counted
         self._now = now
@@ -100,7 +63,7 @@ class DeadLetters:
     async def sweep(self) -> None:
         """Find what was given up while no filter heard of it. Never raises."""
         try:
-            found = await self._streams.given_up()
+            found = await self._store.given_up()
         except BusError as error:
             log.warning("sweep_failed", reason=str(error) or "not confirmed")
             return
@@ -109,7 +72,7 @@ class DeadLetters:
 
     async def _bury(self, given_up: GivenUp) -> None:
         try:
-            if held := await self._streams.at(given_up.seq):
+            if held := await self._store.at(given_up.seq):
                 await self._lay_aside(given_up, held)
         except BusError as error:
             # The next sweep finds it again.
@@ -123,29 +86,28 @@ class DeadLetters:
                 at=f"{at.filename}:{at.lineno}",
             )
 
-    async def _lay_aside(self, given_up: GivenUp, held: Stored) -> None:
+    async def _lay_aside(self, given_up: GivenUp, held: StoredMessage) -> None:
         """Dead letter, outcome, reply, and out of CHAT: in this order, so that each may be done again."""
         own = {name: text for name, text in held.headers.items() if not name.startswith(_NATS_HEADERS)}
         try:
-            place = subjects.parse_approved(held.headers[headers.NATS_SUBJECT])
+            place = held.address
         except ValueError:
             # No filter approves under such a subject. Nobody can be answered, but its place is freed.
             log.error("dead_letter_unreadable", seq=given_up.seq)  # noqa: TRY400 -- a traceback tells no more
-            await self._streams.remove(given_up.seq)
+            await self._store.remove(given_up.seq)
             return
-        result = subjects.result(place.client, place.id)
-        outcome = await self._streams.outcome(result)
+        outcome = await self._store.result(place.client, place.id)
         if outcome is None:
             outcome = await self._end(given_up, held, own, place)
             log.error("dead_letter", chat_id=str(place.id), deliveries=given_up.deliveries)
             self._counted()
         await self._send(_to_requester(own, place, outcome))
-        await self._streams.remove(given_up.seq)
-        await self._streams.tell(subjects.finished(place.lane, place.client, place.id))
+        await self._store.remove(given_up.seq)
+        await self._store.notify(subjects.finished(*place))
 
     async def _end(
-        self, given_up: GivenUp, held: Stored, own: dict[str, str], place: RequestAddress
-    ) -> Stored:
+        self, given_up: GivenUp, held: StoredMessage, own: dict[str, str], place: RequestAddress
+    ) -> StoredMessage:
         """Lay the request aside and give it its outcome; return the one that counts."""
         attempt = {headers.CHAT_ATTEMPT: str(given_up.deliveries)}
         dead = {
@@ -156,7 +118,7 @@ class DeadLetters:
         }
         try:
             # A worker may have done so, and died before it stored the outcome.
-            await self._streams.settle(subjects.dead(place.lane, place.client, place.id), held.body, dead)
+            await self._store.store_dead_letter(place, held.body, dead)
         except RequestError as too_large:
             # With its added headers it is larger than the bus carries, and always will be. It ends all the
             # same, so that it does not keep its place.
@@ -165,17 +127,16 @@ class DeadLetters:
         outcome_headers = {headers.CHAT_ID: str(place.id), **attempt, headers.CHAT_SEQ: "0"}
         if digest := own.get(headers.CHAT_BODY_SHA256):
             outcome_headers[headers.CHAT_BODY_SHA256] = digest
-        mine = Stored(outcome_headers, to_json(error))
-        result = subjects.result(place.client, place.id)
-        if await self._streams.settle(result, mine.body, outcome_headers):
+        mine = StoredMessage(outcome_headers, to_json(error))
+        if await self._store.store_result(place.client, place.id, mine.body, outcome_headers):
             return mine
-        theirs = await self._streams.outcome(result)
+        theirs = await self._store.result(place.client, place.id)
         if theirs is None:
             raise UnconfirmedError
         return theirs
 
 
-def _to_requester(own: dict[str, str], place: RequestAddress, outcome: Stored) -> list[Outgoing]:
+def _to_requester(own: dict[str, str], place: RequestAddress, outcome: StoredMessage) -> list[Outgoing]:
     reply_to = own.get(headers.CHAT_REPLY_TO, "")
     if not subjects.is_reply_allowed(reply_to):
         return []

@@ -20,9 +20,10 @@ from stile_filter.approvals import Approvals
 from stile_filter.decide import Decider, State, Verdict
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.policy import Policy
-from stile_filter.ports import Approval, Models, Observer, Queue, Signer, Streams
+from stile_filter.ports import Models, Observer, Queue, Signer
 from stile_filter.repeats import Asked, Repeats
 from stile_filter.request import Envelope, Incoming
+from stile_filter.store import Approval, Store
 
 _MAX_PUBLISHES = 3
 """How often an approval is published where its place was taken, and free again when it was looked at."""
@@ -47,7 +48,7 @@ class Handler:
     Args:
         policy: limits, system prompt, refusal texts.
         decider: the policy's rules.
-        streams: where approvals and outcomes are kept.
+        store: where approvals and results are kept.
         queue: who waits, and for how long.
         models: which there are.
         signer: signs approvals.
@@ -60,7 +61,7 @@ class Handler:
         self,
         policy: Policy,
         decider: Decider,
-        streams: Streams,
+        store: Store,
         *,
         queue: Queue,
         models: Models,
@@ -71,11 +72,11 @@ class Handler:
     ) -> None:
         self._policy = policy
         self._decider = decider
-        self._streams = streams
+        self._store = store
         self._queue = queue
         self._models = models
         self._approvals = Approvals(policy, signer)
-        self._repeats = Repeats(streams, queue, self._approvals)
+        self._repeats = Repeats(store, queue, self._approvals)
         self._doubt = doubt
         self._observer = observer
         self._now = now
@@ -225,7 +226,7 @@ class Handler:
         request, envelope, answers = asked
         signed = self._approvals.message(request, envelope, answers.wanted)
         for _ in range(_MAX_PUBLISHES):
-            approval = await self._streams.approve(*signed)
+            approval = await self._store.approve(*signed)
             if approval is Approval.FULL:
                 raise RequestError(
                     ErrorCode.QUEUE_FULL,
@@ -266,7 +267,7 @@ class Handler:
             headers.CHAT_BODY_SHA256: envelope.body_sha256,
             headers.CHAT_POLICY: self._policy.version,
         }
-        if await self._streams.settle(envelope.result_subject, to_json(outcome), stored_headers):
+        if await self._store.store_result(envelope.client, envelope.id, to_json(outcome), stored_headers):
             return True
         if not await self._repeats.settled(asked):
             raise UnconfirmedError

@@ -2,7 +2,6 @@
 
 import traceback
 from collections.abc import Callable
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -10,43 +9,28 @@ import structlog
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import EventKind
-from stile_filter.answers import Answers, Outgoing, Stored
+from stile_filter.answers import Answers, Outgoing
 from stile_filter.chat_queue import Standing
 from stile_filter.errors import BusError, RequestError
 from stile_filter.request import Incoming, client_of
+from stile_filter.store import Store
 
 log = structlog.get_logger()
-
-
-class Streams(Protocol):
-    """CHAT and CHAT_RESULT. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
-
-    async def waiting(self, client: str, chat_id: UUID) -> Stored | None:
-        """Return the approved request of this client and id that CHAT holds, whatever its lane and model."""
-        ...
-
-    async def outcome(self, subject: str) -> Stored | None:
-        """Return the outcome that CHAT_RESULT holds under ``subject``."""
-        ...
-
-    async def is_delivered(self, held: Stored) -> bool:
-        """Tell whether a worker was handed what CHAT holds."""
-        ...
 
 
 class Lookup:
     """Handles lookups.
 
     Args:
-        streams: what is kept.
+        store: the streams.
         standing: tells where the request stands that has this place in CHAT (``subjects.approved``).
         counted: told what each has found: an event's name, or an error's code.
     """
 
     def __init__(
-        self, streams: Streams, standing: Callable[[str], Standing], counted: Callable[[str], None]
+        self, store: Store, standing: Callable[[str], Standing], counted: Callable[[str], None]
     ) -> None:
-        self._streams = streams
+        self._store = store
         self._standing = standing
         self._counted = counted
 
@@ -78,27 +62,25 @@ class Lookup:
 
     async def _look_up(self, incoming: Incoming, answers: Answers) -> str:
         client, answers.chat_id = _read(incoming)
-        result = subjects.result(client, answers.chat_id)
-        if outcome := await self._streams.outcome(result):
+        if outcome := await self._store.result(client, answers.chat_id):
             return answers.stored(outcome)
         if found := await self._in_chat(client, answers.chat_id, answers):
             return found
         # A request leaves CHAT after its outcome was stored, so one that did in between has it now.
-        if outcome := await self._streams.outcome(result):
+        if outcome := await self._store.result(client, answers.chat_id):
             return answers.stored(outcome)
         raise RequestError(
             ErrorCode.NOT_FOUND, "nothing is known of this request; outcomes are kept for an hour"
         )
 
     async def _in_chat(self, client: str, chat_id: UUID, answers: Answers) -> EventKind | None:
-        held = await self._streams.waiting(client, chat_id)
+        held = await self._store.waiting(client, chat_id)
         if held is None:
             return None
-        if await self._streams.is_delivered(held):
+        if await self._store.is_delivered(held):
             answers.runs()
             return EventKind.STARTED
-        place = subjects.parse_approved(held.headers[headers.NATS_SUBJECT])
-        answers.waits(self._standing(subjects.approved(*place)))
+        answers.waits(self._standing(subjects.approved(*held.address)))
         return EventKind.POSITION
 
 

@@ -13,7 +13,6 @@ from stile_filter.background import Background
 from stile_filter.bus import Bus
 from stile_filter.cancelling import Canceller
 from stile_filter.config import Settings
-from stile_filter.dead_letter_streams import NatsDeadLetterStreams
 from stile_filter.dead_letters import DeadLetters
 from stile_filter.decide import Decider, NoScanners, State
 from stile_filter.errors import Fault, LostLoopError, PolicyError, SettingError, StartError
@@ -24,11 +23,10 @@ from stile_filter.lookup import Lookup
 from stile_filter.metrics import Metrics
 from stile_filter.models import Models
 from stile_filter.outcome_shares import OutcomeShares
-from stile_filter.outcome_stream import NatsOutcomes
 from stile_filter.policy import Policy, Rule
 from stile_filter.rounds import Rounds
 from stile_filter.scanners.pool import ScannerError, ScannerPool
-from stile_filter.streams import NatsStreams
+from stile_filter.store.jetstream import JetStreamStore
 from stile_filter.trust import Trust
 from stile_filter.usher import Usher
 from stile_filter.workers import Workers
@@ -59,18 +57,18 @@ class Service:
         self._pool = self._scanner_pool()
         self._health = Health(self._unready)
         self._server: HealthServer | None = None
-        self._outcome_shares = OutcomeShares(NatsOutcomes(lambda: self._bus.client))
+        store = JetStreamStore(lambda: self._bus.client)
+        self._outcome_shares = OutcomeShares(store)
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
-        streams = NatsStreams(lambda: self._bus.client)
         self._usher = Usher(self._workers, policy.limits.max_waiting_per_client, self._metrics)
-        self._rounds = Rounds(self._usher, streams, self._bus.send, self._metrics.queue)
+        self._rounds = Rounds(self._usher, store, self._bus.send, self._metrics.queue)
         signer = settings.signer()
         self._trust = Trust(signer, self._workers)
         self._doubt: str | None = None  # as of the last heartbeat, for the probes' thread too
         handler = Handler(
             policy,
             decider,
-            streams,
+            store,
             queue=self._usher,
             models=self._models,
             signer=signer,
@@ -78,16 +76,14 @@ class Service:
             observer=self._metrics,
         )
         self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
-        canceller = Canceller(streams, self._metrics.cancelled)
-        lookup = Lookup(streams, self._usher.standing, self._metrics.looked_up)
+        canceller = Canceller(store, self._metrics.cancelled)
+        lookup = Lookup(store, self._usher.standing, self._metrics.looked_up)
         self._serve("request", subjects.GATEWAY_REQUESTS, subjects.REQUESTS, handler.handle)
         self._serve("cancellation", subjects.GATEWAY_CANCELS, subjects.CANCELS, canceller.handle)
         self._serve("lookup", subjects.GATEWAY_STATUS_REQUESTS, subjects.STATUS_REQUESTS, lookup.handle)
         self._bus.listen(self._heard)
         self._bus.follow(self._usher)
-        self._dead_letters = DeadLetters(
-            NatsDeadLetterStreams(lambda: self._bus.client), self._bus.send, self._metrics.dead_letter
-        )
+        self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter)
         self._bus.serve_advisories(self._dead_letters.advised)
         self._app = FastStream(
             self._bus.broker,

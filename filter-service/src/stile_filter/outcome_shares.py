@@ -6,15 +6,16 @@ right after a restart, and whoever stored it. Several filters may do this at onc
 removes by number, and removes nothing else when it is done twice.
 """
 
+import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Container
-from typing import NamedTuple, Protocol
-from uuid import UUID
+from collections.abc import Container
 
 import structlog
 
+from stile_contracts import subjects
 from stile_filter.errors import BusError
 from stile_filter.shares import level
+from stile_filter.store import RequestId, ResultRecord, ResultRoom, Store
 
 FULL = 3 / 4
 """Of its bytes: past this there is something to do."""
@@ -28,51 +29,6 @@ request that was cancelled while it was checked is approved sooner."""
 
 log = structlog.get_logger()
 
-Owner = tuple[str, UUID]
-"""A client, and the id of its request."""
-
-
-class Outcome(NamedTuple):
-    """What is known of a stored outcome without reading it."""
-
-    owner: Owner
-    seq: int
-    """Its number in the stream."""
-    size: int
-    """Bytes that it takes, about."""
-    stored: float
-    """When, in seconds since the Unix epoch, by the server's clock."""
-
-
-class Filled(NamedTuple):
-    """How full the stream is."""
-
-    size: int
-    most: float
-    """Infinite where it has no limit."""
-    now: float
-    """The time, as in ``Outcome.stored``."""
-
-
-class Outcomes(Protocol):
-    """CHAT_RESULT. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
-
-    async def filled(self) -> Filled:
-        """Tell how full the stream is."""
-        ...
-
-    async def owners(self) -> set[Owner]:
-        """Return whose requests CHAT holds."""
-        ...
-
-    def outcomes(self) -> AsyncIterator[Outcome]:
-        """Give all outcomes, the oldest first."""
-        ...
-
-    async def purge(self, client: str, before: int) -> None:
-        """Remove those of a client's outcomes whose numbers are less than ``before``."""
-        ...
-
 
 class Cuts:
     """How far back each client's outcomes go on. Pure.
@@ -83,7 +39,7 @@ class Cuts:
         until: what was stored later stays.
     """
 
-    def __init__(self, excess: dict[str, float], spared: Container[Owner], until: float) -> None:
+    def __init__(self, excess: dict[str, float], spared: Container[RequestId], until: float) -> None:
         self._excess = excess
         self._spared = spared
         self._until = until
@@ -94,7 +50,7 @@ class Cuts:
         """Whether there is still something to look for."""
         return bool(self._excess)
 
-    def take(self, outcome: Outcome) -> None:
+    def take(self, outcome: ResultRecord) -> None:
         """Look at the next outcome, the oldest first."""
         client, _ = outcome.owner
         if client not in self._excess:
@@ -112,34 +68,44 @@ class OutcomeShares:
     """Keeps CHAT_RESULT from being one client's.
 
     Args:
-        outcomes: what is stored.
+        store: the streams.
         young_seconds: nothing younger is removed.
     """
 
-    def __init__(self, outcomes: Outcomes, young_seconds: float = YOUNG_SECONDS) -> None:
-        self._outcomes = outcomes
+    def __init__(self, store: Store, young_seconds: float = YOUNG_SECONDS) -> None:
+        self._store = store
         self._young_seconds = young_seconds
 
     async def look(self) -> None:
         """Remove what is too much, where the stream fills. Never raises."""
         try:
-            filled = await self._outcomes.filled()
-            if filled.size > filled.most * FULL:
-                await self._make_room(filled)
+            room = await self._store.result_room()
+            if room.size > room.most * FULL:
+                await self._make_room(room)
         except BusError as error:
             log.warning("outcomes_not_seen", reason=str(error) or "not confirmed")
 
-    async def _make_room(self, filled: Filled) -> None:
+    async def _make_room(self, room: ResultRoom) -> None:
         held: Counter[str] = Counter()
-        async for outcome in self._outcomes.outcomes():
+        async for outcome in self._store.result_records():
             held[outcome.owner[0]] += outcome.size
-        most = level(held.values(), filled.most * AFTER)
+        most = level(held.values(), room.most * AFTER)
         excess = {client: size - most for client, size in held.items() if size > most}
-        cuts = Cuts(excess, await self._outcomes.owners(), filled.now - self._young_seconds)
-        async for outcome in self._outcomes.outcomes():
+        cuts = Cuts(excess, await self._owners(), room.now - self._young_seconds)
+        async for outcome in self._store.result_records():
             cuts.take(outcome)
             if not cuts:
                 break
         for client, before in cuts.before.items():
             log.warning("outcomes_removed", client=client, held_bytes=held[client], share_bytes=int(most))
-            await self._outcomes.purge(client, before)
+            await self._store.purge_results(client, before)
+
+    async def _owners(self) -> set[RequestId]:
+        """Return whose requests CHAT holds."""
+        owners = set()
+        held, _ = await self._store.look()
+        for subject in held:
+            with contextlib.suppress(ValueError):  # no filter approves under such a subject
+                address = subjects.parse_approved(subject)
+                owners.add((address.client, address.id))
+        return owners

@@ -1,41 +1,9 @@
 """What the handlers need of the world around them."""
 
-from enum import StrEnum
 from typing import Protocol
-from uuid import UUID
 
-from stile_filter.answers import Stored
 from stile_filter.chat_queue import Standing
 from stile_filter.usher import Ticket
-
-
-class Approval(StrEnum):
-    """What CHAT says to an approved request."""
-
-    STORED = "stored"
-    TAKEN = "taken"
-    """The request's own place is taken: it waits, or a worker has it."""
-    FULL = "full"
-
-
-class Streams(Protocol):
-    """CHAT and CHAT_RESULT. Every method may raise ``UnconfirmedError`` and ``UnavailableError``."""
-
-    async def approve(self, subject: str, body: bytes, message_headers: dict[str, str]) -> Approval:
-        """Publish an approved request into CHAT, again where no confirmation comes."""
-        ...
-
-    async def waiting(self, client: str, chat_id: UUID) -> Stored | None:
-        """Return the approved request of this client and id that CHAT holds, whatever its lane and model."""
-        ...
-
-    async def outcome(self, subject: str) -> Stored | None:
-        """Return the outcome that CHAT_RESULT holds under ``subject``."""
-        ...
-
-    async def settle(self, subject: str, body: bytes, message_headers: dict[str, str]) -> bool:
-        """Store an outcome where there is none yet; False where there is one."""
-        ...
 
 
 class Queue(Protocol):

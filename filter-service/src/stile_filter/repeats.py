@@ -6,11 +6,12 @@ from typing import NamedTuple
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ChatRequest, EventLevel
-from stile_filter.answers import Answers, Stored
+from stile_filter.answers import Answers
 from stile_filter.approvals import Approvals
 from stile_filter.errors import RequestError
-from stile_filter.ports import Queue, Streams
+from stile_filter.ports import Queue
 from stile_filter.request import Envelope
+from stile_filter.store import Store, StoredMessage
 
 
 class Asked(NamedTuple):
@@ -25,13 +26,13 @@ class Repeats:
     """Knows a repeat, and answers it.
 
     Args:
-        streams: where approvals and outcomes are kept.
+        store: where approvals and results are kept.
         queue: who waits, and for how long.
         approvals: makes what the queue is told of a request.
     """
 
-    def __init__(self, streams: Streams, queue: Queue, approvals: Approvals) -> None:
-        self._streams = streams
+    def __init__(self, store: Store, queue: Queue, approvals: Approvals) -> None:
+        self._store = store
         self._queue = queue
         self._approvals = approvals
 
@@ -41,7 +42,7 @@ class Repeats:
         Raises:
             RequestError: it is another request's.
         """
-        stored = await self._streams.outcome(asked.envelope.result_subject)
+        stored = await self._store.result(asked.envelope.client, asked.envelope.id)
         if stored is not None:
             _same_body(stored, asked.envelope)
             asked.answers.stored(stored)
@@ -53,15 +54,15 @@ class Repeats:
         Raises:
             RequestError: the place is another request's, or its answer goes elsewhere.
         """
-        waiting = await self._streams.waiting(asked.envelope.client, asked.envelope.id)
+        waiting = await self._store.waiting(asked.envelope.client, asked.envelope.id)
         if waiting is not None:
             self._accept(waiting, asked)
         return waiting is not None
 
-    def _accept(self, waiting: Stored, asked: Asked) -> None:
+    def _accept(self, waiting: StoredMessage, asked: Asked) -> None:
         request, envelope, answers = asked
         _same_body(waiting, envelope)
-        place = subjects.parse_approved(waiting.headers[headers.NATS_SUBJECT])
+        place = waiting.address
         # A direct client's own request, published again because its confirmation was lost, is no second one.
         if not envelope.from_gateway and waiting.headers.get(headers.CHAT_REPLY_TO) != envelope.reply_to:
             if answers.wanted is EventLevel.ACCEPTED:
@@ -77,7 +78,7 @@ class Repeats:
         answers.accepted(self._queue.accepted(ticket))
 
 
-def _same_body(stored: Stored, envelope: Envelope) -> None:
+def _same_body(stored: StoredMessage, envelope: Envelope) -> None:
     # What was cancelled before it was approved has no digest: it is cancelled, whatever was asked.
     if stored.headers.get(headers.CHAT_BODY_SHA256, envelope.body_sha256) != envelope.body_sha256:
         raise RequestError(

@@ -9,7 +9,8 @@ import structlog
 from stile_contracts.messages import QueueState
 from stile_filter.answers import Outgoing
 from stile_filter.errors import BusError
-from stile_filter.usher import Room, Usher
+from stile_filter.store import Room
+from stile_filter.usher import Usher
 
 TELL_SECONDS = 0.25
 """Between two rounds of telling: what changes within is told once. The first change is told at once."""

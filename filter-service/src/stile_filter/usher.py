@@ -20,16 +20,8 @@ from stile_filter.chat_queue import Standing
 from stile_filter.routed_queue import RoutedQueue
 from stile_filter.shares import kept, may_take
 from stile_filter.speed import Size
+from stile_filter.store import Room
 from stile_filter.workers import Workers
-
-
-class Room(NamedTuple):
-    """How much CHAT holds at most, and how full it is."""
-
-    places: float
-    """Requests; infinite where it has no such limit."""
-    filled: float
-    """The part of its bytes that is taken, 0 to 1."""
 
 
 class Ticket(NamedTuple):
