@@ -4,7 +4,6 @@ The outcome is the tombstone: *cancelled* is written into CHAT_RESULT like every
 so whoever would generate, or is generating, finds that the request has its outcome (docs/adr/0005).
 """
 
-import traceback
 from collections.abc import Callable
 from uuid import UUID
 
@@ -14,7 +13,8 @@ from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import CancelHit, CancelReceipt, ErrorReply, EventLevel
 from stile_filter.answers import Answers, Outgoing, error_reply, outcome_of, to_json
-from stile_filter.errors import BusError, RequestError, UnconfirmedError
+from stile_filter.errors import RequestError
+from stile_filter.failures import answered
 from stile_filter.request import Incoming, client_of
 from stile_filter.store import Store, StoredMessage
 
@@ -36,35 +36,18 @@ class Canceller:
         self._counted = counted
 
     async def handle(self, incoming: Incoming) -> list[Outgoing]:
-        """Cancel a request and return the receipt, and what its requester is to be sent. Never raises."""
-        if incoming.reply_to and not subjects.is_reply_allowed(incoming.reply_to):
-            # The place to answer is the attack.
-            log.warning("reply_subject_refused", subject=incoming.subject, reply_to=incoming.reply_to[:256])
-            return []
-        answers = Answers(incoming.reply_to)
-        said: list[Outgoing] = []
-        try:
-            client, chat_id = _read(incoming)
-            hit = await self._cancel(client, chat_id, said)
-            self._counted(hit)
-            log.info("cancelled", chat_id=str(chat_id), hit=hit)
-            receipt = CancelReceipt(id=chat_id, hit=hit)
-            said.append(Outgoing(incoming.reply_to, to_json(receipt), {headers.CHAT_ID: str(chat_id)}))
-        except RequestError as error:
-            answers.error(error)
-        except UnconfirmedError:
-            # It may be cancelled; whoever cancels repeats.
-            log.warning("cancel_unconfirmed", subject=incoming.subject)
-        except BusError as error:
-            log.warning("bus_unavailable", subject=incoming.subject, reason=str(error))
-            answers.error(RequestError(ErrorCode.BUS_UNAVAILABLE, "the bus can't store this now; try again"))
-        except Exception as error:  # noqa: BLE001 -- the last resort: nobody is left without an answer
-            at = traceback.extract_tb(error.__traceback__)[-1]
-            log.error(  # noqa: TRY400 -- an exception's own text may hold the request's
-                "cancel_failed", error=type(error).__name__, at=f"{at.filename}:{at.lineno}"
-            )
-            answers.error(RequestError(ErrorCode.INTERNAL, "the filter failed; try again"))
-        return [message for message in said + answers.said if message.subject]
+        """Cancel a request and return the receipt, and what its requester is sent. Never raises."""
+        _, messages = await answered("cancellation", incoming, self._handle, needs_reply=False)
+        return messages
+
+    async def _handle(self, incoming: Incoming, answers: Answers) -> str:
+        client, chat_id = _read(incoming)
+        hit = await self._cancel(client, chat_id, answers.said)
+        self._counted(hit)
+        log.info("cancelled", chat_id=str(chat_id), hit=hit)
+        receipt = CancelReceipt(id=chat_id, hit=hit)
+        answers.said.append(Outgoing(incoming.reply_to, to_json(receipt), {headers.CHAT_ID: str(chat_id)}))
+        return hit
 
     async def _cancel(self, client: str, chat_id: UUID, said: list[Outgoing]) -> CancelHit:
         held = await self._store.waiting(client, chat_id)

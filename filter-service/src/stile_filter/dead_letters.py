@@ -7,7 +7,6 @@ takes a place for ever.
 
 import json
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -18,6 +17,7 @@ from stile_contracts.messages import ErrorReply, EventLevel
 from stile_contracts.subjects import RequestAddress
 from stile_filter.answers import Answers, Outgoing, to_json
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
+from stile_filter.failures import log_failure
 from stile_filter.request import Incoming
 from stile_filter.store import GivenUp, Store, StoredMessage
 
@@ -65,7 +65,7 @@ class DeadLetters:
         try:
             found = await self._store.given_up()
         except BusError as error:
-            log.warning("sweep_failed", reason=str(error) or "not confirmed")
+            log_failure(error, "sweep")
             return
         for given_up in found:
             await self._bury(given_up)
@@ -74,17 +74,9 @@ class DeadLetters:
         try:
             if held := await self._store.at(given_up.seq):
                 await self._lay_aside(given_up, held)
-        except BusError as error:
+        except Exception as error:  # noqa: BLE001 -- one bad message keeps no other from its end
             # The next sweep finds it again.
-            log.warning("dead_letter_waits", seq=given_up.seq, reason=str(error) or "not confirmed")
-        except Exception as error:  # noqa: BLE001 -- the last resort: one bad message keeps no other from its end
-            at = traceback.extract_tb(error.__traceback__)[-1]
-            log.error(  # noqa: TRY400 -- an exception's own text may hold the request's
-                "dead_letter_failed",
-                seq=given_up.seq,
-                error=type(error).__name__,
-                at=f"{at.filename}:{at.lineno}",
-            )
+            log_failure(error, "dead letter", seq=given_up.seq)
 
     async def _lay_aside(self, given_up: GivenUp, held: StoredMessage) -> None:
         """Dead letter, outcome, reply, and out of CHAT: in this order, so that each may be done again."""

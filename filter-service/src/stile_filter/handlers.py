@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -11,14 +10,15 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from stile_contracts import headers, models, subjects
+from stile_contracts import headers, models
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Stage
 from stile_filter import request as requests
 from stile_filter.answers import Answers, Outgoing, error_reply, to_json
 from stile_filter.approvals import Approvals
 from stile_filter.decide import Decider, State, Verdict
-from stile_filter.errors import BusError, RequestError, UnconfirmedError
+from stile_filter.errors import RequestError, UnconfirmedError
+from stile_filter.failures import answered
 from stile_filter.policy import Policy
 from stile_filter.ports import Models, Observer, Queue, Signer
 from stile_filter.repeats import Asked, Repeats
@@ -84,40 +84,13 @@ class Handler:
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, incoming: Incoming) -> list[Outgoing]:
-        """Decide over a request and return what its requester is to be sent. Never raises."""
+        """Decide over a request and return what its requester is sent. Never raises."""
         started = time.perf_counter()
-        answers = Answers(incoming.reply_to)
-        try:
-            outcome = await self._handle(incoming, answers)
-        except RequestError as error:
-            outcome = error.code.value
-            answers.error(error)
-        except UnconfirmedError:
-            # It may be stored, so nothing may be said; the requester repeats.
-            outcome = "unconfirmed"
-            log.warning("request_unconfirmed", chat_id=str(answers.chat_id))
-        except BusError as error:
-            outcome = ErrorCode.BUS_UNAVAILABLE.value
-            log.warning("bus_unavailable", chat_id=str(answers.chat_id), reason=str(error))
-            answers.error(RequestError(ErrorCode.BUS_UNAVAILABLE, "the bus can't store this now; try again"))
-        except Exception as error:  # noqa: BLE001 -- the last resort: no request is left without an answer
-            outcome = ErrorCode.INTERNAL.value
-            at = traceback.extract_tb(error.__traceback__)[-1]
-            log.error(  # noqa: TRY400 -- an exception's own text may hold the request's
-                "request_failed",
-                chat_id=str(answers.chat_id),
-                error=type(error).__name__,
-                at=f"{at.filename}:{at.lineno}",
-            )
-            answers.error(RequestError(ErrorCode.INTERNAL, "the filter failed; the request was not approved"))
-        self._observer.ended(outcome, time.perf_counter() - started)
-        return answers.said
+        ended, messages = await answered("request", incoming, self._handle)
+        self._observer.ended(ended, time.perf_counter() - started)
+        return messages
 
     async def _handle(self, incoming: Incoming, answers: Answers) -> str:
-        if not subjects.is_reply_allowed(incoming.reply_to):
-            # The place to answer is the attack.
-            log.warning("reply_subject_refused", subject=incoming.subject, reply_to=incoming.reply_to[:256])
-            return "dropped"
         answers.wanted = requests.wanted_events(incoming)
         envelope = requests.read_envelope(incoming, answers.wanted, int(self._now() * 1000))
         answers.chat_id = envelope.id

@@ -14,6 +14,7 @@ import structlog
 
 from stile_contracts import subjects
 from stile_filter.errors import BusError
+from stile_filter.failures import log_failure
 from stile_filter.shares import level
 from stile_filter.store import RequestId, ResultRecord, ResultRoom, Store
 
@@ -83,7 +84,7 @@ class OutcomeShares:
             if room.size > room.most * FULL:
                 await self._make_room(room)
         except BusError as error:
-            log.warning("outcomes_not_seen", reason=str(error) or "not confirmed")
+            log_failure(error, "results")
 
     async def _make_room(self, room: ResultRoom) -> None:
         held: Counter[str] = Counter()
