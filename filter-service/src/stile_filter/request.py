@@ -1,6 +1,5 @@
 """Reads one message off the bus: its headers, and its body, once."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from stile_contracts import headers, ids, models, subjects
+from stile_contracts import headers, ids, models, params, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ChatRequest, EventLevel, NamedTool, ResponseMode, Role
 from stile_contracts.subjects import Lane
@@ -143,14 +142,8 @@ def read_body(body: bytes) -> ChatRequest:
     try:
         return ChatRequest.model_validate_json(body)
     except ValidationError as error:
-        # Without the input: an error's text goes to logs and requesters, a prompt does not.
-        fault = json.loads(error.json(include_input=False, include_url=False, include_context=False))[0]
-        param = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault["loc"])
-        raise RequestError(
-            ErrorCode.INVALID_REQUEST,
-            fault["msg"].removeprefix("Value error, "),
-            param=param.lstrip(".") or None,
-        ) from error
+        fault = params.body_fault(error)
+        raise RequestError(ErrorCode.INVALID_REQUEST, fault.reason, param=fault.param) from error
 
 
 def model_of(request: ChatRequest) -> str | None:
