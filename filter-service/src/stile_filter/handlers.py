@@ -20,10 +20,11 @@ from stile_filter.decide import Decider, State, Verdict
 from stile_filter.errors import RequestError, UnconfirmedError
 from stile_filter.failures import answered
 from stile_filter.policy import Policy
-from stile_filter.ports import Models, Observer, Queue, Signer
+from stile_filter.ports import Observer, Queue, Signer
 from stile_filter.repeats import Asked, Repeats
 from stile_filter.request import Envelope, Incoming
 from stile_filter.store import Approval, Store
+from stile_runtime.fleet import REMEMBERED_SECONDS, Fleet
 
 _MAX_PUBLISHES = 3
 """How often an approval is published where its place was taken, and free again when it was looked at."""
@@ -50,7 +51,7 @@ class Handler:
         decider: the policy's rules.
         store: where approvals and results are kept.
         queue: who waits, and for how long.
-        models: which there are.
+        fleet: the workers that live, and their models.
         signer: signs approvals.
         doubt: says why the workers would drop an approval now, or None where they would not.
         observer: told of every request's end.
@@ -64,7 +65,7 @@ class Handler:
         store: Store,
         *,
         queue: Queue,
-        models: Models,
+        fleet: Fleet,
         signer: Signer,
         doubt: Callable[[], str | None],
         observer: Observer,
@@ -74,7 +75,7 @@ class Handler:
         self._decider = decider
         self._store = store
         self._queue = queue
-        self._models = models
+        self._fleet = fleet
         self._approvals = Approvals(policy, signer)
         self._repeats = Repeats(store, queue, self._approvals)
         self._doubt = doubt
@@ -131,7 +132,7 @@ class Handler:
         if self._is_late(envelope):
             return await self._expire(asked)
         model = requests.model_of(request)
-        if model is not None and await self._models.lacks(model):
+        if model is not None and await self._fleet.lacks(model):
             return await self._turn_away(asked, self._no_such_model())
         retry_after = self._queue.claim(envelope.place, envelope.client)
         if retry_after is not None:
@@ -188,7 +189,7 @@ class Handler:
         raise error
 
     def _no_such_model(self) -> RequestError:
-        known = ", ".join(self._models.names()) or "none that is known yet"
+        known = ", ".join(self._fleet.model_names(REMEMBERED_SECONDS)) or "none that is known yet"
         return RequestError(
             ErrorCode.MODEL_NOT_FOUND,
             f"no worker has this model; there are: {known}; {models.WHICHEVER} is whichever is idle",
