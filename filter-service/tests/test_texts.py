@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from harness.deciding import calling, error_of, tool
 from stile_contracts.messages import ApprovedChat, ChatMessage, ChatRequest, Output, Sampling
-from stile_filter import texts
+from stile_filter.texts import RequestTexts
 
 ESCAPED = "d\\u0061rn"
 """``darn``, as JSON may write it."""
@@ -56,7 +56,7 @@ def test_every_free_text_of_an_approval_is_looked_at():
     parts = {name: getattr(approved.sampling, name) for name in Sampling.model_fields}
     parts |= {name: getattr(approved.output, name) for name in Output.model_fields}
     request = ChatRequest.model_construct(prompt=None, messages=approved.messages, model=None, **parts)
-    looked_at = texts.joined(request).whole
+    looked_at = RequestTexts(request).joined.whole
     assert {place for place, word in found.items() if word not in looked_at} == set(NOT_READ)
     assert "messages.content" in found
     assert "output.response_format.json_schema.schema_" in found
@@ -123,4 +123,4 @@ async def test_only_a_tool_that_is_there_can_be_chosen(system):
 def test_a_megabyte_of_quotes_and_escapes_is_read_once(text):
     """No quote makes what follows be read again: that would be hours."""
     turn = ChatMessage(role="tool", tool_call_id="c", content=text)
-    assert texts.joined(ChatRequest(messages=[turn])).parts[0] == text
+    assert RequestTexts(ChatRequest(messages=[turn])).joined.parts[0] == text

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from stile_contracts import headers, subjects
 from stile_contracts.messages import ChatMessage, ChatRequest, ErrorReply
 from stile_filter import request as filter_request
-from stile_filter import texts
 from stile_filter.errors import RequestError
 from stile_filter.policy import Limits
 from stile_filter.request import Incoming
+from stile_filter.texts import RequestTexts
 from stile_gateway.errors import GatewayError
 from stile_gateway.hearing import Hearing
 from stile_gateway.inbox import Delivery
@@ -81,12 +81,12 @@ def read_everywhere(body):
             error.reply().model_dump_json()
     try:
         request = filter_request.read_body(body)
-        filter_request.check_limits(request, LIMITS, allow_system=False)
+        texts = RequestTexts(request)
+        filter_request.check_limits(request, texts, LIMITS, allow_system=False)
     except RequestError as error:
         ErrorReply.of(error.code, error.message, param=error.param).model_dump_json()
     else:
-        joined = texts.joined(request).parts
-        assert all(part in joined for text in texts.of(request) for part in text.parts)
+        assert all(part in texts.joined.parts for text in texts.distinct for part in text.parts)
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)

@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 from stile_contracts import headers, models
 from stile_contracts.messages import ApprovedChat, ChatMessage, ChatRequest, EventLevel, Role
-from stile_filter import call_ids, texts
+from stile_filter import call_ids
 from stile_filter import request as requests
 from stile_filter.control_tokens import neutralised
 from stile_filter.policy import ControlTokens, Policy
 from stile_filter.ports import Signer
 from stile_filter.request import Envelope
 from stile_filter.speed import Size
+from stile_filter.texts import RequestTexts
 from stile_filter.usher import Ticket
 
 
@@ -45,9 +46,11 @@ class Approvals:
         unsigned = self._headers(envelope, wanted)
         return Signed(subject, body, unsigned | self._signer.sign(subject, unsigned, body))
 
-    def ticket(self, request: ChatRequest, envelope: Envelope, wanted: EventLevel) -> Ticket:
+    def ticket(
+        self, request: ChatRequest, texts: RequestTexts, envelope: Envelope, wanted: EventLevel
+    ) -> Ticket:
         """Tell the usher whom to tell what, and how much work it is."""
-        chars = len(texts.joined(request).whole) + len(self._policy.system_prompt or "")
+        chars = texts.joined.chars + len(self._policy.system_prompt or "")
         return Ticket(
             envelope.place,
             models.token(requests.model_of(request) or ""),

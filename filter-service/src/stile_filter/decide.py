@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from stile_contracts.messages import ChatRequest
-from stile_filter import texts
 from stile_filter.control_tokens import has_marker
 from stile_filter.keywords import KeywordMatcher
 from stile_filter.policy import FORGED, Action, ControlTokens, Policy, Rule
-from stile_filter.texts import Text
+from stile_filter.texts import RequestTexts, Text
 
 
 class State(StrEnum):
@@ -87,12 +85,12 @@ class Decider:
         self._scanners = scanners
         self._monitor = monitor
 
-    async def decide(self, request: ChatRequest) -> Verdict:
+    async def decide(self, texts: RequestTexts) -> Verdict:
         """Judge every message, the prompt and the joined text.
 
         Control tokens come first, then keywords, and scanners if those allow it.
         """
-        found = _texts(request)
+        found = texts.distinct
         if self._refuses_control_tokens and (place := _place_of_marker(found)):
             return Verdict(State.REFUSE, FORGED, place)
         verdict = self._match(found)
@@ -141,14 +139,3 @@ def _place_of_marker(contents: list[Text]) -> str | None:
     if not has_marker("".join(joined.parts)):
         return None
     return next((text.place for text in contents if any(map(has_marker, text.parts))), joined.place)
-
-
-def _texts(request: ChatRequest) -> list[Text]:
-    """Return the texts to look at, each once, the joined one last."""
-    found: dict[tuple[str, ...], Text] = {}
-    for text in texts.of(request):
-        found.setdefault(text.parts, text)
-    joined = texts.joined(request)
-    # Where there is one text alone, this is it.
-    found.setdefault(joined.parts, joined)
-    return list(found.values())

@@ -24,6 +24,7 @@ from stile_filter.ports import Observer, Queue, Signer
 from stile_filter.repeats import Asked, Repeats
 from stile_filter.request import Envelope, Incoming
 from stile_filter.store import Approval, Store
+from stile_filter.texts import RequestTexts
 from stile_runtime.fleet import REMEMBERED_SECONDS, Fleet
 
 _MAX_PUBLISHES = 3
@@ -124,8 +125,9 @@ class Handler:
                     param="stream",
                 )
             answers.wanted = EventLevel.TOKEN
-        requests.check_limits(request, self._policy.limits, allow_system=self._policy.allow_system)
-        asked = Asked(request, envelope, answers)
+        texts = RequestTexts(request)
+        requests.check_limits(request, texts, self._policy.limits, allow_system=self._policy.allow_system)
+        asked = Asked(request, texts, envelope, answers)
         # Under its key a request has one outcome or one place, whichever lane and model it is sent to again.
         if envelope.keyed and (await self._repeats.settled(asked) or await self._repeats.waits(asked)):
             return _REPEATED
@@ -148,7 +150,7 @@ class Handler:
             self._queue.release(envelope.client)
 
     async def _check(self, asked: Asked) -> str:
-        verdict = await self._decider.decide(asked.request)
+        verdict = await self._decider.decide(asked.texts)
         if self._is_late(asked.envelope):
             return await self._expire(asked)
         if verdict.state is State.ALLOW:
@@ -197,8 +199,8 @@ class Handler:
         )
 
     async def _approve(self, asked: Asked) -> str:
-        request, envelope, answers = asked
-        signed = self._approvals.message(request, envelope, answers.wanted)
+        answers = asked.answers
+        signed = self._approvals.message(asked.request, asked.envelope, answers.wanted)
         for _ in range(_MAX_PUBLISHES):
             approval = await self._store.approve(*signed)
             if approval is Approval.FULL:
@@ -209,7 +211,9 @@ class Handler:
                 )
             if approval is Approval.STORED:
                 answers.accepted(
-                    self._queue.accepted(self._approvals.ticket(request, envelope, answers.wanted))
+                    self._queue.accepted(
+                        self._approvals.ticket(asked.request, asked.texts, asked.envelope, answers.wanted)
+                    )
                 )
                 return "accepted"
             if await self._repeats.waits(asked):

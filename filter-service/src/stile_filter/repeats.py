@@ -12,12 +12,14 @@ from stile_filter.errors import RequestError
 from stile_filter.ports import Queue
 from stile_filter.request import Envelope
 from stile_filter.store import Store, StoredMessage
+from stile_filter.texts import RequestTexts
 
 
 class Asked(NamedTuple):
     """A request that is being decided."""
 
     request: ChatRequest
+    texts: RequestTexts
     envelope: Envelope
     answers: Answers
 
@@ -60,7 +62,7 @@ class Repeats:
         return waiting is not None
 
     def _accept(self, waiting: StoredMessage, asked: Asked) -> None:
-        request, envelope, answers = asked
+        request, texts, envelope, answers = asked
         _same_body(waiting, envelope)
         place = waiting.address
         # A direct client's own request, published again because its confirmation was lost, is no second one.
@@ -74,7 +76,7 @@ class Repeats:
                 "a request under this key waits or runs; what becomes of it is said to who asked first, "
                 f"and at chat.outcome.{envelope.id}",
             )
-        ticket = self._approvals.ticket(request, replace(envelope, lane=place.lane), answers.wanted)
+        ticket = self._approvals.ticket(request, texts, replace(envelope, lane=place.lane), answers.wanted)
         answers.accepted(self._queue.accepted(ticket))
 
 

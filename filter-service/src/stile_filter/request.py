@@ -13,10 +13,11 @@ from stile_contracts import headers, ids, models, params, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ChatRequest, EventLevel, NamedTool, ResponseMode, Role
 from stile_contracts.subjects import Lane
-from stile_filter import schema_cost, texts
+from stile_filter import schema_cost
 from stile_filter.errors import RequestError
 from stile_filter.policy import Limits
 from stile_filter.schema_cost import Path, SchemaError
+from stile_filter.texts import RequestTexts
 
 MAX_DIRECT_MS = 40 * 60 * 1000
 """How long a direct client's answer can be of use: the export forgets the way back after 45 minutes."""
@@ -151,7 +152,7 @@ def model_of(request: ChatRequest) -> str | None:
     return request.model if models.names_one(request.model) else None
 
 
-def check_limits(request: ChatRequest, limits: Limits, *, allow_system: bool) -> None:
+def check_limits(request: ChatRequest, texts: RequestTexts, limits: Limits, *, allow_system: bool) -> None:
     """Hold the request against the policy's limits.
 
     Raises:
@@ -175,8 +176,8 @@ def check_limits(request: ChatRequest, limits: Limits, *, allow_system: bool) ->
                 "the policy allows no system messages; send user and assistant messages",
                 param=f"messages[{index}].role",
             )
-    for text in texts.of_output(request):
-        if len(text.whole) > limits.message_chars:
+    for text in texts.output:
+        if text.chars > limits.message_chars:
             raise _too_large(text.place, f"{limits.message_chars} characters of JSON")
     _check_tool_choice(request)
     _check_schemas(request, limits)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cached_property
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -32,41 +33,66 @@ class Text(NamedTuple):
         """Its parts, with a line break between."""
         return "\n".join(self.parts)
 
-
-def of(request: ChatRequest) -> list[Text]:
-    """Return all texts, the prompt first; the same one may stand in several places."""
-    texts = [
-        Text(parts, f"messages[{index}]")
-        for index, message in enumerate(request.messages or [])
-        for parts in _of_turn(message)
-    ]
-    if request.prompt is not None:
-        # The prompt keeps its name where an older client sends it as the last message too.
-        texts.insert(0, Text((request.prompt,), "prompt"))
-    return [*texts, *of_output(request)]
+    @property
+    def chars(self) -> int:
+        """The length of ``whole``."""
+        return sum(map(len, self.parts)) + len(self.parts) - 1
 
 
-def joined(request: ChatRequest) -> Text:
-    """Return everything that the model will read as one text, in the conversation's order."""
-    conversation = [part for turn in request.conversation() for parts in _of_turn(turn) for part in parts]
-    output = [part for text in of_output(request) for part in text.parts]
-    return Text((*conversation, *output), JOINED)
+class RequestTexts:
+    """The texts of one request, each made once, when it is first needed.
+
+    Args:
+        request: the request.
+    """
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+
+    @cached_property
+    def output(self) -> list[Text]:
+        """Those of the tools' definitions, and of the format that the answer must have."""
+        tools = self._request.tools or ()
+        texts = [Text(_json_of(tool), f"tools[{index}]") for index, tool in enumerate(tools)]
+        if self._request.response_format is not None:
+            texts.append(Text(_json_of(self._request.response_format), "response_format"))
+        return texts
+
+    @cached_property
+    def joined(self) -> Text:
+        """Everything that the model will read as one text, in the conversation's order."""
+        parts = [part for text in self._messages for part in text.parts]
+        if self._request.prompt is not None and not self._request.repeats_prompt:
+            parts.append(self._request.prompt)
+        return Text((*parts, *(part for text in self.output for part in text.parts)), JOINED)
+
+    @cached_property
+    def distinct(self) -> list[Text]:
+        """Each text once: the prompt first, the joined one last. If there is only one, it is that one."""
+        texts = [*self._messages, *self.output, self.joined]
+        if self._request.prompt is not None:
+            # The prompt keeps its name if an older client sends it as the last message too.
+            texts.insert(0, Text((self._request.prompt,), "prompt"))
+        found: dict[tuple[str, ...], Text] = {}
+        for text in texts:
+            found.setdefault(text.parts, text)
+        return list(found.values())
+
+    @cached_property
+    def _messages(self) -> list[Text]:
+        return [
+            Text(parts, f"messages[{index}]")
+            for index, message in enumerate(self._request.messages or [])
+            for parts in _of_message(message)
+        ]
 
 
-def of_output(request: ChatRequest) -> list[Text]:
-    """Return the texts of the tools' definitions and of the format that the answer must have."""
-    texts = [Text(_json_of(tool), f"tools[{index}]") for index, tool in enumerate(request.tools or [])]
-    if request.response_format is not None:
-        texts.append(Text(_json_of(request.response_format), "response_format"))
-    return texts
-
-
-def _of_turn(turn: ChatMessage) -> list[tuple[str, ...]]:
-    calls = [(call.function.name, *_as_read(call.function.arguments)) for call in turn.tool_calls or ()]
-    if turn.content is None:
+def _of_message(message: ChatMessage) -> list[tuple[str, ...]]:
+    calls = [(call.function.name, *_as_read(call.function.arguments)) for call in message.tool_calls or ()]
+    if message.content is None:
         return calls
     # Some templates read what a tool returns as JSON and write it anew.
-    return [_as_read(turn.content) if turn.role is Role.TOOL else (turn.content,), *calls]
+    return [_as_read(message.content) if message.role is Role.TOOL else (message.content,), *calls]
 
 
 def _json_of(part: BaseModel) -> tuple[str, ...]:
