@@ -15,7 +15,6 @@ from stile_filter.decide import Decider, NoScanners, State
 from stile_filter.errors import Fault, LostLoopError, PolicyError, StartError
 from stile_filter.handlers import Handler
 from stile_filter.health import Health, HealthServer
-from stile_filter.intake import Handle, Intake
 from stile_filter.lookup import Lookup
 from stile_filter.metrics import Metrics
 from stile_filter.outcome_shares import OutcomeShares
@@ -24,6 +23,7 @@ from stile_filter.rounds import Rounds
 from stile_filter.scanners.pool import ScannerError, ScannerPool
 from stile_filter.settings import Settings
 from stile_filter.store.jetstream import JetStreamStore
+from stile_filter.subscribers import Kind, Subscribers
 from stile_filter.trust import Trust
 from stile_filter.usher import Usher
 from stile_runtime import logs
@@ -73,34 +73,32 @@ class Service:
             doubt=self._trust.doubt,
             observer=self._metrics,
         )
-        self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
         canceller = Canceller(store, self._metrics.cancelled)
         lookup = Lookup(store, self._usher.standing, self._metrics.looked_up)
-        self._serve("request", subjects.GATEWAY_REQUESTS, subjects.REQUESTS, handler.handle)
-        self._serve("cancellation", subjects.GATEWAY_CANCELS, subjects.CANCELS, canceller.handle)
-        self._serve("lookup", subjects.GATEWAY_STATUS_REQUESTS, subjects.STATUS_REQUESTS, lookup.handle)
-        self._bus.listen(self._fleet.receive_body)
-        self._bus.follow(self._usher)
         self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter)
-        self._bus.serve_advisories(self._dead_letters.advised)
+        self._subscribers = Subscribers(
+            self._bus,
+            [
+                Kind("request", subjects.GATEWAY_REQUESTS, subjects.REQUESTS, handler.handle),
+                Kind("cancellation", subjects.GATEWAY_CANCELS, subjects.CANCELS, canceller.handle),
+                Kind("lookup", subjects.GATEWAY_STATUS_REQUESTS, subjects.STATUS_REQUESTS, lookup.handle),
+            ],
+            self._metrics.turned_away,
+            follower=self._usher,
+            heartbeat=self._fleet.receive_body,
+            advisory=self._dead_letters.advised,
+        )
+        self._metrics.in_hand.set_function(lambda: self._subscribers.in_hand)
         self._app = FastStream(
             self._bus.broker,
             logger=None,
             on_startup=[self._start],
             after_startup=[self._started],
-            on_shutdown=[self._bus.drain],
+            on_shutdown=[self._subscribers.drain],
             after_shutdown=[self._stop],
         )
         # Told to exit, it drains first.
         self._background = Background(self._app.exit)
-
-    def _serve(self, kind: str, of_gateway: str, of_all: str, handle: Handle) -> None:
-        """Have one kind of message handled, the gateway's and the direct clients' apart."""
-        gateway, direct = (
-            Intake(kind, handle, self._bus.send, self._metrics.turned_away, self._usher.has_place)
-            for _ in range(2)
-        )
-        self._bus.serve(of_gateway, gateway, of_all, direct)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -136,7 +134,7 @@ class Service:
                 raise self._scanner_fault(error) from error
 
     async def _started(self) -> None:
-        await self._bus.started()
+        await self._subscribers.start()
         self._fleet.listens()
         await self._rounds.look()
         for name, loop in (
@@ -184,7 +182,7 @@ class Service:
     def _unready(self) -> str | None:
         if self._pool and not self._pool.ready:
             return "the scanners are being loaded"
-        return self._bus.unready() or self._doubt
+        return self._subscribers.unready() or self._doubt
 
     def _monitored(self, rule: Rule, place: str, state: State) -> None:
         self._metrics.monitored(rule, state)
