@@ -93,6 +93,7 @@ class Deciding:
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
         self.now = NOW
         self.doubt = None
+        self.clock_fault = None
         self.workers = Workers()
         self.monotonic = 0.0
         self.models = Models(clock=lambda: self.monotonic)
@@ -106,6 +107,7 @@ class Deciding:
             models=self.models,
             signer=signer or Unsigned(),
             doubt=lambda: self.doubt,
+            clock_fault=lambda: self.clock_fault,
             observer=self,
             now=lambda: self.now,
         )

@@ -52,6 +52,7 @@ class Handler:
         models: which there are.
         signer: signs approvals.
         doubt: says why the workers would drop an approval now, or None where they would not.
+        clock_fault: returns why deadlines can't be compared with this clock, or None if they can.
         observer: told of every request's end.
         now: the time, in seconds since the Unix epoch.
     """
@@ -66,6 +67,7 @@ class Handler:
         models: Models,
         signer: Signer,
         doubt: Callable[[], str | None],
+        clock_fault: Callable[[], str | None],
         observer: Observer,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -77,6 +79,7 @@ class Handler:
         self._approvals = Approvals(policy, signer)
         self._repeats = Repeats(streams, queue, self._approvals)
         self._doubt = doubt
+        self._clock_fault = clock_fault
         self._observer = observer
         self._now = now
         self._in_hand: dict[tuple[UUID, str, str], _InHand] = {}
@@ -154,6 +157,8 @@ class Handler:
         # Under its key a request has one outcome or one place, whichever lane and model it is sent to again.
         if envelope.keyed and (await self._repeats.settled(asked) or await self._repeats.waits(asked)):
             return _REPEATED
+        if (reason := self._clock_fault()) is not None:
+            return await self._withhold(asked, reason)
         if self._is_late(envelope):
             return await self._expire(asked)
         model = requests.model_of(request)
@@ -199,7 +204,7 @@ class Handler:
         return _REPEATED
 
     async def _withhold(self, asked: Asked, reason: str) -> str:
-        """Approve nothing that the workers would drop; what was approved before is theirs already."""
+        """Approve nothing that would be dropped or end at a wrong time; a repeat is still answered."""
         if await self._repeats.waits(asked):
             return _REPEATED
         log.warning("approval_withheld", chat_id=str(asked.envelope.id), reason=reason)

@@ -12,6 +12,7 @@ from stile_filter import logs
 from stile_filter.background import Background
 from stile_filter.bus import Bus
 from stile_filter.cancelling import Canceller
+from stile_filter.clock import WallClock
 from stile_filter.config import Settings
 from stile_filter.dead_letter_streams import NatsDeadLetterStreams
 from stile_filter.dead_letters import DeadLetters
@@ -63,7 +64,8 @@ class Service:
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
         streams = NatsStreams(lambda: self._bus.client)
         self._usher = Usher(self._workers, policy.limits.max_waiting_per_client, self._metrics)
-        self._rounds = Rounds(self._usher, streams, self._bus.send, self._metrics.queue)
+        self._clock = WallClock()
+        self._rounds = Rounds(self._usher, streams, self._bus.send, self._metrics.queue, self._clock)
         signer = settings.signer()
         self._trust = Trust(signer, self._workers)
         self._doubt: str | None = None  # as of the last heartbeat, for the probes' thread too
@@ -75,6 +77,7 @@ class Service:
             models=self._models,
             signer=signer,
             doubt=self._trust.doubt,
+            clock_fault=self._clock.fault,
             observer=self._metrics,
         )
         self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
@@ -194,7 +197,7 @@ class Service:
     def _unready(self) -> str | None:
         if self._pool and not self._pool.ready:
             return "the scanners are being loaded"
-        return self._bus.unready() or self._doubt
+        return self._bus.unready() or self._clock.fault() or self._doubt
 
     def _monitored(self, rule: Rule, place: str, state: State) -> None:
         self._metrics.monitored(rule, state)

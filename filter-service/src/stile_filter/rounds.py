@@ -8,8 +8,9 @@ import structlog
 
 from stile_contracts.messages import QueueState
 from stile_filter.answers import Outgoing
+from stile_filter.clock import WallClock
 from stile_filter.errors import BusError
-from stile_filter.usher import Room, Usher
+from stile_filter.usher import ChatLook, Usher
 
 TELL_SECONDS = 0.25
 """Between two rounds of telling: what changes within is told once. The first change is told at once."""
@@ -26,8 +27,8 @@ log = structlog.get_logger()
 class Streams(Protocol):
     """CHAT."""
 
-    async def look(self) -> tuple[list[str], Room]:
-        """Return the subjects of all approved requests that have no outcome yet, and how much it holds."""
+    async def look(self) -> ChatLook:
+        """Return what CHAT holds now."""
         ...
 
 
@@ -39,6 +40,7 @@ class Rounds:
         streams: where it is kept.
         send: sends messages.
         show: shown the queue after every look.
+        clock: the wall clock, compared with nats-server's at every look.
     """
 
     def __init__(
@@ -47,18 +49,22 @@ class Rounds:
         streams: Streams,
         send: Callable[[list[Outgoing]], Awaitable[None]],
         show: Callable[[QueueState], None],
+        clock: WallClock,
     ) -> None:
         self._usher = usher
         self._streams = streams
         self._send = send
         self._show = show
+        self._clock = clock
 
     async def look(self) -> None:
         """Have the usher see what CHAT holds, where it can be asked."""
         try:
-            held, room = await self._streams.look()
-            self._usher.seen(held)
-            self._usher.sized(room)
+            asked = self._clock.now()
+            chat = await self._streams.look()
+            self._clock.compare(chat.at, asked)
+            self._usher.seen(chat.subjects)
+            self._usher.sized(chat.room)
         except BusError as error:
             log.warning("queue_not_seen", error=type(error).__name__, reason=str(error))
         self._show(self._usher.state())

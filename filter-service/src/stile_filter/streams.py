@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from datetime import datetime
 from email.parser import BytesParser
 from email.policy import compat32
 from typing import Any
@@ -21,7 +22,7 @@ from stile_contracts.errors import ErrorCode
 from stile_filter.answers import Stored
 from stile_filter.errors import NoLeaderError, RequestError, UnavailableError, UnconfirmedError
 from stile_filter.ports import Approval
-from stile_filter.usher import Room
+from stile_filter.usher import ChatLook, Room
 
 ACK_SECONDS = 2.0
 """How long one confirmation is waited for."""
@@ -167,8 +168,7 @@ class NatsStreams:
             UnconfirmedError: no answer came.
             UnavailableError: it can't be known.
         """
-        subjects_held, _ = await self.look()
-        return subjects_held
+        return (await self.look()).subjects
 
     async def _is_full(self, size: int) -> bool:
         """Tell whether CHAT has no room for a message with a body of ``size`` bytes."""
@@ -180,8 +180,8 @@ class NatsStreams:
         # Below zero: without a limit.
         return bool(0 <= most <= state["messages"] or 0 <= most_bytes < state["bytes"] + size)
 
-    async def look(self) -> tuple[list[str], Room]:
-        """Return what ``held`` does, and how much CHAT holds at most.
+    async def look(self) -> ChatLook:
+        """Return the subjects of all approved requests that have no result yet, CHAT's limits, and the time.
 
         Raises:
             UnconfirmedError: no answer came.
@@ -195,7 +195,8 @@ class NatsStreams:
         most, size = limits.get("max_msgs", -1), limits.get("max_bytes", -1)
         # Below zero: without a limit.
         room = Room(most if most >= 0 else math.inf, state["bytes"] / size if size > 0 else 0)
-        return list(state.get("subjects") or ()), room
+        at = datetime.fromisoformat(info["ts"]).timestamp()
+        return ChatLook(list(state.get("subjects") or ()), room, at)
 
     async def tell(self, subject: str) -> None:
         """Publish a bodiless event.

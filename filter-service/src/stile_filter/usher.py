@@ -32,6 +32,16 @@ class Room(NamedTuple):
     """The part of its bytes that is taken, 0 to 1."""
 
 
+class ChatLook(NamedTuple):
+    """What CHAT held at one moment."""
+
+    subjects: list[str]
+    """Of all approved requests that have no result yet."""
+    room: Room
+    at: float
+    """When, in seconds since the Unix epoch, by nats-server's clock."""
+
+
 class Ticket(NamedTuple):
     """What the filter knows of a request that it has approved."""
 
