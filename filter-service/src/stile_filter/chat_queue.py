@@ -162,6 +162,10 @@ class ChatQueue:
             approved = places[subject]
             self._enter(subject, approved, _made(approved.id) or self._now(), None)
 
+    def unseen(self) -> None:
+        """Take in that CHAT could not be looked into: nothing is mended, and nothing is remembered for longer."""
+        self._lately = (self._lately[1], set())
+
     def standing(self, subject: str) -> Standing:
         """Tell where a request stands: O(lines); nothing is known of one that does not wait."""
         if not self.waits(subject):

@@ -66,6 +66,7 @@ class Rounds:
             self._usher.seen(chat.subjects)
             self._usher.sized(chat.room)
         except BusError as error:
+            self._usher.unseen()
             log.warning("queue_not_seen", error=type(error).__name__, reason=str(error))
         self._show(self._usher.state())
 

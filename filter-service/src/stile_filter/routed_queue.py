@@ -97,6 +97,12 @@ class RoutedQueue(ChatQueue):
         for token, part in self._parts.items():
             part.seen(subject for subject in self._requests if self._is_before(subject, token))
 
+    def unseen(self) -> None:
+        """Take in that CHAT could not be looked into: nothing is mended, and nothing is remembered for longer."""
+        super().unseen()
+        for part in self._parts.values():
+            part.unseen()
+
     def standing(self, subject: str) -> Standing:
         """Tell where a request stands; nothing is known of one that does not wait."""
         parts = [part for part in self._parts_of(subject) if part.waits(subject)]

@@ -196,6 +196,10 @@ class Usher:
                 self._queue.expired(subject)
                 del self._guests[subject]
 
+    def unseen(self) -> None:
+        """Take in that CHAT could not be looked into: nothing is mended, and nothing is remembered for longer."""
+        self._queue.unseen()
+
     def messages(self) -> Iterator[Outgoing]:
         """Make a ``position`` for each whose place is not the one that was told last."""
         self.changed.clear()
