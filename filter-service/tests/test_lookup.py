@@ -8,9 +8,9 @@ import pytest
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Reply
 from stile_filter.answers import Stored, to_json
-from stile_filter.chat_queue import Standing
 from stile_filter.errors import UnavailableError, UnconfirmedError
 from stile_filter.lookup import Lookup
+from stile_filter.queue.estimate import QueuePosition
 from stile_filter.request import Incoming
 
 ID = UUID("0190a5d0-0000-7000-8000-000000000001")
@@ -49,7 +49,9 @@ class FakeStreams:
 async def look_up(streams, subject=f"chat.outcome.alice.{ID}", reply_to=BACK, **named):
     """Return the one reply, and what was counted."""
     found = []
-    lookup = Lookup(streams, lambda subject: Standing(2, 8.5) if subject == PLACE else None, found.append)
+    lookup = Lookup(
+        streams, lambda subject: QueuePosition(2, 8.5) if subject == PLACE else None, found.append
+    )
     message_headers = {name.replace("_", "-"): value for name, value in named.items()}
     said = await lookup.handle(Incoming(subject, reply_to, message_headers, b""))
     if not said:

@@ -6,14 +6,15 @@ import json
 from stile_contracts.errors import ERRORS
 from stile_contracts.messages import ErrorReply, Heartbeat
 from stile_filter.answers import Stored
+from stile_filter.clock import WallClock
 from stile_filter.decide import Decider, Scanned
 from stile_filter.handlers import Handler
 from stile_filter.models import Models
 from stile_filter.policy import Policy
 from stile_filter.ports import Approval
+from stile_filter.queue.positions import PositionNotifier
 from stile_filter.request import Incoming
 from stile_filter.signing import Unsigned
-from stile_filter.usher import Usher
 from stile_filter.workers import Workers
 
 NOW = 1_800_000_000.0
@@ -98,12 +99,19 @@ class Deciding:
         self.monotonic = 0.0
         self.models = Models(clock=lambda: self.monotonic)
         self.monotonic = 60.0
-        self.usher = Usher(self.workers, self.policy.limits.max_waiting_per_client, self)
+        self.queue = PositionNotifier(
+            self.workers,
+            store=None,
+            send=None,
+            most=self.policy.limits.max_waiting_per_client,
+            observer=self,
+            wall_clock=WallClock(),
+        )
         self.handler = Handler(
             self.policy,
             decider,
             self.streams,
-            queue=self.usher,
+            queue=self.queue,
             models=self.models,
             signer=signer or Unsigned(),
             doubt=lambda: self.doubt,

@@ -9,9 +9,9 @@ from stile_filter import request as requests
 from stile_filter.control_tokens import neutralised
 from stile_filter.policy import ControlTokens, Policy
 from stile_filter.ports import Signer
+from stile_filter.queue.positions import Subscription
+from stile_filter.queue.speed import Size
 from stile_filter.request import Envelope
-from stile_filter.speed import Size
-from stile_filter.usher import Ticket
 
 
 class Signed(NamedTuple):
@@ -45,10 +45,10 @@ class Approvals:
         unsigned = self._headers(envelope, wanted)
         return Signed(subject, body, unsigned | self._signer.sign(subject, unsigned, body))
 
-    def ticket(self, request: ChatRequest, envelope: Envelope, wanted: EventLevel) -> Ticket:
-        """Tell the usher whom to tell what, and how much work it is."""
+    def subscription(self, request: ChatRequest, envelope: Envelope, wanted: EventLevel) -> Subscription:
+        """Return what the queue needs to know of an approved request."""
         chars = len(texts.joined(request).whole) + len(self._policy.system_prompt or "")
-        return Ticket(
+        return Subscription(
             envelope.place,
             models.token(requests.model_of(request) or ""),
             envelope.id,

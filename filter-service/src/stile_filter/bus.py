@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 
 class Follower(Protocol):
-    """Is told what becomes of requests: ``usher.Usher``."""
+    """Is told what becomes of requests: ``queue.positions.PositionNotifier``."""
 
     def started(self, moved: subjects.RequestAddress, model: str | None) -> None:
         """Take in that a worker has taken a request up, and the token of its model where it told one."""
@@ -130,14 +130,14 @@ class Bus:
         self._served.append(_Served(of_gateway, gateway, of_all, direct))
         self._direct_intakes[of_all.encode().split(b".")[1]] = direct
 
-    def follow(self, usher: Follower) -> None:
-        """Have ``usher`` told what the workers and the filters tell of requests."""
+    def follow(self, follower: Follower) -> None:
+        """Have ``follower`` told what the workers and the filters tell of requests."""
         self._events = {
-            subjects.STARTED: lambda event: usher.started(
+            subjects.STARTED: lambda event: follower.started(
                 subjects.parse_progress(event.subject), event.data.decode() or None
             ),
-            subjects.FINISHED: lambda event: usher.finished(subjects.parse_progress(event.subject)),
-            subjects.CANCELLED: lambda event: usher.cancelled(*subjects.parse_cancelled(event.subject)),
+            subjects.FINISHED: lambda event: follower.finished(subjects.parse_progress(event.subject)),
+            subjects.CANCELLED: lambda event: follower.cancelled(*subjects.parse_cancelled(event.subject)),
         }
 
     def serve_advisories(self, advised: Callable[[Incoming], Awaitable[None]]) -> None:

@@ -239,7 +239,7 @@ class Handler:
                 )
             if approval is Approval.STORED:
                 answers.accepted(
-                    self._queue.accepted(self._approvals.ticket(request, envelope, answers.wanted))
+                    self._queue.accepted(self._approvals.subscription(request, envelope, answers.wanted))
                 )
                 return "accepted"
             if await self._repeats.waits(asked):

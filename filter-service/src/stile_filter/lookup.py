@@ -11,8 +11,8 @@ from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import EventKind
 from stile_filter.answers import Answers, Outgoing, Stored
-from stile_filter.chat_queue import Standing
 from stile_filter.errors import BusError, RequestError
+from stile_filter.queue.estimate import QueuePosition
 from stile_filter.request import Incoming, client_of
 
 log = structlog.get_logger()
@@ -39,15 +39,15 @@ class Lookup:
 
     Args:
         streams: what is kept.
-        standing: tells where the request stands that has this place in CHAT (``subjects.approved``).
+        position: returns the position of the request with this subject in CHAT (``subjects.approved``).
         counted: told what each has found: an event's name, or an error's code.
     """
 
     def __init__(
-        self, streams: Streams, standing: Callable[[str], Standing], counted: Callable[[str], None]
+        self, streams: Streams, position: Callable[[str], QueuePosition], counted: Callable[[str], None]
     ) -> None:
         self._streams = streams
-        self._standing = standing
+        self._position = position
         self._counted = counted
 
     async def handle(self, incoming: Incoming) -> list[Outgoing]:
@@ -98,7 +98,7 @@ class Lookup:
             answers.runs()
             return EventKind.STARTED
         place = subjects.parse_approved(held.headers[headers.NATS_SUBJECT])
-        answers.waits(self._standing(subjects.approved(*place)))
+        answers.waits(self._position(subjects.approved(*place)))
         return EventKind.POSITION
 
 

@@ -27,11 +27,10 @@ from stile_filter.models import Models
 from stile_filter.outcome_shares import OutcomeShares
 from stile_filter.outcome_stream import NatsOutcomes
 from stile_filter.policy import Policy, Rule
-from stile_filter.rounds import Rounds
+from stile_filter.queue.positions import PositionNotifier
 from stile_filter.scanners.pool import ScannerError, ScannerPool
 from stile_filter.streams import NatsStreams
 from stile_filter.trust import Trust
-from stile_filter.usher import Usher
 from stile_filter.workers import Workers
 
 HEARTBEAT_SECONDS = 2.0
@@ -63,9 +62,15 @@ class Service:
         self._outcome_shares = OutcomeShares(NatsOutcomes(lambda: self._bus.client))
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
         streams = NatsStreams(lambda: self._bus.client)
-        self._usher = Usher(self._workers, policy.limits.max_waiting_per_client, self._metrics)
         self._clock = WallClock()
-        self._rounds = Rounds(self._usher, streams, self._bus.send, self._metrics.queue, self._clock)
+        self._queue = PositionNotifier(
+            self._workers,
+            streams,
+            self._bus.send,
+            most=policy.limits.max_waiting_per_client,
+            observer=self._metrics,
+            wall_clock=self._clock,
+        )
         signer = settings.signer()
         self._trust = Trust(signer, self._workers)
         self._doubt: str | None = None  # as of the last heartbeat, for the probes' thread too
@@ -73,7 +78,7 @@ class Service:
             policy,
             decider,
             streams,
-            queue=self._usher,
+            queue=self._queue,
             models=self._models,
             signer=signer,
             doubt=self._trust.doubt,
@@ -82,12 +87,12 @@ class Service:
         )
         self._metrics.in_hand.set_function(lambda: self._bus.in_hand)
         canceller = Canceller(streams, self._metrics.cancelled)
-        lookup = Lookup(streams, self._usher.standing, self._metrics.looked_up)
+        lookup = Lookup(streams, self._queue.position, self._metrics.looked_up)
         self._serve("request", subjects.GATEWAY_REQUESTS, subjects.REQUESTS, handler.handle)
         self._serve("cancellation", subjects.GATEWAY_CANCELS, subjects.CANCELS, canceller.handle)
         self._serve("lookup", subjects.GATEWAY_STATUS_REQUESTS, subjects.STATUS_REQUESTS, lookup.handle)
         self._bus.listen(self._heard)
-        self._bus.follow(self._usher)
+        self._bus.follow(self._queue)
         self._dead_letters = DeadLetters(
             NatsDeadLetterStreams(lambda: self._bus.client), self._bus.send, self._metrics.dead_letter
         )
@@ -106,7 +111,7 @@ class Service:
     def _serve(self, kind: str, of_gateway: str, of_all: str, handle: Handle) -> None:
         """Have one kind of message handled, the gateway's and the direct clients' apart."""
         gateway, direct = (
-            Intake(kind, handle, self._bus.send, self._metrics.turned_away, self._usher.has_place)
+            Intake(kind, handle, self._bus.send, self._metrics.turned_away, self._queue.has_request)
             for _ in range(2)
         )
         self._bus.serve(of_gateway, gateway, of_all, direct)
@@ -147,10 +152,10 @@ class Service:
     async def _started(self) -> None:
         await self._bus.started()
         self._models.listens()
-        await self._rounds.look()
+        await self._queue.look()
         for name, loop in (
-            ("looks", self._rounds.keep_looking()),
-            ("places", self._rounds.tell()),
+            ("looks", self._queue.keep_looking()),
+            ("places", self._queue.keep_notifying()),
             ("heartbeats", self._beat()),
             ("sweeps", self._sweep()),
             ("shares", self._share()),
@@ -170,7 +175,7 @@ class Service:
         while True:
             self._health.turned()
             self._look_at_trust()
-            await self._bus.beat(self._unready(), self._usher.state())
+            await self._bus.beat(self._unready(), self._queue.state())
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def _look_at_trust(self) -> None:

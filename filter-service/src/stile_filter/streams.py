@@ -22,7 +22,8 @@ from stile_contracts.errors import ErrorCode
 from stile_filter.answers import Stored
 from stile_filter.errors import NoLeaderError, RequestError, UnavailableError, UnconfirmedError
 from stile_filter.ports import Approval
-from stile_filter.usher import ChatLook, Room
+from stile_filter.queue.claims import Room
+from stile_filter.queue.positions import ChatLook
 
 ACK_SECONDS = 2.0
 """How long one confirmation is waited for."""

@@ -1,12 +1,11 @@
-"""What the consumers' heartbeats say: how many work, how fast, and whose approvals they believe."""
+"""The workers that live, by their heartbeats, and which signing keys they know."""
 
 import time
 from collections.abc import Callable
-from statistics import fmean
+from typing import Literal
 
 from stile_contracts import models
 from stile_contracts.messages import Heartbeat
-from stile_filter.speed import ModelSpeed, Speed
 
 ALIVE_SECONDS = 5.0
 """How long a heartbeat, sent every two seconds, is believed."""
@@ -22,25 +21,25 @@ class Workers:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._heard: dict[str, tuple[float, Heartbeat]] = {}
-        self._model: str | None = None
-
-    def serving(self, model: str) -> "Workers":
-        """Return those of them that have the model with this token, whoever is heard of later."""
-        some = Workers(self._clock)
-        some._heard, some._model = self._heard, model
-        return some
 
     def models(self) -> set[str]:
         """Return the tokens of their models."""
-        return {token for heartbeat in self._alive() if (token := _token(heartbeat))}
+        return {token for heartbeat in self.alive() if (token := _token(heartbeat))}
 
     def heard(self, heartbeat: Heartbeat) -> None:
-        """Take a consumer's heartbeat in."""
+        """Take a consumer's heartbeat in, and forget those of workers that are gone."""
+        oldest = self._clock() - ALIVE_SECONDS
+        self._heard = {name: last for name, last in self._heard.items() if last[0] >= oldest}
         self._heard[heartbeat.instance] = (self._clock(), heartbeat)
 
-    def count(self) -> int:
-        """Return how many can answer requests."""
-        return sum(heartbeat.ready for heartbeat in self._alive())
+    def alive(self, part: Literal["consumer"] = "consumer", model: str | None = None) -> list[Heartbeat]:
+        """Return the heartbeats of those that serve the model with this token, or of all."""
+        oldest = self._clock() - ALIVE_SECONDS
+        return [
+            last
+            for heard, last in self._heard.values()
+            if heard >= oldest and last.part == part and (model is None or _token(last) == model)
+        ]
 
     def disbelieving(self, key_id: str | None, *, since: float) -> int:
         """Return how many would drop what ``key_id`` signs, or what is not signed where it is None.
@@ -56,33 +55,6 @@ class Workers:
             if heard >= oldest
         )
 
-    def speed(self) -> Speed | None:
-        """Return how fast they are, on average; None where none has measured it yet."""
-        alive = self._alive()
-        models = [speed for heartbeat in alive if (speed := _model(heartbeat))]
-        model = ModelSpeed(*map(fmean, zip(*models, strict=True))) if models else None
-        services = [beat.service_seconds for beat in alive if beat.service_seconds is not None]
-        if services:
-            return Speed(fmean(services), model)
-        return Speed(model.answer_tokens * model.answer, model) if model else None
-
-    def _alive(self) -> list[Heartbeat]:
-        oldest = self._clock() - ALIVE_SECONDS
-        for name in [name for name, (heard, _) in self._heard.items() if heard < oldest]:
-            del self._heard[name]
-        alive = [heartbeat for _, heartbeat in self._heard.values()]
-        return [beat for beat in alive if self._model is None or _token(beat) == self._model]
-
 
 def _token(heartbeat: Heartbeat) -> str | None:
     return models.token(heartbeat.model) if heartbeat.model else None
-
-
-def _model(heartbeat: Heartbeat) -> ModelSpeed | None:
-    if not heartbeat.prompt_per_second or not heartbeat.predicted_per_second:
-        return None
-    if heartbeat.answer_tokens is None:
-        return None
-    return ModelSpeed(
-        1 / heartbeat.prompt_per_second, 1 / heartbeat.predicted_per_second, heartbeat.answer_tokens
-    )

@@ -7,8 +7,8 @@ from stile_contracts import subjects
 from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.clock import WallClock
 from stile_filter.errors import UnavailableError
-from stile_filter.rounds import Rounds
-from stile_filter.usher import ChatLook, Room, Usher
+from stile_filter.queue.claims import Room
+from stile_filter.queue.positions import ChatLook, PositionNotifier
 from stile_filter.workers import Workers
 
 NOW = 1_800_000_000.0
@@ -35,22 +35,30 @@ class Looks:
 
     def __init__(self):
         self.chat = Chat()
-        self.queue = Usher(Workers(lambda: 0.0), 50, self, clock=lambda: 0.0, now=lambda: NOW)
-        self.rounds = Rounds(self.queue, self.chat, None, lambda _: None, WallClock(lambda: NOW))
+        self.shown = None
+        self.notifier = PositionNotifier(
+            Workers(lambda: 0.0),
+            self.chat,
+            send=None,
+            most=50,
+            observer=self,
+            clock=lambda: 0.0,
+            wall_clock=WallClock(lambda: NOW),
+        )
 
-    def estimated(self, error_seconds):
-        raise AssertionError("nothing was accepted here")
+    def queue(self, state):
+        self.shown = state
 
 
 async def test_what_ended_before_many_failed_looks_is_seen_again():
-    """A job that was given back lies in CHAT: it is known after one good look, as it is without failed ones."""
+    """A job that was given back lies in CHAT: one good look after many failed ones shows it."""
     looks = Looks()
-    looks.queue.finished(address(1))
+    looks.notifier.finished(address(1))
     for _ in range(2):
-        await looks.rounds.look()
+        await looks.notifier.look()
     looks.chat.subjects = [subjects.approved(*address(1))]
-    await looks.rounds.look()
-    assert looks.queue.state().interactive.waiting == 1
+    await looks.notifier.look()
+    assert looks.shown.interactive.waiting == 1
 
 
 async def test_failed_looks_keep_nothing_for_ever():
@@ -59,10 +67,10 @@ async def test_failed_looks_keep_nothing_for_ever():
 
     async def come_and_go(numbers):
         for number in numbers:
-            looks.queue.started(address(number))
-            looks.queue.finished(address(number))
+            looks.notifier.started(address(number))
+            looks.notifier.finished(address(number))
             if number % 100 == 0:
-                await looks.rounds.look()
+                await looks.notifier.look()
 
     await come_and_go(range(1_000))
     tracemalloc.start()

@@ -3,7 +3,7 @@
 import pytest
 
 from stile_contracts.messages import Heartbeat
-from stile_filter.speed import ModelSpeed, Size, Speed
+from stile_filter.queue.speed import ModelSpeed, Size, Speed
 from stile_filter.workers import ALIVE_SECONDS, Workers
 
 
@@ -44,7 +44,7 @@ def test_speed(beats, expected):
     workers = Workers(Clock())
     for heartbeat in beats:
         workers.heard(heartbeat)
-    assert workers.speed() == expected
+    assert Speed.of(workers.alive()) == expected
 
 
 def test_who_counts():
@@ -53,9 +53,10 @@ def test_who_counts():
     workers = Workers(clock)
     workers.heard(beat("a", 60.0))
     workers.heard(beat("b", ready=False))
-    assert workers.count() == 1
+    assert [worker.instance for worker in workers.alive() if worker.ready] == ["a"]
     clock.now += ALIVE_SECONDS + 0.1
-    assert (workers.count(), workers.speed()) == (0, None)
+    assert workers.alive() == []
+    assert Speed.of(workers.alive()) is None
 
 
 @pytest.mark.parametrize(
