@@ -72,8 +72,8 @@ async def test_who_is_answered_later_hears_that_it_is_accepted(system):
     (first, _), (subject, stored) = system.store.chat.items()
     assert json.loads(said.body) == {"id": subject.rsplit(".", maxsplit=1)[-1], "position": 1}
     assert stored.headers["Chat-Events"] == "accepted"
-    system.usher.cancelled("alice", UUID(first.rsplit(".", maxsplit=1)[-1]))
-    assert list(system.usher.messages()) == []
+    system.queue.cancelled("alice", UUID(first.rsplit(".", maxsplit=1)[-1]))
+    assert list(system.queue.messages()) == []
 
 
 async def test_who_is_answered_later_hears_of_the_end_at_once(system):

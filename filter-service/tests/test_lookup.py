@@ -9,9 +9,9 @@ from harness.store import FakeStore
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Reply
 from stile_filter.answers import to_json
-from stile_filter.chat_queue import Standing
 from stile_filter.errors import UnavailableError, UnconfirmedError
 from stile_filter.lookup import Lookup
+from stile_filter.queue.estimate import QueuePosition
 from stile_filter.request import Incoming
 from stile_filter.store import StoredMessage
 
@@ -37,7 +37,7 @@ def store_of(*, held=False, delivered=False, answered=False, model=""):
 async def look_up(store, subject=f"chat.outcome.alice.{ID}", reply_to=BACK, **named):
     """Return the one reply, and what was counted."""
     found = []
-    lookup = Lookup(store, lambda subject: Standing(2, 8.5) if subject == PLACE else None, found.append)
+    lookup = Lookup(store, lambda subject: QueuePosition(2, 8.5) if subject == PLACE else None, found.append)
     message_headers = {name.replace("_", "-"): value for name, value in named.items()}
     said = await lookup.handle(Incoming(subject, reply_to, message_headers, b""))
     if not said:

@@ -18,7 +18,7 @@ async def test_a_request_that_names_a_model_is_for_its_workers(system):
     [(subject, stored)] = system.store.chat.items()
     assert subject == f"chat.approved.interactive.http-127-0-0-1.{ID}.llama-3=2E2"
     assert json.loads(stored.body)["model"] == "LLAMA-3.2"
-    assert system.usher.standing(subject.rpartition(".")[0]).position == 0
+    assert system.queue.position(subject.rpartition(".")[0]).position == 0
 
 
 @pytest.mark.parametrize("name", [None, "", "stile", "Stile"])

@@ -44,8 +44,8 @@ async def test_a_repeat_that_is_answered_later_is_accepted(system):
     assert json.loads(said.body)["position"] == 1
     first, second = system.store.chat
     assert second.endswith(said.headers["Chat-Id"])
-    system.usher.cancelled("alice", UUID(first.rsplit(".", maxsplit=1)[-1]))
-    [moved] = system.usher.messages()
+    system.queue.cancelled("alice", UUID(first.rsplit(".", maxsplit=1)[-1]))
+    [moved] = system.queue.messages()
     assert (moved.subject, json.loads(moved.body)["position"]) == (DIRECT_INBOX, 0)
 
 

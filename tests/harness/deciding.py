@@ -6,12 +6,13 @@ import json
 from harness.store import FakeStore
 from stile_contracts.errors import ERRORS
 from stile_contracts.messages import ErrorReply, Heartbeat
+from stile_filter.clock import WallClock
 from stile_filter.decide import Decider, Scanned
 from stile_filter.handlers import Handler
 from stile_filter.policy import Policy
+from stile_filter.queue.positions import PositionNotifier
 from stile_filter.request import Incoming
 from stile_filter.signing import Unsigned
-from stile_filter.usher import Usher
 from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
@@ -57,18 +58,27 @@ class Deciding:
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
         self.now = NOW
         self.doubt = None
+        self.clock_fault = None
         self.monotonic = 0.0
         self.fleet = Fleet(clock=lambda: self.monotonic)
         self.monotonic = 60.0
-        self.usher = Usher(self.fleet, self.policy.limits.max_waiting_per_client, self)
+        self.queue = PositionNotifier(
+            self.fleet,
+            self.store,
+            send=None,
+            most=self.policy.limits.max_waiting_per_client,
+            observer=self,
+            wall_clock=WallClock(),
+        )
         self.handler = Handler(
             self.policy,
             decider,
             self.store,
-            queue=self.usher,
+            queue=self.queue,
             fleet=self.fleet,
             signer=signer or Unsigned(),
             doubt=lambda: self.doubt,
+            clock_fault=lambda: self.clock_fault,
             observer=self,
             now=lambda: self.now,
         )

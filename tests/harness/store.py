@@ -9,7 +9,7 @@ from collections import Counter
 from uuid import UUID
 
 from stile_contracts import subjects
-from stile_filter.store import Approval, GivenUp, ResultRecord, ResultRoom, Room, StoredMessage
+from stile_filter.store import Approval, ChatLook, GivenUp, ResultRecord, ResultRoom, Room, StoredMessage
 
 
 class FakeStore:
@@ -93,7 +93,7 @@ class FakeStore:
 
     async def look(self):
         taken = sum(len(held.body) for held in self.chat.values())
-        return list(self.chat), Room(self.places, taken / self.chat_bytes)
+        return ChatLook(list(self.chat), Room(self.places, taken / self.chat_bytes), time.time())
 
     async def given_up(self):
         self.step("given_up")

@@ -18,8 +18,8 @@ from stile_contracts.messages import (
     Reply,
     StartedEvent,
 )
-from stile_filter.chat_queue import Standing
 from stile_filter.errors import RequestError, UnavailableError
+from stile_filter.queue.estimate import QueuePosition
 from stile_filter.store import StoredMessage
 
 FILTER_ATTEMPT = "0"
@@ -47,22 +47,22 @@ class Answers:
     said: list[Outgoing] = field(default_factory=list)
     """The messages to send, in order."""
 
-    def accepted(self, standing: Standing) -> None:
+    def accepted(self, position: QueuePosition) -> None:
         """Say that the request is stored, to whoever wanted to hear it."""
         if self.wanted is not EventLevel.NONE and self.chat_id:
-            self._event(EventKind.ACCEPTED, to_json(AcceptedEvent(id=self.chat_id, **standing._asdict())))
+            self._event(EventKind.ACCEPTED, to_json(AcceptedEvent(id=self.chat_id, **position._asdict())))
 
-    def moved(self, standing: Standing) -> None:
+    def moved(self, position: QueuePosition) -> None:
         """Say where the request stands now, to whoever wanted to hear of it."""
         if self.wanted in (EventLevel.STATE, EventLevel.TOKEN):
-            self.waits(standing)
+            self.waits(position)
 
-    def waits(self, standing: Standing) -> None:
+    def waits(self, position: QueuePosition) -> None:
         """Say that the request waits; this has no number, as each replaces the one before."""
         if self.chat_id:
             self._event(
                 EventKind.POSITION,
-                to_json(PositionEvent(id=self.chat_id, **standing._asdict())),
+                to_json(PositionEvent(id=self.chat_id, **position._asdict())),
                 numbered=False,
             )
 

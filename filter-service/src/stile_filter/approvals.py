@@ -9,10 +9,10 @@ from stile_filter import request as requests
 from stile_filter.control_tokens import neutralised
 from stile_filter.policy import ControlTokens, Policy
 from stile_filter.ports import Signer
+from stile_filter.queue.positions import Subscription
+from stile_filter.queue.speed import Size
 from stile_filter.request import Envelope
-from stile_filter.speed import Size
 from stile_filter.texts import RequestTexts
-from stile_filter.usher import Ticket
 
 
 class Signed(NamedTuple):
@@ -46,12 +46,12 @@ class Approvals:
         unsigned = self._headers(envelope, wanted)
         return Signed(subject, body, unsigned | self._signer.sign(subject, unsigned, body))
 
-    def ticket(
+    def subscription(
         self, request: ChatRequest, texts: RequestTexts, envelope: Envelope, wanted: EventLevel
-    ) -> Ticket:
-        """Tell the usher whom to tell what, and how much work it is."""
+    ) -> Subscription:
+        """Return what the queue needs to know of an approved request."""
         chars = texts.joined.chars + len(self._policy.system_prompt or "")
-        return Ticket(
+        return Subscription(
             envelope.place,
             models.token(requests.model_of(request) or ""),
             envelope.id,

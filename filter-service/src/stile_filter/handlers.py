@@ -55,6 +55,7 @@ class Handler:
         fleet: the workers that live, and their models.
         signer: signs approvals.
         doubt: says why the workers would drop an approval now, or None where they would not.
+        clock_fault: returns why deadlines can't be compared with this clock, or None if they can.
         observer: told of every request's end.
         now: the time, in seconds since the Unix epoch.
     """
@@ -69,6 +70,7 @@ class Handler:
         fleet: Fleet,
         signer: Signer,
         doubt: Callable[[], str | None],
+        clock_fault: Callable[[], str | None],
         observer: Observer,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -80,6 +82,7 @@ class Handler:
         self._approvals = Approvals(policy, signer)
         self._repeats = Repeats(store, queue, self._approvals)
         self._doubt = doubt
+        self._clock_fault = clock_fault
         self._observer = observer
         self._now = now
         self._in_hand: dict[tuple[UUID, str, str], _InHand] = {}
@@ -131,6 +134,8 @@ class Handler:
         # Under its key a request has one outcome or one place, whichever lane and model it is sent to again.
         if envelope.keyed and (await self._repeats.settled(asked) or await self._repeats.waits(asked)):
             return _REPEATED
+        if (reason := self._clock_fault()) is not None:
+            return await self._withhold(asked, reason)
         if self._is_late(envelope):
             return await self._expire(asked)
         model = requests.model_of(request)
@@ -176,7 +181,7 @@ class Handler:
         return _REPEATED
 
     async def _withhold(self, asked: Asked, reason: str) -> str:
-        """Approve nothing that the workers would drop; what was approved before is theirs already."""
+        """Approve nothing that would be dropped or end at a wrong time; a repeat is still answered."""
         if await self._repeats.waits(asked):
             return _REPEATED
         log.warning("approval_withheld", chat_id=str(asked.envelope.id), reason=reason)
@@ -212,7 +217,9 @@ class Handler:
             if approval is Approval.STORED:
                 answers.accepted(
                     self._queue.accepted(
-                        self._approvals.ticket(asked.request, asked.texts, asked.envelope, answers.wanted)
+                        self._approvals.subscription(
+                            asked.request, asked.texts, asked.envelope, answers.wanted
+                        )
                     )
                 )
                 return "accepted"

@@ -7,9 +7,9 @@ from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import EventKind
 from stile_filter.answers import Answers, Outgoing
-from stile_filter.chat_queue import Standing
 from stile_filter.errors import RequestError
 from stile_filter.failures import DROPPED, answered
+from stile_filter.queue.estimate import QueuePosition
 from stile_filter.request import Incoming, client_of
 from stile_filter.store import Store
 
@@ -19,15 +19,15 @@ class Lookup:
 
     Args:
         store: the streams.
-        standing: tells where the request stands that has this place in CHAT (``subjects.approved``).
+        position: returns the position of the request with this subject in CHAT (``subjects.approved``).
         counted: told what each has found: an event's name, or an error's code.
     """
 
     def __init__(
-        self, store: Store, standing: Callable[[str], Standing], counted: Callable[[str], None]
+        self, store: Store, position: Callable[[str], QueuePosition], counted: Callable[[str], None]
     ) -> None:
         self._store = store
-        self._standing = standing
+        self._position = position
         self._counted = counted
 
     async def handle(self, incoming: Incoming) -> list[Outgoing]:
@@ -57,7 +57,7 @@ class Lookup:
         if await self._store.is_delivered(held):
             answers.runs()
             return EventKind.STARTED
-        answers.waits(self._standing(subjects.approved(*held.address)))
+        answers.waits(self._position(subjects.approved(*held.address)))
         return EventKind.POSITION
 
 

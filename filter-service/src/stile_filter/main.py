@@ -10,6 +10,7 @@ from stile_contracts import subjects
 from stile_filter.background import Background
 from stile_filter.bus import Bus
 from stile_filter.cancelling import Canceller
+from stile_filter.clock import WallClock
 from stile_filter.dead_letters import DeadLetters
 from stile_filter.decide import Decider, NoScanners, State
 from stile_filter.errors import Fault, LostLoopError, PolicyError, StartError
@@ -19,13 +20,12 @@ from stile_filter.lookup import Lookup
 from stile_filter.metrics import Metrics
 from stile_filter.outcome_shares import OutcomeShares
 from stile_filter.policy import Policy, Rule
-from stile_filter.rounds import Rounds
+from stile_filter.queue.positions import PositionNotifier
 from stile_filter.scanners.pool import ScannerError, ScannerPool
 from stile_filter.settings import Settings
 from stile_filter.store.jetstream import JetStreamStore
 from stile_filter.subscribers import Kind, Subscribers
 from stile_filter.trust import Trust
-from stile_filter.usher import Usher
 from stile_runtime import logs
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
@@ -58,8 +58,15 @@ class Service:
         store = JetStreamStore(lambda: self._bus.client)
         self._outcome_shares = OutcomeShares(store)
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
-        self._usher = Usher(self._fleet, policy.limits.max_waiting_per_client, self._metrics)
-        self._rounds = Rounds(self._usher, store, self._bus.send, self._metrics.queue)
+        self._clock = WallClock()
+        self._queue = PositionNotifier(
+            self._fleet,
+            store,
+            self._bus.send,
+            most=policy.limits.max_waiting_per_client,
+            observer=self._metrics,
+            wall_clock=self._clock,
+        )
         signer = settings.signer()
         self._trust = Trust(signer, self._fleet)
         self._doubt: str | None = None  # as of the last heartbeat, for the probes' thread too
@@ -67,14 +74,15 @@ class Service:
             policy,
             decider,
             store,
-            queue=self._usher,
+            queue=self._queue,
             fleet=self._fleet,
             signer=signer,
             doubt=self._trust.doubt,
+            clock_fault=self._clock.fault,
             observer=self._metrics,
         )
         canceller = Canceller(store, self._metrics.cancelled)
-        lookup = Lookup(store, self._usher.standing, self._metrics.looked_up)
+        lookup = Lookup(store, self._queue.position, self._metrics.looked_up)
         self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter)
         self._subscribers = Subscribers(
             self._bus,
@@ -84,7 +92,7 @@ class Service:
                 Kind("lookup", subjects.GATEWAY_STATUS_REQUESTS, subjects.STATUS_REQUESTS, lookup.handle),
             ],
             self._metrics.turned_away,
-            follower=self._usher,
+            follower=self._queue,
             heartbeat=self._fleet.receive_body,
             advisory=self._dead_letters.advised,
         )
@@ -136,10 +144,10 @@ class Service:
     async def _started(self) -> None:
         await self._subscribers.start()
         self._fleet.listens()
-        await self._rounds.look()
+        await self._queue.look()
         for name, loop in (
-            ("looks", self._rounds.keep_looking()),
-            ("places", self._rounds.tell()),
+            ("looks", self._queue.keep_looking()),
+            ("places", self._queue.keep_notifying()),
             ("heartbeats", self._beat()),
             ("sweeps", self._sweep()),
             ("shares", self._share()),
@@ -159,7 +167,7 @@ class Service:
         while True:
             self._health.turned()
             self._look_at_trust()
-            await self._bus.beat(self._unready(), self._usher.state())
+            await self._bus.beat(self._unready(), self._queue.state())
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def _look_at_trust(self) -> None:
@@ -182,7 +190,7 @@ class Service:
     def _unready(self) -> str | None:
         if self._pool and not self._pool.ready:
             return "the scanners are being loaded"
-        return self._subscribers.unready() or self._doubt
+        return self._subscribers.unready() or self._clock.fault() or self._doubt
 
     def _monitored(self, rule: Rule, place: str, state: State) -> None:
         self._metrics.monitored(rule, state)

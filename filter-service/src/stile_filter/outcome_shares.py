@@ -104,8 +104,7 @@ class OutcomeShares:
     async def _owners(self) -> set[RequestId]:
         """Return whose requests CHAT holds."""
         owners = set()
-        held, _ = await self._store.look()
-        for subject in held:
+        for subject in (await self._store.look()).subjects:
             with contextlib.suppress(ValueError):  # no filter approves under such a subject
                 address = subjects.parse_approved(subject)
                 owners.add((address.client, address.id))

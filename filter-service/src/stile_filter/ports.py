@@ -2,12 +2,12 @@
 
 from typing import Protocol
 
-from stile_filter.chat_queue import Standing
-from stile_filter.usher import Ticket
+from stile_filter.queue.estimate import QueuePosition
+from stile_filter.queue.positions import Subscription
 
 
 class Queue(Protocol):
-    """Who waits, and for how long: ``usher.Usher``."""
+    """Who waits, and for how long: ``queue.positions.PositionNotifier``."""
 
     def claim(self, subject: str, client: str) -> float | None:
         """Take one of a client's places until ``release``; else say in how many seconds to ask again."""
@@ -17,12 +17,12 @@ class Queue(Protocol):
         """Give back what ``claim`` has taken."""
         ...
 
-    def accepted(self, ticket: Ticket) -> Standing:
-        """Take in that CHAT holds a request, and return where it stands."""
+    def accepted(self, request: Subscription) -> QueuePosition:
+        """Take in that CHAT holds a request, and return its position."""
         ...
 
-    def standing(self, subject: str) -> Standing:
-        """Tell where a request stands."""
+    def position(self, subject: str) -> QueuePosition:
+        """Return a request's position."""
         ...
 
     def retry_after(self) -> float:

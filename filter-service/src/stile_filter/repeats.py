@@ -69,15 +69,17 @@ class Repeats:
         if not envelope.from_gateway and waiting.headers.get(headers.CHAT_REPLY_TO) != envelope.reply_to:
             if answers.wanted is EventLevel.ACCEPTED:
                 # Nothing will be said here; whoever asked first goes on hearing what it wanted to.
-                answers.accepted(self._queue.standing(subjects.approved(*place)))
+                answers.accepted(self._queue.position(subjects.approved(*place)))
                 return
             raise RequestError(
                 ErrorCode.IN_PROGRESS,
                 "a request under this key waits or runs; what becomes of it is said to who asked first, "
                 f"and at chat.outcome.{envelope.id}",
             )
-        ticket = self._approvals.ticket(request, texts, replace(envelope, lane=place.lane), answers.wanted)
-        answers.accepted(self._queue.accepted(ticket))
+        subscription = self._approvals.subscription(
+            request, texts, replace(envelope, lane=place.lane), answers.wanted
+        )
+        answers.accepted(self._queue.accepted(subscription))
 
 
 def _same_body(stored: StoredMessage, envelope: Envelope) -> None:

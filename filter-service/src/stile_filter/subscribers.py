@@ -30,9 +30,9 @@ log = structlog.get_logger()
 
 
 class Follower(Protocol):
-    """Receives what becomes of requests: ``usher.Usher``."""
+    """Receives what becomes of requests: ``queue.positions.PositionNotifier``."""
 
-    def has_place(self, client: str, chat_id: str) -> bool:
+    def has_request(self, client: str, chat_id: str) -> bool:
         """Tell whether a client's request waits or runs."""
         ...
 
@@ -94,7 +94,7 @@ class Subscribers:
         self._bus = bus
 
         def intake(kind: Kind) -> Intake:
-            return Intake(kind.name, kind.handle, bus.send, turned_away, follower.has_place)
+            return Intake(kind.name, kind.handle, bus.send, turned_away, follower.has_request)
 
         self._intakes = [_Intakes(kind, intake(kind), intake(kind)) for kind in kinds]
         self._direct_intakes = {

@@ -13,7 +13,7 @@ use crate::subjects::{Lane, Line};
 const INTERACTIVE_SHARE: u32 = 3;
 /// A start is heard twice by who made it: so many are remembered to be counted once.
 const REMEMBERED_STARTS: usize = 256;
-/// Past so many clients those served longest ago are forgotten: forgotten or not, they are next.
+/// Beyond this many client queues the least recently served one is forgotten: it is next either way.
 const REMEMBERED_LINES: usize = 4096;
 
 /// One line that has requests in the stream; some of them may be running.
@@ -69,7 +69,7 @@ pub fn lines<'a>(subjects: impl Iterator<Item = &'a str>, model: Option<&Token>)
 }
 
 /// When a line was served last.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Served {
     start: u64,
     /// Whether this process took a request that names a model; `None` where it took none yet.
@@ -77,7 +77,7 @@ struct Served {
 }
 
 /// Who was served when, as far as this process has heard: by all workers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Turns {
     served: HashMap<Line, Served>,
     starts: u64,
@@ -114,8 +114,10 @@ impl Turns {
         self.starts += 1;
         self.served.entry(line.clone()).or_default().start = self.starts;
         if self.served.len() > REMEMBERED_LINES {
-            let half = self.starts - REMEMBERED_LINES as u64 / 2;
-            self.served.retain(|_, served| served.start > half);
+            let oldest = self.served.iter().min_by_key(|(_, served)| served.start);
+            if let Some(oldest) = oldest.map(|(line, _)| line.clone()) {
+                self.served.remove(&oldest);
+            }
         }
     }
 
@@ -160,5 +162,7 @@ impl Turns {
     }
 }
 
+#[cfg(test)]
+mod order;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ call of JetStream's API. The tests' ``FakeStore`` does it in memory; one test ho
 
 from stile_filter.store.protocol import (
     Approval,
+    ChatLook,
     GivenUp,
     RequestId,
     ResultRecord,
@@ -15,4 +16,14 @@ from stile_filter.store.protocol import (
     StoredMessage,
 )
 
-__all__ = ["Approval", "GivenUp", "RequestId", "ResultRecord", "ResultRoom", "Room", "Store", "StoredMessage"]
+__all__ = [
+    "Approval",
+    "ChatLook",
+    "GivenUp",
+    "RequestId",
+    "ResultRecord",
+    "ResultRoom",
+    "Room",
+    "Store",
+    "StoredMessage",
+]

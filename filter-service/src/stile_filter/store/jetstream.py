@@ -29,6 +29,7 @@ from stile_filter.errors import RefusedError, UnavailableError
 from stile_filter.store.calls import Calls
 from stile_filter.store.protocol import (
     Approval,
+    ChatLook,
     GivenUp,
     ResultRecord,
     ResultRoom,
@@ -114,12 +115,12 @@ class JetStreamStore(Calls):
             raise
         return True
 
-    async def look(self) -> tuple[list[str], Room]:
-        """Return the subjects of all approved requests that CHAT holds, and how many it may hold."""
-        info = await self.call(lambda js: js.stream_info(subjects.CHAT_STREAM, subjects.ALL_APPROVED))
+    async def look(self) -> ChatLook:
+        """Return what CHAT holds now."""
+        info, at = await self._info(subjects.CHAT_STREAM, subjects_filter=subjects.ALL_APPROVED)
         limits, state = info.config, info.state
         room = Room(_most(limits.max_msgs), state.bytes / _most(limits.max_bytes))
-        return list(state.subjects or ()), room
+        return ChatLook(list(state.subjects or ()), room, at)
 
     async def given_up(self) -> list[GivenUp]:
         """Return what CHAT holds and delivers no more.
@@ -160,10 +161,7 @@ class JetStreamStore(Calls):
 
     async def result_room(self) -> ResultRoom:
         """Return how full CHAT_RESULT is."""
-        # nats-py's `StreamInfo` leaves the server's time out.
-        answer = await self.ask(f"STREAM.INFO.{subjects.RESULT_STREAM}", {})
-        info = StreamInfo.from_response(answer)
-        now = datetime.fromisoformat(answer["ts"]).timestamp()
+        info, now = await self._info(subjects.RESULT_STREAM)
         return ResultRoom(info.state.bytes, _most(info.config.max_bytes), now)
 
     async def result_records(self) -> AsyncIterator[ResultRecord]:
@@ -230,9 +228,14 @@ class JetStreamStore(Calls):
 
     async def _is_full(self, size: int) -> bool:
         """Tell whether CHAT has no room for a message with a body of ``size`` bytes."""
-        info = await self.call(lambda js: js.stream_info(subjects.CHAT_STREAM))
+        info, _ = await self._info(subjects.CHAT_STREAM)
         limits, state = info.config, info.state
         return state.messages >= _most(limits.max_msgs) or state.bytes + size > _most(limits.max_bytes)
+
+    async def _info(self, stream: str, **question: str) -> tuple[StreamInfo, float]:
+        """Return what JetStream says of a stream, and its time: nats-py's ``stream_info`` leaves that out."""
+        answer = await self.ask(f"STREAM.INFO.{stream}", question)
+        return StreamInfo.from_response(answer), datetime.fromisoformat(answer["ts"]).timestamp()
 
     async def _durable(self, name: str) -> ConsumerInfo | None:
         """Return what JetStream says of a durable of CHAT; None if no worker has made it yet."""
@@ -246,8 +249,7 @@ class JetStreamStore(Calls):
     async def _held_by_durable(self) -> dict[str, list[str]]:
         """Return the subjects that CHAT holds, by the names of their durables."""
         held: dict[str, list[str]] = defaultdict(list)
-        subjects_held, _ = await self.look()
-        for subject in subjects_held:
+        for subject in (await self.look()).subjects:
             with contextlib.suppress(ValueError):  # no filter approves under such a subject
                 held[subjects.durable(subject)].append(subject)
         return held

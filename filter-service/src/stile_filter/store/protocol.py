@@ -49,6 +49,16 @@ class Room(NamedTuple):
     """The part of its bytes that is taken, 0 to 1."""
 
 
+class ChatLook(NamedTuple):
+    """What CHAT held at one moment."""
+
+    subjects: list[str]
+    """Of all approved requests that have no result yet."""
+    room: Room
+    at: float
+    """When, in seconds since the Unix epoch, by nats-server's clock."""
+
+
 class GivenUp(NamedTuple):
     """A message that CHAT holds and delivers no more."""
 
@@ -112,8 +122,8 @@ class Store(Protocol):
         """Take a message out of CHAT; False if it is there no more."""
         ...
 
-    async def look(self) -> tuple[list[str], Room]:
-        """Return the subjects of all approved requests that CHAT holds, and how many it may hold."""
+    async def look(self) -> ChatLook:
+        """Return what CHAT holds now."""
         ...
 
     async def given_up(self) -> list[GivenUp]:

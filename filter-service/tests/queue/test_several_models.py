@@ -1,4 +1,4 @@
-"""Places and estimates in memory where workers serve several models; with one nothing may change."""
+"""Positions and estimates in memory if workers serve several models; with one nothing may change."""
 
 from uuid import UUID
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from stile_contracts import subjects
 from stile_contracts.messages import Heartbeat
 from stile_contracts.subjects import Lane, RequestAddress
-from stile_filter.chat_queue import ChatQueue, Standing
-from stile_filter.routed_queue import RoutedQueue
-from stile_filter.speed import Size
+from stile_filter.queue.estimate import Estimates, QueuePosition
+from stile_filter.queue.speed import Size
+from stile_filter.queue.view import ChatView
 from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
@@ -26,10 +26,11 @@ def job(number, client="a", lane=Lane.INTERACTIVE):
 class Both:
     """A queue before workers of these models, ten seconds a request each."""
 
-    def __init__(self, *models, make=RoutedQueue):
+    def __init__(self, *models):
         self.clock = 0.0
         self.workers = Fleet(lambda: self.clock)
-        self.queue = make(self.workers, lambda: self.clock, lambda: NOW + self.clock)
+        self.queue = ChatView(self.workers.models, lambda: self.clock, lambda: NOW + self.clock)
+        self.estimates = Estimates(self.queue, self.workers, lambda: self.clock)
         self.live(*models)
 
     def live(self, *models):
@@ -51,23 +52,23 @@ class Both:
     def add(self, number, model=None, **line):
         subject = subjects.approved(*job(number, **line))
         self.queue.accepted(subject, SIZE, model)
-        return self.queue.standing(subject)
+        return self.estimates.position(subject)
 
-    def standing(self, number):
-        return self.queue.standing(subjects.approved(*job(number)))
+    def position(self, number):
+        return self.estimates.position(subjects.approved(*job(number)))
 
-    def standings(self):
-        return {int(subject[-12:]): standing for subject, standing in self.queue.standings()}
+    def positions(self):
+        return {int(subject[-12:]): position for subject, position in self.estimates.positions()}
 
 
 def test_a_request_is_behind_what_names_its_model_alone():
     """A long queue of one model is before nobody who waits for the other, whose worker is idle."""
     both = Both("Small", "large")
     assert [both.add(number, "small").position for number in (1, 2, 3)] == [0, 1, 2]
-    assert both.add(4, "large") == Standing(0, 0.0)
-    assert both.standing(3) == Standing(2, 20.0), "one worker, and two requests of ten seconds"
-    assert both.standings() == {number: both.standing(number) for number in (1, 2, 3, 4)}
-    assert both.queue.state().interactive.waiting == 4
+    assert both.add(4, "large") == QueuePosition(0, 0.0)
+    assert both.position(3) == QueuePosition(2, 20.0), "one worker, and two requests of ten seconds"
+    assert both.positions() == {number: both.position(number) for number in (1, 2, 3, 4)}
+    assert both.estimates.state().interactive.waiting == 4
 
 
 def test_what_names_no_model_stands_where_it_stands_best():
@@ -76,9 +77,9 @@ def test_what_names_no_model_stands_where_it_stands_best():
     for number in (1, 2, 3):
         both.add(number, "small")
     both.add(4, "large")
-    assert both.add(5) == Standing(1, 10.0)
-    assert both.add(6, "large") == Standing(2, 20.0)
-    assert both.standings() == {number: both.standing(number) for number in range(1, 7)}
+    assert both.add(5) == QueuePosition(1, 10.0)
+    assert both.add(6, "large") == QueuePosition(2, 20.0)
+    assert both.positions() == {number: both.position(number) for number in range(1, 7)}
 
 
 def test_what_runs_is_before_those_of_its_workers_model():
@@ -86,18 +87,18 @@ def test_what_runs_is_before_those_of_its_workers_model():
     both = Both("small", "large")
     for number in (1, 2):
         both.add(number)
-    both.queue.taken(job(1), "large")
-    both.queue.taken(job(2), "large")
-    assert both.add(3, "small") == Standing(0, 0.0)
+    both.queue.started(job(1), "large")
+    both.queue.started(job(2), "large")
+    assert both.add(3, "small") == QueuePosition(0, 0.0)
     assert both.add(4, "large").position == 2
     held = [subjects.approved(*job(1)), subjects.approved(*job(2))]
     held += [subjects.approved(*job(3), "small"), subjects.approved(*job(4), "large")]
     for _ in range(4):
         both.queue.seen(held)
-    assert (both.standing(3), both.standing(4).position) == (Standing(0, 0.0), 2)
+    assert (both.position(3), both.position(4).position) == (QueuePosition(0, 0.0), 2)
     both.queue.finished(job(1))
     both.queue.finished(job(2))
-    assert both.standing(4) == Standing(0, 0.0)
+    assert both.position(4) == QueuePosition(0, 0.0)
 
 
 def test_a_second_model_is_taken_in_when_it_comes():
@@ -105,27 +106,27 @@ def test_a_second_model_is_taken_in_when_it_comes():
     both = Both("small")
     for number in (1, 2, 3):
         both.add(number)
-    both.queue.taken(job(1), "small")
-    assert both.standing(3).position == 2
+    both.queue.started(job(1), "small")
+    assert both.position(3).position == 2
     both.live("small", "large")
     both.queue.seen([subjects.approved(*job(number)) for number in (1, 2, 3)])
-    assert both.standing(3).position == 1, "the new worker takes the second, and then the third"
-    assert both.add(4, "large").position == 2
+    assert both.position(3).position == 1, "the new worker takes the second, and then the third"
+    assert both.add(4, "large").position == 1, "named and unnamed ones are taken by turns: 2, 4, 3"
     both.queue.cancelled("a", job(2).id)
-    assert both.standing(4).position == 1
+    assert both.position(4).position == 1
     both.queue.finished(job(4))
     both.clock += 6
     both.live("small")
     for _ in range(4):
         both.queue.seen([subjects.approved(*job(number)) for number in (1, 3)])
-    assert both.standing(3) == Standing(1, 4.0)
+    assert both.position(3) == QueuePosition(1, 4.0)
 
 
 def test_what_another_filter_has_approved_is_seen_with_its_model():
     """CHAT's subjects tell it."""
     both = Both("small", "large")
     both.queue.seen([subjects.approved(*job(number), "small") for number in (1, 2)])
-    assert {both.standing(number).position for number in (1, 2)} == {0, 1}
+    assert {both.position(number).position for number in (1, 2)} == {0, 1}
     assert both.add(3, "large").position == 0
 
 
@@ -133,8 +134,8 @@ def test_a_model_whose_worker_is_gone_is_waited_for():
     """Its requests have places and no estimate; they are before nobody else."""
     both = Both("large")
     both.add(1, "small")
-    assert both.add(2, "small") == Standing(1, None)
-    assert both.add(3) == Standing(0, 0.0)
+    assert both.add(2, "small") == QueuePosition(1, None)
+    assert both.add(3) == QueuePosition(0, 0.0)
 
 
 STEPS = st.lists(
@@ -145,26 +146,25 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_with_one_model_nothing_changes(steps):
-    """Whatever happens, each place and estimate is that of a queue that knows no models."""
-    routed, plain = Both("small", "small"), Both("small", "small", make=ChatQueue)
+    """Whatever happens, each position and estimate is the same if no worker says which model it serves."""
+    told, untold = Both("small", "small"), Both(None, None)
     for step, number, named in steps:
         moved = job(number, client="ab"[number % 2])
         subject = subjects.approved(*moved)
-        match step:
-            case "add":
-                routed.queue.accepted(subject, SIZE, "small" if named else None)
-                plain.queue.approved(subject, SIZE)
-            case "take":
-                routed.queue.taken(moved, "small")
-                plain.queue.started(moved)
-            case "finish" | "cancel":
-                for queue in (routed.queue, plain.queue):
-                    queue.finished(moved) if step == "finish" else queue.cancelled(moved.client, moved.id)
-            case "see":
-                for queue in (routed.queue, plain.queue):
-                    queue.seen([other for other, _ in plain.queue.standings()])
-        assert dict(routed.queue.standings()) == dict(plain.queue.standings())
-        assert routed.queue.state() == plain.queue.state()
+        for both, worker_model in ((told, "small"), (untold, None)):
+            match step:
+                case "add":
+                    both.queue.accepted(subject, SIZE, "small" if named else None)
+                case "take":
+                    both.queue.started(moved, worker_model)
+                case "finish":
+                    both.queue.finished(moved)
+                case "cancel":
+                    both.queue.cancelled(moved.client, moved.id)
+                case "see":
+                    both.queue.seen([other for other, _ in untold.estimates.positions()])
+        assert dict(told.estimates.positions()) == dict(untold.estimates.positions())
+        assert told.estimates.state() == untold.estimates.state()
 
 
 @pytest.mark.parametrize("model", ["small", "large", None])
@@ -175,8 +175,8 @@ def test_a_deadline_that_passed_costs_no_model_anything(model):
     both.add(2, model)
     both.queue.expired(subjects.approved(*job(1)))
     behind = [both.add(number, name) for number, name in ((3, "small"), (4, "large"))]
-    assert [standing.estimate_seconds for standing in behind] == {
+    assert [position.estimate_seconds for position in behind] == {
         "small": [10.0, 0.0],
         "large": [0.0, 10.0],
-        None: [10.0, 10.0],
+        None: [0.0, 0.0],  # a client's named and unnamed requests are taken by turns: 1, 3, 2
     }[model]

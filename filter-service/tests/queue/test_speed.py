@@ -3,7 +3,7 @@
 import pytest
 
 from stile_contracts.messages import Heartbeat
-from stile_filter.speed import ModelSpeed, Size, Speed, mean_speed
+from stile_filter.queue.speed import ModelSpeed, Size, Speed
 from stile_runtime.fleet import ALIVE_SECONDS, Fleet
 
 
@@ -44,7 +44,7 @@ def test_speed(beats, expected):
     workers = Fleet(Clock())
     for heartbeat in beats:
         workers.receive(heartbeat)
-    assert mean_speed(workers.alive("consumer")) == expected
+    assert Speed.of(workers.alive("consumer")) == expected
 
 
 def test_who_counts():
@@ -56,7 +56,7 @@ def test_who_counts():
     assert [heartbeat.instance for heartbeat in workers.alive("consumer") if heartbeat.ready] == ["a"]
     clock.now += ALIVE_SECONDS + 0.1
     alive = workers.alive("consumer")
-    assert (alive, mean_speed(alive)) == ([], None)
+    assert (alive, Speed.of(alive)) == ([], None)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a request costs the model, by what was measured lately. Pure."""
+"""How long requests take, by what the workers measured lately. Pure: no network, no clock."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -11,7 +11,7 @@ CHARS_PER_TOKEN = 4
 
 
 class Size(NamedTuple):
-    """How much a request asks of the model."""
+    """How much work a request is for the model."""
 
     chars: int
     """Characters of the whole prompt."""
@@ -29,28 +29,28 @@ class ModelSpeed(NamedTuple):
 
 
 class Speed(NamedTuple):
-    """How fast requests are answered, by one worker."""
+    """How fast one worker answers requests."""
 
     service: float
     """Seconds a request takes, on average."""
     model: ModelSpeed | None = None
 
+    @classmethod
+    def of(cls, workers: Sequence[Heartbeat]) -> "Speed | None":
+        """Return the average of the workers with these heartbeats; None if none has measured it yet."""
+        models = [speed for heartbeat in workers if (speed := _model_speed(heartbeat))]
+        model = ModelSpeed(*map(fmean, zip(*models, strict=True))) if models else None
+        services = [seconds for each in workers if (seconds := each.service_seconds) is not None]
+        if services:
+            return cls(fmean(services), model)
+        return cls(model.answer_tokens * model.answer, model) if model else None
+
     def seconds(self, size: Size | None) -> float:
-        """Return how long a request takes: as its size says, or else as they do on average."""
+        """Return how long a request takes: by its size, or on average if something is not known."""
         if self.model is None or size is None:
             return self.service
         answer = min(size.max_tokens, self.model.answer_tokens)
         return size.chars / CHARS_PER_TOKEN * self.model.prompt + answer * self.model.answer
-
-
-def mean_speed(workers: Sequence[Heartbeat]) -> Speed | None:
-    """Return the workers' speed on average; None if none of them has measured it yet."""
-    measured = [speed for heartbeat in workers if (speed := _model_speed(heartbeat))]
-    model = ModelSpeed(*map(fmean, zip(*measured, strict=True))) if measured else None
-    services = [beat.service_seconds for beat in workers if beat.service_seconds is not None]
-    if services:
-        return Speed(fmean(services), model)
-    return Speed(model.answer_tokens * model.answer, model) if model else None
 
 
 def _model_speed(heartbeat: Heartbeat) -> ModelSpeed | None:
