@@ -57,7 +57,7 @@ class _Forecast(NamedTuple):
 
     @classmethod
     def of(cls, order: list[QueueEntry], speed: Speed | None) -> "_Forecast":
-        costs = (speed.seconds(entry.size) if speed else 0.0 for entry in order)
+        costs = speed.all_seconds([entry.size for entry in order]) if speed else [0.0] * len(order)
         ranks = {entry: rank for rank, entry in enumerate(order)}
         return cls(speed, ranks, list(accumulate(costs, initial=0.0)))
 

@@ -9,8 +9,8 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from operator import attrgetter
-from typing import NamedTuple
+from operator import attrgetter, itemgetter
+from typing import NamedTuple, Self
 
 from stile_contracts.subjects import Lane
 from stile_filter.queue.speed import Size
@@ -103,56 +103,71 @@ def service_order(
     queues: dict[ClientQueue, list[QueueEntry]] = {}
     for entry in sorted(waiting, key=attrgetter("arrived"))[::-1]:
         queues.setdefault(entry.queue, []).append(entry)
+    turns = {lane: _Turns() for lane in Lane}
     for queue, entries in queues.items():
         if len(entries) > 1:
-            queues[queue] = _by_turns(entries, was_named=history.was_named(queue, model))
-    lanes = {lane: _Turns(queues, lane, history.last_starts) for lane in Lane}
-    interactive, batch = lanes[Lane.INTERACTIVE], lanes[Lane.BATCH]
+            entries[:] = _by_turns(entries, was_named=history.was_named(queue, model))
+        turns[queue.lane].add(entries, history.last_starts.get(queue))
+    interactive, batch = turns[Lane.INTERACTIVE].sorted(), turns[Lane.BATCH].sorted()
     may_forget = len(history.last_starts) + len(queues) > REMEMBERED_CLIENT_QUEUES
     last_starts = history.last_starts.copy() if may_forget else {}
     order: list[QueueEntry] = []
     while interactive.left or batch.left:
         if batch.left and (interactive_starts >= INTERACTIVE_SHARE or not interactive.left):
-            turns, interactive_starts = batch, 0
+            lane, interactive_starts = batch, 0
         else:
-            turns, interactive_starts = interactive, interactive_starts + 1
-        queue = turns.next()
-        entries = queues[queue]
-        order.append(entries.pop())
-        if entries:
-            turns.served.append(queue)
-        forgotten = may_forget and _serve(queue, history.starts + len(order), last_starts)
-        if forgotten and (entries := queues.get(forgotten, [])):
-            queues[forgotten] = _by_turns(entries, was_named=None)
-            lanes[forgotten.lane].forget(forgotten, entries)
+            lane, interactive_starts = interactive, interactive_starts + 1
+        entry = lane.next()
+        order.append(entry)
+        if may_forget and (forgotten := _serve(entry.queue, history.starts + len(order), last_starts)):
+            turns[forgotten.lane].forget(queues.get(forgotten, []))
     return order
 
 
 class _Turns:
-    """The client queues of one lane that have requests waiting."""
+    """One lane's client queues that have requests waiting; the next request of each is its last entry."""
 
-    def __init__(
-        self, queues: dict[ClientQueue, list[QueueEntry]], lane: Lane, last_starts: dict[ClientQueue, int]
-    ) -> None:
-        own = {queue: entries for queue, entries in queues.items() if queue.lane is lane}
-        self.left = sum(map(len, own.values()))
+    def __init__(self) -> None:
+        self.left = 0
         """How many requests have not had their turn."""
-        self.new = deque(sorted(_newcomer(queue, own[queue]) for queue in own.keys() - last_starts.keys()))
-        """Those that were never served, by the least id of their requests."""
-        self.served = deque(sorted(own.keys() & last_starts.keys(), key=last_starts.__getitem__))
-        """The others, the least recently served first."""
+        self._new: deque[tuple[str, str, list[QueueEntry]]] = deque()
+        """The queues that were never served, by the least id of their requests."""
+        self._served: deque[tuple[int, list[QueueEntry]]] = deque()
+        """The others, with their last start, the least recently served first."""
 
-    def next(self) -> ClientQueue:
+    def add(self, entries: list[QueueEntry], last_start: int | None) -> None:
+        self.left += len(entries)
+        if last_start is None:
+            self._new.append(_newcomer(entries))
+        else:
+            self._served.append((last_start, entries))
+
+    def sorted(self) -> Self:
+        self._new = deque(sorted(self._new))
+        self._served = deque(sorted(self._served, key=itemgetter(0)))
+        return self
+
+    def next(self) -> QueueEntry:
         self.left -= 1
-        return self.new.popleft()[-1] if self.new else self.served.popleft()
+        entries = self._new.popleft()[-1] if self._new else self._served.popleft()[-1]
+        entry = entries.pop()
+        if entries:
+            self._served.append((0, entries))
+        return entry
 
-    def forget(self, queue: ClientQueue, entries: list[QueueEntry]) -> None:
-        self.served.remove(queue)
-        insort(self.new, _newcomer(queue, entries))
+    def forget(self, entries: list[QueueEntry]) -> None:
+        """Take in that a queue counts as never served; one without requests has no turn."""
+        if entries:
+            self._served = deque(each for each in self._served if each[-1] is not entries)
+            entries[:] = _by_turns(entries, was_named=None)
+            insort(self._new, _newcomer(entries))
 
 
-def _newcomer(queue: ClientQueue, entries: list[QueueEntry]) -> tuple[str, ClientQueue]:
-    return min([entry.id for entry in entries]), queue
+_id = attrgetter("id")
+
+
+def _newcomer(entries: list[QueueEntry]) -> tuple[str, str, list[QueueEntry]]:
+    return min(map(_id, entries)), entries[0].queue.client, entries
 
 
 def _by_turns(entries: list[QueueEntry], *, was_named: bool | None) -> list[QueueEntry]:

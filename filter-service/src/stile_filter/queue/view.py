@@ -137,7 +137,9 @@ class ChatView:
             others: requests that are counted as if they waited too.
         """
         model = model if model in self.models() else None
-        waiting = [entry for entry in chain(self.waiting.values(), others) if entry.is_for(model)]
+        waiting = [*self.waiting.values(), *others]
+        if model is not None:
+            waiting = [entry for entry in waiting if entry.is_for(model)]
         return service_order(waiting, self._history, self._interactive_starts.get(model, 0), model)
 
     def models(self) -> set[str]:
