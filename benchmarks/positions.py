@@ -12,7 +12,7 @@ from uuid import UUID
 from stile_contracts import subjects
 from stile_contracts.messages import EventLevel, Heartbeat
 from stile_contracts.subjects import Lane, RequestAddress
-from stile_filter.clock import WallClock
+from stile_filter.ops.clock import WallClock
 from stile_filter.queue.positions import PositionNotifier, Subscription
 from stile_filter.queue.speed import Size
 from stile_filter.workers import Workers

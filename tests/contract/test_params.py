@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from stile_contracts.messages import ChatRequest
+from stile_filter.admission.limits import read_body
 from stile_filter.errors import RequestError
-from stile_filter.request import read_body
 from stile_gateway.limits import invalid_request
 
 USER = {"role": "user", "content": "hi"}

@@ -6,13 +6,13 @@ import json
 from harness.store import FakeStore
 from stile_contracts.errors import ERRORS
 from stile_contracts.messages import ErrorReply, Heartbeat
-from stile_filter.clock import WallClock
-from stile_filter.decide import Decider, Scanned
-from stile_filter.handlers import Handler
-from stile_filter.policy import Policy
+from stile_filter.admission.admit import Admission
+from stile_filter.admission.signing import NoSigner
+from stile_filter.guard.decide import Decider, ScanResult
+from stile_filter.guard.policy import Policy
+from stile_filter.ops.clock import WallClock
 from stile_filter.queue.positions import PositionNotifier
-from stile_filter.request import Incoming
-from stile_filter.signing import Unsigned
+from stile_filter.transport.message import IncomingMessage
 from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
@@ -37,7 +37,7 @@ class FakeScanners:
     """Says what it is told to, and remembers what it was asked."""
 
     def __init__(self, *findings, failure=None):
-        self.says, self.asked = Scanned(findings, failure), []
+        self.says, self.asked = ScanResult(findings, failure), []
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -57,7 +57,7 @@ class Deciding:
         self.outcomes, self.monitored = [], []
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
         self.now = NOW
-        self.doubt = None
+        self.signature_fault = None
         self.clock_fault = None
         self.monotonic = 0.0
         self.fleet = Fleet(clock=lambda: self.monotonic)
@@ -70,14 +70,14 @@ class Deciding:
             observer=self,
             wall_clock=WallClock(),
         )
-        self.handler = Handler(
+        self.handler = Admission(
             self.policy,
             decider,
             self.store,
             queue=self.queue,
             fleet=self.fleet,
-            signer=signer or Unsigned(),
-            doubt=lambda: self.doubt,
+            signer=signer or NoSigner(),
+            signature_fault=lambda: self.signature_fault,
             clock_fault=lambda: self.clock_fault,
             observer=self,
             now=lambda: self.now,
@@ -111,7 +111,7 @@ class Deciding:
 
     async def _ask(self, subject, reply_to, message_headers, body):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.handler.handle(Incoming(subject, reply_to, message_headers, raw))
+        return await self.handler.handle(IncomingMessage(subject, reply_to, message_headers, raw))
 
 
 def calling(name, arguments, call_id="c1"):

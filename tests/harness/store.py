@@ -9,7 +9,15 @@ from collections import Counter
 from uuid import UUID
 
 from stile_contracts import subjects
-from stile_filter.store import Approval, ChatLook, GivenUp, ResultRecord, ResultRoom, Room, StoredMessage
+from stile_filter.store import (
+    Approval,
+    ChatLook,
+    ResultRecord,
+    ResultRoom,
+    Room,
+    StoredMessage,
+    UndeliverableMessage,
+)
 
 
 class FakeStore:
@@ -98,7 +106,7 @@ class FakeStore:
     async def given_up(self):
         self.step("given_up")
         held = sorted(request.seq for request in self.chat.values())
-        return [GivenUp(seq, self._given_up[seq]) for seq in held if seq in self._given_up]
+        return [UndeliverableMessage(seq, self._given_up[seq]) for seq in held if seq in self._given_up]
 
     async def result(self, client, chat_id):
         self._happens("result")

@@ -18,7 +18,7 @@ from stile_contracts import signing
 
 SETTLED_SECONDS = 3600.0
 """After so long no request waits any more that a former key has signed: a direct client's deadline is at most
-40 minutes away (``stile_filter.request.MAX_DIRECT_MS``), the gateway's by default ten."""
+40 minutes away (``stile_filter.admission.envelope.MAX_DIRECT_MS``), the gateway's by default ten."""
 
 _HEADING = "# The keys whose approvals are believed, written by `stile`: <key id> <public key>\n"
 

@@ -17,7 +17,7 @@ from harness.wait import until
 from stile_contracts import subjects
 from stile_contracts.errors import ErrorCode
 from stile_filter.errors import RequestError, UnavailableError, UnconfirmedError
-from stile_filter.store import Approval, GivenUp
+from stile_filter.store import Approval, UndeliverableMessage
 from stile_filter.store.jetstream import JetStreamStore
 
 IDS = [UUID(f"0190a5d0-0000-7000-8000-{number:012}") for number in range(3)]
@@ -263,7 +263,7 @@ async def test_what_is_delivered_no_more_is_found(side, store):
     await side.give_up(PLACES[0])
     found = await store.waiting("alice", IDS[0])
     assert await store.is_delivered(found)
-    assert await store.given_up() == [GivenUp(found.seq, 1)]
+    assert await store.given_up() == [UndeliverableMessage(found.seq, 1)]
     await store.remove(found.seq)
     assert await store.given_up() == []
 

@@ -12,14 +12,15 @@ import structlog
 from stile_contracts import subjects
 from stile_contracts.messages import EventLevel, QueueState
 from stile_contracts.subjects import Lane, RequestAddress
-from stile_filter.answers import Answers, Outgoing
-from stile_filter.clock import WallClock
 from stile_filter.errors import BusError
+from stile_filter.ops.clock import WallClock
 from stile_filter.queue.claims import Claims
 from stile_filter.queue.estimate import Estimates, Fleet, QueuePosition
 from stile_filter.queue.speed import Size
 from stile_filter.queue.view import ChatView
 from stile_filter.store import ChatLook, Store
+from stile_filter.transport.message import OutgoingMessage
+from stile_filter.transport.reply import Replies
 
 NOTIFY_SECONDS = 0.25
 """Between two rounds of notifications: what changes within is sent once. The first change is sent at once."""
@@ -87,7 +88,7 @@ class PositionNotifier:
         self,
         fleet: Fleet,
         store: Store,
-        send: Callable[[list[Outgoing]], Awaitable[None]],
+        send: Callable[[list[OutgoingMessage]], Awaitable[None]],
         *,
         most: int,
         observer: Observer,
@@ -179,7 +180,7 @@ class PositionNotifier:
                 self._view.expired(subject)
                 del self._subscribers[subject]
 
-    def messages(self) -> Iterator[Outgoing]:
+    def messages(self) -> Iterator[OutgoingMessage]:
         """Make a ``position`` for each client whose position is not the one that it was sent last."""
         self.changed.clear()
         if not self._subscribers:
@@ -193,9 +194,9 @@ class PositionNotifier:
             request = subscriber.request
             if self._subscribers.get(request.subject) is subscriber:
                 subscriber.position = position.position
-                answers = Answers(request.reply_to, request.wanted, request.id)
-                answers.moved(position)
-                yield from answers.said
+                replies = Replies(request.reply_to, request.wanted, request.id)
+                replies.moved(position)
+                yield from replies.messages
 
     def state(self) -> QueueState:
         """Return the queue as it is now."""

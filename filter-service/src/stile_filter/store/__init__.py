@@ -7,23 +7,23 @@ call of JetStream's API. The tests' ``FakeStore`` does it in memory; one test ho
 from stile_filter.store.protocol import (
     Approval,
     ChatLook,
-    GivenUp,
     RequestId,
     ResultRecord,
     ResultRoom,
     Room,
     Store,
     StoredMessage,
+    UndeliverableMessage,
 )
 
 __all__ = [
     "Approval",
     "ChatLook",
-    "GivenUp",
     "RequestId",
     "ResultRecord",
     "ResultRoom",
     "Room",
     "Store",
     "StoredMessage",
+    "UndeliverableMessage",
 ]

@@ -30,11 +30,11 @@ from stile_filter.store.calls import Calls
 from stile_filter.store.protocol import (
     Approval,
     ChatLook,
-    GivenUp,
     ResultRecord,
     ResultRoom,
     Room,
     StoredMessage,
+    UndeliverableMessage,
 )
 
 _STREAM_REFUSED = 10077
@@ -122,7 +122,7 @@ class JetStreamStore(Calls):
         room = Room(_most(limits.max_msgs), state.bytes / _most(limits.max_bytes))
         return ChatLook(list(state.subjects or ()), room, at)
 
-    async def given_up(self) -> list[GivenUp]:
+    async def given_up(self) -> list[UndeliverableMessage]:
         """Return what CHAT holds and delivers no more.
 
         A work queue keeps nothing that was acknowledged. So what lies at or below the acknowledged floor of
@@ -140,7 +140,7 @@ class JetStreamStore(Calls):
             for subject in held:
                 request = await self._get(subjects.CHAT_STREAM, subject=subject)
                 if request and request.seq <= last:
-                    found.append(GivenUp(request.seq, info.config.max_deliver or 0))
+                    found.append(UndeliverableMessage(request.seq, info.config.max_deliver or 0))
         return found
 
     async def result(self, client: str, chat_id: UUID) -> StoredMessage | None:

@@ -59,7 +59,7 @@ class ChatLook(NamedTuple):
     """When, in seconds since the Unix epoch, by nats-server's clock."""
 
 
-class GivenUp(NamedTuple):
+class UndeliverableMessage(NamedTuple):
     """A message that CHAT holds and delivers no more."""
 
     seq: int
@@ -126,7 +126,7 @@ class Store(Protocol):
         """Return what CHAT holds now."""
         ...
 
-    async def given_up(self) -> list[GivenUp]:
+    async def given_up(self) -> list[UndeliverableMessage]:
         """Return what CHAT holds and delivers no more."""
         ...
 
