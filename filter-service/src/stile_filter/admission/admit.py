@@ -29,7 +29,7 @@ from stile_filter.transport.reply import Replies, error_reply, to_json
 from stile_runtime.fleet import REMEMBERED_SECONDS, Fleet
 
 _MAX_PUBLISHES = 3
-"""How often an approval is published where its place was taken, and free again when it was looked at."""
+"""How often an approval is published if CHAT refused it, and held no such request a moment later."""
 
 _REPEATED = "repeated"
 """The end of a request that was received before."""
@@ -55,9 +55,9 @@ class Admission:
         queue: who waits, and for how long.
         fleet: the workers that live, and their models.
         signer: signs approvals.
-        signature_fault: says why the workers would drop an approval now, or None where they would not.
+        signature_fault: returns why the workers would drop an approval now, or None if they would not.
         clock_fault: returns why deadlines can't be compared with this clock, or None if they can.
-        observer: told of every request's end.
+        observer: counts how requests end.
         now: the time, in seconds since the Unix epoch.
     """
 
@@ -100,7 +100,7 @@ class Admission:
         replies.wanted = wanted_events(incoming)
         envelope = read_envelope(incoming, replies.wanted, int(self._now() * 1000))
         replies.chat_id = envelope.id
-        # The gateway repeats what it has heard nothing of: what is being decided is not decided twice.
+        # The gateway repeats a request that it has no reply to: it is not decided twice at once.
         hand = (envelope.id, envelope.reply_to, envelope.body_sha256)
         if first := self._in_flight.get(hand):
             await first.decided.wait()
@@ -112,7 +112,7 @@ class Admission:
                 return await self._decide(incoming, envelope, replies)
         finally:
             del self._in_flight[hand]
-            # Whoever waits goes on at the next turn of the loop, when an error's answer is made as well.
+            # Those that wait go on at the next turn of the loop, when the reply to an error is made as well.
             mine.decided.set()
 
     def _turn(self, envelope: Envelope) -> AbstractAsyncContextManager[None]:
@@ -132,8 +132,10 @@ class Admission:
         texts = RequestTexts(request)
         limits.check_limits(request, texts, self._policy.limits, allow_system=self._policy.allow_system)
         pending = PendingRequest(request, texts, envelope, replies)
-        # Under its key a request has one outcome or one place, whichever lane and model it is sent to again.
-        if envelope.keyed and (await self._repeats.settled(pending) or await self._repeats.waits(pending)):
+        # Under its key a request has one result or one place in CHAT, whatever lane and model a repeat names.
+        if envelope.keyed and (
+            await self._repeats.reply_with_result(pending) or await self._repeats.reply_accepted(pending)
+        ):
             return _REPEATED
         if (reason := self._clock_fault()) is not None:
             return await self._withhold(pending, reason)
@@ -142,7 +144,7 @@ class Admission:
         model = limits.model_of(request)
         if model is not None and await self._fleet.lacks(model):
             return await self._turn_away(pending, self._no_such_model())
-        retry_after = self._queue.claim(envelope.place, envelope.client)
+        retry_after = self._queue.claim(envelope.subject, envelope.client)
         if retry_after is not None:
             full = RequestError(
                 ErrorCode.CLIENT_QUEUE_FULL,
@@ -171,19 +173,19 @@ class Admission:
         return envelope.deadline_ms <= self._now() * 1000
 
     async def _expire(self, pending: PendingRequest) -> str:
-        """Settle what nobody waits for any more; what was approved before is the workers' to settle."""
-        if await self._repeats.waits(pending):
+        """Store that its deadline passed; if it was approved before, that is for the workers to do."""
+        if await self._repeats.reply_accepted(pending):
             return _REPEATED
         error = RequestError(
             ErrorCode.DEADLINE_EXCEEDED, "its deadline passed while it was checked", stage=Stage.FILTER
         )
-        if await self._settle(error_reply(error, pending.envelope.id), pending):
+        if await self._store_result(error_reply(error, pending.envelope.id), pending):
             raise error
         return _REPEATED
 
     async def _withhold(self, pending: PendingRequest, reason: str) -> str:
         """Approve nothing that would be dropped or end at a wrong time; a repeat is still answered."""
-        if await self._repeats.waits(pending):
+        if await self._repeats.reply_accepted(pending):
             return _REPEATED
         log.warning("approval_withheld", chat_id=str(pending.envelope.id), reason=reason)
         raise RequestError(
@@ -191,8 +193,8 @@ class Admission:
         )
 
     async def _turn_away(self, pending: PendingRequest, error: RequestError) -> str:
-        """Refuse a place, with ``error``, unless this is a repeat of what has one, or its outcome."""
-        if await self._repeats.waits(pending) or await self._repeats.settled(pending):
+        """Refuse it with ``error``, unless it is a repeat of what has a place in CHAT, or a result."""
+        if await self._repeats.reply_accepted(pending) or await self._repeats.reply_with_result(pending):
             return _REPEATED
         raise error
 
@@ -224,12 +226,12 @@ class Admission:
                     )
                 )
                 return "accepted"
-            if await self._repeats.waits(pending):
+            if await self._repeats.reply_accepted(pending):
                 return _REPEATED
         raise UnconfirmedError
 
     async def _refuse(self, pending: PendingRequest, verdict: Verdict) -> str:
-        if verdict.rule is None or verdict.place is None:
+        if verdict.rule is None or verdict.location is None:
             raise AssertionError("a refusal has a rule and a place")
         category, chat_id = verdict.rule.category, pending.envelope.id
         reply = Reply(
@@ -237,16 +239,16 @@ class Admission:
             id=chat_id,
             refused=True,
             finish_reason="content_filter",
-            refusal=Refusal(category=category, place=verdict.place),
+            refusal=Refusal(category=category, place=verdict.location),
         )
-        log.info("request_refused", chat_id=str(chat_id), rule=verdict.rule.id, place=verdict.place)
-        if await self._settle(reply, pending):
+        log.info("request_refused", chat_id=str(chat_id), rule=verdict.rule.id, place=verdict.location)
+        if await self._store_result(reply, pending):
             pending.replies.done(reply)
             return "refused"
         return _REPEATED
 
-    async def _settle(self, outcome: Reply | ErrorReply, pending: PendingRequest) -> bool:
-        """Store an outcome; where there was one before, answer by that, and return False."""
+    async def _store_result(self, outcome: Reply | ErrorReply, pending: PendingRequest) -> bool:
+        """Store a result. If there is one already, reply with that, and return False."""
         envelope = pending.envelope
         stored_headers = {
             headers.CHAT_ID: str(envelope.id),
@@ -255,7 +257,7 @@ class Admission:
         }
         if await self._store.store_result(envelope.client, envelope.id, to_json(outcome), stored_headers):
             return True
-        if not await self._repeats.settled(pending):
+        if not await self._repeats.reply_with_result(pending):
             raise UnconfirmedError
         return False
 
@@ -263,7 +265,7 @@ class Admission:
         rule = verdict.rule.id if verdict.rule else None
         log.warning("scan_failed", chat_id=str(pending.envelope.id), rule=rule, state=verdict.state)
         # What was approved before stays so; a scanner's bad moment does not take that back.
-        if await self._repeats.waits(pending):
+        if await self._repeats.reply_accepted(pending):
             return _REPEATED
         if verdict.state is State.TIMEOUT:
             raise RequestError(ErrorCode.FILTER_TIMEOUT, "the check took too long; try again")

@@ -52,7 +52,7 @@ class Approvals:
         """Return what the queue needs to know of an approved request."""
         chars = texts.joined.chars + len(self._policy.system_prompt or "")
         return Subscription(
-            envelope.place,
+            envelope.subject,
             models.token(model_of(request) or ""),
             envelope.id,
             envelope.reply_to,

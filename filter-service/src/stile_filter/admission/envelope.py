@@ -39,7 +39,7 @@ class Envelope:
     body_sha256: str
 
     @property
-    def place(self) -> str:
+    def subject(self) -> str:
         """Its subject in CHAT once it is approved, without a model's token."""
         return subjects.approved(self.lane, self.client, self.id)
 
@@ -47,14 +47,9 @@ class Envelope:
         """Where CHAT keeps the request once it is approved, for the model of this name or for any."""
         return subjects.approved(self.lane, self.client, self.id, models.token(model) if model else None)
 
-    @property
-    def result_subject(self) -> str:
-        """Where CHAT_RESULT keeps its outcome."""
-        return subjects.result(self.client, self.id)
-
 
 def wanted_events(incoming: IncomingMessage) -> EventLevel:
-    """Read what the requester wants to hear.
+    """Read which events the requester wants.
 
     Raises:
         RequestError: a header holds none of the known values.
@@ -65,11 +60,11 @@ def wanted_events(incoming: IncomingMessage) -> EventLevel:
 
 
 def read_envelope(incoming: IncomingMessage, wanted: EventLevel, now_ms: int) -> Envelope:
-    """Read who asks, under which id, and until when.
+    """Read whose request it is, its id, and its deadline.
 
     Args:
         incoming: the message.
-        wanted: what the requester wants to hear.
+        wanted: which events the requester wants.
         now_ms: the time, in milliseconds since the Unix epoch.
 
     Raises:
@@ -100,7 +95,7 @@ def read_envelope(incoming: IncomingMessage, wanted: EventLevel, now_ms: int) ->
 
 
 def client_of(origin: str, incoming: IncomingMessage) -> str:
-    """Return who asks: an account, or of the gateway's clients the one that it names.
+    """Return whose message it is: an account's, or that of the client that the gateway names.
 
     Raises:
         RequestError: the gateway names none, or an account is called as only the gateway's clients are.

@@ -62,7 +62,7 @@ def check_limits(request: ChatRequest, texts: RequestTexts, limits: Limits, *, a
             )
     for text in texts.output:
         if text.chars > limits.message_chars:
-            raise _too_large(text.place, f"{limits.message_chars} characters of JSON")
+            raise _too_large(text.location, f"{limits.message_chars} characters of JSON")
     _check_tool_choice(request)
     _check_schemas(request, limits)
 

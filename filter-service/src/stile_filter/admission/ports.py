@@ -7,10 +7,10 @@ from stile_filter.queue.positions import Subscription
 
 
 class Queue(Protocol):
-    """Who waits, and for how long: ``queue.positions.PositionNotifier``."""
+    """The requests that wait, and for how long: ``queue.positions.PositionNotifier``."""
 
     def claim(self, subject: str, client: str) -> float | None:
-        """Take one of a client's places until ``release``; else say in how many seconds to ask again."""
+        """Take one of a client's places until ``release``; else return in how many seconds to try again."""
         ...
 
     def release(self, client: str) -> None:
@@ -35,7 +35,7 @@ class Signer(Protocol):
 
     @property
     def key_id(self) -> str | None:
-        """Which key signs now; None where none does."""
+        """Which key signs now; None if none does."""
         ...
 
     def sign(self, subject: str, message_headers: dict[str, str], body: bytes) -> dict[str, str]:
@@ -44,7 +44,7 @@ class Signer(Protocol):
 
 
 class Observer(Protocol):
-    """Is told how requests end."""
+    """Counts how requests end."""
 
     def ended(self, outcome: str, seconds: float) -> None:
         """Count a request that ended as ``outcome`` after ``seconds``."""

@@ -1,4 +1,4 @@
-"""What was pending before is answered by what became of it: its outcome, or its place in CHAT."""
+"""A repeated request is answered with what became of the first one: its result, or its place in CHAT."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -38,8 +38,8 @@ class Repeats:
         self._queue = queue
         self._approvals = approvals
 
-    async def settled(self, pending: PendingRequest) -> bool:
-        """Arrival by the request's outcome, where it has one.
+    async def reply_with_result(self, pending: PendingRequest) -> bool:
+        """Reply with the request's result, if it has one.
 
         Raises:
             RequestError: it is another request's.
@@ -50,8 +50,8 @@ class Repeats:
             pending.replies.stored(stored)
         return stored is not None
 
-    async def waits(self, pending: PendingRequest) -> bool:
-        """Arrival that the request is accepted, where it has a place, whichever lane and model it has it for.
+    async def reply_accepted(self, pending: PendingRequest) -> bool:
+        """Reply that the request is accepted, if CHAT holds it, for any lane and model.
 
         Raises:
             RequestError: the place is another request's, or its answer goes elsewhere.
@@ -68,7 +68,7 @@ class Repeats:
         # A direct client's own request, published again because its confirmation was lost, is no second one.
         if not envelope.from_gateway and waiting.headers.get(headers.CHAT_REPLY_TO) != envelope.reply_to:
             if replies.wanted is EventLevel.ACCEPTED:
-                # Nothing will be said here; whoever pending first goes on hearing what it wanted to.
+                # Nothing more is sent here; the first requester goes on receiving what it wanted.
                 replies.accepted(self._queue.position(subjects.approved(*place)))
                 return
             raise RequestError(

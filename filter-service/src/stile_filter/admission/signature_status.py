@@ -1,4 +1,4 @@
-"""Whether the workers would take up what this filter approves, by what their heartbeats say.
+"""Whether the workers accept this filter's signatures, by their heartbeats.
 
 A worker drops what is signed by a key that it does not know, or not signed, without a word: the place to
 answer may be an attack. So a filter that is not believed does not approve (docs/adr/0015).
@@ -32,7 +32,7 @@ class SignatureStatus:
         self._since = float("-inf")
 
     def fault(self) -> str | None:
-        """Say why an approval of this moment would be dropped, or None where no worker is known to."""
+        """Return why an approval would be dropped now, or None if no worker is known that would."""
         if (key := self._signer.key_id) != self._key:
             self._key, self._since = key, self._clock() + GRACE_SECONDS
         dropping = sum(

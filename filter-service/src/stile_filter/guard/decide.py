@@ -57,11 +57,11 @@ class NoScanners:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the policy says of a request; rule, category and place where it is not ``allow``."""
+    """What the policy says of a request; rule, category and location where it is not ``allow``."""
 
     state: State
     rule: Rule | None = None
-    place: str | None = None
+    location: str | None = None
 
 
 Monitor = Callable[[Rule, str, State], None]
@@ -91,8 +91,8 @@ class Decider:
         Control tokens come first, then keywords, and scanners if those allow it.
         """
         found = texts.distinct
-        if self._refuses_control_tokens and (place := _place_of_marker(found)):
-            return Verdict(State.REFUSE, FORGED, place)
+        if self._refuses_control_tokens and (location := _location_of_marker(found)):
+            return Verdict(State.REFUSE, FORGED, location)
         verdict = self._match(found)
         if verdict.state is State.ALLOW and self._rules:
             return await self._scan(found)
@@ -107,35 +107,35 @@ class Decider:
             if self._keywords[index].action is Action.REFUSE:
                 refused.add(index)
             else:
-                self._monitor(self._keywords[index], contents[-1].place, State.REFUSE)
+                self._monitor(self._keywords[index], contents[-1].location, State.REFUSE)
         if not refused:
             return Verdict(State.ALLOW)
         for text in contents:
             here = refused & self._matcher.find(*text.parts)
             if here:
-                return Verdict(State.REFUSE, self._keywords[min(here)], text.place)
+                return Verdict(State.REFUSE, self._keywords[min(here)], text.location)
         raise AssertionError("the joined text is one of them")
 
     async def _scan(self, contents: list[Text]) -> Verdict:
         scanned = await self._scanners.scan([text.whole for text in contents])
         failed: Verdict | None = None
         for finding in scanned.findings:
-            rule, place = self._rules[finding.rule], contents[finding.text].place
+            rule, location = self._rules[finding.rule], contents[finding.text].location
             if rule.action is Action.MONITOR:
-                self._monitor(rule, place, finding.state)
+                self._monitor(rule, location, finding.state)
             elif finding.state is State.REFUSE:
-                return Verdict(State.REFUSE, rule, place)
+                return Verdict(State.REFUSE, rule, location)
             else:
-                failed = failed or Verdict(finding.state, rule, place)
+                failed = failed or Verdict(finding.state, rule, location)
         if failed:
             return failed
         return Verdict(scanned.failure) if scanned.failure else Verdict(State.ALLOW)
 
 
-def _place_of_marker(contents: list[Text]) -> str | None:
-    """Return the place of the first marker that the model would read; None if there is none."""
+def _location_of_marker(contents: list[Text]) -> str | None:
+    """Return the location of the first marker that the model would read; None if there is none."""
     joined = contents[-1]
     # Templates put structure between two texts. One that puts nothing between joins them as this does.
     if not has_marker("".join(joined.parts)):
         return None
-    return next((text.place for text in contents if any(map(has_marker, text.parts))), joined.place)
+    return next((text.location for text in contents if any(map(has_marker, text.parts))), joined.location)

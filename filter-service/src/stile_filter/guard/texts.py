@@ -1,4 +1,4 @@
-"""Every text of a request that the model will read, and its place."""
+"""Every text of a request that the model will read, and its location."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from stile_contracts.messages import ChatMessage, ChatRequest, Role
 
 JOINED = "joined"
-"""The place of all texts together."""
+"""The location of all texts together."""
 
 _BETWEEN_QUOTES = re.compile(r'(?:[^"\\]++|\\.)++', re.DOTALL)
 """What stands between two quotes of JSON, in a literal or outside of one: a text that is not JSON from its
@@ -25,7 +25,7 @@ class Text(NamedTuple):
 
     parts: tuple[str, ...]
     """What was written apart; the model may read it together."""
-    place: str
+    location: str
     """``prompt``, ``messages[3]``, ``tools[0]``, ``response_format``, ``joined``."""
 
     @property

@@ -60,7 +60,7 @@ class Canceller:
             stored = await self._store.result(client, chat_id)
             if held is None or stored is None or not _is_cancelled(stored):
                 return CancelHit.FINISHED
-            # Cancelled before, by one who could not end what follows: it is done again.
+            # It was cancelled before, and the rest was not done: it is done now.
         # It may have been approved since it was looked for.
         held = held or await self._store.waiting(client, chat_id)
         await self._store.notify(subjects.cancelled(client, chat_id))
@@ -83,7 +83,7 @@ def _read(incoming: IncomingMessage) -> tuple[str, UUID]:
 
 
 def _result_headers(chat_id: UUID, held: StoredMessage | None) -> dict[str, str]:
-    """Without a digest, a repeat under the request's key is told that it was cancelled, whatever its body."""
+    """Without a digest, a repeat under the request's key is cancelled as well, whatever its body."""
     digest = held.headers.get(headers.CHAT_BODY_SHA256) if held else None
     return {headers.CHAT_ID: str(chat_id), **({headers.CHAT_BODY_SHA256: digest} if digest else {})}
 
@@ -94,14 +94,14 @@ def _is_cancelled(stored: StoredMessage) -> bool:
 
 
 def _to_requester(stored: StoredMessage, chat_id: UUID, error: RequestError) -> list[OutgoingMessage]:
-    """Make what the requester of a waiting request hears; no worker will ever speak to it."""
+    """Make the reply to the requester of a waiting request; no worker will ever send it one."""
     reply_to = stored.headers.get(headers.CHAT_REPLY_TO, "")
     if not subjects.is_reply_allowed(reply_to):
         return []
     wanted = EventLevel(stored.headers.get(headers.CHAT_EVENTS, EventLevel.NONE))
     if wanted is EventLevel.ACCEPTED:
         return []
-    # `accepted` was the filter's number 0, where it was said.
+    # `accepted` was the filter's event number 0, if the requester wanted it.
     replies = Replies(reply_to, wanted, chat_id, seq=0 if wanted is EventLevel.NONE else 1)
     replies.error(error)
     return replies.messages

@@ -23,13 +23,13 @@ from stile_filter.transport.reply import Replies, to_json
 
 _MESSAGE = "The request was begun several times, and never finished; it is not tried again."
 _NATS_HEADERS = "Nats-"
-"""What begins so, nats-server has put in, or reads: none of it belongs into another message."""
+"""Headers with this prefix are nats-server's own: none of them belongs into another message."""
 
 log = structlog.get_logger()
 
 
 class DeadLetters:
-    """Lays aside what is delivered no more, and tells whoever waits for it.
+    """Stores requests that are delivered no more in CHAT_DLQ, and replies to their requesters.
 
     Args:
         store: the streams.
@@ -61,7 +61,7 @@ class DeadLetters:
         await self._bury(given_up)
 
     async def sweep(self) -> None:
-        """Find what was given up while no filter heard of it. Never raises."""
+        """Find what was given up while no filter received the advisory. Never raises for the bus."""
         try:
             found = await self._store.given_up()
         except BusError as error:
@@ -84,7 +84,7 @@ class DeadLetters:
         try:
             place = held.address
         except ValueError:
-            # No filter approves under such a subject. Nobody can be answered, but its place is freed.
+            # No filter approves under such a subject. There is no one to reply to, but its place is freed.
             log.error("dead_letter_unreadable", seq=given_up.seq)  # noqa: TRY400 -- a traceback tells no more
             await self._store.remove(given_up.seq)
             return

@@ -1,4 +1,4 @@
-"""Each client's share of CHAT_RESULT: when it fills, those who hold the most give up their oldest outcomes.
+"""Each client's share of CHAT_RESULT: when it fills, the clients with the most lose their oldest results.
 
 The stream by itself drops the oldest outcome, whoever's it is, so one client's flood would drive out
 everybody's (docs/adr/0021). What a client holds is counted anew each time, from the stream itself: so it is
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 class Cuts:
-    """How far back each client's outcomes go on. Pure.
+    """Up to which number each client's results are removed. Pure.
 
     Args:
         excess: by client how many bytes are to go.
@@ -45,7 +45,7 @@ class Cuts:
         self._spared = spared
         self._until = until
         self.before: dict[str, int] = {}
-        """By client: the outcomes whose numbers are less go."""
+        """By client: the results with lower numbers are removed."""
 
     def __bool__(self) -> bool:
         """Whether there is still something to look for."""
@@ -78,7 +78,7 @@ class ResultShares:
         self._young_seconds = young_seconds
 
     async def look(self) -> None:
-        """Remove what is too much, where the stream fills. Never raises."""
+        """Remove what is too much, if the stream fills."""
         try:
             room = await self._store.result_room()
             if room.size > room.most * FULL:

@@ -1,4 +1,4 @@
-"""The use case: somebody asks what has become of a request. ``docs/protocol.md``, "Looking a request up"."""
+"""The use case: what has become of a request. ``docs/protocol.md``, "Looking a request up"."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -16,12 +16,12 @@ from stile_filter.transport.reply import Replies
 
 
 class StatusRequests:
-    """Handles lookups.
+    """Handles status requests.
 
     Args:
         store: the streams.
         position: returns the position of the request with this subject in CHAT (``subjects.approved``).
-        counted: told what each has found: an event's name, or an error's code.
+        counted: called with what each has found: an event's name, or an error's code.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class StatusRequests:
             return replies.stored(outcome)
         if found := await self._in_chat(client, replies.chat_id, replies):
             return found
-        # A request leaves CHAT after its outcome was stored, so one that did in between has it now.
+        # A request leaves CHAT after its result was stored, so one that left in between has it now.
         if outcome := await self._store.result(client, replies.chat_id):
             return replies.stored(outcome)
         raise RequestError(

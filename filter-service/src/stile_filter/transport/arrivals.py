@@ -1,4 +1,4 @@
-"""What has arrived and waits to be handled: a line for each client, and the lines take turns. Pure."""
+"""Messages that wait to be handled: a backlog for each client, and the backlogs take turns. Pure."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Bounds(NamedTuple):
     """Of one client: more than a gateway lets one HTTP client have open."""
     in_flight: int = 64
     client_in_flight: int = 8
-    """A client whose requests take long leaves the other places to others."""
+    """A client whose requests take long leaves the rest to others."""
 
 
 class Arrival(StrEnum):
@@ -44,7 +44,7 @@ class _Backlog:
 
 
 class Arrivals:
-    """The lines.
+    """The backlogs.
 
     A client that has nothing here is forgotten.
 
@@ -54,9 +54,9 @@ class Arrivals:
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._lines: dict[str, _Backlog] = {}
+        self._backlogs: dict[str, _Backlog] = {}
         self._turns: deque[str] = deque()
-        """The clients that something can be begun for, the one whose turn it is first."""
+        """The clients with a message that can be begun, the next one first."""
         self._waiting = 0
         self._size = 0
         self._in_flight = 0
@@ -67,64 +67,64 @@ class Arrivals:
     @property
     def clients(self) -> int:
         """How many clients have something here."""
-        return len(self._lines)
+        return len(self._backlogs)
 
     def add(self, client: str, message: IncomingMessage) -> Arrival:
-        """Put a message at the end of its client's line, where there is room for it."""
-        line = self._lines.get(client) or _Backlog()
-        if not self._has_room(line, len(message.body)):
-            first = line.replied_at.get(message.reply_to) == message or message in line.in_flight
+        """Put a message at the end of its client's backlog, if there is room for it."""
+        backlog = self._backlogs.get(client) or _Backlog()
+        if not self._has_room(backlog, len(message.body)):
+            first = backlog.replied_at.get(message.reply_to) == message or message in backlog.in_flight
             return Arrival.REPEATED if first else Arrival.FULL
-        self._lines[client] = line
-        if not line.waiting and len(line.in_flight) < self._bounds.client_in_flight:
+        self._backlogs[client] = backlog
+        if not backlog.waiting and len(backlog.in_flight) < self._bounds.client_in_flight:
             self._turns.append(client)
-        line.waiting.append(message)
+        backlog.waiting.append(message)
         if message.reply_to:
-            line.replied_at[message.reply_to] = message
-        self._count(line, 1, len(message.body))
+            backlog.replied_at[message.reply_to] = message
+        self._count(backlog, 1, len(message.body))
         return Arrival.TAKEN
 
     def is_full(self, client: str) -> bool:
         """Tell whether there is no room for one more message of ``client``, however small."""
-        line = self._lines.get(client)
-        return line is not None and not self._has_room(line, 0)
+        backlog = self._backlogs.get(client)
+        return backlog is not None and not self._has_room(backlog, 0)
 
     def begin(self) -> tuple[str, IncomingMessage] | None:
-        """Take the next message in hand until ``end``; None where there is none, or no room for it."""
+        """Begin the next message; it is in flight until ``end``. None if there is none, or no room for it."""
         if not self._turns or self._in_flight >= self._bounds.in_flight:
             return None
         client = self._turns.popleft()
-        line = self._lines[client]
-        message = line.waiting.popleft()
-        line.replied_at.pop(message.reply_to, None)
-        self._count(line, -1, -len(message.body))
-        line.in_flight.append(message)
+        backlog = self._backlogs[client]
+        message = backlog.waiting.popleft()
+        backlog.replied_at.pop(message.reply_to, None)
+        self._count(backlog, -1, -len(message.body))
+        backlog.in_flight.append(message)
         self._in_flight += 1
-        if line.waiting and len(line.in_flight) < self._bounds.client_in_flight:
+        if backlog.waiting and len(backlog.in_flight) < self._bounds.client_in_flight:
             self._turns.append(client)
         return client, message
 
     def end(self, client: str, message: IncomingMessage) -> None:
         """Take in that a message that ``begin`` gave is done with."""
-        line = self._lines[client]
-        if line.waiting and len(line.in_flight) == self._bounds.client_in_flight:
+        backlog = self._backlogs[client]
+        if backlog.waiting and len(backlog.in_flight) == self._bounds.client_in_flight:
             self._turns.append(client)
-        line.in_flight.remove(message)
+        backlog.in_flight.remove(message)
         self._in_flight -= 1
-        if not line.waiting and not line.in_flight:
-            del self._lines[client]
+        if not backlog.waiting and not backlog.in_flight:
+            del self._backlogs[client]
 
-    def _has_room(self, line: _Backlog, size: int) -> bool:
-        own = len(line.waiting)
+    def _has_room(self, backlog: _Backlog, size: int) -> bool:
+        own = len(backlog.waiting)
         free = self._bounds.messages - self._waiting
         bytes_left = self._bounds.size - self._size - size
         if own >= self._bounds.client_messages or free <= 0 or bytes_left < 0:
             return False
         return may_take(own, free, kept(self._bounds.messages)) and may_take(
-            line.size, bytes_left, kept(self._bounds.size)
+            backlog.size, bytes_left, kept(self._bounds.size)
         )
 
-    def _count(self, line: _Backlog, messages: int, size: int) -> None:
+    def _count(self, backlog: _Backlog, messages: int, size: int) -> None:
         self._waiting += messages
         self._size += size
-        line.size += size
+        backlog.size += size

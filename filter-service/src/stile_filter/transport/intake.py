@@ -21,10 +21,11 @@ from stile_filter.transport.message import IncomingMessage, OutgoingMessage
 from stile_filter.transport.reply import Replies
 
 RETRY_AFTER = 1.0
-"""A full line is worked off in about so many seconds where no scanner is slow."""
+"""In about this many seconds a full backlog is worked off, if no scanner is slow."""
 
 TOLD_A_SECOND = 100
-"""So many messages of one client are told in a second that its line is full; more are dropped and counted.
+"""If a client's backlog is full, so many of its messages are answered in a second. More are dropped and
+counted.
 Of a flood of 20,000 a second the replies would cost more than the reading."""
 
 _LOGGED_SECONDS = 60.0
@@ -34,10 +35,10 @@ Handle = Callable[[IncomingMessage], Awaitable[list[OutgoingMessage]]]
 
 
 class RejectionObserver(Protocol):
-    """Is told of each message that is not taken."""
+    """Counts the messages that are not taken."""
 
     def __call__(self, kind: str, *, told: bool) -> None:
-        """Count one of this kind, and whether its requester hears of it."""
+        """Count one of this kind, and whether it is answered."""
         ...
 
 
@@ -80,7 +81,7 @@ class Intake:
         self._beginning = False
         self._told_second = 0
         self._told: dict[str, int] = {}
-        """How many of each client's were told in this second that the line is full."""
+        """How many of each client's messages were answered in this second that its backlog is full."""
         self._logged_at: float | None = None
 
     @property
@@ -89,7 +90,7 @@ class Intake:
         return len(self._tasks)
 
     def drops(self, client: str) -> bool:
-        """Tell whether a message of ``client`` would be turned away unheard; it is counted where it is so."""
+        """Tell whether a message of ``client`` would be dropped without an answer; if so, it is counted."""
         if self._told.get(client, 0) < TOLD_A_SECOND or not self._arrivals.is_full(client):
             return False
         if int(self._clock()) != self._told_second:
@@ -168,7 +169,7 @@ class Intake:
 
 
 def client_of(incoming: IncomingMessage) -> str:
-    """Return whose line a message stands in: the account's, or of the gateway's clients the one it names."""
+    """Return whose backlog a message is for: the account's, or that of the client that the gateway names."""
     _, _, origin, *_ = incoming.subject.split(".", 3)
     return incoming.headers.get(headers.CHAT_CLIENT, origin) if origin == subjects.GATEWAY else origin
 

@@ -34,22 +34,22 @@ class Replies:
     wanted: EventLevel = EventLevel.NONE
     chat_id: UUID | None = None
     seq: int = 0
-    """How many events the filter has said before these."""
+    """How many events the filter has sent before these."""
     messages: list[OutgoingMessage] = field(default_factory=list)
     """The messages to send, in order."""
 
     def accepted(self, position: QueuePosition) -> None:
-        """Say that the request is stored, to whoever wanted to hear it."""
+        """Add that the request is stored, if the requester wanted it."""
         if self.wanted is not EventLevel.NONE and self.chat_id:
             self._event(EventKind.ACCEPTED, to_json(AcceptedEvent(id=self.chat_id, **position._asdict())))
 
     def moved(self, position: QueuePosition) -> None:
-        """Say where the request stands now, to whoever wanted to hear of it."""
+        """Add the request's position, if the requester wanted it."""
         if self.wanted in (EventLevel.STATE, EventLevel.TOKEN):
             self.waits(position)
 
     def waits(self, position: QueuePosition) -> None:
-        """Say that the request waits; this has no number, as each replaces the one before."""
+        """Add the request's position; it has no number, as each replaces the one before."""
         if self.chat_id:
             self._event(
                 EventKind.POSITION,
@@ -58,7 +58,7 @@ class Replies:
             )
 
     def runs(self) -> None:
-        """Say that a worker has the request; this is none of the worker's own events, so it has no number."""
+        """Add that a worker has the request. It is not the worker's own event, so it has no number."""
         if self.chat_id:
             self._event(EventKind.STARTED, to_json(StartedEvent(id=self.chat_id)), numbered=False)
 
@@ -74,7 +74,7 @@ class Replies:
         self._end()
 
     def stored(self, outcome: StoredMessage) -> EventKind:
-        """Give an outcome that is stored already, as it was stored; return which of the two it is.
+        """Add a result as it is stored; return whether it is ``done`` or ``error``.
 
         Raises:
             UnavailableError: what is stored is no outcome.
@@ -117,7 +117,7 @@ class Replies:
 
 
 def error_reply(error: RequestError, chat_id: UUID | None) -> ErrorReply:
-    """Make of an error what is told and stored."""
+    """Make of an error what is sent and stored."""
     return ErrorReply.of(
         error.code,
         error.message,
@@ -129,7 +129,7 @@ def error_reply(error: RequestError, chat_id: UUID | None) -> ErrorReply:
 
 
 def outcome_of(body: bytes) -> Reply | ErrorReply:
-    """Read a stored outcome.
+    """Read a stored result.
 
     Raises:
         UnavailableError: it is none.
