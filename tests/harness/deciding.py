@@ -9,13 +9,12 @@ from stile_filter.answers import Stored
 from stile_filter.clock import WallClock
 from stile_filter.decide import Decider, Scanned
 from stile_filter.handlers import Handler
-from stile_filter.models import Models
 from stile_filter.policy import Policy
 from stile_filter.ports import Approval
 from stile_filter.queue.positions import PositionNotifier
 from stile_filter.request import Incoming
 from stile_filter.signing import Unsigned
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
 ID = "0190a5d0-0000-7000-8000-000000000001"
@@ -95,12 +94,11 @@ class Deciding:
         self.now = NOW
         self.doubt = None
         self.clock_fault = None
-        self.workers = Workers()
         self.monotonic = 0.0
-        self.models = Models(clock=lambda: self.monotonic)
+        self.fleet = Fleet(clock=lambda: self.monotonic)
         self.monotonic = 60.0
         self.queue = PositionNotifier(
-            self.workers,
+            self.fleet,
             store=None,
             send=None,
             most=self.policy.limits.max_waiting_per_client,
@@ -112,7 +110,7 @@ class Deciding:
             decider,
             self.streams,
             queue=self.queue,
-            models=self.models,
+            fleet=self.fleet,
             signer=signer or Unsigned(),
             doubt=lambda: self.doubt,
             clock_fault=lambda: self.clock_fault,
@@ -126,12 +124,12 @@ class Deciding:
 
     def worker(self, seconds):
         beat = Heartbeat(part="consumer", instance="w", version="1", ready=True, service_seconds=seconds)
-        self.workers.heard(beat)
+        self.fleet.receive(beat)
 
     def lives(self, *names):
         """Have workers with these models be heard of, a while ago."""
         for name in names:
-            self.models.heard(Heartbeat(part="consumer", instance=name, version="1", ready=True, model=name))
+            self.fleet.receive(Heartbeat(part="consumer", instance=name, version="1", ready=True, model=name))
         self.monotonic += 60
 
     def estimated(self, _):

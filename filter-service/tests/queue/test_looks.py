@@ -9,7 +9,7 @@ from stile_filter.clock import WallClock
 from stile_filter.errors import UnavailableError
 from stile_filter.queue.claims import Room
 from stile_filter.queue.positions import ChatLook, PositionNotifier
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
 
@@ -37,7 +37,7 @@ class Looks:
         self.chat = Chat()
         self.shown = None
         self.notifier = PositionNotifier(
-            Workers(lambda: 0.0),
+            Fleet(lambda: 0.0),
             self.chat,
             send=None,
             most=50,

@@ -16,7 +16,7 @@ from stile_filter.queue import order
 from stile_filter.queue.estimate import Estimates
 from stile_filter.queue.speed import ModelSpeed, Size, Speed
 from stile_filter.queue.view import ChatView
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 FIXTURE = json.loads(Path(__file__, "../../../../contracts/fixtures/v1/order.json").resolve().read_text())
 SIZE = Size(400, 90)
@@ -101,13 +101,13 @@ class Queue:
 
     def __init__(self, workers):
         self.workers, self.arrived = workers, 0
-        self.fleet = Workers(lambda: 0.0)
+        self.fleet = Fleet(lambda: 0.0)
         for number in range(workers):
             beat = Heartbeat(
                 part="consumer", instance=f"{number}", version="1", ready=True, service_seconds=5.0
             )
             speed = {"prompt_per_second": 100.0, "predicted_per_second": 10.0, "answer_tokens": 50.0}
-            self.fleet.heard(beat.model_copy(update=speed))
+            self.fleet.receive(beat.model_copy(update=speed))
         self.view = ChatView(self.fleet.models, lambda: 0.0, self.later)
         self.estimates = Estimates(self.view, self.fleet, lambda: 0.0)
 

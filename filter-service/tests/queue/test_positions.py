@@ -13,7 +13,7 @@ from stile_filter.queue.claims import Room
 from stile_filter.queue.estimate import UNKNOWN_RETRY_AFTER, QueuePosition
 from stile_filter.queue.positions import ChatLook, PositionNotifier, Subscription
 from stile_filter.queue.speed import Size
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
 INTERACTIVE, BATCH = Lane.INTERACTIVE, Lane.BATCH
@@ -39,7 +39,7 @@ class House:
 
     def __init__(self, workers=1, most=50, seconds=10.0):
         self.clock, self.errors = 0.0, []
-        self.workers = Workers(lambda: self.clock)
+        self.workers = Fleet(lambda: self.clock)
         self.seconds, self.count = seconds, workers
         self.notifier = PositionNotifier(
             self.workers,
@@ -58,7 +58,7 @@ class House:
     def after(self, seconds):
         self.clock += seconds
         for number in range(self.count):
-            self.workers.heard(
+            self.workers.receive(
                 Heartbeat(
                     part="consumer",
                     instance=f"w{number}",
@@ -182,7 +182,7 @@ def test_without_a_measured_speed_there_is_no_estimate(workers):
     house = House(workers=0)
     for number in range(workers):
         beat = Heartbeat(part="consumer", instance=str(number), version="1", ready=True)
-        house.workers.heard(beat)
+        house.workers.receive(beat)
     house.accept(job(1))
     assert house.accept(job(2)) == QueuePosition(1, None)
     assert house.notifier.retry_after() == UNKNOWN_RETRY_AFTER

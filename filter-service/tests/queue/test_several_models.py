@@ -12,7 +12,7 @@ from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.queue.estimate import Estimates, QueuePosition
 from stile_filter.queue.speed import Size
 from stile_filter.queue.view import ChatView
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
 SIZE = Size(400, 90)
@@ -28,14 +28,14 @@ class Both:
 
     def __init__(self, *models):
         self.clock = 0.0
-        self.workers = Workers(lambda: self.clock)
+        self.workers = Fleet(lambda: self.clock)
         self.queue = ChatView(self.workers.models, lambda: self.clock, lambda: NOW + self.clock)
         self.estimates = Estimates(self.queue, self.workers, lambda: self.clock)
         self.live(*models)
 
     def live(self, *models):
         for number, model in enumerate(models):
-            self.workers.heard(
+            self.workers.receive(
                 Heartbeat(
                     part="consumer",
                     instance=f"w{number}",

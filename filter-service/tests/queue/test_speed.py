@@ -4,7 +4,7 @@ import pytest
 
 from stile_contracts.messages import Heartbeat
 from stile_filter.queue.speed import ModelSpeed, Size, Speed
-from stile_filter.workers import ALIVE_SECONDS, Workers
+from stile_runtime.fleet import ALIVE_SECONDS, Fleet
 
 
 class Clock:
@@ -41,22 +41,22 @@ MEASURED = {"prompt_per_second": 200.0, "predicted_per_second": 10.0, "answer_to
 )
 def test_speed(beats, expected):
     """The mean of those that have measured; the tokens' speed only where all of it is known."""
-    workers = Workers(Clock())
+    workers = Fleet(Clock())
     for heartbeat in beats:
-        workers.heard(heartbeat)
-    assert Speed.of(workers.alive()) == expected
+        workers.receive(heartbeat)
+    assert Speed.of(workers.alive("consumer")) == expected
 
 
 def test_who_counts():
     """Those that can work now, and were heard of lately."""
     clock = Clock()
-    workers = Workers(clock)
-    workers.heard(beat("a", 60.0))
-    workers.heard(beat("b", ready=False))
-    assert [worker.instance for worker in workers.alive() if worker.ready] == ["a"]
+    workers = Fleet(clock)
+    workers.receive(beat("a", 60.0))
+    workers.receive(beat("b", ready=False))
+    assert [worker.instance for worker in workers.alive("consumer") if worker.ready] == ["a"]
     clock.now += ALIVE_SECONDS + 0.1
-    assert workers.alive() == []
-    assert Speed.of(workers.alive()) is None
+    assert workers.alive("consumer") == []
+    assert Speed.of(workers.alive("consumer")) is None
 
 
 @pytest.mark.parametrize(
