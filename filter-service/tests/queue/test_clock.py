@@ -10,7 +10,8 @@ import pytest
 from harness.ports import free_port
 from harness.wait import until
 from stile_contracts.messages import Heartbeat
-from stile_filter.clock import TOLERANCE_SECONDS, WallClock
+from stile_filter.clock import WallClock
+from stile_runtime.fleet import CLOCK_TOLERANCE_SECONDS
 
 NOW = 1_800_000_000.0
 
@@ -30,8 +31,8 @@ main()
     ("server", "fault"),
     [
         (NOW, None),
-        (NOW - TOLERANCE_SECONDS, None),
-        (NOW + TOLERANCE_SECONDS + 1, None),
+        (NOW - CLOCK_TOLERANCE_SECONDS, None),
+        (NOW + CLOCK_TOLERANCE_SECONDS + 1, None),
         (NOW - 640, "the clock is 640 s ahead of nats-server's"),
         (NOW + 641, "the clock is 640 s behind nats-server's"),
         (0.0, "the clock is 1800000000 s ahead of nats-server's"),
@@ -74,7 +75,10 @@ async def test_a_filter_whose_clock_is_off_says_so_and_decides_nothing(
     )
     beats = await gateway.client.subscribe("chat.event.filter")
     beat = Heartbeat.model_validate_json((await beats.next_msg(timeout=10)).data)
-    assert (beat.ready, abs(beat.now_ms / 1000 - datetime.now(UTC).timestamp()) > TOLERANCE_SECONDS) == (
+    assert (
+        beat.ready,
+        abs(beat.now_ms / 1000 - datetime.now(UTC).timestamp()) > CLOCK_TOLERANCE_SECONDS,
+    ) == (
         False,
         True,
     )
