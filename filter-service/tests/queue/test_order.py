@@ -163,7 +163,7 @@ def test_positions_are_the_order_of_the_starts(crowd, changes, workers, remember
     """Whatever came, started, ended or was cancelled before: each position is how many start before it.
 
     With one worker and with two; both lanes; ids in the order of arrival and not; some name the
-    model; clients are forgotten or not. The whole order is foretold once; then each start is the one that is next.
+    model; clients are forgotten or not. The order is foretold once; then each start is the one that is next.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(order, "REMEMBERED_CLIENT_QUEUES", remembered)
