@@ -15,7 +15,7 @@ from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.ops.clock import WallClock
 from stile_filter.queue.positions import PositionNotifier, Subscription
 from stile_filter.queue.speed import Size
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 WAITING = 1000
 ROUNDS = 300
@@ -40,10 +40,10 @@ def address(number: int, clients: int) -> RequestAddress:
 
 def measure(clients: int) -> str:
     """Fill the queue, then let one request come for each that leaves; return a line of the table."""
-    workers = Workers()
+    workers = Fleet()
     speed = {"prompt_per_second": 100.0, "predicted_per_second": 10.0, "answer_tokens": 90.0}
     heartbeat = Heartbeat(part="consumer", instance="w", version="1", ready=True, service_seconds=9.0)
-    workers.heard(heartbeat.model_copy(update=speed))
+    workers.receive(heartbeat.model_copy(update=speed))
     queue = PositionNotifier(
         workers,
         store=None,  # type: ignore[arg-type]  # nothing looks into CHAT here
@@ -64,7 +64,7 @@ def measure(clients: int) -> str:
             Size(400 + number % 50, 90),
             FAR_AWAY_MS,
         )
-        workers.heard(heartbeat.model_copy(update=speed))
+        workers.receive(heartbeat.model_copy(update=speed))
         before = time.process_time()
         queue.accepted(request)
         if number >= WAITING:

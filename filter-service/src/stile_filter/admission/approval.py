@@ -1,4 +1,4 @@
-"""What a request becomes once it is approved: the message in CHAT, and what the usher needs to know of it."""
+"""What a request becomes once it is approved: the message in CHAT, and what the queue needs to know of it."""
 
 from typing import NamedTuple
 

@@ -8,9 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-TOLERANCE_SECONDS = 30.0
-"""How far the clock may be off. Two parts then differ by at most a minute, a tenth of the default deadline.
-A synchronised clock is off by milliseconds; one that has lost its time is off by hours or years."""
+from stile_runtime.fleet import CLOCK_TOLERANCE_SECONDS
 
 log = structlog.get_logger()
 
@@ -45,7 +43,7 @@ class WallClock:
 
     def fault(self) -> str | None:
         """Return why this part is not ready, or None if the clock is right enough."""
-        if abs(self._ahead) <= TOLERANCE_SECONDS:
+        if abs(self._ahead) <= CLOCK_TOLERANCE_SECONDS:
             return None
         side = "ahead of" if self._ahead > 0 else "behind"
         return f"the clock is {abs(self._ahead):.0f} s {side} nats-server's"

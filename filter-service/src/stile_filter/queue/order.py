@@ -156,9 +156,9 @@ class _Turns:
         return entry
 
     def forget(self, entries: list[QueueEntry]) -> None:
-        """Take in that a queue counts as never served; one without requests has no turn."""
+        """Count the least recently served queue as never served; without requests it has no turn."""
         if entries:
-            self._served = deque(each for each in self._served if each[-1] is not entries)
+            self._served.popleft()
             entries[:] = _by_turns(entries, was_named=None)
             insort(self._new, _newcomer(entries))
 

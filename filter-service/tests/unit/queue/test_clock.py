@@ -2,7 +2,8 @@
 
 import pytest
 
-from stile_filter.ops.clock import TOLERANCE_SECONDS, WallClock
+from stile_filter.ops.clock import WallClock
+from stile_runtime.fleet import CLOCK_TOLERANCE_SECONDS
 
 NOW = 1_800_000_000.0
 
@@ -11,8 +12,8 @@ NOW = 1_800_000_000.0
     ("server", "fault"),
     [
         (NOW, None),
-        (NOW - TOLERANCE_SECONDS, None),
-        (NOW + TOLERANCE_SECONDS + 1, None),
+        (NOW - CLOCK_TOLERANCE_SECONDS, None),
+        (NOW + CLOCK_TOLERANCE_SECONDS + 1, None),
         (NOW - 640, "the clock is 640 s ahead of nats-server's"),
         (NOW + 641, "the clock is 640 s behind nats-server's"),
         (0.0, "the clock is 1800000000 s ahead of nats-server's"),

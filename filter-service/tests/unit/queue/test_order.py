@@ -124,13 +124,13 @@ class Queue:
                 self.end(self.view.in_flight, index)
             case ("cancel", index):
                 self.end(self.view.waiting, index)
-            case (lane, client, keyed):
+            case (lane, client, keyed, model):
                 # Ids of keyed requests are in no order; those without a key sort by time.
-                self.arrive(lane, client, (number * 7919) % 10_007 if keyed else 20_000 + number)
+                self.arrive(lane, client, (number * 7919) % 10_007 if keyed else 20_000 + number, model)
 
-    def arrive(self, lane, client, number):
+    def arrive(self, lane, client, number, model=None):
         subject = subjects.approved(lane, client, UUID(int=number))
-        self.view.accepted(subject, Size(number * 13 % 200, 1 + number * 7 % 90))
+        self.view.accepted(subject, Size(number * 13 % 200, 1 + number * 7 % 90), model)
         return subject
 
     def begin(self):
@@ -144,7 +144,9 @@ class Queue:
             self.view.finished(subjects.parse_approved(list(entries)[index % len(entries)]))
 
 
-ARRIVALS = st.tuples(st.sampled_from(Lane), st.sampled_from("abcde"), st.booleans())
+ARRIVALS = st.tuples(
+    st.sampled_from(Lane), st.sampled_from("abcde"), st.booleans(), st.sampled_from(["own", None])
+)
 CHANGES = st.one_of(
     ARRIVALS, st.just("begin"), st.tuples(st.sampled_from(["finish", "cancel"]), st.integers(0, 99))
 )
@@ -155,14 +157,22 @@ CHANGES = st.one_of(
     crowd=st.lists(ARRIVALS, min_size=5, max_size=40),
     changes=st.lists(CHANGES, max_size=20),
     workers=st.sampled_from([1, 2]),
+    remembered=st.sampled_from([order.REMEMBERED_CLIENT_QUEUES, 3]),
 )
-def test_positions_are_the_order_of_the_starts(crowd, changes, workers):
+def test_positions_are_the_order_of_the_starts(crowd, changes, workers, remembered):
     """Whatever came, started, ended or was cancelled before: each position is how many start before it.
 
-    With one worker and with two; both lanes; ids in the order of arrival and not. The whole order is foretold
-    once, and then each start is the one that is next by then.
+    With one worker and with two; both lanes; ids in the order of arrival and not; some name the
+    model; clients are forgotten or not. The order is foretold once; then each start is the one that is next.
     """
-    queue = Queue(workers)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "REMEMBERED_CLIENT_QUEUES", remembered)
+        play(Queue(workers), crowd, changes)
+
+
+def play(queue, crowd, changes):
+    """Let everything happen, foretell the rest, and start it."""
+    workers = queue.workers
     for number, step in enumerate([*crowd, *changes]):
         queue.take_in(number, step)
         dict(queue.estimates.positions())  # what is kept of this must not be of use too long
@@ -190,7 +200,7 @@ def test_a_newcomers_wait(crowd, begun, lane):
     """What is sent of a lane is the wait of a client that comes next and was never served."""
     queue = Queue(1)
     for number, arrival in enumerate(crowd):
-        queue.take_in(number, (*arrival[:2], False))
+        queue.take_in(number, (*arrival[:2], False, None))
     for _ in range(begun):
         queue.begin()
     state = queue.estimates.state()
