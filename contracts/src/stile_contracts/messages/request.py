@@ -51,13 +51,18 @@ class ChatRequest(Sampling, Output):
             raise ValueError("give a prompt, or messages, or both")
         return self
 
+    @property
+    def repeats_prompt(self) -> bool:
+        """Whether the last message is the prompt already."""
+        last = self.messages[-1] if self.messages else None
+        return last is not None and last == ChatMessage(role=Role.USER, content=self.prompt or "")
+
     def conversation(self) -> list[ChatMessage]:
-        """Return the conversation with the prompt as its last turn, oldest first."""
-        turns = list(self.messages or [])
-        if self.prompt is None:
-            return turns
-        last = ChatMessage(role=Role.USER, content=self.prompt)
-        return turns if turns and turns[-1] == last else [*turns, last]
+        """Return the conversation with the prompt as its last message, oldest first."""
+        messages = list(self.messages or [])
+        if self.prompt is None or self.repeats_prompt:
+            return messages
+        return [*messages, ChatMessage(role=Role.USER, content=self.prompt)]
 
     def sampling(self) -> Sampling:
         """Return the sampling parameters alone."""
