@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
+from stile_gateway.clients.hosts import Hosts, is_loopback
 from stile_gateway.errors import InvalidHeaderError
-from stile_gateway.hosts import Hosts, is_loopback
 
 
 def is_own(said, bound="127.0.0.1", names=()):

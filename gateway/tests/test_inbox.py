@@ -1,6 +1,6 @@
 """The bounded queue of one request's replies."""
 
-from stile_gateway.inbox import Inbox
+from stile_gateway.requests.inbox import Inbox
 
 
 async def test_tokens_give_way_where_there_is_no_room(words):
@@ -18,11 +18,11 @@ async def test_tokens_give_way_where_there_is_no_room(words):
 async def test_what_is_no_token_is_kept(words):
     """A token that came after `started` gives way, and not `started`; so does a place that was replaced."""
     inbox = Inbox("x", size=4)
-    came = [words.started(), words.place(position=3), words.token("t", 1), words.place(position=1)]
+    came = [words.started(), words.position(position=3), words.token("t", 1), words.position(position=1)]
     for heard in [*came, words.done(), words.error()]:
         inbox.put(heard)
     heard = [await inbox.get(1) for _ in range(4)]
-    assert heard == [words.started(), words.place(position=1), words.done(), words.error()]
+    assert heard == [words.started(), words.position(position=1), words.done(), words.error()]
     assert inbox.dropped == 2
 
 

@@ -1,20 +1,20 @@
-"""Limits of a request: which field is named, and that the schema shows them."""
+"""Limits of a request, and what is wrong with one: which field is named."""
 
 import json
 
 import pytest
 
-from stile_contracts.messages import ChatRequest
-from stile_gateway.config import Settings
+from stile_gateway.dialects.openai.request import read_completion
+from stile_gateway.dialects.stile.api import read_chat
 from stile_gateway.errors import InvalidRequestError
-from stile_gateway.limits import read_request, request_model
+from stile_gateway.limits import ContentLimits
 
-LIMITS = Settings(max_prompt_chars=5, max_message_chars=6, max_messages=2)
+LIMITS = ContentLimits(prompt_chars=5, message_chars=6, messages=2)
 
 
-@pytest.fixture
-def model():
-    return request_model(LIMITS)
+def read(body):
+    chat = read_chat(body.encode())
+    LIMITS.check(chat.prompt, [message.content for message in chat.messages or ()])
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def model():
         ("", "body"),
     ],
 )
-def test_the_field_at_fault_is_named(model, body, param):
+def test_the_field_at_fault_is_named(body, param):
     """What is wrong is said by its place, and none of the client's text is said back."""
     with pytest.raises(InvalidRequestError) as raised:
-        read_request(model, body.encode())
+        read(body)
     assert raised.value.param == param
     assert "nurse" not in raised.value.message
     assert "1234" not in raised.value.message
@@ -60,16 +60,30 @@ def test_the_field_at_fault_is_named(model, body, param):
         '{"prompt": "1", "unknown": {"a": [1]}}',
     ],
 )
-def test_up_to_the_limit_all_is_well(model, body):
+def test_up_to_the_limit_all_is_well(body):
     """Limits count characters, not bytes, and are reached before they are passed."""
-    read_request(model, body.encode())
+    read(body)
 
 
-def test_it_is_the_contracts_request_with_limits(model):
-    """The model differs from the contract's in its limits and in nothing else."""
-    assert issubclass(model, ChatRequest)
-    own, contract = model.model_json_schema(), ChatRequest.model_json_schema()
-    assert own["properties"]["prompt"]["anyOf"][0].pop("maxLength") == 5
-    assert own["properties"]["messages"]["anyOf"][0].pop("maxItems") == 2
-    assert own["$defs"]["ChatMessage"]["properties"]["content"]["anyOf"][0].pop("maxLength") == 6
-    assert own == contract
+def test_without_limits_of_its_own_the_gateway_takes_any_content():
+    """The policy decides then; nothing is limited twice."""
+    ContentLimits().check("x" * 100_000, ["x" * 100_000] * 1000)
+
+
+@pytest.mark.parametrize(
+    ("messages", "param"),
+    [
+        ([{"role": "user", "content": "1234567"}], "messages[0].content"),
+        (
+            [{"role": "user", "content": [{"type": "text", "text": t} for t in ("123", "4567")]}],
+            "messages[0].content",
+        ),
+        ([{"role": "user", "content": "1"}] * 3, "messages"),
+    ],
+)
+def test_openais_requests_have_the_same_limits(messages, param):
+    """A text in parts counts as the whole that the model reads."""
+    call = read_completion(json.dumps({"messages": messages}).encode())
+    with pytest.raises(InvalidRequestError) as raised:
+        LIMITS.check(call.prompt, call.contents)
+    assert raised.value.param == param

@@ -6,11 +6,21 @@ from uuid import UUID
 import pytest
 
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ErrorReply, EventKind, Refusal, Reply, Timings, ToolCall, Usage
+from stile_contracts.messages import (
+    ErrorReply,
+    Refusal,
+    Reply,
+    StartedEvent,
+    Timings,
+    TokenEvent,
+    ToolCall,
+    Usage,
+)
+from stile_gateway.dialects.openai.answer import completion
+from stile_gateway.dialects.openai.errors import openai_error
+from stile_gateway.dialects.openai.stream import Chunks
 from stile_gateway.errors import InternalError, RelayedError
-from stile_gateway.hearing import Said
-from stile_gateway.openai.answer import Chunks, completion
-from stile_gateway.openai.errors import openai_error
+from stile_gateway.requests.events import ReplyEvent
 
 ID = UUID("01920000-0000-7000-8000-000000000001")
 USAGE = Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5)
@@ -22,21 +32,21 @@ def reply(text="blue sky", **fields):
 
 
 def started(attempt=1):
-    return Said(EventKind.STARTED, attempt, json.dumps({"id": str(ID), "model": "smol"}).encode())
+    return ReplyEvent(StartedEvent(id=ID, model="smol"), attempt)
 
 
 def token(text="", attempt=1, **fields):
-    return Said(EventKind.TOKEN, attempt, json.dumps({"text": text, **fields}).encode())
+    return ReplyEvent(TokenEvent(text=text, **fields), attempt)
 
 
 def done(answer, attempt=1):
-    return Said(EventKind.DONE, attempt, answer.model_dump_json(exclude_none=True).encode(), answer)
+    return ReplyEvent(answer, attempt)
 
 
 def stream(*said, include_usage=False):
     """Return the data of every event, in order; ``[DONE]`` as it is."""
     chunks = Chunks(ID, 1700000000, "asked", include_usage=include_usage)
-    blocks = b"".join(chunks.block(one) for one in said).decode().split("\n\n")
+    blocks = b"".join(chunks.event(one) for one in said).decode().split("\n\n")
     data = [block.removeprefix("data: ") for block in blocks if block and not block.startswith(":")]
     return [one if one == "[DONE]" else json.loads(one) for one in data]
 

@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from stile_contracts.messages import ChatRequest
+from stile_gateway.dialects.openai.request import read_completion
+from stile_gateway.dialects.stile.api import read_chat
 from stile_gateway.errors import InvalidRequestError, UnsupportedParameterError
-from stile_gateway.limits import read_request
-from stile_gateway.openai.request import read_completion
 
 ASK = {"role": "user", "content": "Why?"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
@@ -16,7 +15,7 @@ TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type
 
 def read(**fields):
     body = {"messages": [ASK], **fields}
-    return read_completion(json.dumps(body).encode(), ChatRequest)
+    return read_completion(json.dumps(body).encode())
 
 
 def chat(**fields):
@@ -56,7 +55,7 @@ def test_arguments_that_readers_differ_over_are_the_requests_fault(arguments):
     call = {**CALL, "function": {"name": "f", "arguments": arguments}}
     turns = [ASK, {"role": "assistant", "tool_calls": [CALL, call]}]
     body = json.dumps({"messages": turns}).encode()
-    for reading in (lambda: read_request(ChatRequest, body), lambda: read(messages=turns)):
+    for reading in (lambda: read_chat(body), lambda: read(messages=turns)):
         with pytest.raises(InvalidRequestError) as raised:
             reading()
         assert raised.value.param == "messages[1].tool_calls[1].function.arguments"
@@ -157,12 +156,12 @@ def test_a_wrong_field_is_named(fields, param):
 def test_no_body_breaks_the_reader(body):
     """Whatever bytes come, it is the request's own fault."""
     with pytest.raises(InvalidRequestError):
-        read_completion(body, ChatRequest)
+        read_completion(body)
 
 
 def test_the_stream_is_no_part_of_what_is_asked():
     """The same key asks the same with and without a stream: the bodies are equal."""
     plain, stream = read(), read(stream=True, stream_options={"include_usage": True})
     assert plain.body == stream.body
-    assert (plain.stream, plain.include_usage) == (False, False)
-    assert (stream.stream, stream.include_usage) == (True, True)
+    assert (plain.is_stream, plain.include_usage) == (False, False)
+    assert (stream.is_stream, stream.include_usage) == (True, True)

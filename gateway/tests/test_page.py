@@ -7,12 +7,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stile_gateway import routes
+import stile_gateway
+from stile_gateway.app import create_app
 from stile_gateway.config import Settings
-from stile_gateway.main import create_app
-from stile_gateway.routes import page
+from stile_gateway.http import page
 
-FOLDER = Path(routes.__file__).parents[1] / page.FOLDER
+FOLDER = Path(stile_gateway.__file__).parent / page.FOLDER
 OWN = sorted(path for path in FOLDER.iterdir() if path.suffix in {".css", ".html", ".js"})
 
 

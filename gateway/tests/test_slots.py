@@ -4,9 +4,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from stile_gateway.connections import Connections, trust
+from stile_gateway.clients.slots import Slots, share_of
 from stile_gateway.errors import ClientLimitError, TooManyWaitingError
-from stile_gateway.slots import Slots, share_of
+from stile_gateway.server.connections import Connections, trust
 
 
 @pytest.mark.parametrize(("total", "share"), [(1, 1), (7, 1), (8, 1), (16, 2), (2000, 250)])

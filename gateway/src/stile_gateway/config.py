@@ -12,7 +12,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stile_contracts import tls
 from stile_contracts.api_keys import KEY_FILE
-from stile_gateway import hosts, keyring
+from stile_gateway import keyring
+from stile_gateway.clients import hosts
 
 PREFIX = "STILE_"
 
@@ -50,9 +51,9 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     max_header_bytes: int = Field(32 * 1024, ge=1024, le=1024 * 1024)
-    max_prompt_chars: int = Field(32768, ge=1)
-    max_message_chars: int = Field(32768, ge=1)
-    max_messages: int = Field(200, ge=1)
+    max_prompt_chars: int | None = Field(None, ge=1)
+    max_message_chars: int | None = Field(None, ge=1)
+    max_messages: int | None = Field(None, ge=1)
     max_in_flight: int = Field(2000, ge=1)
     max_held_bytes: int = Field(64 * 1024 * 1024, ge=1024)
 

@@ -193,7 +193,7 @@ class RelayedError(GatewayError):
         self._said = said
 
     @property
-    def is_outcome(self) -> bool:
+    def is_result(self) -> bool:
         """Whether a request that was accepted has ended with it; a look-up may fail by itself."""
         return self._said.error.final and self.code is not ErrorCode.NOT_FOUND
 

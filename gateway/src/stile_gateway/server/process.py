@@ -1,0 +1,119 @@
+"""uvicorn as the gateway runs it: bounded heads, errors in the one shape, an end that loses nobody."""
+
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+import uvicorn
+from fastapi import FastAPI
+
+from stile_gateway.config import Settings
+from stile_gateway.dialects.base import Dialect
+from stile_gateway.server.connections import STALL_SECONDS, Connections, trust
+from stile_gateway.server.protocol import BoundedHead
+
+IDLE_CONNECTIONS = 100
+BACKLOG = 512
+"""Connections that the system takes before they are looked at; as many may come at once."""
+OWN_DESCRIPTORS = 64
+"""Kept for the bus, the logs and the event loop."""
+_TICKS_PER_SECOND = 10
+"""Of uvicorn's main loop."""
+
+GRACE_SECONDS = 5.0
+"""For the last answers to be written, after what they waited for has been given up."""
+
+
+class Server(uvicorn.Server):
+    """Tells the application that it is to leave before it waits for its last answers."""
+
+    def __init__(self, config: uvicorn.Config, leave: Callable[[], None], register: Connections) -> None:
+        super().__init__(config)
+        self._leave = leave
+        self._register = register
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections, now and then."""
+        if counter % (STALL_SECONDS * _TICKS_PER_SECOND) == 0:
+            self._register.let_stalled_go()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing more, and finish what is held."""
+        self._leave()
+        await super().shutdown(sockets)
+
+
+def make(app: FastAPI, settings: Settings, dialect: Dialect, leave: Callable[[], None]) -> Server:
+    """Make the server of ``app``.
+
+    Args:
+        app: what answers.
+        settings: its bounds.
+        dialect: writes the errors of requests that cannot be read.
+        leave: called once, when the server is stopped.
+    """
+    register = Connections(max_connections(settings), trust(settings.trusted_proxies))
+    options: dict[str, Any] = {}
+    if settings.trusted_proxies:
+        options = {"proxy_headers": True, "forwarded_allow_ips": list(settings.trusted_proxies)}
+    else:
+        options = {"proxy_headers": False}
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=BoundedHead.of(settings.max_header_bytes, register, dialect),
+        ws="none",
+        lifespan="on",
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds + GRACE_SECONDS),
+        **options,
+    )
+    return Server(config, leave, register)
+
+
+def raise_descriptors() -> None:
+    """Let the process open as many files as the system allows it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def max_connections(settings: Settings) -> int:
+    """Tell how many connections may be open: idle ones beside the requests', and within the system's limit.
+
+    A process that has no descriptor left can neither take a connection nor come back to the bus.
+    """
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * settings.max_in_flight + IDLE_CONNECTIONS
+    if descriptors == resource.RLIM_INFINITY:
+        return wanted
+    return max(IDLE_CONNECTIONS, min(wanted, descriptors - OWN_DESCRIPTORS - BACKLOG))
+
+
+def max_in_flight(settings: Settings) -> int:
+    """Tell how many requests may be answered at once: connections are left for whoever watches."""
+    return min(settings.max_in_flight, max(1, max_connections(settings) - IDLE_CONNECTIONS))
+
+
+def run(server: Server) -> bool:
+    """Serve until SIGTERM or SIGINT; return whether it had come up."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave_quietly)  # uvicorn raises what it caught once more when it is done
+    try:
+        server.run()
+    except SystemExit as end:
+        return end.code == 0
+    return server.started
+
+
+def _leave_quietly(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
