@@ -19,6 +19,8 @@ from stile_gateway.errors import (
     ShuttingDownError,
 )
 from stile_gateway.requests.inbox import ReplyMessage
+from stile_gateway.requests.request import ClientRequest
+from stile_gateway.requests.service import RequestService
 
 
 def counted(counter):
@@ -280,3 +282,38 @@ async def test_leaving_takes_nothing_new_and_gives_the_held_their_time(service, 
     with pytest.raises(AnswerTimeoutError):
         async with asyncio.timeout(0.3):  # sooner than its deadline of 0.6
             await held
+
+
+async def many(fake_bus, metrics, timing, *, repeats_per_second):
+    """Have fifty requests accepted; return the use case and their tasks."""
+    patient = replace(timing, accept=30, answer=60, repeats_per_second=repeats_per_second)
+    service = RequestService(fake_bus, patient, metrics)
+    chats = [
+        ClientRequest(id=uuid4(), client=f"http-{number}", body=b'{"prompt": "Why?"}') for number in range(50)
+    ]
+    answers = [asyncio.create_task(service.answer(chat)) for chat in chats]
+    await until(lambda: len(fake_bus.published) == len(chats))
+    return service, answers
+
+
+async def test_after_a_reconnect_the_requests_do_not_come_all_at_once(fake_bus, metrics, timing, words):
+    """Fifty at five a second take ten seconds: most of them wait while the loop turns."""
+    fake_bus.on_publish = lambda inbox, _: inbox.put(words.accepted())
+    service, answers = await many(fake_bus, metrics, timing, repeats_per_second=5)
+    for inbox in fake_bus.inboxes.values():
+        inbox.put(words.back)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(fake_bus.published) < 2 * len(answers)
+    await service.close()
+    await asyncio.wait(answers)
+
+
+async def test_after_a_reconnect_each_request_is_sent_again(fake_bus, metrics, timing, words):
+    """Each has its own moment, and none is forgotten."""
+    fake_bus.on_publish = lambda inbox, number: inbox.put(words.accepted() if number <= 50 else words.done())
+    _, answers = await many(fake_bus, metrics, timing, repeats_per_second=500)
+    for inbox in fake_bus.inboxes.values():
+        inbox.put(words.back)
+    assert {answer.body.response for answer in await asyncio.gather(*answers)} == {"blue"}
+    assert len(fake_bus.published) == 2 * len(answers)

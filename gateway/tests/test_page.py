@@ -9,8 +9,8 @@ import pytest
 
 import stile_gateway
 from stile_gateway.app import create_app
-from stile_gateway.config import Settings
 from stile_gateway.http import page
+from stile_gateway.settings import Settings
 
 FOLDER = Path(stile_gateway.__file__).parent / page.FOLDER
 OWN = sorted(path for path in FOLDER.iterdir() if path.suffix in {".css", ".html", ".js"})

@@ -24,9 +24,10 @@ from stile_filter.request import Incoming
 from stile_gateway.dialects.openai.request import read_completion
 from stile_gateway.dialects.stile.api import read_chat
 from stile_gateway.errors import GatewayError
-from stile_gateway.presence import Presence
+from stile_gateway.http.readiness import readiness
 from stile_gateway.requests.events import EventSequencer
 from stile_gateway.requests.inbox import ReplyMessage
+from stile_runtime.fleet import Fleet
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 LIMITS = Limits()
@@ -170,6 +171,6 @@ def test_whatever_is_said_on_an_inbox_is_heard_or_refused(heard):
 @given(body=BODIES)
 def test_any_heartbeat_is_heard(body):
     """A heartbeat that cannot be read makes nobody ready."""
-    presence = Presence()
-    presence.hear(body)
-    presence.readiness(connected=True)
+    fleet = Fleet()
+    fleet.receive_body(body)
+    readiness(fleet, connected=True)

@@ -15,12 +15,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from stile_gateway import config, logs
 from stile_gateway.bus import NatsBus
 from stile_gateway.clients.callers import AUTHORIZATION, LANE, Callers
 from stile_gateway.clients.hosts import Hosts, is_loopback
+from stile_gateway.clients.keyring import KeyRing
 from stile_gateway.clients.slots import Slots, share_of
-from stile_gateway.config import Settings
 from stile_gateway.dialects.base import Dialect, Dialects
 from stile_gateway.dialects.openai.api import OpenAI
 from stile_gateway.dialects.stile.api import LAST_EVENT_ID, PREFER, PREFERENCE_APPLIED, Stile
@@ -30,13 +29,15 @@ from stile_gateway.http.answers import NoResponse, note_error
 from stile_gateway.http.dependencies import IDEMPOTENCY_KEY, TIMEOUT, Services
 from stile_gateway.http.document import document
 from stile_gateway.http.middleware import REQUEST_ID, Access, Admission, BodyLimit
-from stile_gateway.keyring import KeyRing
 from stile_gateway.limits import ContentLimits, invalid_input
 from stile_gateway.metrics import Metrics
-from stile_gateway.presence import Presence
 from stile_gateway.requests.request import Timing
 from stile_gateway.requests.service import RequestService
 from stile_gateway.server import process
+from stile_gateway.settings import Settings
+from stile_runtime import logs
+from stile_runtime.fleet import Fleet
+from stile_runtime.settings import SettingsError
 
 DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI())
 """The gateway's APIs. The first one's errors are those of all addresses that no other has."""
@@ -47,9 +48,9 @@ log = structlog.get_logger(__name__)
 def main() -> None:
     """Run the gateway: exit code 0 when it is stopped, 1 if it cannot start."""
     try:
-        settings = config.load()
-    except config.SettingsError as error:
-        sys.exit(f"stile-gateway: {error}")
+        settings = Settings.load()
+    except SettingsError as error:
+        sys.exit(str(error))
     logs.configure(settings)
     process.raise_descriptors()
     app = create_app(settings)
@@ -117,14 +118,14 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
 
 
 def _services(settings: Settings) -> Services:
-    metrics, presence = Metrics(), Presence()
-    bus = NatsBus(settings, presence, metrics)
+    metrics, fleet = Metrics(), Fleet()
+    bus = NatsBus(settings, fleet, metrics)
     timing = Timing(settings.accept_timeout, settings.answer_timeout, settings.unheard_timeout)
     return Services(
         requests=RequestService(bus, timing, metrics, settings.max_in_flight, _body_bytes(settings)),
         callers=Callers(KeyRing(settings.key_file) if settings.key_file else None),
         limits=ContentLimits(settings.max_prompt_chars, settings.max_message_chars, settings.max_messages),
-        presence=presence,
+        fleet=fleet,
         bus=bus,
         metrics=metrics,
     )

@@ -18,9 +18,9 @@ from stile_gateway.errors import UnsupportedMediaTypeError
 from stile_gateway.http.middleware import REQUEST_ID, caller_of
 from stile_gateway.limits import ContentLimits
 from stile_gateway.metrics import Metrics
-from stile_gateway.presence import Presence
 from stile_gateway.requests.request import ClientRequest
 from stile_gateway.requests.service import RequestService
+from stile_runtime.fleet import Fleet
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 TIMEOUT = "Stile-Timeout"
@@ -39,7 +39,7 @@ class Services:
     requests: RequestService
     callers: Callers
     limits: ContentLimits
-    presence: Presence
+    fleet: Fleet
     bus: NatsBus
     metrics: Metrics
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from stile_gateway.http.dependencies import services_of
 from stile_gateway.http.document import OPERATIONS
-from stile_gateway.presence import Readiness
+from stile_gateway.http.readiness import Readiness, readiness
 
 router = APIRouter(tags=[OPERATIONS])
 
@@ -36,10 +36,10 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     """Tell which parts are ready, and why others are not."""
     services = services_of(request)
-    readiness = services.presence.readiness(connected=services.bus.connected)
+    state = readiness(services.fleet, connected=services.bus.connected)
     return Response(
-        readiness.model_dump_json(exclude_none=True),
-        200 if readiness.ready else 503,
+        state.model_dump_json(exclude_none=True),
+        200 if state.ready else 503,
         media_type="application/json",
     )
 

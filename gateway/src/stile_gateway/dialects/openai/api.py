@@ -19,6 +19,7 @@ from stile_gateway.errors import GatewayError, InternalError, ModelNotFoundError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Client, Headers, Sender, services_of
 from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.readiness import served_model
 from stile_gateway.requests.events import ReplyEvent
 
 PROCESSING_MS = "openai-processing-ms"
@@ -142,14 +143,14 @@ class OpenAI(Dialect):
 
 async def _get_models(request: Request, _client: Client) -> Models:
     """List the models of the workers that were heard lately; without a worker there is none."""
-    return Models(data=[Model(id=name) for name in services_of(request).presence.models()])
+    return Models(data=[Model(id=name) for name in services_of(request).fleet.model_names()])
 
 
 async def _get_model(
     request: Request, _client: Client, model: Annotated[str, Path(examples=["smollm2"])]
 ) -> Model:
     """Tell whether a worker that was heard lately has the model; `stile` is whichever is idle."""
-    name = services_of(request).presence.model(model)
+    name = served_model(services_of(request).fleet, model)
     if name is None:
         raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")
     return Model(id=name)
