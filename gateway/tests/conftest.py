@@ -11,7 +11,7 @@ from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply
 from stile_gateway.errors import AcceptTimeoutError, BusUnavailableError, NoFilterError
 from stile_gateway.metrics import Metrics
-from stile_gateway.requests.inbox import Inbox, ReplyMessage, Signal, StatusReply
+from stile_gateway.requests.events import Inbox, ReplyMessage, Signal, StatusReply
 from stile_gateway.requests.request import ClientRequest, Timing
 from stile_gateway.requests.service import RequestService
 

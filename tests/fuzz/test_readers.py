@@ -25,8 +25,7 @@ from stile_gateway.dialects.openai.request import read_completion
 from stile_gateway.dialects.stile.api import read_chat
 from stile_gateway.errors import GatewayError
 from stile_gateway.http.readiness import readiness
-from stile_gateway.requests.events import EventSequencer
-from stile_gateway.requests.inbox import ReplyMessage
+from stile_gateway.requests.events import EventSequencer, ReplyMessage
 from stile_runtime.fleet import Fleet
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())

@@ -26,7 +26,7 @@ from stile_gateway.errors import (
     TooLargeError,
 )
 from stile_gateway.metrics import Metrics
-from stile_gateway.requests.inbox import Inbox, ReplyMessage, Signal, StatusReply
+from stile_gateway.requests.events import Inbox, ReplyMessage, Signal, StatusReply
 from stile_gateway.settings import Settings
 from stile_runtime import connection
 from stile_runtime.fleet import ALIVE_SECONDS, Fleet

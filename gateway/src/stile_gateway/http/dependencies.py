@@ -1,6 +1,7 @@
 """What the routes use: the services, and what the head of an HTTP request says."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,9 +15,8 @@ from stile_contracts.subjects import Lane
 from stile_gateway.bus import NatsBus
 from stile_gateway.clients.callers import LANE, Caller, Callers
 from stile_gateway.dialects.base import ApiRequest
-from stile_gateway.errors import UnsupportedMediaTypeError
+from stile_gateway.errors import InvalidRequestError, UnsupportedMediaTypeError
 from stile_gateway.http.middleware import REQUEST_ID, caller_of
-from stile_gateway.limits import ContentLimits
 from stile_gateway.metrics import Metrics
 from stile_gateway.requests.request import ClientRequest
 from stile_gateway.requests.service import RequestService
@@ -30,6 +30,38 @@ _JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;.*)?", re.IG
 
 _Text = str | SkipJsonSchema[None]
 """A header is never ``null``: either it is there, or it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentLimits:
+    """Limits of this gateway alone; None: no limit. The filter's policy has those of all (docs/adr/0028)."""
+
+    prompt_chars: int | None = None
+    message_chars: int | None = None
+    messages: int | None = None
+
+    def check(self, prompt: str | None, contents: Sequence[str | None]) -> None:
+        """Hold a request to the limits.
+
+        Args:
+            prompt: the request's.
+            contents: the text of each message.
+
+        Raises:
+            InvalidRequestError: it is over one; ``param`` is the field.
+        """
+        if self.messages is not None and len(contents) > self.messages:
+            raise _over("messages", f"{self.messages} messages")
+        if self.message_chars is not None:
+            for index, content in enumerate(contents):
+                if content is not None and len(content) > self.message_chars:
+                    raise _over(f"messages[{index}].content", f"{self.message_chars} characters")
+        if self.prompt_chars is not None and prompt is not None and len(prompt) > self.prompt_chars:
+            raise _over("prompt", f"{self.prompt_chars} characters")
+
+
+def _over(param: str, limit: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{param}: at most {limit}.", param=param)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 
 import structlog
 
+from stile_contracts import headers
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import EventKind
 from stile_gateway.errors import (
@@ -19,8 +20,15 @@ from stile_gateway.errors import (
     RelayedError,
 )
 from stile_gateway.metrics import Metrics
-from stile_gateway.requests.events import EventSequencer, ReplyEvent, status_of
-from stile_gateway.requests.inbox import Inbox, ReplyMessage, Signal, StatusReply
+from stile_gateway.requests.events import (
+    EventSequencer,
+    Inbox,
+    ReplyEvent,
+    ReplyMessage,
+    Signal,
+    StatusReply,
+    status_of,
+)
 from stile_gateway.requests.port import Bus
 from stile_gateway.requests.request import ClientRequest, Timing
 
@@ -56,7 +64,8 @@ class Exchange:
         self._metrics = metrics
         self._repeat_delay = repeat_delay
         answer = timing.answer if request.timeout is None else min(request.timeout, timing.answer)
-        self._headers = request.headers(time.time() + answer)
+        self._headers = _headers(request, time.time() + answer)
+        self._outlives_client = request.answer_later or request.key is not None
         self._sequencer = EventSequencer()
         self._began = now = time.monotonic()
         self._answer_by = now + answer + timing.late
@@ -203,10 +212,26 @@ class Exchange:
         if event is None:
             return None
         is_first, self._is_accepted, self._is_publishing = not self._is_accepted, True, False
-        if self._request.outlives_its_client and not self._is_finished:
+        if self._outlives_client and not self._is_finished:
             self._status_at = time.monotonic() + self._timing.status
         if is_first:
             self._metrics.accept_seconds.observe(time.monotonic() - self._began)
         if event.kind is EventKind.DONE:
             self._metrics.answer_seconds.observe(time.monotonic() - self._began)
         return event if is_first or event.kind is not EventKind.ACCEPTED else None
+
+
+def _headers(request: ClientRequest, deadline: float) -> dict[str, str]:
+    """Return the headers of a request; ``deadline`` is in seconds since the epoch."""
+    values = {
+        headers.CHAT_ID: str(request.id),
+        headers.CHAT_CLIENT: request.client,
+        headers.CHAT_LANE: request.lane.value,
+        headers.CHAT_DEADLINE: str(int(deadline * 1000)),
+        headers.CHAT_EVENTS: request.level.value,
+    }
+    if request.key is not None:
+        values[headers.CHAT_KEY] = request.key
+    if request.traceparent is not None:
+        values[headers.TRACEPARENT] = request.traceparent
+    return values

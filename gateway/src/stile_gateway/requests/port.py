@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
-from stile_gateway.requests.inbox import Inbox, ReplyMessage, StatusReply
+from stile_gateway.requests.events import Inbox, ReplyMessage, StatusReply
 
 
 class Bus(Protocol):

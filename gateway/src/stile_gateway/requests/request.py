@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from stile_contracts import headers
 from stile_contracts.messages import EventLevel
 from stile_contracts.subjects import Lane
 
@@ -49,24 +48,5 @@ class ClientRequest:
     """Seconds after which the answer is of no use, if the client has said so."""
     traceparent: str | None = None
     answer_later: bool = False
-    """Whether the client comes back for the answer."""
-
-    @property
-    def outlives_its_client(self) -> bool:
-        """Whether the request goes on, at least for a while, after the client has left."""
-        return self.answer_later or self.key is not None
-
-    def headers(self, deadline: float) -> dict[str, str]:
-        """Return the message's headers; ``deadline`` is in seconds since the epoch."""
-        values = {
-            headers.CHAT_ID: str(self.id),
-            headers.CHAT_CLIENT: self.client,
-            headers.CHAT_LANE: self.lane.value,
-            headers.CHAT_DEADLINE: str(int(deadline * 1000)),
-            headers.CHAT_EVENTS: self.level.value,
-        }
-        if self.key is not None:
-            values[headers.CHAT_KEY] = self.key
-        if self.traceparent is not None:
-            values[headers.TRACEPARENT] = self.traceparent
-        return values
+    """Whether the client comes back for the answer. Then, and under a key, the request goes on, at least for
+    a while, after the client has left."""

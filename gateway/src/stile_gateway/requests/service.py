@@ -25,9 +25,8 @@ from stile_gateway.errors import (
 )
 from stile_gateway.metrics import Metrics
 from stile_gateway.requests import status
-from stile_gateway.requests.events import ReplyEvent
+from stile_gateway.requests.events import Inbox, ReplyEvent
 from stile_gateway.requests.exchange import Exchange
-from stile_gateway.requests.inbox import Inbox
 from stile_gateway.requests.port import Bus
 from stile_gateway.requests.request import ClientRequest, Timing
 from stile_gateway.requests.transcript import Transcript

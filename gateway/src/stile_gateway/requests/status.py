@@ -26,8 +26,7 @@ from stile_gateway.errors import (
     NoFilterError,
     RelayedError,
 )
-from stile_gateway.requests.events import ReplyEvent, status_of
-from stile_gateway.requests.inbox import ReplyMessage
+from stile_gateway.requests.events import ReplyEvent, ReplyMessage, status_of
 from stile_gateway.requests.port import Bus
 from stile_gateway.requests.request import Timing
 from stile_gateway.requests.transcript import Transcript

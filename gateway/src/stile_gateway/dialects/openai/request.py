@@ -22,8 +22,8 @@ from stile_contracts.messages import (
     roles_schema,
 )
 from stile_gateway.dialects.base import ApiRequest
+from stile_gateway.dialects.faults import invalid_request
 from stile_gateway.errors import InvalidRequestError, UnsupportedParameterError
-from stile_gateway.limits import invalid_request
 
 _DEVELOPER = "developer"
 

@@ -11,6 +11,7 @@ from structlog.contextvars import bind_contextvars
 
 from stile_contracts.messages import AcceptedEvent, CancelReceipt, ChatRequest, PositionEvent, Reply
 from stile_gateway.dialects.base import ApiRequest, Dialect
+from stile_gateway.dialects.faults import invalid_request
 from stile_gateway.dialects.stile.stream import NamedEvents, StreamPosition
 from stile_gateway.errors import GatewayError
 from stile_gateway.http.answers import (
@@ -24,7 +25,6 @@ from stile_gateway.http.answers import (
 )
 from stile_gateway.http.dependencies import ChatHeaders, Client, Sender, services_of
 from stile_gateway.http.document import errors, request_body
-from stile_gateway.limits import invalid_request
 from stile_gateway.requests.events import ReplyEvent
 
 LAST_EVENT_ID = "Last-Event-ID"
@@ -68,7 +68,7 @@ class StileRequest(ApiRequest):
     """A ``ChatRequest``, and where its stream and its answer are."""
 
     path: str
-    resume: StreamPosition | None = None
+    last_event_id: str | None = None
 
 
 _ANSWER: dict[str, Any] = {
@@ -111,7 +111,7 @@ class Stile(Dialect):
             is_stream=is_stream,
             answer_later=not is_stream and _prefers_later(request),
             path=request.url.path,
-            resume=StreamPosition.parse(request.headers.get(LAST_EVENT_ID)),
+            last_event_id=request.headers.get(LAST_EVENT_ID),
         )
 
     def whole(self, request: ApiRequest, chat_id: UUID, event: ReplyEvent) -> Response:
@@ -125,7 +125,7 @@ class Stile(Dialect):
     def writer(self, request: ApiRequest, chat_id: UUID) -> NamedEvents:  # noqa: ARG002 -- the base's
         """Return what writes named events."""
         assert isinstance(request, StileRequest)  # noqa: S101 -- read has made it
-        return NamedEvents(self, request.resume)
+        return NamedEvents(self, StreamPosition.parse(request.last_event_id))
 
     def error(self, error: GatewayError) -> bytes:
         """Write an ``ErrorReply``."""

@@ -1,8 +1,6 @@
-"""What is wrong with a request's body, and this gateway's own limits of its content."""
+"""What is wrong with a request, as pydantic and FastAPI say it, in the gateway's errors."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -11,38 +9,6 @@ from stile_gateway.errors import InvalidHeaderError, InvalidRequestError
 
 _ALTERNATIVE = re.compile(r"(?:constrained-)?str$|[A-Z]|\w+\[|[\w-]+\(")
 """What pydantic puts into a location to say which of several types it tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContentLimits:
-    """Limits of this gateway alone; None: no limit. The filter's policy has those of all (docs/adr/0028)."""
-
-    prompt_chars: int | None = None
-    message_chars: int | None = None
-    messages: int | None = None
-
-    def check(self, prompt: str | None, contents: Sequence[str | None]) -> None:
-        """Hold a request to the limits.
-
-        Args:
-            prompt: the request's.
-            contents: the text of each message.
-
-        Raises:
-            InvalidRequestError: it is over one; ``param`` is the field.
-        """
-        if self.messages is not None and len(contents) > self.messages:
-            raise _over("messages", f"{self.messages} messages")
-        if self.message_chars is not None:
-            for index, content in enumerate(contents):
-                if content is not None and len(content) > self.message_chars:
-                    raise _over(f"messages[{index}].content", f"{self.message_chars} characters")
-        if self.prompt_chars is not None and prompt is not None and len(prompt) > self.prompt_chars:
-            raise _over("prompt", f"{self.prompt_chars} characters")
-
-
-def _over(param: str, limit: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{param}: at most {limit}.", param=param)
 
 
 def invalid_request(error: ValidationError) -> InvalidRequestError:

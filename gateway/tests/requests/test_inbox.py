@@ -1,6 +1,6 @@
 """The bounded queue of one request's replies."""
 
-from stile_gateway.requests.inbox import Inbox
+from stile_gateway.requests.events import Inbox
 
 
 async def test_tokens_give_way_where_there_is_no_room(words):

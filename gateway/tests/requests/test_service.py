@@ -18,7 +18,7 @@ from stile_gateway.errors import (
     RelayedError,
     ShuttingDownError,
 )
-from stile_gateway.requests.inbox import ReplyMessage
+from stile_gateway.requests.events import ReplyMessage
 from stile_gateway.requests.request import ClientRequest
 from stile_gateway.requests.service import RequestService
 

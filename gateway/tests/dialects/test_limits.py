@@ -7,7 +7,7 @@ import pytest
 from stile_gateway.dialects.openai.request import read_completion
 from stile_gateway.dialects.stile.api import read_chat
 from stile_gateway.errors import InvalidRequestError
-from stile_gateway.limits import ContentLimits
+from stile_gateway.http.dependencies import ContentLimits
 
 LIMITS = ContentLimits(prompt_chars=5, message_chars=6, messages=2)
 
