@@ -3,6 +3,7 @@
 import hashlib
 import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from stile_gateway.http import page
 from stile_gateway.settings import Settings
 
 FOLDER = Path(stile_gateway.__file__).parent / page.FOLDER
-OWN = sorted(path for path in FOLDER.iterdir() if path.suffix in {".css", ".html", ".js"})
+OWN = sorted(path for path in FOLDER.rglob("*") if path.suffix in {".css", ".html", ".js"})
 
 
 @pytest.fixture
@@ -29,9 +30,10 @@ async def test_the_page_and_all_that_it_names_are_served(client):
     answer = await client.get("/")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     addresses = {f"/{address}" for address in re.findall(r'(?:src|href)="(page/[^"]+)"', answer.text)}
-    for path in FOLDER.glob("*.js"):
-        addresses |= {f"/page/{name}" for name in re.findall(r'from "\./([^"]+)"', path.read_text())}
-    assert len(addresses) > 10
+    for path in FOLDER.rglob("*.js"):
+        base = f"/page/{path.relative_to(FOLDER).as_posix()}"
+        addresses |= {urljoin(base, name) for name in re.findall(r'from "(\.[^"]+)"', path.read_text())}
+    assert len(addresses) > 20
     for address in addresses:
         answer = await client.get(address)
         assert answer.status_code == 200, address

@@ -1,7 +1,7 @@
 // A question and its answer, as the page shows them.
-import { button, element } from "./element.js";
+import { button, element } from "../element.js";
 import { patch, render } from "./markdown.js";
-import { noticeOf, statisticsOf, statusOf } from "./words.js";
+import { noticeOf, statisticsOf, statusOf } from "../words.js";
 
 export class ExchangeView {
   #exchange;

@@ -1,6 +1,6 @@
 // The conversation that is shown.
 import { copy } from "./clipboard.js";
-import { element } from "./element.js";
+import { element } from "../element.js";
 import { ExchangeView } from "./exchange.js";
 
 /** How near to its end (in pixels) the reader must be to be taken along with what is written. */

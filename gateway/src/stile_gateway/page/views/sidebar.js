@@ -1,7 +1,7 @@
 // The list of conversations, its search, and what can be done with all of them.
-import { asJson, asMarkdown, download } from "./archive.js";
-import { matches } from "./conversation.js";
-import { button, element } from "./element.js";
+import { asJson, asMarkdown, download } from "../store/archive.js";
+import { matches } from "../store/conversation.js";
+import { button, element } from "../element.js";
 
 const DAY_MS = 86_400_000;
 

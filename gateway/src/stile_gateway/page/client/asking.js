@@ -1,5 +1,5 @@
 // One question on its way: sent, waiting, answered, stopped; and sent again where nobody could take it.
-import { historyBefore, exchangeAt } from "./conversation.js";
+import { historyBefore, exchangeAt } from "../store/conversation.js";
 import { Failure, UNREACHABLE } from "./failure.js";
 
 /** Nobody took the question, so it is kept until everything is there again. */

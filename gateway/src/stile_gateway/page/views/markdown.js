@@ -1,8 +1,8 @@
 // The model's words as elements. Two walls stand between them and the page, and a third around it: markdown-it
 // takes HTML for text; DOMPurify lets through the few elements below; the page's policy runs no script but its own.
-import MarkdownIt from "./vendor/markdown-it.esm.min.mjs";
-import DOMPurify from "./vendor/purify.es.mjs";
-import { button, element } from "./element.js";
+import MarkdownIt from "../vendor/markdown-it.esm.min.mjs";
+import DOMPurify from "../vendor/purify.es.mjs";
+import { button, element } from "../element.js";
 
 const ALLOWED = {
   ALLOWED_TAGS:

@@ -1,5 +1,5 @@
 // What keeps Stile from answering, said where it is seen.
-import { element } from "./element.js";
+import { element } from "../element.js";
 
 export class Trouble {
   #root;
