@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
 
 import structlog
@@ -140,32 +140,25 @@ def _body_bytes(settings: Settings) -> Slots:
 def _answer_errors(app: FastAPI, dialects: Dialects) -> None:
     """Answer every error in the shape of the address's dialect."""
 
-    def response(request: Request, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
-        note_error(error)
-        return dialects.of(request.url.path).error_response(error, headers)
+    async def response(request: Request, error: Exception) -> Response:
+        headers: dict[str, str] = {}
+        match error:
+            case GatewayError():
+                known = error
+            case RequestValidationError():
+                known = invalid_input(error)
+            case HTTPException():
+                known = from_http(error.status_code)
+                headers = dict(error.headers or {})
+                if error.status_code == 405 and (allowed := _allowed(request)):
+                    headers["Allow"] = ", ".join(allowed)
+            case _:  # the client disconnected
+                return NoResponse()
+        note_error(known)
+        return dialects.of(request.url.path).error_response(known, headers)
 
-    async def gateway_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, GatewayError)  # noqa: S101 -- it is registered for these alone
-        return response(request, error)
-
-    async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # noqa: S101 -- it is registered for these alone
-        return response(request, invalid_input(error))
-
-    async def http_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101 -- it is registered for these alone
-        headers = dict(error.headers or {})
-        if error.status_code == 405 and (allowed := _allowed(request)):
-            headers["Allow"] = ", ".join(allowed)
-        return response(request, from_http(error.status_code), headers)
-
-    async def client_gone(_request: Request, _error: Exception) -> Response:
-        return NoResponse()
-
-    app.add_exception_handler(GatewayError, gateway_error)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(ClientDisconnect, client_gone)
+    for kind in (GatewayError, RequestValidationError, HTTPException, ClientDisconnect):
+        app.add_exception_handler(kind, response)
 
 
 def _allowed(request: Request) -> list[str]:

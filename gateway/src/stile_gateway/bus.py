@@ -32,7 +32,7 @@ from stile_runtime import connection
 from stile_runtime.fleet import ALIVE_SECONDS, Fleet
 
 FLUSH_SECONDS = 2.0
-"""How long a publish waits for room where the server reads too slowly."""
+"""How long a publish waits for room if the server reads too slowly."""
 
 _SUBJECT = subjects.request(subjects.GATEWAY)
 _NO_RESPONDERS = "503"
@@ -74,7 +74,7 @@ class NatsBus:
         self._about: dict[str, set[Inbox]] = {}
         self._attended_elsewhere: dict[str, asyncio.Event] = {}
         self._client: Client | None = None
-        self._heard_at = time.monotonic()
+        self._heartbeat_at = time.monotonic()
 
     @property
     def connected(self) -> bool:
@@ -89,8 +89,8 @@ class NatsBus:
     async def run(self) -> None:
         """Keep the connection up until cancelled.
 
-        nats-py comes back from a lost connection by itself, but closes for good on some errors of the
-        server's (a refused user, for one): then a new client takes its place.
+        nats-py reconnects by itself, but closes for good on some errors of the server, for example a user
+        that is refused. Then a new client takes its place.
         """
         listener = _Listener(self, self._metrics.bus_connected)
         while True:
@@ -222,14 +222,15 @@ class NatsBus:
 
     async def _heartbeat(self, message: Msg) -> None:
         now = time.monotonic()
-        if now - self._heard_at > ALIVE_SECONDS:
-            # Nobody was heard: a link between servers was cut (docs/scaling.md), as if this connection was.
+        if now - self._heartbeat_at > ALIVE_SECONDS:
+            # No part was heard: a link between servers was cut (docs/scaling.md). It is as if this
+            # connection had been lost.
             self.come_back()
-        self._heard_at = now
+        self._heartbeat_at = now
         self._fleet.receive_body(message.data)
 
     def come_back(self) -> None:
-        """Have every request sent again: what was published lately may be lost."""
+        """Have every request sent again: what was published in the meantime may be lost."""
         for inbox in self._inboxes.values():
             inbox.put(Signal.RECONNECTED)
 

@@ -148,9 +148,9 @@ def test_a_client_that_takes_nothing_is_let_go():
     stalled, slow, live = (opened(connections, f"10.0.0.{number}", 1)[0] for number in range(3))
     stalled.is_sending = slow.is_sending = True
     stalled.transport.unsent = slow.transport.unsent = live.transport.unsent = 100_000
-    connections.let_stalled_go()
+    connections.close_stalled()
     slow.transport.unsent -= 1
-    connections.let_stalled_go()
+    connections.close_stalled()
     assert [one.transport.aborted for one in (stalled, slow, live)] == [True, False, False]
-    connections.let_stalled_go()
+    connections.close_stalled()
     assert slow.transport.aborted

@@ -1,4 +1,4 @@
-"""Who asks, and how much they may: by API key where keys are asked for, by address where not."""
+"""The client of a request, and its key's limits: by API key if keys are asked for, else by address."""
 
 import time
 from collections import Counter
@@ -19,7 +19,7 @@ LANE = "Stile-Lane"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks."""
+    """The client of one request."""
 
     client: str
     """Its name on the bus."""
@@ -42,10 +42,10 @@ class Caller:
 
 
 class Callers:
-    """Tells who asks, and holds them to their keys' limits.
+    """Tells which client a request is from, and applies its key's limits.
 
     Args:
-        keys: those that are known; None where none is asked for.
+        keys: those that are known; None if none is asked for.
         clock: seconds, monotonic.
     """
 
@@ -61,14 +61,14 @@ class Callers:
         return self._keys is not None and self._keys.is_asked_for
 
     def identify(self, headers: Mapping[str, str], peer: str) -> Caller:
-        """Tell who asks.
+        """Return the client of a request.
 
         Args:
             headers: the request's.
             peer: the address that it came from.
 
         Raises:
-            InvalidApiKeyError: a key is asked for, and none is there that is known.
+            InvalidApiKeyError: keys are asked for, and the request has no known one.
         """
         if self._keys is None or not self._keys.is_asked_for:
             return Caller(subjects.http_client(peer))
@@ -80,7 +80,7 @@ class Callers:
 
     @contextmanager
     def at_once(self, caller: Caller) -> Iterator[None]:
-        """Hold one of the requests that the caller's key may have open, from its head on.
+        """Count a request as open, from its head on.
 
         Raises:
             ClientLimitError: it is one too many.
@@ -92,14 +92,14 @@ class Callers:
         finally:
             self._open -= Counter((caller.client,))
 
-    def admit(self, caller: Caller, held: int) -> None:
-        """Hold a request of ``caller``, of whom ``held`` others are held, to its key's limit.
+    def admit(self, caller: Caller, others: int) -> None:
+        """Check a request of ``caller``, which has ``others`` in flight, against its key's limit.
 
         Raises:
             ClientLimitError: it is one too many.
         """
         most = caller.key.max_in_flight if caller.key else None
-        if most is not None and held >= most:
+        if most is not None and others >= most:
             raise ClientLimitError(
                 f"This key may have {most} requests at once; try again when one has ended.",
                 retry_after=RETRY_SECONDS,
@@ -134,7 +134,7 @@ class _Allowance:
         spent = max(0.0, self.spent - (now - self.at) * a_second)
         self.at = now
         missing = spent + 1 - per_minute
-        if missing > 1e-9:  # as good as nothing: what was waited for is there
+        if missing > 1e-9:  # less is a rounding error
             self.spent = spent
             return missing / a_second
         self.spent = spent + 1

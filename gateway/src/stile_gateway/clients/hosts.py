@@ -1,7 +1,7 @@
-"""The names that this machine goes by: what `Host` may say where no key is asked for.
+"""The names of this machine: what `Host` may say if no API key is asked for.
 
-A page of another site can have its own name point here (DNS rebinding), and a browser then takes this gateway
-for that site. The browser sends the name in `Host`, which no page can change.
+Another site can let its own name point to this machine (DNS rebinding). A browser then takes this gateway for
+that site. The browser sends the name in `Host`, and no page can change that.
 """
 
 import re
@@ -22,8 +22,8 @@ class Hosts:
     """Tells this machine's names from others.
 
     Args:
-        bound: the address, or the name, that the gateway listens on. Where it is every address, each address
-            is this machine's: a page of another site has a name of its own, never a bare address of ours.
+        bound: the address, or the name, that the gateway listens on. If it is every address, each address
+            counts as this machine's: another site has a name, never a bare address of ours.
         names: further names and addresses, in lower case (``STILE_HOSTS``).
     """
 
@@ -40,23 +40,23 @@ class Hosts:
         own = as_address(bound)
         self._any_address = own is not None and own.is_unspecified
 
-    def check(self, said: list[str]) -> None:
-        """Hold a request to these names.
+    def check(self, values: list[str]) -> None:
+        """Check that a request was sent to one of these names.
 
         Args:
-            said: its ``Host`` headers.
+            values: its ``Host`` headers.
 
         Raises:
             InvalidHeaderError: it was sent to another name, or to none.
         """
-        if len(said) != 1 or not self._is_own(said[0]):
+        if len(values) != 1 or not self._is_own(values[0]):
             raise InvalidHeaderError(
                 "This name is not one of this machine's: set STILE_HOSTS to it, or ask for API keys.",
                 param=HOST,
             )
 
-    def _is_own(self, said: str) -> bool:
-        found = _HOST.fullmatch(said.lower())
+    def _is_own(self, value: str) -> bool:
+        found = _HOST.fullmatch(value.lower())
         if found is None:
             return False
         name = found["name"] or ""
@@ -76,6 +76,6 @@ def as_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether whatever listens on ``host`` is reached from this machine alone."""
+    """Tell whether a server on ``host`` is reached from this machine alone."""
     address = as_address(host)
     return host.lower() == "localhost" if address is None else address.is_loopback

@@ -1,4 +1,4 @@
-"""What the gateway has a bounded number of: so many in all, and at most an eighth of them for one client."""
+"""What the gateway has a limited number of: a total, and at most an eighth of it for one client."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from stile_gateway.errors import ClientLimitError, TooManyWaitingError
 
 SHARES = 8
-"""One client has at most one of so many shares, so that it takes eight to take all."""
+"""One client has at most one of so many shares: it takes eight clients to take all."""
 RETRY_SECONDS = 1.0
-"""When to come back for a slot: nobody knows when one will be free."""
+"""When to ask for a slot again; it is not known when one will be free."""
 
 
 def share_of(total: int) -> int:
@@ -23,7 +23,7 @@ class Slots:
     Args:
         total: of all clients together.
         share: of one client; an eighth of ``total`` if it is not given.
-        what: is counted, as a client is told.
+        what: what is counted, as the error says it.
     """
 
     def __init__(self, total: int, share: int | None = None, what: str = "requests") -> None:

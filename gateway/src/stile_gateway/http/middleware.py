@@ -46,11 +46,10 @@ log = structlog.get_logger(__name__)
 
 
 class Access:
-    """One log line, one count and one ``X-Request-Id`` for each HTTP request.
+    """The outermost layer: one log line, one count and one ``X-Request-Id`` for each HTTP request.
 
-    The outermost layer: no request ends without a line in the log. The inner layers say by structlog's
-    context variables which chat a request was about (``chat_id``), and how it ended (``code``: ``refused``,
-    ``client_gone``, or the error's; else it is ``ok``).
+    The inner layers set ``chat_id``, and a ``code`` if the request did not end ``ok``, by structlog's context
+    variables.
 
     Args:
         app: the application.
@@ -303,9 +302,5 @@ def _may_last(scope: Scope) -> bool:
 
 
 def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            text = value.decode("latin-1")
-            if _REQUEST_ID.fullmatch(text):
-                return str(text)
-    return str(new_id())
+    sent = Headers(scope=scope).get(REQUEST_ID, "")
+    return sent if _REQUEST_ID.fullmatch(sent) else str(new_id())

@@ -18,16 +18,16 @@ _MEDIA_TYPES = {
     ".mjs": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""What is served, by its suffix; licences and notes are not."""
+"""What is served, by its suffix. Licences and notes are not."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    # Text becomes markup in one place alone, DOMPurify, which makes the one policy of its name.
+    # Only DOMPurify turns text into markup; it makes the one policy of its name.
     "require-trusted-types-for 'script'; trusted-types dompurify"
 )
 _HEADERS = {
-    # Asked about at each load, and sent again only where it has changed: the addresses stay the same.
+    # A browser asks at each load, and gets a file again only if it has changed: the addresses stay the same.
     "Cache-Control": "no-cache",
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -42,13 +42,13 @@ class Asset(NamedTuple):
     body: bytes
     media_type: str
     etag: str
-    """Of its bytes, so that a newer release is never taken for an older one's."""
+    """A digest of the bytes, so that no release is taken for another."""
 
 
 def read_assets() -> dict[str, Asset]:
     """Read the page from the package: every file by its path under ``page/``.
 
-    They are few and small, and so held in memory; a path that a client makes up opens no file.
+    They are few and small, so they are kept in memory. A path that a client invents opens no file.
     """
     return dict(_walk(files("stile_gateway") / FOLDER, ""))
 
@@ -66,7 +66,7 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, Asset]]:
 
 
 def router() -> APIRouter:
-    """Make the page's routes; they are no part of the API's document."""
+    """Make the page's routes, which are not in the API's document."""
     routes = APIRouter(include_in_schema=False)
     assets = read_assets()
 
@@ -92,6 +92,6 @@ def _send(asset: Asset, request: Request) -> Response:
 
 
 def _is_known(etag: str, known: str) -> bool:
-    """Compare weakly, as RFC 9110, section 13.1.2, has it."""
+    """Compare weakly, as in RFC 9110, section 13.1.2."""
     tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
     return etag in tags or "*" in tags

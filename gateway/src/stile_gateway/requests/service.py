@@ -127,7 +127,7 @@ class RequestService:
         async with self._listening(self._start(request)) as transcript:
             return await transcript.result()
 
-    async def events(self, request: ClientRequest, pulse: float) -> AsyncGenerator[ReplyEvent | None, None]:
+    def events(self, request: ClientRequest, pulse: float) -> AsyncGenerator[ReplyEvent | None, None]:
         """Send a request, or join it, and yield each event up to ``done``; None for a silent ``pulse``.
 
         A ``started`` after another one resets what came between them.
@@ -135,12 +135,7 @@ class RequestService:
         Raises:
             GatewayError: there is no answer; its ``chat_id`` is the request's.
         """
-        async with (
-            self._listening(self._start(request)) as transcript,
-            aclosing(transcript.follow(pulse)) as events,
-        ):
-            async for event in events:
-                yield event
+        return self._stream(self._start(request), pulse)
 
     async def accepted(self, request: ClientRequest) -> ReplyEvent:
         """Send a request, and return the first event: its client comes back for the rest.
@@ -154,9 +149,7 @@ class RequestService:
                     return event
         raise _about(request, InternalError("The request ended without an answer."))
 
-    async def follow(
-        self, client: str, chat_id: UUID, pulse: float
-    ) -> AsyncGenerator[ReplyEvent | None, None]:
+    def follow(self, client: str, chat_id: UUID, pulse: float) -> AsyncGenerator[ReplyEvent | None, None]:
         """Yield what becomes of a request of ``client``, in flight here or not, as ``events`` does.
 
         Raises:
@@ -164,13 +157,8 @@ class RequestService:
         """
         one = self._in_flight.get(chat_id)
         if one is not None and one.request.client == client:
-            async with self._listening(one) as transcript, aclosing(transcript.follow(pulse)) as events:
-                async for event in events:
-                    yield event
-            return
-        async with aclosing(status.follow(self._bus, client, chat_id, self._timing, pulse)) as events:
-            async for event in events:
-                yield event
+            return self._stream(one, pulse)
+        return status.follow(self._bus, client, chat_id, self._timing, pulse)
 
     async def status(self, client: str, chat_id: UUID, wait: float) -> ReplyEvent:
         """Return a request's latest event after ``wait`` seconds, or its ``done`` before that.
@@ -229,6 +217,11 @@ class RequestService:
                 retry_after=RETRY_SECONDS,
             )
         self._body_bytes.take(request.client, len(request.body))
+
+    async def _stream(self, one: _InFlight, pulse: float) -> AsyncGenerator[ReplyEvent | None, None]:
+        async with self._listening(one) as transcript, aclosing(transcript.follow(pulse)) as events:
+            async for event in events:
+                yield event
 
     @asynccontextmanager
     async def _listening(self, one: _InFlight) -> AsyncIterator[Transcript]:

@@ -1,4 +1,4 @@
-"""The open connections: so many in all, and at most an eighth of them for one address."""
+"""The open connections: a number in all, and at most an eighth of it for one address."""
 
 import asyncio
 import time
@@ -14,21 +14,21 @@ from stile_gateway.clients.slots import RETRY_SECONDS, share_of
 from stile_gateway.errors import ClientLimitError, GatewayError, TooManyWaitingError
 
 STALL_SECONDS = 20.0
-"""Between two looks at what is not sent; a client that has taken nothing from one to the next is let go."""
-_TELL_SECONDS = 10.0
-"""Between two lines about connections that were closed to make room: a flood is not to fill the log."""
+"""Between two looks at what is not sent. A client that has received nothing in between is disconnected."""
+_LOG_SECONDS = 10.0
+"""Between two log lines about connections that were closed to make room: a flood must not fill the log."""
 
 log = structlog.get_logger(__name__)
 
 
 class Connection(Protocol):
-    """What is known of one."""
+    """One connection."""
 
     transport: asyncio.Transport
 
     @property
     def is_sending(self) -> bool:
-        """Whether it waits for nothing but its client to take what is not sent."""
+        """Whether it only waits for its client to receive what is not sent."""
 
 
 @dataclass(slots=True)
@@ -37,15 +37,15 @@ class _Address:
 
     open: int = 0
     idle: dict[Connection, None] = field(default_factory=dict)
-    """Those that no request is answered on, the longest idle one first."""
+    """Those without a request, the longest idle one first."""
 
 
 class Connections:
-    """Bounds them; where there is no room, the one that is idle for the longest time gives way.
+    """Bounds them. If there is no room, the connection that has been idle for the longest time is closed.
 
     Args:
         total: connections at once.
-        is_trusted: whether an address is a proxy's, whose connections are those of its clients.
+        is_trusted: whether an address is a proxy's, whose connections belong to its clients.
         clock: seconds, monotonic.
     """
 
@@ -60,13 +60,13 @@ class Connections:
         self._open: dict[Connection, str] = {}
         self._unsent: dict[Connection, int] = {}
         self._closed_for_room = 0
-        self._told = -_TELL_SECONDS
+        self._logged_at = -_LOG_SECONDS
 
     def open(self, connection: Connection, peer: str) -> GatewayError | None:
         """Count a new one, which is idle; return why there is no room for it.
 
         Args:
-            connection: the one.
+            connection: the new one.
             peer: the address that it comes from.
         """
         name = subjects.http_client(peer)
@@ -100,17 +100,17 @@ class Connections:
             del self._addresses[name]
 
     def busy(self, connection: Connection) -> None:
-        """Take it that a request is answered on it from now on."""
+        """Note that a request is answered on it from now on."""
         if name := self._open.get(connection):
             self._addresses[name].idle.pop(connection, None)
 
     def idle(self, connection: Connection) -> None:
-        """Take it that nothing is answered on it any more."""
+        """Note that no request is answered on it any more."""
         if name := self._open.get(connection):
             self._addresses[name].idle[connection] = None
 
-    def let_stalled_go(self) -> None:
-        """Close those whose clients have taken nothing since the last look, made every ``STALL_SECONDS``."""
+    def close_stalled(self) -> None:
+        """Close those whose clients have received nothing since the last look, ``STALL_SECONDS`` ago."""
         before, self._unsent = self._unsent, {}
         for connection in list(self._open):
             unsent = connection.transport.get_write_buffer_size() if connection.is_sending else 0
@@ -125,23 +125,23 @@ class Connections:
     def _make_room(self, address: _Address) -> bool:
         """Close the longest idle one of ``address``, if there is any."""
         longest = next(iter(address.idle), None)
-        self._tell()
+        self._log()
         if longest is None:
             return False
         self.close(longest)
         longest.transport.abort()
         return True
 
-    def _tell(self) -> None:
+    def _log(self) -> None:
         self._closed_for_room += 1
         now = self._clock()
-        if now - self._told >= _TELL_SECONDS:
+        if now - self._logged_at >= _LOG_SECONDS:
             log.warning("too many connections", closed=self._closed_for_room, max_connections=self._total)
-            self._closed_for_room, self._told = 0, now
+            self._closed_for_room, self._logged_at = 0, now
 
 
 def trust(proxies: Iterable[str]) -> Callable[[str], bool]:
-    """Return what tells whether an address is one of ``proxies`` (``STILE_TRUSTED_PROXIES``)."""
+    """Return a function that tells whether an address is one of ``proxies`` (``STILE_TRUSTED_PROXIES``)."""
     named = set(proxies)
     networks = [ip_network(proxy) for proxy in named - {"*"}]
 

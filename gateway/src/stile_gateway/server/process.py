@@ -17,18 +17,18 @@ from stile_gateway.settings import Settings
 
 IDLE_CONNECTIONS = 100
 BACKLOG = 512
-"""Connections that the system takes before they are looked at; as many may come at once."""
+"""Connections that the system accepts before the gateway does; as many may come at once."""
 OWN_DESCRIPTORS = 64
-"""Kept for the bus, the logs and the event loop."""
+"""Reserved for the bus, the logs and the event loop."""
 _TICKS_PER_SECOND = 10
 """Of uvicorn's main loop."""
 
 GRACE_SECONDS = 5.0
-"""For the last answers to be written, after what they waited for has been given up."""
+"""For the last answers to be written, after their requests have been given up."""
 
 
 class Server(uvicorn.Server):
-    """Tells the application that it is to leave before it waits for its last answers."""
+    """Tells the application that the server stops, before it waits for the last answers."""
 
     def __init__(self, config: uvicorn.Config, leave: Callable[[], None], register: Connections) -> None:
         super().__init__(config)
@@ -36,13 +36,13 @@ class Server(uvicorn.Server):
         self._register = register
 
     async def on_tick(self, counter: int) -> bool:
-        """Look after the connections, now and then."""
+        """Close stalled connections from time to time."""
         if counter % (STALL_SECONDS * _TICKS_PER_SECOND) == 0:
-            self._register.let_stalled_go()
+            self._register.close_stalled()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take nothing more, and finish what is held."""
+        """Accept nothing more, and finish the requests in flight."""
         self._leave()
         await super().shutdown(sockets)
 
@@ -88,9 +88,9 @@ def raise_descriptors() -> None:
 
 
 def max_connections(settings: Settings) -> int:
-    """Tell how many connections may be open: idle ones beside the requests', and within the system's limit.
+    """Return how many connections may be open: the requests', idle ones, and within the system's limit.
 
-    A process that has no descriptor left can neither take a connection nor come back to the bus.
+    A process without a free descriptor can neither accept a connection nor reconnect to the bus.
     """
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * settings.max_in_flight + IDLE_CONNECTIONS
@@ -100,12 +100,12 @@ def max_connections(settings: Settings) -> int:
 
 
 def max_in_flight(settings: Settings) -> int:
-    """Tell how many requests may be answered at once: connections are left for whoever watches."""
+    """Return how many requests may be answered at once: some connections are left for monitoring."""
     return min(settings.max_in_flight, max(1, max_connections(settings) - IDLE_CONNECTIONS))
 
 
 def run(server: Server) -> bool:
-    """Serve until SIGTERM or SIGINT; return whether it had come up."""
+    """Serve until SIGTERM or SIGINT; return whether the server had started."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave_quietly)  # uvicorn raises what it caught once more when it is done
     try:

@@ -1,7 +1,7 @@
-"""Bounds for connections and for the head of a request (first line, headers), under uvicorn with httptools.
+"""Bounds of connections and of a request's head (first line and headers), for uvicorn with httptools.
 
-uvicorn bounds neither a head's size nor its time there (``h11_max_incomplete_event_size`` is h11's alone),
-and its own bound of connections answers in a shape of its own.
+With httptools uvicorn bounds neither a head's size nor its time, and its bound of connections answers in a
+shape of its own (docs/adr/0027).
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from stile_gateway.errors import GatewayError, InvalidHeaderError
 from stile_gateway.server.connections import Connections
 
 HEAD_SECONDS = 10.0
-"""For a request's head to arrive in, counted from the connection or from its first bytes."""
+"""How long a request's head may take, counted from the connection or from its first bytes."""
 MAX_AHEAD = 16
-"""Requests that a connection may send before the first one is answered. Each is held in memory; browsers and
-the clients of docs/clients.md send none."""
+"""Requests that a connection may send before the first one is answered. Each is in memory. Browsers and the
+clients of docs/clients.md send none."""
 
 
 class BoundedHead(HttpToolsProtocol):
-    """Closes connections whose head is too large or too slow, and answers what is no HTTP in JSON.
+    """Closes connections whose head is too large or too slow, and answers in JSON what is not HTTP.
 
-    One connection more than are allowed is answered, and closed, before it is read from.
+    A connection over the limit is answered, and closed, before anything is read from it.
     """
 
     max_bytes: ClassVar[int]
@@ -39,7 +39,7 @@ class BoundedHead(HttpToolsProtocol):
 
     @property
     def is_sending(self) -> bool:
-        """Whether it waits for nothing but its client to take what is not sent."""
+        """Whether it only waits for its client to receive what is not sent."""
         is_answered = self.cycle is not None and self.cycle.response_complete
         return bool(self.flow.write_paused or self.transport.is_closing() or is_answered)
 
@@ -60,7 +60,7 @@ class BoundedHead(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read, and hold what is read of an unfinished head against its bounds."""
+        """Read, and check the bounds of an unfinished head."""
         if self.transport.is_closing():
             return
         if self._in_head:
@@ -80,14 +80,14 @@ class BoundedHead(HttpToolsProtocol):
         self._parsed = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header; what is raised here, httptools makes an error of its own, and uvicorn a 400."""
+        """Count a header. httptools wraps what is raised here, and uvicorn answers with a 400."""
         self._parsed += len(name) + len(value)
         if self._parsed > self.max_bytes:
             raise ValueError(self._too_large())
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Let the body come, however long it takes."""
+        """The head is complete; the body has bounds of its own."""
         self._head_is_over()
         if not self.url.startswith(b"/"):
             self._host_is_the_targets()
@@ -105,11 +105,11 @@ class BoundedHead(HttpToolsProtocol):
             self.register.idle(self)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what no framework can be asked to answer, in the shape of every other error."""
+        """Answer a request that cannot be read, in the shape of every other error."""
         self._refuse(InvalidHeaderError(msg))
 
     def _refuse(self, error: GatewayError) -> None:
-        """Answer with ``error`` in the application's place, and close the connection."""
+        """Answer with ``error`` without the application, and close the connection."""
         self._head_is_over()
         if self.transport.is_closing():
             return
@@ -120,10 +120,10 @@ class BoundedHead(HttpToolsProtocol):
         self.transport.close()
 
     def _host_is_the_targets(self) -> None:
-        """Of a target with a host of its own, that one counts (RFC 9112, section 3.2.2).
+        """If the target names a host, that one counts (RFC 9112, section 3.2.2).
 
         Raises:
-            httptools.HttpParserInvalidURLError: it is no target; uvicorn makes a 400 of it.
+            httptools.HttpParserInvalidURLError: it is no target; uvicorn answers with a 400.
         """
         target = httptools.parse_url(self.url)
         if target.host is not None:
