@@ -161,6 +161,12 @@ def test_each_piece_says_how_much_was_sent():
     assert ids[2] == ids[5], "the same text has the same id in every attempt"
 
 
+def test_a_client_that_acts_on_the_data_has_the_id_already():
+    """Name, id, data: in this order, as they always were."""
+    block = NamedEvents(Stile()).event(token("bl"))
+    assert [line.partition(b":")[0] for line in block.split(b"\n")] == [b"event", b"id", b"data", b"", b""]
+
+
 @given(st.lists(st.text(max_size=5), max_size=6), st.lists(st.text(max_size=5), max_size=6), st.data())
 def test_a_resumed_stream_is_the_whole_text_of_one_attempt(first, second, data):
     """Whatever was sent of whichever attempt: the client ends with exactly the answer, never a splice."""

@@ -125,7 +125,9 @@ class NamedEvents:
 
 
 def _write(name: str, json: bytes, event_id: str | None = None) -> bytes:
-    return format_sse_event(event=name, data_str=json.decode(), id=event_id)
+    # In one call `data` would come before `id`: a client that acts on `data` must have the id already.
+    head = format_sse_event(event=name, id=event_id).removesuffix(b"\n")
+    return head + format_sse_event(data_str=json.decode())
 
 
 def _json(token: TokenEvent) -> bytes:
