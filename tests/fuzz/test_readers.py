@@ -22,17 +22,14 @@ from stile_filter.errors import RequestError
 from stile_filter.guard.policy import Limits
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.transport.message import IncomingMessage
+from stile_gateway.dialects.openai.request import read_completion
+from stile_gateway.dialects.stile.api import read_chat
 from stile_gateway.errors import GatewayError
-from stile_gateway.hearing import Hearing
-from stile_gateway.inbox import Delivery
-from stile_gateway.limits import read_request, request_model
-from stile_gateway.openai.request import read_completion
-from stile_gateway.readiness import readiness
-from stile_gateway.settings import Settings
+from stile_gateway.http.readiness import readiness
+from stile_gateway.requests.events import EventSequencer, ReplyMessage
 from stile_runtime.fleet import Fleet
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
-MODEL = request_model(Settings())
 LIMITS = Limits()
 EXAMPLES = settings(
     max_examples=int(os.environ.get("STILE_FUZZ_EXAMPLES", "150")),
@@ -75,9 +72,9 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size
 
 def read_everywhere(body):
     """Hand a body to every reader; none may raise but its own kind of error, which must be tellable."""
-    for read in (read_request, lambda model, given: read_completion(given, model)):
+    for read in (read_chat, read_completion):
         try:
-            read(MODEL, body)
+            read(body)
         except GatewayError as error:
             error.reply().model_dump_json()
     try:
@@ -108,7 +105,7 @@ def test_any_body_is_read_or_refused(body):
 def test_what_the_gateway_reads_the_filter_reads(body):
     """A body that passes the gateway is no riddle to the filter, and both see the same conversation."""
     try:
-        there = read_request(MODEL, body)
+        there = read_chat(body)
     except GatewayError:
         return
     assert filter_limits.read_body(body).conversation() == there.conversation()
@@ -161,11 +158,11 @@ NUMBERS = st.integers(-5, 5).map(str) | TEXT
 @given(heard=st.lists(st.tuples(EVENTS, NUMBERS, NUMBERS, BODIES), max_size=8))
 def test_whatever_is_said_on_an_inbox_is_heard_or_refused(heard):
     """A worker of another version, or one that was taken over, cannot break the gateway."""
-    hearing = Hearing()
+    sequencer = EventSequencer()
     for event, attempt, seq, body in heard:
         said = {headers.CHAT_EVENT: event, headers.CHAT_ATTEMPT: attempt, headers.CHAT_SEQ: seq}
         try:
-            hearing.hear(Delivery(said, body))
+            sequencer.read(ReplyMessage(said, body))
         except GatewayError as error:
             error.reply().model_dump_json()
 
