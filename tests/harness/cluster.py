@@ -8,6 +8,7 @@ import httpx
 import nats
 from nats.aio.client import Client
 
+from harness import plain_http
 from harness.bus import CONFIGURATION
 from harness.certificates import Certificates
 from harness.ports import free_port
@@ -54,7 +55,7 @@ class Node:
 
     async def monitor(self, path: str) -> Any:
         """Ask its monitoring; None where it does not answer."""
-        async with httpx.AsyncClient() as client:
+        async with plain_http.client() as client:
             try:
                 return (await client.get(f"http://127.0.0.1:{self.monitor_port}/{path}")).json()
             except (httpx.TransportError, ValueError):

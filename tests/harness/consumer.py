@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
-import httpx
 from nats.aio.subscription import Subscription
 
+from harness import plain_http
 from harness.bus import Bus
 from harness.cluster import Cluster
 from harness.ports import free_port
@@ -49,11 +49,7 @@ class Consumer:
         return self
 
     async def _is_ready(self) -> bool:
-        async with httpx.AsyncClient() as client:
-            try:
-                return (await client.get(f"{self.url}/readyz")).status_code == 200
-            except httpx.TransportError:
-                return False
+        return await plain_http.status(f"{self.url}/readyz") == 200
 
 
 class Requester:

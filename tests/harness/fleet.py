@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
+from harness import plain_http
 from harness.bus import Bus
 from harness.cluster import Cluster
 from harness.ports import free_port
@@ -25,11 +27,7 @@ class Part:
 
     async def is_ready(self) -> bool:
         """Ask it; a gateway is ready when it knows of a filter and a consumer that are."""
-        async with httpx.AsyncClient() as client:
-            try:
-                return (await client.get(f"{self.url}/readyz", timeout=5)).status_code == 200
-            except httpx.TransportError:
-                return False
+        return await plain_http.status(f"{self.url}/readyz") == 200
 
 
 class Fleet:
@@ -39,15 +37,25 @@ class Fleet:
         folder: for logs.
         bus: started already.
         accept_seconds: how long a gateway asks until a filter has accepted a request.
+        settings: further variables for every part.
         **speed: of every stand-in model.
     """
 
-    def __init__(self, folder: Path, bus: Bus | Cluster, *, accept_seconds: float = 30, **speed: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bus: Bus | Cluster,
+        *,
+        accept_seconds: float = 30,
+        settings: Mapping[str, str] | None = None,
+        **speed: Any,
+    ) -> None:
         self.bus = bus
         self.parts: dict[str, Part] = {}
         self.models: dict[str, Standin] = {}
         self._folder = folder
         self._accept_seconds = accept_seconds
+        self._settings = settings or {}
         self._speed = speed
 
     async def start(self, *, filters: int = 1, consumers: int = 1, gateways: int = 1) -> Self:
@@ -67,7 +75,7 @@ class Fleet:
         kind = name.split("-", maxsplit=1)[0]
         port = free_port()
         prefix = {"filter": "STILE_FILTER_", "consumer": "STILE_CONSUMER_", "gateway": "STILE_"}[kind]
-        environment = {**self.bus.environment(kind), f"{prefix}PORT": str(port)}
+        environment = {**self.bus.environment(kind), f"{prefix}PORT": str(port), **self._settings}
         if kind == "gateway":
             environment["STILE_ACCEPT_TIMEOUT"] = str(self._accept_seconds)
         standin = None

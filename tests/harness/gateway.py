@@ -1,16 +1,15 @@
 """The gateway as a process, and a responder that speaks the protocol in the filter's and consumer's place."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
 
-import httpx
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from harness import plain_http
 from harness.bus import Bus
 from harness.ports import free_port
 from harness.process import BIN, Process
@@ -38,10 +37,7 @@ class Gateway:
         self._process = Process(BIN / "stile-gateway", log=self._log, env=self._environment)
 
         async def answers() -> bool:
-            async with httpx.AsyncClient() as client:
-                with contextlib.suppress(httpx.TransportError):
-                    return (await client.get(f"{self.url}/healthz")).status_code == 200
-            return False
+            return await plain_http.status(f"{self.url}/healthz") == 200
 
         await until(answers, within=90, what="the gateway answers")
         return self
@@ -60,7 +56,7 @@ class Gateway:
 
     async def part(self, name: str) -> bool:
         """Ask it whether ``bus``, ``filter`` or ``consumer`` is ready."""
-        async with httpx.AsyncClient() as client:
+        async with plain_http.client() as client:
             answer = await client.get(f"{self.url}/readyz")
         return bool(answer.json()["parts"][name]["ready"])
 

@@ -5,8 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
-import httpx
-
+from harness import plain_http
 from harness.ports import free_port
 from harness.process import Process
 from harness.wait import until
@@ -39,11 +38,7 @@ class Llama:
         self.process = Process(*argv, log=self._folder / "llama.log")
 
         async def loaded() -> bool:
-            async with httpx.AsyncClient() as client:
-                try:
-                    return (await client.get(f"{self.url}/health")).status_code == 200
-                except httpx.TransportError:
-                    return False
+            return await plain_http.status(f"{self.url}/health") == 200
 
         await until(loaded, within=180, what="llama.cpp has its model")
         return self

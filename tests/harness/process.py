@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from harness import fork_server
 from stile import child
 
 BIN = Path(sys.executable).parent
@@ -24,13 +25,19 @@ class Process:
         self, *argv: str | Path, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> None:
         self.log = log
+        command = [str(argument) for argument in argv]
+        environment = {**os.environ, **(env or {})}
+        self._child: subprocess.Popen[bytes] | fork_server.Forked
+        if forked := fork_server.start(command, log, environment, cwd):
+            self._child = forked
+            return
         with log.open("ab") as sink:
             self._child = subprocess.Popen(
-                [sys.executable, "-I", "-S", child.__file__, str(os.getpid()), *(str(arg) for arg in argv)],
+                [sys.executable, "-I", "-S", child.__file__, str(os.getpid()), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
+                env=environment,
                 cwd=cwd,
                 start_new_session=True,
             )

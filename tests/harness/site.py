@@ -10,6 +10,7 @@ import httpx
 import nats
 from nats.aio.client import Client
 
+from harness import plain_http
 from harness.bus import Bus
 from harness.gateway import Gateway
 from harness.link import Link
@@ -103,7 +104,7 @@ class Site:
         """Wait until so many accounts are tied to the hub."""
 
         async def links() -> bool:
-            async with httpx.AsyncClient() as client:
+            async with plain_http.client() as client:
                 try:
                     said = await client.get(f"http://{self._monitor}/leafz")
                     return bool(said.json()["leafnodes"] == accounts)
@@ -121,8 +122,7 @@ class Site:
         await self.link.cut()
 
     async def _is_ready(self) -> bool:
-        async with httpx.AsyncClient() as client:
-            return (await client.get(f"{self._gateway().url}/readyz")).status_code == 200
+        return await plain_http.status(f"{self._gateway().url}/readyz") == 200
 
     def _gateway(self) -> Gateway:
         if self.gateway is None:

@@ -4,8 +4,7 @@ from pathlib import Path
 from sys import executable
 from typing import Any, Self
 
-import httpx
-
+from harness import plain_http
 from harness.ports import free_port
 from harness.process import Process
 from harness.wait import until
@@ -58,7 +57,7 @@ class Standin:
 
     async def log(self) -> dict[str, Any]:
         """Return its record: ``generations``, ``most_open`` at once, and ``last``, the latest request."""
-        async with httpx.AsyncClient() as client:
+        async with plain_http.client() as client:
             record: dict[str, Any] = (await client.get(f"{self.url}/standin/log")).json()
         return record
 
@@ -84,7 +83,7 @@ class Standin:
             self.process.stop()
 
     async def _post(self, what: str, body: dict[str, Any]) -> None:
-        async with httpx.AsyncClient() as client:
+        async with plain_http.client() as client:
             (await client.post(f"{self.url}/standin/{what}", json=body)).raise_for_status()
 
     def _listens(self) -> bool:

@@ -4,8 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Self
 
-import httpx
-
+from harness import plain_http
 from harness.bus import Bus
 from harness.ports import free_port
 from harness.process import BIN, Process
@@ -53,7 +52,7 @@ class System:
         signing_keys.ensure(self.bus.seeds)
         for part in ("filter", "consumer", "gateway"):
             self.start_part(part)
-        await self.ready()
+        await self.ready(every=True)
         return self
 
     def start_part(self, part: str) -> None:
@@ -73,17 +72,20 @@ class System:
         log = self.folder / f"{part}.log"
         self.parts[part] = Process(BIN / f"stile-{part}", log=log, env=environment)
 
-    async def ready(self, within: float = 180.0) -> None:
-        """Wait until the gateway says that every part is ready."""
-        async with httpx.AsyncClient() as client:
+    async def ready(self, within: float = 180.0, *, every: bool = False) -> None:
+        """Wait until the gateway says that every part is ready.
 
-            async def answers() -> bool:
-                try:
-                    return (await client.get(f"{self.url}/readyz")).status_code == 200
-                except httpx.TransportError:
-                    return False
+        Raises:
+            RuntimeError: one has ended, and ``every`` one should run; the message is what it said.
+        """
 
-            await until(answers, within=within, what="every part is ready")
+        async def answers() -> bool:
+            for part, process in self.parts.items():
+                if every and process.exit_code is not None:
+                    raise RuntimeError(f"{part} has ended: {process.output()}")
+            return await plain_http.status(f"{self.url}/readyz") == 200
+
+        await until(answers, within=within, what="every part is ready")
 
     async def stop(self) -> None:
         """End every part, the gateway first."""

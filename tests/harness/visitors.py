@@ -1,14 +1,12 @@
 """HTTP clients that the gateway tells apart: each comes from a loopback address of its own (Linux)."""
 
 import json
-import ssl
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple, Self
 
 import httpx
 
-_CONTEXT = ssl.create_default_context()
-"""Shared: httpx makes one a client, for 15 ms each, and plain HTTP needs none."""
+from harness import plain_http
 
 
 class Event(NamedTuple):
@@ -28,7 +26,7 @@ class Visitor:
 
     def __init__(self, url: str, number: int) -> None:
         self.address = f"127.0.{1 + number // 250}.{1 + number % 250}"
-        transport = httpx.AsyncHTTPTransport(local_address=self.address, verify=_CONTEXT)
+        transport = httpx.AsyncHTTPTransport(local_address=self.address, verify=plain_http.CONTEXT)
         self.http = httpx.AsyncClient(base_url=url, transport=transport, timeout=600, trust_env=False)
 
     async def __aenter__(self) -> Self:

@@ -8,6 +8,7 @@ import pytest
 
 from harness.bus import Bus
 from harness.fleet import Fleet
+from harness.policies import unscanned
 from harness.wait import until
 
 
@@ -15,7 +16,9 @@ from harness.wait import until
 async def fleet(tmp_path):
     """Two of each; every consumer has a model of its own."""
     bus = await Bus(tmp_path).start()
-    fleet = await Fleet(tmp_path, bus, tokens=5, token_seconds=0.02).start(filters=2, consumers=2, gateways=2)
+    fleet = await Fleet(tmp_path, bus, settings=unscanned(tmp_path), tokens=5, token_seconds=0.02).start(
+        filters=2, consumers=2, gateways=2
+    )
     yield fleet
     await fleet.stop()
     await bus.stop()

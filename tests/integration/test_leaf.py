@@ -9,6 +9,7 @@ import pytest
 
 from harness.bus import Bus
 from harness.fleet import Fleet
+from harness.policies import unscanned
 from harness.site import Site
 from harness.wait import until
 
@@ -17,7 +18,7 @@ from harness.wait import until
 async def hub(tmp_path):
     """A hub with a filter, and a consumer whose model takes its time."""
     bus = await Bus(tmp_path, hub=True).start()
-    fleet = await Fleet(tmp_path, bus, tokens=10, token_seconds=0.1).start()
+    fleet = await Fleet(tmp_path, bus, settings=unscanned(tmp_path), tokens=10, token_seconds=0.1).start()
     yield fleet
     await fleet.stop()
     await bus.stop()

@@ -8,6 +8,7 @@ import pytest
 
 from harness.bus import Bus
 from harness.fleet import Fleet
+from harness.policies import unscanned
 from harness.wait import until
 
 SMALL, LARGE = "Small-1.5", "large"
@@ -19,7 +20,7 @@ MINUTES = {"tokens": 4000, "token_seconds": 0.05}
 async def fleet(tmp_path):
     """One of each, and two consumers, ``consumer-small`` and ``consumer-large``."""
     bus = await Bus(tmp_path).start()
-    fleet = Fleet(tmp_path, bus, tokens=3)
+    fleet = Fleet(tmp_path, bus, settings=unscanned(tmp_path), tokens=3)
     for name, model in [("small", SMALL), ("large", LARGE)]:
         await fleet.add(f"consumer-{name}", model)
     for name in ("filter-1", "gateway-1"):

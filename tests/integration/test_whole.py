@@ -6,7 +6,6 @@ import time
 from uuid import uuid4
 
 import httpx
-import pytest
 
 from harness.wait import until
 
@@ -151,7 +150,6 @@ async def test_a_direct_client_gets_exactly_one_reply(start_system):
     assert [reply["response"] for reply in heard] == ["echo: Why is the sky blue? word word"]
 
 
-@pytest.mark.slow
 async def test_a_direct_client_that_waits_over_two_minutes_gets_its_answer(start_system):
     """The server keeps the way back for longer than its default of two minutes (DESIGN, decision 5)."""
     system = await start_system(tokens=20, token_seconds=13.0)

@@ -7,6 +7,7 @@ import pytest
 from harness.bus import Bus
 from harness.consumer import Requester, hear_all
 from harness.fleet import Fleet
+from harness.policies import unscanned
 from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
@@ -27,7 +28,7 @@ async def bus(tmp_path):
 @pytest.fixture
 async def fleet(tmp_path, bus):
     """Two workers with a model each, and nothing else."""
-    fleet = await Fleet(tmp_path, bus, tokens=20, token_seconds=0.05).start(
+    fleet = await Fleet(tmp_path, bus, settings=unscanned(tmp_path), tokens=20, token_seconds=0.05).start(
         filters=0, consumers=2, gateways=0
     )
     yield fleet

@@ -2,6 +2,7 @@
 
 import pytest_asyncio
 
+from harness.policies import unscanned
 from harness.standin import Standin
 from harness.system import System
 
@@ -11,6 +12,6 @@ async def system(tmp_path_factory):
     """Every part, with two direct clients: ``alice`` and ``mallory``."""
     folder = tmp_path_factory.mktemp("system")
     model = await Standin(folder).start()
-    system = await System(folder, model, clients=("alice", "mallory")).start()
+    system = await System(folder, model, clients=("alice", "mallory"), settings=unscanned(folder)).start()
     yield system
     await system.stop()

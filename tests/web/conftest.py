@@ -9,6 +9,7 @@ from playwright.async_api import async_playwright
 from harness import browser as browsers
 from harness.bus import Bus
 from harness.gateway import Gateway
+from harness.policies import unscanned
 from harness.standin import Standin
 from harness.system import System
 from web.desk import Desk
@@ -40,7 +41,7 @@ async def browser():
 async def shared_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system where there is no browser
     """One system for all tests that leave it as it was."""
     folder = tmp_path_factory.mktemp("page")
-    settings = {"STILE_HOSTS": PLAIN_HTTP_HOST}
+    settings = {"STILE_HOSTS": PLAIN_HTTP_HOST, **unscanned(folder)}
     system = await System(folder, await Standin(folder).start(), settings=settings).start()
     yield system
     await system.stop()

@@ -4,6 +4,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from harness.policies import unscanned
 from harness.standin import Standin
 from harness.system import System
 from stile_contracts.api_keys import ApiKey, ApiKeys, digest
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def own_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system where there is no browser
     """A system whose parts may be ended; each test brings back what it has ended."""
     folder = tmp_path_factory.mktemp("trouble")
-    system = await System(folder, await Standin(folder).start()).start()
+    system = await System(folder, await Standin(folder).start(), settings=unscanned(folder)).start()
     yield system
     await system.stop()
 
@@ -61,7 +62,9 @@ async def locked_system(browser, tmp_path):  # noqa: ARG001 -- no system where t
     keys = tmp_path / "keys.json"
     keys.write_text(ApiKeys(keys=(ApiKey(name="ada", sha256=digest("sk-right")),)).model_dump_json())
     model = await Standin(tmp_path, tokens=3).start()
-    system = await System(tmp_path, model, settings={"STILE_API_KEYS": str(keys)}).start()
+    system = await System(
+        tmp_path, model, settings={"STILE_API_KEYS": str(keys), **unscanned(tmp_path)}
+    ).start()
     yield system
     await system.stop()
 
