@@ -1,6 +1,6 @@
 """200 clients connect, half leave in the queue and a quarter in mid-answer; then it is counted.
 
-What `tests/integration/test_leavers.py` asserts, as a table, and over more rounds.
+What `tests/integration/system/test_leavers.py` asserts, as a table, and over more rounds.
 """
 
 import argparse

@@ -9,7 +9,7 @@ from harness.gateway import Gateway, Responder, beat
 from harness.process import BIN, Process
 from harness.wait import until
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture
