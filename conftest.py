@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import fork_server
-from harness.rings import Ring, no_processes, ring_of
+from harness.processes import fork_server
+from harness.processes.rings import Ring, no_processes, ring_of
 
 # Tests start hundreds of processes; each would compile every module again if none were allowed to keep that.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

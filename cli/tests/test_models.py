@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.hub import Hub
-from harness.ports import free_port
+from harness.models.hub import Hub
+from harness.processes.ports import free_port
 from stile.catalogue import Catalogue
 from stile.errors import ModelError
 from stile.settings import EMBEDDED_MODEL, Root, Settings, find_root

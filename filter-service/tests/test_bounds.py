@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from harness.deciding import ID, NOW, SCANS, Deciding, FakeStreams, calling, error_of, tool
-from harness.wait import until
+from harness.filter.deciding import ID, NOW, SCANS, Deciding, FakeStreams, calling, error_of, tool
+from harness.processes.wait import until
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import Stage
 from stile_filter.decide import Scanned, State

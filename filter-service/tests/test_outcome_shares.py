@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from harness.wait import until
+from harness.processes.wait import until
 from stile_contracts import subjects
 from stile_filter.outcome_shares import Cuts, Outcome, OutcomeShares
 from stile_filter.outcome_stream import NatsOutcomes

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from harness.deciding import calling, error_of, tool
+from harness.filter.deciding import calling, error_of, tool
 from stile_contracts.messages import ApprovedChat, ChatMessage, ChatRequest, Output, Sampling
 from stile_filter import texts
 

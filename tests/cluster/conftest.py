@@ -2,9 +2,9 @@
 
 import pytest_asyncio
 
-from harness.cluster import ELECTION_SECONDS, Cluster
-from harness.fleet import Fleet
-from harness.policies import unscanned
+from harness.nats.cluster import ELECTION_SECONDS, Cluster
+from harness.parts.fleet import Fleet
+from harness.parts.policies import unscanned
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

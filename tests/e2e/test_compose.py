@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from e2e import engine
-from harness.ports import free_port
-from harness.wait import until
+from harness.processes.ports import free_port
+from harness.processes.wait import until
 
 pytestmark = pytest.mark.timeout(1800)
 

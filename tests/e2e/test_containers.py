@@ -11,7 +11,7 @@ import pytest
 
 from e2e import engine
 from e2e.containers import SERVICES, Containers
-from harness.wait import until
+from harness.processes.wait import until
 
 # The images may have to be built first, and a real model on two cores takes its time.
 pytestmark = pytest.mark.timeout(1800)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from harness import plain_http
-from harness.gateway import Gateway
-from harness.policies import unscanned
-from harness.standin import Standin
-from harness.system import System
+from harness.models.standin import Standin
+from harness.parts.gateway import Gateway
+from harness.parts.policies import unscanned
+from harness.parts.system import System
+from harness.processes import plain_http
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import pytest_asyncio
 
-from harness.policies import unscanned
-from harness.standin import Standin
-from harness.system import System
+from harness.models.standin import Standin
+from harness.parts.policies import unscanned
+from harness.parts.system import System
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

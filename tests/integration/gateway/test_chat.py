@@ -7,8 +7,8 @@ import signal
 import httpx
 import pytest
 
-from harness.gateway import Gateway, Responder, beat
-from harness.wait import until
+from harness.parts.gateway import Gateway, Responder, beat
+from harness.processes.wait import until
 
 PROMPT = {"prompt": "Why is the sky blue?"}
 

@@ -7,8 +7,8 @@ import httpx
 import psutil
 import pytest
 
-from harness.gateway import Gateway, Responder, tell_finished
-from harness.wait import until
+from harness.parts.gateway import Gateway, Responder, tell_finished
+from harness.processes.wait import until
 
 BODY = {"prompt": "Why is the sky blue?"}
 KEY = {"Idempotency-Key": "k"}

@@ -6,8 +6,8 @@ import json
 import httpx
 import pytest
 
-from harness.gateway import Gateway, Responder, tell_finished
-from harness.wait import until
+from harness.parts.gateway import Gateway, Responder, tell_finished
+from harness.processes.wait import until
 
 PROMPT = {"prompt": "Why is the sky blue?"}
 LATER = {"Prefer": "respond-async"}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from harness.wait import until
+from harness.processes.wait import until
 
 PATHS = ("/chat", "/v1/chat", "/v1/chat/completions")
 HEAD = "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{extra}\r\n"

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from harness.gateway import Responder, beat
-from harness.wait import until
+from harness.parts.gateway import Responder, beat
+from harness.processes.wait import until
 
 PATH = "/v1/chat/completions"
 ASK = {"model": "stile", "messages": [{"role": "user", "content": "Why?"}]}

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from harness.gateway import Responder, beat
-from harness.wait import until
+from harness.parts.gateway import Responder, beat
+from harness.processes.wait import until
 
 STREAM = {"prompt": "Why is the sky blue?", "stream": True}
 COMPLETION = {"messages": [{"role": "user", "content": "Why?"}], "stream": True}

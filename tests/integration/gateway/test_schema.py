@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.gateway import Gateway, Responder, beat
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.parts.gateway import Gateway, Responder, beat
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 
 TESTS = Path(__file__).parents[2]
 
@@ -46,7 +46,7 @@ async def test_the_document_is_kept(gateway, tmp_path):
         "--generation-database=none",
         "--no-color",
         log=tmp_path / "schemathesis.log",
-        env={"SCHEMATHESIS_HOOKS": "harness.formats", "PYTHONPATH": str(TESTS)},
+        env={"SCHEMATHESIS_HOOKS": "harness.clients.formats", "PYTHONPATH": str(TESTS)},
     )
     with run:
         await until(lambda: run.exit_code is not None, within=200, what="Schemathesis has finished")

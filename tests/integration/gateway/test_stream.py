@@ -6,8 +6,8 @@ import json
 import httpx
 import pytest
 
-from harness.gateway import Responder
-from harness.wait import until
+from harness.parts.gateway import Responder
+from harness.processes.wait import until
 
 STREAM = {"prompt": "Why is the sky blue?", "stream": True}
 

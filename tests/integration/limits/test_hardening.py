@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from harness.wait import until
+from harness.processes.wait import until
 from stile_contracts.messages import ErrorReply
 
 JSON = {"Content-Type": "application/json"}

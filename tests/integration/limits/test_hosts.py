@@ -6,7 +6,7 @@ import re
 import httpx
 import pytest
 
-from harness.gateway import Gateway, Responder
+from harness.parts.gateway import Gateway, Responder
 from stile_runtime.api_keys import KEY_FILE, ApiKey, ApiKeys, digest
 
 ASK = b'{"prompt": "x"}'

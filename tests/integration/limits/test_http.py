@@ -7,10 +7,10 @@ import json
 import httpx
 import pytest
 
-from harness.gateway import Gateway, Responder
-from harness.process import BIN, Process
-from harness.visitors import Visitor
-from harness.wait import until
+from harness.clients.http_client import HttpClient
+from harness.parts.gateway import Gateway, Responder
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile_contracts.messages import ErrorReply
 
 JSON = {"Content-Type": "application/json"}
@@ -144,7 +144,7 @@ async def test_more_at_once_than_allowed_is_a_503(bus, gateway, http):
     waiting = []
     responder = await Responder(await bus.connect("filter"), answer_when_released).start()
     async with contextlib.AsyncExitStack() as stack:
-        visitors = [await stack.enter_async_context(Visitor(gateway.url, number)) for number in range(3)]
+        visitors = [await stack.enter_async_context(HttpClient(gateway.url, number)) for number in range(3)]
         held = [asyncio.create_task(one.http.post("/chat", json={"prompt": "x"})) for one in visitors]
         await asyncio.wait_for(release.wait(), 10)
         answer = await http.post("/chat", json={"prompt": "x"})

@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from harness.gateway import Gateway, Responder, beat
-from harness.wait import until
+from harness.parts.gateway import Gateway, Responder, beat
+from harness.processes.wait import until
 from stile_runtime.api_keys import ApiKey, ApiKeys, digest
 
 ASK = {"messages": [{"role": "user", "content": "Why?"}]}

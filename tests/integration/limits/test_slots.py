@@ -14,8 +14,8 @@ import httpx
 import psutil
 import pytest
 
-from harness.gateway import Gateway, Responder, beat
-from harness.wait import until
+from harness.parts.gateway import Gateway, Responder, beat
+from harness.processes.wait import until
 from stile_runtime.api_keys import ApiKey, ApiKeys, digest
 
 ATTACKER = "127.0.0.2"

@@ -7,11 +7,11 @@ import httpx
 import nats.errors
 import pytest
 
-from harness.bus import Bus
-from harness.fleet import Fleet
-from harness.policies import unscanned
-from harness.site import Site
-from harness.wait import until
+from harness.nats.bus import Bus
+from harness.nats.leaf_site import LeafSite
+from harness.parts.fleet import Fleet
+from harness.parts.policies import unscanned
+from harness.processes.wait import until
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def hub(tmp_path):
 @pytest.fixture
 async def site(tmp_path, hub):
     """The edge site, joined."""
-    site = await Site(tmp_path, hub.bus).start()
+    site = await LeafSite(tmp_path, hub.bus).start()
     await site.open_gateway()
     yield site
     await site.stop()

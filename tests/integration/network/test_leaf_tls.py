@@ -4,12 +4,12 @@ import httpx
 import nats.errors
 import pytest
 
-from harness.bus import Bus
-from harness.certificates import Certificates
-from harness.fleet import Fleet
-from harness.policies import unscanned
-from harness.site import Site
-from harness.wait import until
+from harness.nats.bus import Bus
+from harness.nats.certificates import Certificates
+from harness.nats.leaf_site import LeafSite
+from harness.parts.fleet import Fleet
+from harness.parts.policies import unscanned
+from harness.processes.wait import until
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def own(certificates):
 async def test_a_site_speaks_mutual_tls_with_the_hub_and_with_its_devices(tmp_path, hub, certificates):
     """A device shows the site its certificate, the site shows the hub its own, and an answer comes."""
     fleet = await Fleet(tmp_path, hub, settings=unscanned(tmp_path), tokens=3).start()
-    site = Site(tmp_path / "edge", hub, **link(certificates), **own(certificates))
+    site = LeafSite(tmp_path / "edge", hub, **link(certificates), **own(certificates))
     try:
         await site.start()
         device = await site.device(**certificates.connection)
@@ -71,7 +71,7 @@ STRANGERS = {
 async def test_a_site_without_a_certificate_of_ours_does_not_get_in(tmp_path, hub, certificates, stranger):
     """Its seeds are the right ones, and still the hub ends the connection at the handshake."""
     other = Certificates(tmp_path / "other")
-    site = Site(tmp_path / "edge", hub, **STRANGERS[stranger](certificates, other))
+    site = LeafSite(tmp_path / "edge", hub, **STRANGERS[stranger](certificates, other))
     try:
         await site.begin()
         said = tmp_path / "hub" / "nats.log"
@@ -86,7 +86,7 @@ async def test_a_site_without_a_certificate_of_ours_does_not_get_in(tmp_path, hu
 async def test_a_site_does_not_believe_a_hub_of_another_authority(tmp_path, hub, certificates):
     """Whoever sits in between with a certificate of their own hears no seed's signature and no prompt."""
     other = Certificates(tmp_path / "other")
-    site = Site(tmp_path / "edge", hub, **{**link(certificates), "STILE_NATS_LINK_CA": str(other.ca)})
+    site = LeafSite(tmp_path / "edge", hub, **{**link(certificates), "STILE_NATS_LINK_CA": str(other.ca)})
     try:
         process = await site.begin()
         await until(lambda: "unknown authority" in process.output(), within=60, what="the site says why")
@@ -98,7 +98,7 @@ async def test_a_site_does_not_believe_a_hub_of_another_authority(tmp_path, hub,
 async def test_a_site_does_not_go_on_in_plain_text(tmp_path, certificates):
     """Nor with a hub that knows no TLS at all."""
     bus = await Bus(tmp_path, hub=True).start()
-    site = Site(tmp_path / "edge", bus, **link(certificates))
+    site = LeafSite(tmp_path / "edge", bus, **link(certificates))
     try:
         process = await site.begin()
         await until(lambda: "TLS Handshake Failure" in process.output(), within=60, what="the site says why")

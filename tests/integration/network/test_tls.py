@@ -8,12 +8,12 @@ import httpx
 import nats
 import pytest
 
-from harness.bus import Bus
-from harness.certificates import Certificates
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.standin import Standin
-from harness.wait import until
+from harness.models.standin import Standin
+from harness.nats.bus import Bus
+from harness.nats.certificates import Certificates
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile_runtime import tls
 
 PARTS = ("gateway", "filter", "consumer")

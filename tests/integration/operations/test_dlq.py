@@ -7,7 +7,7 @@ import subprocess
 import time
 from uuid import uuid4
 
-from harness.process import BIN
+from harness.processes.process import BIN
 from stile import credentials
 from stile_contracts import headers, ids, subjects
 from stile_contracts.messages import ApprovedChat, ChatMessage, Output, Role, Sampling, Tool, ToolFunction

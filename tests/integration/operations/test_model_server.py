@@ -10,9 +10,9 @@ import httpx
 import psutil
 import pytest
 
-from harness.standin import Standin
-from harness.up import Up, family
-from harness.wait import until
+from harness.models.standin import Standin
+from harness.parts.up import Up, family
+from harness.processes.wait import until
 
 MARKER = "quarantinedmarker"
 HOSTILE = {

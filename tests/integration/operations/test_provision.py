@@ -2,7 +2,7 @@
 
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from harness.bus import CONFIGURATION
+from harness.nats.bus import CONFIGURATION
 from stile import provision
 
 PLAN = CONFIGURATION / "streams.json"

@@ -9,10 +9,10 @@ import nats
 import psutil
 import pytest
 
-from harness.certificates import Certificates
-from harness.standin import Standin
-from harness.up import Up, alive, family
-from harness.wait import until
+from harness.models.standin import Standin
+from harness.nats.certificates import Certificates
+from harness.parts.up import Up, alive, family
+from harness.processes.wait import until
 
 NAMES = ["nats", "llama", "filter-service", "rust-consumer", "gateway"]
 

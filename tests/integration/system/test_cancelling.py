@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from harness.wait import until
+from harness.processes.wait import until
 
 SLOW = {"tokens": 400, "token_seconds": 0.05}
 

@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from harness.wait import until
+from harness.processes.wait import until
 
 LATER = {"Prefer": "respond-async"}
 EVENTS = {"Accept": "text/event-stream", "Idempotency-Key": "k"}

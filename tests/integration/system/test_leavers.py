@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from harness.crowd import Crowd
-from harness.footprint import footprints
-from harness.wait import until
+from harness.clients.leaving_clients import LeavingClients
+from harness.processes.footprint import footprints
+from harness.processes.wait import until
 
 SIZE = 200
 ROUNDS = 3
@@ -22,7 +22,7 @@ async def test_leavers_cost_nothing_and_who_stays_is_answered(start_system):
     provisioner = await system.bus.connect("provisioner")
     before = {}
     for number in range(ROUNDS):
-        crowd = Crowd(SIZE if number == 0 else SIZE // 2, f"round {number}")
+        crowd = LeavingClients(SIZE if number == 0 else SIZE // 2, f"round {number}")
         await crowd.visit(system, provisioner)
         assert crowd.answers == {prompt: f"echo: {prompt} word word" for prompt in crowd.staying}
         record = await system.model.log()

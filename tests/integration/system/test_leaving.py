@@ -7,8 +7,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from harness.gateway import Gateway
-from harness.wait import until
+from harness.parts.gateway import Gateway
+from harness.processes.wait import until
 from stile_contracts.ids import keyed_id
 
 CLIENT = "http-127-0-0-1"

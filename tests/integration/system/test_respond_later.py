@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from nats.errors import NoRespondersError
 
-from harness.wait import until
+from harness.processes.wait import until
 
 QUESTION = json.dumps({"prompt": "Why is the sky blue?"}).encode()
 LATER = {"Chat-Respond": "later", "Chat-Key": "k"}

@@ -7,9 +7,9 @@ import time
 import httpx
 from nacl.signing import SigningKey, VerifyKey
 
-from harness import outcomes
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.nats import results as outcomes
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile import signing_keys
 from stile_contracts import headers, signing, subjects
 from stile_contracts.ids import new_id

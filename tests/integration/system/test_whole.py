@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 
-from harness.wait import until
+from harness.processes.wait import until
 
 BANNED = "what the fuck"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.consumer import Consumer, Requester, hear_all
-from harness.ports import free_port
-from harness.process import Process
-from harness.wait import until
+from harness.parts.consumer import Consumer, Requester, hear_all
+from harness.processes.ports import free_port
+from harness.processes.process import Process
+from harness.processes.wait import until
 from stile_contracts.messages import ApprovedChat, ChatMessage, ErrorReply, Output, Reply, Role
 from stile_filter.control_tokens import neutralised
 

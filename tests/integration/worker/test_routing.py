@@ -6,10 +6,10 @@ import json
 import httpx
 import pytest
 
-from harness.bus import Bus
-from harness.fleet import Fleet
-from harness.policies import unscanned
-from harness.wait import until
+from harness.nats.bus import Bus
+from harness.parts.fleet import Fleet
+from harness.parts.policies import unscanned
+from harness.processes.wait import until
 
 SMALL, LARGE = "Small-1.5", "large"
 LATER = {"Prefer": "respond-async"}

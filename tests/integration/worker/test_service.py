@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from harness.bus import Bus
-from harness.consumer import Requester, hear_all
-from harness.fleet import Fleet
-from harness.policies import unscanned
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.nats.bus import Bus
+from harness.parts.consumer import Requester, hear_all
+from harness.parts.fleet import Fleet
+from harness.parts.policies import unscanned
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile_contracts import subjects
 from stile_contracts.ids import new_id
 

@@ -9,10 +9,10 @@ import subprocess
 import httpx
 import pytest
 
-from harness.consumer import Consumer, Requester, hear_all
-from harness.process import BIN, Process
-from harness.standin import Standin
-from harness.wait import until
+from harness.models.standin import Standin
+from harness.parts.consumer import Consumer, Requester, hear_all
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile_contracts import headers, subjects
 from stile_contracts.messages import ErrorReply, Heartbeat, Reply
 

@@ -9,11 +9,11 @@ from typing import Any, Self
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from harness import plain_http
-from harness.bus import Bus
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.nats.bus import Bus
+from harness.processes import plain_http
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 
 
 class Gateway:

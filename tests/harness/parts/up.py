@@ -12,9 +12,9 @@ from typing import Any, Self
 import httpx
 import psutil
 
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 
 STILE = BIN / "stile"
 

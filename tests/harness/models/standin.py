@@ -4,12 +4,12 @@ from pathlib import Path
 from sys import executable
 from typing import Any, Self
 
-from harness import plain_http
-from harness.ports import free_port
-from harness.process import Process
-from harness.wait import until
+from harness.processes import plain_http
+from harness.processes.ports import free_port
+from harness.processes.process import Process
+from harness.processes.wait import until
 
-PROGRAM = Path(__file__).parents[1] / "standin" / "llama.py"
+PROGRAM = Path(__file__).parents[2] / "standin" / "llama.py"
 
 
 class Standin:

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 from nats.aio.client import Client
 
-from harness.system import System
-from harness.visitors import Event, Visitor
-from harness.wait import until
+from harness.clients.http_client import Event, HttpClient
+from harness.parts.system import System
+from harness.processes.wait import until
 
 SHORT = 3
 """Tokens of the answers that are waited for."""
 
 
 @dataclass
-class Crowd:
+class LeavingClients:
     """Who came and what they asked; of four, two leave in the queue and one in mid-answer.
 
     Args:
@@ -56,7 +56,7 @@ class Crowd:
         self._opened = asyncio.Event()
         self._all_queued = asyncio.Barrier(self.size + 1)
         async with AsyncExitStack() as stack:
-            holder = await stack.enter_async_context(Visitor(system.url, self.size))
+            holder = await stack.enter_async_context(HttpClient(system.url, self.size))
             async with aclosing(holder.events(self.holding)) as holding:
                 await _heard("token", holding)
                 async with asyncio.TaskGroup() as group:
@@ -74,7 +74,7 @@ class Crowd:
 
     async def _client(self, system: System, number: int) -> None:
         prompt = self._prompt(number)
-        async with Visitor(system.url, number) as visitor:
+        async with HttpClient(system.url, number) as visitor:
             limit = {"max_tokens": SHORT} if number % 4 == 3 else {}
             async with aclosing(visitor.events(prompt, **limit)) as events:
                 await _heard("queued", events)

@@ -5,7 +5,7 @@ import contextlib
 from typing import Self
 
 
-class Link:
+class CuttableLink:
     """Carries connections to ``port``; while it is cut, those that stand break and none is taken.
 
     Args:

@@ -10,13 +10,13 @@ import httpx
 import nats
 from nats.aio.client import Client
 
-from harness import plain_http
-from harness.bus import Bus
-from harness.gateway import Gateway
-from harness.link import Link
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.nats.bus import Bus
+from harness.nats.cuttable_link import CuttableLink
+from harness.parts.gateway import Gateway
+from harness.processes import plain_http
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile import credentials
 from stile.settings import Home
 
@@ -24,7 +24,7 @@ USERS = 2
 """Who speaks for the site at the hub: a direct client and the gateway, an account each."""
 
 
-class Site:
+class LeafSite:
     """The site's nats-server, the link to the hub, and where they are wanted a gateway and a device.
 
     Args:
@@ -36,7 +36,7 @@ class Site:
     def __init__(self, folder: Path, hub: Bus, **variables: str) -> None:
         self.hub = hub
         self.url = f"nats://127.0.0.1:{free_port()}"
-        self.link = Link(hub.leaf_port)
+        self.link = CuttableLink(hub.leaf_port)
         self.gateway: Gateway | None = None
         self.process: Process | None = None
         self._folder = folder

@@ -7,7 +7,7 @@ from typing import Any, Self
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from harness.wait import until
+from harness.processes.wait import until
 
 REPLIES = "_INBOX_gateway.test"
 
@@ -17,7 +17,7 @@ def chat_id(number: int) -> str:
     return f"0190a5d0-0000-7000-8000-{number:012}"
 
 
-class Asker:
+class RequestSender:
     """Asks requests by their numbers, and keeps what it hears of each.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from harness import fork_server
+from harness.processes import fork_server
 from stile import child
 
 BIN = Path(sys.executable).parent

@@ -8,12 +8,12 @@ import httpx
 import nats
 from nats.aio.client import Client
 
-from harness import plain_http
-from harness.bus import CONFIGURATION
-from harness.certificates import Certificates
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.nats.bus import CONFIGURATION
+from harness.nats.certificates import Certificates
+from harness.processes import plain_http
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile import credentials, nats_config, nats_tls, provision
 
 ELECTION_SECONDS = 90.0

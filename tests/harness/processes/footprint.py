@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from harness.system import System
+from harness.parts.system import System
 
 
 @dataclass(frozen=True)

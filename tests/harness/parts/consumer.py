@@ -7,12 +7,12 @@ from uuid import UUID
 
 from nats.aio.subscription import Subscription
 
-from harness import plain_http
-from harness.bus import Bus
-from harness.cluster import Cluster
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.nats.bus import Bus
+from harness.nats.cluster import Cluster
+from harness.processes import plain_http
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.ids import new_id

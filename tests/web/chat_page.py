@@ -11,7 +11,7 @@ EXPECTED = "Failed to load resource"
 """What Chromium's console says of any answer above 399; the page says it better."""
 
 
-class Desk:
+class ChatPage:
     """One tab.
 
     Args:

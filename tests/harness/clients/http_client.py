@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import httpx
 
-from harness import plain_http
+from harness.processes import plain_http
 
 
 class Event(NamedTuple):
@@ -16,7 +16,7 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
-class Visitor:
+class HttpClient:
     """A client, known to Stile as ``http-127-0-…`` of its own.
 
     Args:

@@ -8,13 +8,13 @@ from typing import Any, Self
 
 import httpx
 
-from harness import plain_http
-from harness.bus import Bus
-from harness.cluster import Cluster
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.standin import Standin
-from harness.wait import until
+from harness.models.standin import Standin
+from harness.nats.bus import Bus
+from harness.nats.cluster import Cluster
+from harness.processes import plain_http
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 
 
 class Part:
