@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from stile_filter.config import default_policy
+from harness.nats.bus import REPOSITORY
 
 
 def unscanned(folder: Path) -> dict[str, str]:
@@ -12,7 +12,7 @@ def unscanned(folder: Path) -> dict[str, str]:
 
     A filter that has to start scanners is ready only after several seconds.
     """
-    shipped = default_policy()
+    shipped = REPOSITORY / "filter-service" / "policy.yml"
     (folder / "wordlists").symlink_to(shipped.with_name("wordlists"))
     policy = yaml.safe_load(shipped.read_text())
     del policy["input_scanners"]
