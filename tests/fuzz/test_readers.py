@@ -30,7 +30,7 @@ from stile_gateway.readiness import readiness
 from stile_gateway.settings import Settings
 from stile_runtime.fleet import Fleet
 
-CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
+CORPUS = sorted((Path(__file__).parent / "corpus").rglob("*.json"))
 MODEL = request_model(Settings())
 LIMITS = Limits()
 EXAMPLES = settings(

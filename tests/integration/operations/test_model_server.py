@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from harness.models.standin import Standin
+from harness.parts.policies import unscanned
 from harness.parts.up import Up, family
 from harness.processes.wait import until
 
@@ -41,7 +42,7 @@ class Model:
 @pytest.fixture
 async def up(tmp_path):
     """Everything, started and ready; a key of an earlier start lies there."""
-    up = Up(tmp_path, STILE_SLOT_SECONDS="2")
+    up = Up(tmp_path, STILE_SLOT_SECONDS="2", **unscanned(tmp_path))
     (up.home / "credentials").mkdir(mode=0o700, parents=True)
     (up.home / "credentials" / "llama.key").write_text("a-former-key")
     await up.start().ready()

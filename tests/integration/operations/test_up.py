@@ -11,6 +11,7 @@ import pytest
 
 from harness.models.standin import Standin
 from harness.nats.certificates import Certificates
+from harness.parts.policies import unscanned
 from harness.parts.up import Up, alive, family
 from harness.processes.wait import until
 
@@ -19,14 +20,23 @@ NAMES = ["nats", "llama", "filter-service", "rust-consumer", "gateway"]
 
 @pytest.fixture
 async def up(tmp_path):
-    """Everything, started and ready."""
+    """Everything but scanners, started and ready."""
+    up = await Up(tmp_path, **unscanned(tmp_path)).start().ready()
+    yield up
+    await asyncio.to_thread(up.process.stop, 90)
+
+
+@pytest.fixture
+async def up_as_shipped(tmp_path):
+    """Everything, the scanners too, started and ready."""
     up = await Up(tmp_path).start().ready()
     yield up
     await asyncio.to_thread(up.process.stop, 90)
 
 
-async def test_everything_is_started_answers_and_is_stopped(up):
+async def test_everything_is_started_answers_and_is_stopped(up_as_shipped):
     """A real answer over HTTP and over NATS; `stile status` tells the truth; SIGTERM leaves nothing."""
+    up = up_as_shipped
     parts = await up.status()
     assert list(parts) == NAMES
     for part in parts.values():
@@ -112,7 +122,7 @@ async def test_a_client_is_added_while_another_one_waits(up):
 async def test_keys_are_asked_for_from_the_first_one_on(tmp_path, unused_llama):
     """While everything runs: nobody gets in without, and that stays so when the last one is revoked."""
     settings = {"STILE_LLAMA_URL": unused_llama.url, "STILE_HOST": "0.0.0.0"}  # noqa: S104 -- of a test's length
-    up = await Up(tmp_path, **settings).start().ready()
+    up = await Up(tmp_path, **settings, **unscanned(tmp_path)).start().ready()
     try:
         assert "No API key is asked for" in up.output()
         await until(lambda: "whoever reaches this port may ask" in up.output(), what="the gateway says so")
@@ -143,7 +153,7 @@ async def test_keys_are_asked_for_from_the_first_one_on(tmp_path, unused_llama):
 async def test_keys_are_off_by_name_alone(tmp_path, unused_llama):
     """With `STILE_API_KEYS=off` no key is asked for, and whoever adds one is told."""
     settings = {"STILE_LLAMA_URL": unused_llama.url, "STILE_API_KEYS": "off"}
-    up = await Up(tmp_path, **settings).start().ready()
+    up = await Up(tmp_path, **settings, **unscanned(tmp_path)).start().ready()
     try:
         assert "No API key is asked for" not in up.output()  # it is this machine's alone
         _, _, told = await up.run("keys", "add", "ada")
@@ -169,8 +179,9 @@ async def test_a_second_one_is_refused_and_down_stops_the_first(up):
     assert (await up.run("down"))[0] == 0
 
 
-async def test_nothing_outlives_a_killed_supervisor(up):
+async def test_nothing_outlives_a_killed_supervisor(up_as_shipped):
     """SIGKILL of `stile up` itself takes the parts with it, and the next start finds its way free."""
+    up = up_as_shipped
     everything = family(up.process.pid)
     up.process.kill()
     await until(lambda: not alive(everything), within=30, what="the parts are gone")
@@ -209,7 +220,7 @@ async def test_what_cannot_work_is_one_line(tmp_path, variable, value, sentence)
 
 async def test_a_llama_that_runs_already_is_used(tmp_path, unused_llama):
     """STILE_LLAMA_URL: none is started, and the answer comes from the one that is named."""
-    up = await Up(tmp_path, STILE_LLAMA_URL=unused_llama.url).start().ready()
+    up = await Up(tmp_path, STILE_LLAMA_URL=unused_llama.url, **unscanned(tmp_path)).start().ready()
     try:
         part = (await up.status())["llama"]
         assert (part["state"], part["pid"], part["port"]) == ("external", None, None)
@@ -224,7 +235,7 @@ async def test_the_parts_speak_mutual_tls(tmp_path, unused_llama):
     """With the variables of docs/operations.md the bus speaks TLS alone, and a request is answered."""
     certificates = Certificates(tmp_path / "certificates")
     settings = {**certificates.server, **certificates.client, "STILE_LLAMA_URL": unused_llama.url}
-    up = await Up(tmp_path, **settings).start().ready()
+    up = await Up(tmp_path, **settings, **unscanned(tmp_path)).start().ready()
     try:
         answer = await up.ask("Say hello.")
         assert answer.status_code == 200, answer.text
