@@ -1,6 +1,6 @@
 # People, hooks and CI call only these.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-llm-guard lint format e2e bench tables faults clean schemas screenshots audit sbom
+.PHONY: help setup up down check test test-llm-guard lint format e2e bench tables faults clean schemas screenshots audit sbom
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,12 +49,18 @@ format: setup ## what linters can mend by themselves
 	.venv/bin/ruff check --fix .
 	cd rust-consumer && cargo fmt
 
+check: setup ## the tests that start no process: a minute
+	.venv/bin/pytest --ring check $(HALVES)
+
 test: setup ## every test that needs no Docker; the page's need chromium or google-chrome on PATH
-	.venv/bin/pytest -m "not e2e"
+	.venv/bin/pytest --ring check --ring processes $(HALVES)
 	cd rust-consumer && cargo test --locked
 
 e2e: setup ## the tests in containers: needs Docker with Compose v2
-	.venv/bin/pytest -m e2e tests/e2e
+	.venv/bin/pytest --ring docker tests/e2e
+
+# Two halves at once, a file to a half; in the order of the folders, so that the longest test is not the last.
+HALVES = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-llm-guard: $(UV) ## the filter's tests on the archived llm-guard, with torch (5 GB, .venv-llm-guard)
 	UV_PROJECT_ENVIRONMENT=.venv-llm-guard $(UV) sync --locked --python '>=3.11,<3.13' --no-default-groups --group dev --group llm-guard

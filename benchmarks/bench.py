@@ -17,8 +17,8 @@ import hops  # noqa: E402 -- after the path of the tests' harness
 import load  # noqa: E402
 from machine import machine  # noqa: E402
 
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.parts.system import System  # noqa: E402
 
 POLICY = HERE / "policy.yml"
 ROUNDS = 4

@@ -24,11 +24,11 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 import httpx  # noqa: E402
 from machine import load, machine, write  # noqa: E402
 
-from harness import flood  # noqa: E402
-from harness.llama import Llama  # noqa: E402
-from harness.process import Process  # noqa: E402
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
+from harness.models.llama import Llama  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.nats import flood  # noqa: E402
+from harness.parts.system import System  # noqa: E402
+from harness.processes.process import Process  # noqa: E402
 from stile.keys import credentials  # noqa: E402
 
 POLICY = HERE / "policy.yml"

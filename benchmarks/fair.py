@@ -21,10 +21,10 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from machine import load, machine, write  # noqa: E402
 
-from harness.consumer import Consumer  # noqa: E402
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
-from harness.visitors import Visitor  # noqa: E402
+from harness.clients.http_client import HttpClient  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.parts.consumer import Consumer  # noqa: E402
+from harness.parts.system import System  # noqa: E402
 
 POLICY = HERE / "policy.yml"
 GREEDY, MODEST, EACH = 28, 3, 4
@@ -44,7 +44,7 @@ class Arm:
         """Have them all ask ``url``."""
         began = time.perf_counter()
         async with AsyncExitStack() as stack:
-            visitors = [await stack.enter_async_context(Visitor(url, n)) for n in range(1 + MODEST)]
+            visitors = [await stack.enter_async_context(HttpClient(url, n)) for n in range(1 + MODEST)]
             async with asyncio.TaskGroup() as group:
                 for number in range(GREEDY):
                     group.create_task(self._ask(visitors[0], path, f"greedy {number}", self.greedy))
@@ -53,11 +53,11 @@ class Arm:
                     group.create_task(self._modest(visitors[1 + number], path, number, waits))
         self.seconds = time.perf_counter() - began
 
-    async def _modest(self, visitor: Visitor, path: str, number: int, waits: list[float]) -> None:
+    async def _modest(self, visitor: HttpClient, path: str, number: int, waits: list[float]) -> None:
         for turn in range(EACH):
             await self._ask(visitor, path, f"modest {number} {turn}", waits)
 
-    async def _ask(self, visitor: Visitor, path: str, prompt: str, waits: list[float]) -> None:
+    async def _ask(self, visitor: HttpClient, path: str, prompt: str, waits: list[float]) -> None:
         body = {"messages": [{"role": "user", "content": prompt}], "stream": True}
         began, waited, text = time.perf_counter(), None, ""
         async with visitor.http.stream("POST", path, json=body) as answer:

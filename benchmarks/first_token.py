@@ -27,9 +27,9 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from machine import load, machine, write  # noqa: E402
 
-from harness.llama import Llama  # noqa: E402
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
+from harness.models.llama import Llama  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.parts.system import System  # noqa: E402
 
 SETTINGS = {"STILE_POLICY": str(HERE / "policy.yml"), "STILE_LOG_LEVEL": "warning"}
 WORDS = "the sky is blue because air scatters short waves of light more than long ones and so "

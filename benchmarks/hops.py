@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from nats.aio.msg import Msg
 
-from harness.system import System
+from harness.parts.system import System
 
 
 @dataclass(frozen=True)

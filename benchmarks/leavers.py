@@ -1,6 +1,6 @@
 """200 clients connect, half leave in the queue and a quarter in mid-answer; then it is counted.
 
-What `tests/integration/test_leavers.py` asserts, as a table, and over more rounds.
+What `tests/integration/system/test_leavers.py` asserts, as a table, and over more rounds.
 """
 
 import argparse
@@ -16,15 +16,15 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from machine import load, machine, write  # noqa: E402
 
-from harness.crowd import SHORT, Crowd  # noqa: E402
-from harness.footprint import Footprint, footprints  # noqa: E402
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
+from harness.clients.leaving_clients import SHORT, LeavingClients  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.parts.system import System  # noqa: E402
+from harness.processes.footprint import Footprint, footprints  # noqa: E402
 
 POLICY = HERE / "policy.yml"
 
 
-def counted(crowd: Crowd, generations: list[dict[str, object]], seconds: float) -> str:
+def counted(crowd: LeavingClients, generations: list[dict[str, object]], seconds: float) -> str:
     """Make a round's line of the table."""
     mine = [entry for entry in generations if str(entry["prompt"]).startswith(crowd.name)]
     asked = Counter(entry["prompt"] for entry in mine)
@@ -67,7 +67,7 @@ async def main() -> None:
             held.append(footprints(system))
             for number in range(options.rounds):
                 began = time.perf_counter()
-                crowd = Crowd(options.clients, f"round {number + 1}")
+                crowd = LeavingClients(options.clients, f"round {number + 1}")
                 await crowd.visit(system, provisioner)
                 seconds = time.perf_counter() - began
                 lines.append(counted(crowd, (await model.log())["generations"], seconds))

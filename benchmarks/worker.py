@@ -22,11 +22,11 @@ from nats.aio.subscription import Subscription
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from harness.bus import Bus  # noqa: E402 -- after the path of the tests' harness
-from harness.consumer import Requester, hear_all  # noqa: E402
-from harness.ports import free_port  # noqa: E402
-from harness.process import BIN, Process  # noqa: E402
-from harness.standin import Standin  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.nats.bus import Bus  # noqa: E402 -- after the path of the tests' harness
+from harness.parts.consumer import Requester, hear_all  # noqa: E402
+from harness.processes.ports import free_port  # noqa: E402
+from harness.processes.process import BIN, Process  # noqa: E402
 
 TOKENS = 500
 STREAMS = 5

@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import load
 from bench import machine, prompt_of, to_model
 
-from harness.bus import Bus
-from harness.cluster import Cluster
-from harness.fleet import Fleet
+from harness.nats.bus import Bus
+from harness.nats.cluster import Cluster
+from harness.parts.fleet import Fleet
 
 WORKERS = (1, 2, 4, 8)
 CLIENTS_EACH = 4

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from harness.consumer import Consumer, Requester, hear_all
-from harness.standin import Standin
-from harness.wait import until
+from harness.models.standin import Standin
+from harness.parts.consumer import Consumer, Requester, hear_all
+from harness.processes.wait import until
 from stile_contracts import headers, subjects
 from stile_contracts.ids import new_id
 from stile_contracts.messages import Reply

@@ -29,7 +29,7 @@ from stile_gateway.http.readiness import readiness
 from stile_gateway.requests.events import EventSequencer, ReplyMessage
 from stile_runtime.fleet import Fleet
 
-CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
+CORPUS = sorted((Path(__file__).parent / "corpus").rglob("*.json"))
 LIMITS = Limits()
 EXAMPLES = settings(
     max_examples=int(os.environ.get("STILE_FUZZ_EXAMPLES", "150")),

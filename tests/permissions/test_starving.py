@@ -8,9 +8,9 @@ import httpx
 import nats.errors
 import pytest
 
-from harness import flood
-from harness.process import Process
-from harness.wait import until
+from harness.nats import flood
+from harness.processes.process import Process
+from harness.processes.wait import until
 from stile.keys import credentials
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

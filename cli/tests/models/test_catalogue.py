@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from harness.models import CONTENT, FILE, make_root
+from harness.models.catalogue import CONTENT, FILE, make_root
 from stile.errors import ModelError
 from stile.home import Root, find_root
 from stile.models.catalogue import Catalogue

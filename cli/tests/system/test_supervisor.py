@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.ports import free_port
-from harness.wait import until
+from harness.processes.ports import free_port
+from harness.processes.wait import until
 from stile.errors import PartError
 from stile.supervise import runner, state
 from stile.supervise.parts import Part

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from harness.wait import until
+from harness.processes.wait import until
 
 LOSES = """
 import importlib

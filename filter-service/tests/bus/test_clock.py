@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from harness.ports import free_port
-from harness.wait import until
+from harness.processes.ports import free_port
+from harness.processes.wait import until
 from stile_contracts.messages import Heartbeat
 from stile_runtime.fleet import CLOCK_TOLERANCE_SECONDS
 

@@ -6,9 +6,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from harness.asker import REPLIES, chat_id
-from harness.ports import free_port
-from harness.wait import until
+from harness.clients.request_sender import REPLIES, chat_id
+from harness.processes.ports import free_port
+from harness.processes.wait import until
 from stile_contracts import subjects
 from stile_contracts.messages import Heartbeat, Reply
 

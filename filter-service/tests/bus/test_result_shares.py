@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from harness.wait import until
+from harness.processes.wait import until
 from stile_contracts import subjects
 from stile_filter.requests.result_shares import ResultShares
 from stile_filter.store.jetstream import JetStreamStore

@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from harness.wait import until
+from harness.processes.wait import until
 from stile_filter.guard.decide import Finding, State
 from stile_filter.guard.policy import Action, Scanner
 from stile_filter.guard.scanners import pool as pools

@@ -8,9 +8,9 @@ import httpx
 import psutil
 import pytest
 
-from harness.asker import REPLIES, chat_id
-from harness.ports import free_port
-from harness.wait import until
+from harness.clients.request_sender import REPLIES, chat_id
+from harness.processes.ports import free_port
+from harness.processes.wait import until
 from stile_contracts.messages import Heartbeat, Reply
 
 WORDS = """

@@ -5,8 +5,8 @@ import json
 import httpx
 import pytest
 
-from harness.ports import free_port
-from harness.wait import until
+from harness.processes.ports import free_port
+from harness.processes.wait import until
 from stile_contracts import signing
 from stile_contracts.messages import Heartbeat
 from stile_filter.admission.signing import FileSigner

@@ -12,8 +12,8 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
 
-from harness.store import FakeStore
-from harness.wait import until
+from harness.filter.store import FakeStore
+from harness.processes.wait import until
 from stile_contracts import subjects
 from stile_contracts.errors import ErrorCode
 from stile_filter.errors import RequestError, UnavailableError, UnconfirmedError

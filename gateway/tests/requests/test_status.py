@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from harness.wait import until
+from harness.processes.wait import until
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import EventKind
 from stile_gateway.errors import (

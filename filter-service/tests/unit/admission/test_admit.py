@@ -5,7 +5,18 @@ from uuid import UUID
 
 import pytest
 
-from harness.deciding import ID, INBOX, NOW, SCANS, WORDS, Deciding, FakeScanners, calling, error_of, tool
+from harness.filter.deciding import (
+    ID,
+    INBOX,
+    NOW,
+    SCANS,
+    WORDS,
+    Deciding,
+    FakeScanners,
+    calling,
+    error_of,
+    tool,
+)
 from stile_contracts import headers, ids
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import Reply

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from harness.deciding import ID, SCANS, Deciding, error_of
-from harness.wait import until
+from harness.filter.deciding import ID, SCANS, Deciding, error_of
+from harness.processes.wait import until
 from stile_contracts.errors import ErrorCode
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.deciding import ID, Deciding, error_of
+from harness.filter.deciding import ID, Deciding, error_of
 from stile_contracts.errors import ErrorCode
 
 

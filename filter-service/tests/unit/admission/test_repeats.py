@@ -4,8 +4,8 @@ import asyncio
 import json
 from uuid import UUID
 
-from harness.deciding import DIRECT_INBOX, ID, NOW, SCANS, Deciding, error_of
-from harness.wait import until
+from harness.filter.deciding import DIRECT_INBOX, ID, NOW, SCANS, Deciding, error_of
+from harness.processes.wait import until
 from stile_contracts import headers, ids
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Reply

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.deciding import calling
+from harness.filter.deciding import calling
 from stile_contracts.messages import ChatRequest
 from stile_filter.guard.call_ids import renumbered
 

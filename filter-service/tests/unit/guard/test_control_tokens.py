@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.deciding import Deciding, calling, error_of, tool
+from harness.filter.deciding import Deciding, calling, error_of, tool
 from stile_contracts import strict_json
 from stile_contracts.messages import Reply
 from stile_filter.guard.control_tokens import has_marker, markers

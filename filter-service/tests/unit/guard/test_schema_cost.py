@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from harness.deciding import Deciding, error_of, tool
+from harness.filter.deciding import Deciding, error_of, tool
 from stile_filter.guard import pattern_cost, schema_cost
 from stile_filter.guard.policy import Limits
 

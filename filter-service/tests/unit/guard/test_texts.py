@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from harness.deciding import calling, error_of, tool
+from harness.filter.deciding import calling, error_of, tool
 from stile_contracts.messages import ApprovedChat, ChatMessage, ChatRequest, Output, Sampling
 from stile_filter.guard.texts import RequestTexts
 
@@ -17,7 +17,7 @@ ESCAPED = "d\\u0061rn"
 NOT_READ = {
     "messages.tool_calls.id": "replaced in the approval",
     "messages.tool_call_id": "replaced in the approval",
-    "sampling.stop": "compared with the answer; tests/integration/test_consumer_llama.py holds that to be so",
+    "sampling.stop": "compared with the answer; tests/integration/worker/test_llama.py holds that to be so",
     "output.tool_choice.function.name": "the name of one of the tools, which are looked at",
     "model": "the name that a worker gave",
 }

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from harness.store import FakeStore
+from harness.filter.store import FakeStore
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import CancelHit, CancelReceipt, ErrorReply
 from stile_filter.errors import UnavailableError, UnconfirmedError

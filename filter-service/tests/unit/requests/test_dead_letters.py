@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 import structlog
 
-from harness.store import FakeStore
+from harness.filter.store import FakeStore
 from stile_contracts import subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Reply

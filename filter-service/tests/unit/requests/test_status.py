@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from harness.store import FakeStore
+from harness.filter.store import FakeStore
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Reply
 from stile_filter.errors import UnavailableError, UnconfirmedError
