@@ -5,9 +5,10 @@ import stat
 import pytest
 from typer.testing import CliRunner
 
-from stile.errors import CredentialsError, SettingsError
+from stile.errors import CredentialsError
 from stile.main import app
-from stile_contracts.api_keys import ApiKeys, digest
+from stile_runtime.api_keys import ApiKeys, digest
+from stile_runtime.settings import SettingsError
 
 
 @pytest.fixture

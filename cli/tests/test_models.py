@@ -10,10 +10,9 @@ import pytest
 
 from harness.hub import Hub
 from harness.ports import free_port
-from stile import config
 from stile.catalogue import Catalogue
-from stile.config import EMBEDDED_MODEL, Root, Settings
 from stile.errors import ModelError
+from stile.settings import EMBEDDED_MODEL, Root, Settings, find_root
 
 STILE = Path(sys.executable).with_name("stile")
 CONTENT = b"GGUF" + bytes(range(256)) * 80_000  # 20 MB: the hub's client writes pieces of 10 MiB
@@ -67,7 +66,7 @@ def weights_in(root):
 
 def test_the_list_is_read_and_the_embedded_model_is_there():
     """The committed list is valid; the model of the environment is whole, and is what the list says."""
-    catalogue = Catalogue(config.find_root(Settings()))
+    catalogue = Catalogue(find_root(Settings()))
     embedded = catalogue.find(EMBEDDED_MODEL)
     digest = hashlib.sha256(catalogue.path(EMBEDDED_MODEL).read_bytes()).hexdigest()
     assert digest == embedded.sha256

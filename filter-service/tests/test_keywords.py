@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stile_filter.config import default_policy
 from stile_filter.keywords import KeywordMatcher, Phrases, is_word, normalise
 from stile_filter.policy import Policy
+from stile_filter.settings import default_policy
 
 DATA = Path(__file__).parent / "data"
 

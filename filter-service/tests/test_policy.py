@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from stile_filter.config import Settings, default_policy
 from stile_filter.errors import PolicyError
 from stile_filter.keywords import KeywordMatcher
 from stile_filter.policy import Action, Policy, PolicyDocument
+from stile_filter.settings import Settings, default_policy
 
 DOCS = Path(__file__).parents[2] / "docs"
 

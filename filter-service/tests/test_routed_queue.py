@@ -12,7 +12,7 @@ from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.chat_queue import ChatQueue, Standing
 from stile_filter.routed_queue import RoutedQueue
 from stile_filter.speed import Size
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
 SIZE = Size(400, 90)
@@ -28,13 +28,13 @@ class Both:
 
     def __init__(self, *models, make=RoutedQueue):
         self.clock = 0.0
-        self.workers = Workers(lambda: self.clock)
+        self.workers = Fleet(lambda: self.clock)
         self.queue = make(self.workers, lambda: self.clock, lambda: NOW + self.clock)
         self.live(*models)
 
     def live(self, *models):
         for number, model in enumerate(models):
-            self.workers.heard(
+            self.workers.receive(
                 Heartbeat(
                     part="consumer",
                     instance=f"w{number}",

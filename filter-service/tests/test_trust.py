@@ -11,7 +11,7 @@ from stile_contracts import signing
 from stile_contracts.messages import Heartbeat
 from stile_filter.signing import FileSigner, Unsigned
 from stile_filter.trust import GRACE_SECONDS, Trust
-from stile_filter.workers import ALIVE_SECONDS, Workers
+from stile_runtime.fleet import ALIVE_SECONDS, Fleet
 
 OURS, THEIRS = "0123456789abcdef", "fedcba9876543210"
 
@@ -57,18 +57,18 @@ def clock():
 )
 def test_who_is_believed(clock, signs, believed, is_believed):
     """By all who were heard of lately, as any of them may be handed the next request."""
-    workers = Workers(clock)
+    workers = Fleet(clock)
     trust = Trust(Signer(signs), workers, clock)
     for number, keys in enumerate(believed):
-        workers.heard(beat(f"c{number}", keys))
+        workers.receive(beat(f"c{number}", keys))
     assert (trust.doubt() is None) is is_believed
 
 
 def test_a_worker_that_is_gone_is_asked_no_more(clock):
     """Its word counts as long as its heartbeat does."""
-    workers = Workers(clock)
+    workers = Fleet(clock)
     trust = Trust(Signer(OURS), workers, clock)
-    workers.heard(beat("c", [THEIRS]))
+    workers.receive(beat("c", [THEIRS]))
     assert trust.doubt()
     clock.now += ALIVE_SECONDS + 0.1
     assert trust.doubt() is None
@@ -76,18 +76,18 @@ def test_a_worker_that_is_gone_is_asked_no_more(clock):
 
 def test_a_new_key_is_doubted_only_by_what_is_heard_a_while_later(clock):
     """A heartbeat from before the change holds nothing against it, one that still lacks it later does."""
-    workers, signer = Workers(clock), Signer(OURS)
+    workers, signer = Fleet(clock), Signer(OURS)
     trust = Trust(signer, workers, clock)
-    workers.heard(beat("c", [OURS]))
+    workers.receive(beat("c", [OURS]))
     signer.key_id = THEIRS
     assert trust.doubt() is None
-    workers.heard(beat("c", [OURS]))
+    workers.receive(beat("c", [OURS]))
     assert trust.doubt() is None
     clock.now += GRACE_SECONDS
     assert trust.doubt() is None
-    workers.heard(beat("c", [OURS]))
+    workers.receive(beat("c", [OURS]))
     assert trust.doubt()
-    workers.heard(beat("c", [OURS, THEIRS]))
+    workers.receive(beat("c", [OURS, THEIRS]))
     assert trust.doubt() is None
 
 

@@ -11,7 +11,7 @@ from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.chat_queue import UNKNOWN_RETRY_AFTER, Standing
 from stile_filter.speed import Size
 from stile_filter.usher import Room, Ticket, Usher
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
 INTERACTIVE, BATCH = Lane.INTERACTIVE, Lane.BATCH
@@ -34,7 +34,7 @@ class House:
 
     def __init__(self, workers=1, most=50, seconds=10.0):
         self.clock, self.errors = 0.0, []
-        self.workers = Workers(lambda: self.clock)
+        self.workers = Fleet(lambda: self.clock)
         self.seconds, self.count = seconds, workers
         self.usher = Usher(self.workers, most, self, clock=lambda: self.clock, now=lambda: NOW + self.clock)
         self.after(0.0)
@@ -45,7 +45,7 @@ class House:
     def after(self, seconds):
         self.clock += seconds
         for number in range(self.count):
-            self.workers.heard(
+            self.workers.receive(
                 Heartbeat(
                     part="consumer",
                     instance=f"w{number}",
@@ -159,7 +159,7 @@ def test_without_a_measured_speed_there_is_no_estimate(workers):
     house = House(workers=0)
     for number in range(workers):
         beat = Heartbeat(part="consumer", instance=str(number), version="1", ready=True)
-        house.workers.heard(beat)
+        house.workers.receive(beat)
     house.accept(job(1))
     assert house.accept(job(2)) == Standing(1, None)
     assert house.usher.retry_after() == UNKNOWN_RETRY_AFTER

@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from stile_contracts.api_keys import ApiKey, ApiKeys, digest, new_key
 from stile_contracts.subjects import Lane, is_token
 from stile_gateway.callers import Caller, Callers
 from stile_gateway.errors import ClientLimitError, InvalidApiKeyError, InvalidHeaderError
-from stile_gateway.keyring import KeyFileError, KeyRing
+from stile_gateway.keyring import KeyRing
+from stile_runtime.api_keys import ApiKey, ApiKeys, KeyFileError, digest, new_key
 
 
 class Clock:

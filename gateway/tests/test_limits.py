@@ -5,9 +5,9 @@ import json
 import pytest
 
 from stile_contracts.messages import ChatRequest
-from stile_gateway.config import Settings
 from stile_gateway.errors import InvalidRequestError
 from stile_gateway.limits import read_request, request_model
+from stile_gateway.settings import Settings
 
 LIMITS = Settings(max_prompt_chars=5, max_message_chars=6, max_messages=2)
 

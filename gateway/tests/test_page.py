@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from stile_gateway import routes
-from stile_gateway.config import Settings
 from stile_gateway.main import create_app
 from stile_gateway.routes import page
+from stile_gateway.settings import Settings
 
 FOLDER = Path(routes.__file__).parents[1] / page.FOLDER
 OWN = sorted(path for path in FOLDER.iterdir() if path.suffix in {".css", ".html", ".js"})

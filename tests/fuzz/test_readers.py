@@ -21,13 +21,14 @@ from stile_filter import texts
 from stile_filter.errors import RequestError
 from stile_filter.policy import Limits
 from stile_filter.request import Incoming
-from stile_gateway.config import Settings
 from stile_gateway.errors import GatewayError
 from stile_gateway.hearing import Hearing
 from stile_gateway.inbox import Delivery
 from stile_gateway.limits import read_request, request_model
 from stile_gateway.openai.request import read_completion
-from stile_gateway.presence import Presence
+from stile_gateway.readiness import readiness
+from stile_gateway.settings import Settings
+from stile_runtime.fleet import Fleet
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 MODEL = request_model(Settings())
@@ -172,6 +173,6 @@ def test_whatever_is_said_on_an_inbox_is_heard_or_refused(heard):
 @given(body=BODIES)
 def test_any_heartbeat_is_heard(body):
     """A heartbeat that cannot be read makes nobody ready."""
-    presence = Presence()
-    presence.hear(body)
-    presence.readiness(connected=True)
+    fleet = Fleet()
+    fleet.receive_body(body)
+    readiness(fleet, connected=True)

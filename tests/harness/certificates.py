@@ -5,8 +5,8 @@ from typing import Any
 
 import trustme
 
-from stile.config import Settings
-from stile_contracts import tls
+from stile.settings import Settings
+from stile_runtime import tls
 
 
 class Certificates:

@@ -8,13 +8,12 @@ from stile_contracts.messages import ErrorReply, Heartbeat
 from stile_filter.answers import Stored
 from stile_filter.decide import Decider, Scanned
 from stile_filter.handlers import Handler
-from stile_filter.models import Models
 from stile_filter.policy import Policy
 from stile_filter.ports import Approval
 from stile_filter.request import Incoming
 from stile_filter.signing import Unsigned
 from stile_filter.usher import Usher
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 NOW = 1_800_000_000.0
 ID = "0190a5d0-0000-7000-8000-000000000001"
@@ -93,17 +92,16 @@ class Deciding:
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
         self.now = NOW
         self.doubt = None
-        self.workers = Workers()
         self.monotonic = 0.0
-        self.models = Models(clock=lambda: self.monotonic)
+        self.fleet = Fleet(clock=lambda: self.monotonic)
         self.monotonic = 60.0
-        self.usher = Usher(self.workers, self.policy.limits.max_waiting_per_client, self)
+        self.usher = Usher(self.fleet, self.policy.limits.max_waiting_per_client, self)
         self.handler = Handler(
             self.policy,
             decider,
             self.streams,
             queue=self.usher,
-            models=self.models,
+            fleet=self.fleet,
             signer=signer or Unsigned(),
             doubt=lambda: self.doubt,
             observer=self,
@@ -116,12 +114,12 @@ class Deciding:
 
     def worker(self, seconds):
         beat = Heartbeat(part="consumer", instance="w", version="1", ready=True, service_seconds=seconds)
-        self.workers.heard(beat)
+        self.fleet.receive(beat)
 
     def lives(self, *names):
         """Have workers with these models be heard of, a while ago."""
         for name in names:
-            self.models.heard(Heartbeat(part="consumer", instance=name, version="1", ready=True, model=name))
+            self.fleet.receive(Heartbeat(part="consumer", instance=name, version="1", ready=True, model=name))
         self.monotonic += 60
 
     def estimated(self, _):

@@ -17,7 +17,7 @@ from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.wait import until
 from stile import credentials
-from stile.config import Home
+from stile.settings import Home
 
 USERS = 2
 """Who speaks for the site at the hub: a direct client and the gateway, an account each."""

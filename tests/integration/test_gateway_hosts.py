@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from harness.gateway import Gateway, Responder
-from stile_contracts.api_keys import KEY_FILE, ApiKey, ApiKeys, digest
+from stile_runtime.api_keys import KEY_FILE, ApiKey, ApiKeys, digest
 
 ASK = b'{"prompt": "x"}'
 ID = "0190a5d0-0000-7000-8000-000000000001"

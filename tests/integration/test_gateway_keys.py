@@ -7,7 +7,7 @@ import pytest
 
 from harness.gateway import Gateway, Responder, beat
 from harness.wait import until
-from stile_contracts.api_keys import ApiKey, ApiKeys, digest
+from stile_runtime.api_keys import ApiKey, ApiKeys, digest
 
 ASK = {"messages": [{"role": "user", "content": "Why?"}]}
 ADA = {"Authorization": "Bearer key-of-ada"}

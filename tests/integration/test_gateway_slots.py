@@ -16,7 +16,7 @@ import pytest
 
 from harness.gateway import Gateway, Responder, beat
 from harness.wait import until
-from stile_contracts.api_keys import ApiKey, ApiKeys, digest
+from stile_runtime.api_keys import ApiKey, ApiKeys, digest
 
 ATTACKER = "127.0.0.2"
 ATTACKERS_NAME = "http-127-0-0-2"

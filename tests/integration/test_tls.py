@@ -14,7 +14,7 @@ from harness.ports import free_port
 from harness.process import BIN, Process
 from harness.standin import Standin
 from harness.wait import until
-from stile_contracts import tls
+from stile_runtime import tls
 
 PARTS = ("gateway", "filter", "consumer")
 
@@ -68,7 +68,7 @@ def parts(tmp_path, secured):
 
 
 CONNECTED = {
-    "gateway": "bus connected",
+    "gateway": "bus_connected",
     "filter": "filter_ready",
     "consumer": "connected to the bus",
 }

@@ -6,7 +6,7 @@ from playwright.async_api import expect
 
 from harness.standin import Standin
 from harness.system import System
-from stile_contracts.api_keys import ApiKey, ApiKeys, digest
+from stile_runtime.api_keys import ApiKey, ApiKeys, digest
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

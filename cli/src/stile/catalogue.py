@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stile.config import Root
 from stile.errors import ModelError
+from stile.settings import Root
 
 
 class Model(BaseModel):

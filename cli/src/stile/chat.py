@@ -6,8 +6,8 @@ import httpx
 import typer
 from pydantic import SecretStr
 
-from stile import config
 from stile.errors import RequestError
+from stile.settings import Settings
 from stile.terminal import Terminal
 
 _TIMEOUT_SECONDS = 900.0
@@ -19,7 +19,7 @@ def chat(
     url: Annotated[str | None, typer.Option(help="The gateway; default: the one of STILE_PORT.")] = None,
 ) -> None:
     """Ask one question and print the answer."""
-    settings = config.load()
+    settings = Settings.load()
     typer.echo(ask(url or settings.url, {"prompt": prompt}, settings.api_key)["response"])
 
 

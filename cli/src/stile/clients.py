@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import nats
+import nats.errors
 import typer
 
-from stile import config, credentials, nats_config, state
-from stile.config import Home, Settings
-from stile.errors import SettingsError, StileError
+from stile import bus, credentials, nats_config, state
+from stile.errors import BusError, StileError
+from stile.settings import Home, Settings, find_home
 from stile_contracts import subjects
+from stile_runtime.settings import SettingsError
 
 commands = typer.Typer(help="Those who ask straight over NATS, each in an account of its own.")
 
@@ -27,8 +28,8 @@ _RELOAD_SECONDS = 0.2
 @commands.command()
 def add(name: Annotated[str, typer.Argument(help="Letters, digits, - and _; at most 64.")]) -> None:
     """Make a client: its account and its key; a nats-server that runs knows it at once."""
-    settings = config.load()
-    home = config.find_home(settings)
+    settings = Settings.load()
+    home = find_home(settings)
     make(home, name)
     nats_config.write_clients(home.nats, registered(home))
     seed = credentials.seed_file(home.clients, name)
@@ -52,7 +53,7 @@ Or, with a context of the nats command line:
 @commands.command("list")
 def list_() -> None:
     """List the clients and their public keys."""
-    for name, key in registered(config.find_home(config.load())).items():
+    for name, key in registered(find_home(Settings.load())).items():
         typer.echo(f"{name}\t{key}")
 
 
@@ -112,22 +113,12 @@ async def _probe(settings: Settings, seed: Path) -> str | None:
     The filter answers a request without a prompt by itself: it never reaches the model.
     """
     try:
-        context = settings.tls()
-        client = await nats.connect(
-            settings.nats_url,
-            nkeys_seed=str(seed),
-            allow_reconnect=False,
-            tls=context,
-            tls_handshake_first=context is not None,
-        )
-    except (OSError, nats.errors.Error) as error:
+        async with bus.connect(settings.login(seed, "_INBOX")) as client:
+            await client.request("chat.request", b"{}", timeout=5.0)
+    except BusError as error:
         return f"nats-server does not let it in: {error}"
-    try:
-        await client.request("chat.request", b"{}", timeout=5.0)
     except nats.errors.NoRespondersError:
         return "nobody answers requests"
     except nats.errors.TimeoutError:
         return None  # somebody has the request, and is slow
-    finally:
-        await client.close()
     return None

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from stile import clients, config, nats_config, nats_tls, signing_keys
+from stile import clients, nats_config, nats_tls, signing_keys
 from stile import credentials as seeds
-from stile.config import Home
-from stile.errors import SettingsError
+from stile.settings import Home, Settings, find_home, find_root
+from stile_runtime.settings import SettingsError
 
 _SERVER = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
 
@@ -27,11 +27,11 @@ def credentials(
     ] = "",
 ) -> None:
     """Make the seeds that are missing, and write the configuration that nats-server runs with."""
-    settings = config.load()
+    settings = Settings.load()
     servers = _servers(routes)
-    root = config.find_root(settings)
+    root = find_root(settings)
     if folder is None:
-        home = config.find_home(settings)
+        home = find_home(settings)
         kept = home.credentials
     else:
         home = Home(folder)

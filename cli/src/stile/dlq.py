@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stile import bus, chat, config, credentials
+from stile import bus, chat, credentials
 from stile.dead_letters import DeadLetter, DeadLetters
 from stile.errors import DeadLetterError
+from stile.settings import Settings, find_home
 
 commands = typer.Typer(
     help="Requests that were given up: begun too often, never finished. Kept for seven days."
@@ -87,7 +88,7 @@ def retry(  # noqa: PLR0913 -- one parameter an option
     Whoever asked first hears nothing of it: theirs has its outcome. Answered, the dead letter goes.
     """
     letter = asyncio.run(_find(nats_url, nkey_file, chat_id))
-    settings = config.load()
+    settings = Settings.load()
     reply = chat.ask(url or settings.url, letter.request(keep_system=keep_system), settings.api_key)
     typer.echo(reply["response"])
     if not keep:
@@ -113,9 +114,9 @@ def drop(
 
 @asynccontextmanager
 async def _store(nats_url: str | None, nkey_file: Path | None) -> AsyncIterator[DeadLetters]:
-    settings = config.load()
-    seed = nkey_file or credentials.seed_file(config.find_home(settings).credentials, bus.PROVISIONER)
-    async with bus.connect(nats_url or settings.nats_url, seed=seed, tls=settings.tls()) as client:
+    settings = Settings.load()
+    seed = nkey_file or credentials.seed_file(find_home(settings).credentials, bus.PROVISIONER)
+    async with bus.connect(settings.login(seed, bus.PROVISIONER_INBOX, nats_url)) as client:
         yield DeadLetters(client.jetstream())
 
 

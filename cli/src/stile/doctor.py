@@ -8,18 +8,18 @@ import httpx
 import psutil
 import typer
 
-from stile import config, credentials, parts, signing_keys, state
+from stile import credentials, parts, signing_keys, state
 from stile.catalogue import Catalogue
-from stile.config import Home, Root, Settings
 from stile.errors import StileError
+from stile.settings import Home, Root, Settings, find_home, find_root
 from stile.state import PartState, PartStatus, State
 
 
 def doctor() -> None:
     """Check the programs, ports, keys, model, memory and parts; exit code 1 where something is wrong."""
-    settings = config.load()
-    root = config.find_root(settings)
-    home = config.find_home(settings)
+    settings = Settings.load()
+    root = find_root(settings)
+    home = find_home(settings)
     running = state.read(home.state)
     failed = False
     for what, check in _checks(settings, root, home, running):

@@ -6,8 +6,9 @@ import time
 
 import typer
 
-from stile import config, state
+from stile import state
 from stile.errors import StileError
+from stile.settings import Settings, find_home
 from stile.terminal import Terminal
 
 _WITHIN = 120.0
@@ -16,7 +17,7 @@ _WITHIN = 120.0
 
 def down() -> None:
     """Stop every part, in order, and wait until they are gone."""
-    home = config.find_home(config.load())
+    home = find_home(Settings.load())
     running = state.read(home.state)
     if running is None:
         typer.echo(f"Stile is not running in {home.folder}.")

@@ -13,11 +13,12 @@ import httpx
 import typer
 from pydantic import ValidationError
 
-from stile import config, state
-from stile.config import Settings
-from stile.errors import CredentialsError, SettingsError
-from stile_contracts.api_keys import ApiKey, ApiKeys, digest, new_key
+from stile import state
+from stile.errors import CredentialsError
+from stile.settings import Settings, find_api_keys, find_home
 from stile_contracts.subjects import Lane
+from stile_runtime.api_keys import ApiKey, ApiKeys, digest, new_key
+from stile_runtime.settings import SettingsError
 
 commands = typer.Typer(help="The API keys that the gateway asks for, as soon as there is one.")
 
@@ -36,8 +37,8 @@ def add(
     requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Its requests a minute.")] = None,
 ) -> None:
     """Make a key and show it, this once: only its digest is kept."""
-    settings = config.load()
-    path = config.find_api_keys(settings)
+    settings = Settings.load()
+    path = find_api_keys(settings)
     key = new_key()
     try:
         entry = ApiKey(
@@ -64,7 +65,7 @@ def add(
 @commands.command("list")
 def list_() -> None:
     """List the keys, by name, with their lanes and limits."""
-    for key in _read(config.find_api_keys(config.load())).keys:
+    for key in _read(find_api_keys(Settings.load())).keys:
         limits = (
             f"{key.max_in_flight} at once" if key.max_in_flight else "",
             f"{key.requests_per_minute} a minute" if key.requests_per_minute else "",
@@ -83,7 +84,7 @@ def revoke(name: Annotated[str, typer.Argument(help="As `stile keys list` shows 
             raise SettingsError(f"there is no key {name}: see `stile keys list`")
         return left
 
-    _change(config.find_api_keys(config.load()), without_it)
+    _change(find_api_keys(Settings.load()), without_it)
 
 
 def _what_follows(settings: Settings) -> str:
@@ -91,7 +92,7 @@ def _what_follows(settings: Settings) -> str:
     if settings.api_keys == "off":
         return "STILE_API_KEYS=off: no key is asked for until a gateway is started without it."
     try:
-        running = state.read(config.find_home(settings).state)
+        running = state.read(find_home(settings).state)
     except SettingsError:  # no installation of this machine's: the file is for a gateway elsewhere
         running = None
     if running is None:

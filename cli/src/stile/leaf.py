@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 import typer
 
-from stile import config, credentials, nats_config, nats_tls
-from stile.errors import SettingsError
+from stile import credentials, nats_config, nats_tls
+from stile.settings import Settings, find_home, find_root
+from stile_runtime.settings import SettingsError
 
 GATEWAY = "gateway"
 
@@ -26,14 +27,14 @@ def leaf(
     for url in urls:
         if urlsplit(url).scheme not in {"nats-leaf", "tls", "ws", "wss"} or not urlsplit(url).hostname:
             raise SettingsError(f"--hub {hub}: give nats-leaf://HOST:PORT, several with commas between them")
-    settings = config.load()
-    home = config.find_home(settings)
+    settings = Settings.load()
+    home = find_home(settings)
     users = [_user(home.clients, client)]
     if gateway:
         users.append(_user(home.credentials, GATEWAY))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     tls = nats_tls.of_site(settings, folder)
-    written = nats_config.write_site(config.find_root(settings).nats, folder, urls, users, tls)
+    written = nats_config.write_site(find_root(settings).nats, folder, urls, users, tls)
     typer.echo(f"At the site: nats-server -c {written.name}, in a copy of {folder}. It holds secrets.")
 
 

@@ -21,6 +21,7 @@ from stile import (
     up,
 )
 from stile.errors import PartError, StileError
+from stile_runtime.settings import SettingsError
 
 app = typer.Typer(
     help="Stile: a small language model behind a fence, for many.",
@@ -47,7 +48,7 @@ def main() -> None:
     logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and told as one line
     try:
         app()
-    except StileError as error:
+    except (SettingsError, StileError) as error:
         if isinstance(error, PartError) and error.last_lines:
             typer.echo("The last it said:\n" + "\n".join(f"  {line}" for line in error.last_lines), err=True)
         typer.echo(f"stile: {error}", err=True)

@@ -6,8 +6,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stile import config
 from stile.catalogue import Catalogue
+from stile.settings import Settings, find_root
 
 commands = typer.Typer(help="Which models there are, and their weights.")
 
@@ -46,4 +46,4 @@ def path(name: Name) -> None:
 
 
 def _catalogue() -> Catalogue:
-    return Catalogue(config.find_root(config.load()))
+    return Catalogue(find_root(Settings.load()))

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from stile.config import Settings
+from stile.settings import Settings
 
 CLIENTS = "tls.conf"
 """The port that the parts and direct clients connect to."""

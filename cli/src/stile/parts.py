@@ -11,8 +11,8 @@ import psutil
 
 from stile import credentials, ports, signing_keys
 from stile.catalogue import Weights
-from stile.config import Home, Settings, authority
 from stile.errors import PartError, PortError
+from stile.settings import Home, Settings, authority
 
 NAMES = ("nats", "llama", "filter-service", "rust-consumer", "gateway")
 """In the order they are started; they are stopped in the opposite one."""

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from stile import bus, config
+from stile import bus
 from stile import provision as provisioning
-from stile.config import Settings
+from stile.settings import Settings, find_root
 
 
 def provision(
@@ -28,11 +28,11 @@ def provision(
     streams: Annotated[Path | None, typer.Option(help="Default: nats/streams.json.")] = None,
 ) -> None:
     """Make the streams as nats/streams.json describes them; a change is shown before it is made."""
-    settings = config.load()
-    plan = provisioning.read_plan(streams or config.find_root(settings).streams, replicas)
+    settings = Settings.load()
+    plan = provisioning.read_plan(streams or find_root(settings).streams, replicas)
     asyncio.run(_provision(settings, nats_url, nkey_file, plan))
 
 
 async def _provision(settings: Settings, url: str, seed: Path | None, plan: list[provisioning.Part]) -> None:
-    async with bus.connect(url, seed=seed, tls=settings.tls()) as client:
+    async with bus.connect(settings.login(seed, bus.PROVISIONER_INBOX, url)) as client:
         await provisioning.apply(client, plan, typer.echo)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from stile import config, signing_keys
+from stile import signing_keys
+from stile.settings import Settings, find_home
 
 
 def rotate_signing(
@@ -18,7 +19,7 @@ def rotate_signing(
     ] = False,
 ) -> None:
     """Have a new key sign what the filter approves; nothing is restarted, and no request is dropped."""
-    where = folder or config.find_home(config.load()).credentials
+    where = folder or find_home(Settings.load()).credentials
     key_id = signing_keys.rotate(where, revoke=revoke)
     typer.echo(f"Approvals are signed by {key_id} from now on: {signing_keys.seed_file(where)}")
     typer.echo(f"What the consumers believe: {signing_keys.public_file(where)}")

@@ -7,8 +7,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stile import config, state
+from stile import state
 from stile.parts import NAMES
+from stile.settings import Settings, find_home
 from stile.state import PartStatus
 
 NOT_RUNNING = 3
@@ -17,7 +18,7 @@ NOT_RUNNING = 3
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:  # noqa: FBT002 -- typer's way to describe a flag
     """Show each part's process, state, port and restarts; exit code 3 where nothing runs."""
-    home = config.find_home(config.load())
+    home = find_home(Settings.load())
     running = state.read(home.state)
     parts = running.parts if running else tuple(PartStatus(name) for name in NAMES)
     if as_json:

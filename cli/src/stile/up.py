@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 
-from stile import bus, clients, config, credentials, nats_config, nats_tls, parts, provision, signing_keys
+from stile import bus, clients, credentials, nats_config, nats_tls, parts, provision, signing_keys
 from stile.catalogue import Catalogue, Weights
-from stile.config import Home, Root, Settings
-from stile.errors import SettingsError
+from stile.settings import Home, Root, Settings, find_home, find_root
 from stile.supervisor import Supervisor
 from stile.terminal import Terminal
+from stile_runtime.settings import SettingsError
 
 LOCAL_CLIENT = "local"
 """The direct client that is there from the first start, so that the printed `nats req` works at once."""
@@ -26,9 +26,9 @@ def up() -> None:
 
     It runs in the foreground; Ctrl-C stops everything, a second one kills it.
     """
-    settings = config.load()
-    root = config.find_root(settings)
-    home = config.find_home(settings)
+    settings = Settings.load()
+    root = find_root(settings)
+    home = find_home(settings)
     terminal = Terminal()
     with _alone(home):
         plan = _plan(settings, root, home, terminal)
@@ -92,7 +92,7 @@ def _provisioning(
     async def provision_streams() -> None:
         seed = credentials.seed_file(home.credentials, bus.PROVISIONER)
         plan = provision.read_plan(root.streams)
-        async with bus.connect(settings.nats_url, seed=seed, tls=settings.tls()) as client:
+        async with bus.connect(settings.login(seed, bus.PROVISIONER_INBOX)) as client:
             await provision.apply(client, plan, lambda step: terminal.say(f"streams: {step}"))
 
     return provision_streams

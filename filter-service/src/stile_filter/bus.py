@@ -12,25 +12,24 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import nats.errors
 import structlog
 from faststream.nats import NatsBroker, NatsMessage
-from faststream.nats.security import NatsNKey, NatsSecurity
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from pydantic import ValidationError
 
 from stile_contracts import subjects
 from stile_contracts.messages import Heartbeat, QueueState
 from stile_filter.answers import Outgoing
-from stile_filter.config import Settings
 from stile_filter.direct import DirectClient
-from stile_filter.errors import SettingError
 from stile_filter.intake import Intake
 from stile_filter.request import Incoming
+from stile_filter.settings import Settings
+from stile_runtime import connection
+from stile_runtime.settings import SettingsError
 
 _INBOX = "_INBOX_filter"
 _DIRECT = "stile-filter-direct"
@@ -73,28 +72,15 @@ class Bus:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.broker = NatsBroker(
-            [url.strip() for url in settings.nats_url.split(",")],
-            name="stile-filter",
-            security=_security(settings),
-            inbox_prefix=_INBOX,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=1,
-            ping_interval=10,
-            connect_timeout=5,
-            disconnected_cb=self._disconnected,
-            reconnected_cb=self._reconnected,
-            logger=None,
-            # FastDepends and its validation of arguments are of no use here, and cost a third of a message.
-            apply_types=False,
-        )
+        # FastDepends and its validation of arguments are of no use here, and cost a third of a message.
+        self.broker = NatsBroker(logger=None, apply_types=False)
         # FastStream's own callback raises some errors within nats-py's reconnection, which ends it for good.
-        self.broker._connection_kwargs["error_cb"] = self._failed  # noqa: SLF001
+        self._options = connection.service_options(settings.login(_INBOX), "stile-filter", _Listener(self))
+        self.broker._connection_kwargs.update(self._options)  # noqa: SLF001
         self.instance = f"filter-{uuid.uuid4().hex[:12]}"
         self._version = version("stile-filter")
-        self._last_failure = ""
         self._draining = False
-        self._connected = False
+        self.has_connected = False
         self._direct = DirectClient(self._is_dropped)
         self._served: list[_Served] = []
         self._direct_intakes: dict[bytes, Intake] = {}
@@ -147,14 +133,12 @@ class Bus:
         )
         subscriber(advised)
 
-    def listen(self, heard: Callable[[Heartbeat], None]) -> None:
-        """Have ``heard`` called for each consumer's heartbeat."""
+    def listen(self, heard: Callable[[bytes], bool]) -> None:
+        """Have ``heard`` called for each consumer's heartbeat; it returns whether it is one."""
         subscriber = self.broker.subscriber(subjects.CONSUMER_HEARTBEAT, decoder=_incoming, no_reply=True)
 
         async def on_heartbeat(incoming: Incoming) -> None:
-            try:
-                heard(Heartbeat.model_validate_json(incoming.body))
-            except ValidationError:
+            if not heard(incoming.body):
                 log.warning("heartbeat_unreadable")
 
         subscriber(on_heartbeat)
@@ -180,8 +164,7 @@ class Bus:
         for subject, told in self._events.items():
             # Not FastStream's: there are several for each request, and it costs a third of a millisecond.
             await self.client.subscribe(subject, cb=_calls(told))
-        # FastStream's own settings of the first connection, whose errors end in the same place.
-        await self._direct.connect(**{**self.broker._connection_kwargs, "name": _DIRECT})  # noqa: SLF001
+        await self._direct.connect(**{**self._options, "name": _DIRECT})
         for served in self._served:
             self._subscriptions += [
                 await self.client.subscribe(
@@ -191,11 +174,11 @@ class Bus:
                     served.of_all, queue=subjects.DIRECT_QUEUE, cb=served.direct.take
                 ),
             ]
-        while not self._connected:
+        while not self.has_connected:
             try:
                 await self.client.flush()
                 await self._direct.flush()
-                self._connected = True
+                self.has_connected = True
             except nats.errors.Error as error:
                 # It went away in between; nats-py subscribes again by itself when it is back.
                 log.warning("bus_error", reason=str(error))
@@ -233,30 +216,19 @@ class Bus:
         # What the gateway sends comes over the first connection as well.
         return origin == _GATEWAY or self._direct_intakes[kind].drops(origin.decode())
 
-    async def _failed(self, error: Exception) -> None:
-        reason = str(error) or type(error).__name__
-        if not self._connected and _AUTHORIZATION in reason.lower():
+
+class _Listener(connection.Listener):
+    """Takes in what becomes of the two connections of ``bus``."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__()
+        self._bus = bus
+
+    async def failed(self, error: Exception) -> None:
+        if not self._bus.has_connected and _AUTHORIZATION in str(error).lower():
             # A wrong key at the start is a wrong setting; later it may be a server that is being set up anew.
-            raise SettingError("STILE_NATS_NKEY_FILE: the bus does not know this key") from error
-        if reason != self._last_failure:
-            log.warning("bus_error", reason=reason)
-        self._last_failure = reason
-
-    async def _disconnected(self) -> None:
-        log.warning("bus_disconnected")
-
-    async def _reconnected(self) -> None:
-        self._last_failure = ""
-        log.info("bus_reconnected")
-
-
-def _security(settings: Settings) -> NatsSecurity:
-    context = settings.tls()
-    # First, so that nobody in between can say that there is no TLS (stile_contracts.tls).
-    options: dict[str, Any] = {"ssl_context": context, "tls_handshake_first": context is not None}
-    if settings.nats_nkey_file is None:
-        return NatsSecurity(**options)
-    return NatsNKey.from_file(settings.nats_nkey_file, **options)
+            raise SettingsError("STILE_NATS_NKEY_FILE: the bus does not know this key") from error
+        await super().failed(error)
 
 
 async def _incoming(message: NatsMessage) -> Incoming:

@@ -17,8 +17,8 @@ from stile_contracts.messages import LaneState, QueueState
 from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.fair import Line
 from stile_filter.places import Ahead, Places, Request
-from stile_filter.speed import Size, Speed
-from stile_filter.workers import Workers
+from stile_filter.speed import Size, Speed, mean_speed
+from stile_runtime.fleet import Fleet
 
 UNKNOWN_RETRY_AFTER = 5.0
 """What is told while no consumer has said how long it takes, in seconds."""
@@ -67,13 +67,21 @@ class ChatQueue:
     """The approved requests that have no outcome yet.
 
     Args:
-        workers: the consumers that live, and their speed.
+        fleet: the workers that live, and their speed.
         clock: a monotonic clock, in seconds.
         now: the time, in seconds since the Unix epoch.
+        model: the token of a model: only the workers that serve it count.
     """
 
-    def __init__(self, workers: Workers, clock: Callable[[], float], now: Callable[[], float]) -> None:
-        self._workers = workers
+    def __init__(
+        self,
+        fleet: Fleet,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+        model: str | None = None,
+    ) -> None:
+        self._fleet = fleet
+        self._model = model
         self._clock = clock
         self._now = now
         self._places = Places()
@@ -185,8 +193,8 @@ class ChatQueue:
 
     def retry_after(self) -> float:
         """Return in how many seconds a place in CHAT is free: when the first that runs is answered."""
-        speed = self._workers.speed()
-        if speed is None or not self._workers.count():
+        speed, count = self._workers()
+        if speed is None or not count:
             return UNKNOWN_RETRY_AFTER
         return max(_SHORTEST_RETRY_AFTER, min(self._left(speed), default=speed.service))
 
@@ -218,10 +226,15 @@ class ChatQueue:
         return running or self._places.count(Lane.BATCH) > 0
 
     def _measure(self) -> _Measured:
-        speed = self._workers.speed()
+        speed, count = self._workers()
         self._places.measured(speed)
         left = sum(self._left(speed)) if speed else 0.0
-        return _Measured(len(self._running), left, self._workers.count(), speed)
+        return _Measured(len(self._running), left, count, speed)
+
+    def _workers(self) -> tuple[Speed | None, int]:
+        """Return the workers' mean speed, and how many are ready."""
+        alive = self._fleet.alive("consumer", self._model)
+        return mean_speed(alive), sum(heartbeat.ready for heartbeat in alive)
 
     def _left(self, speed: Speed) -> list[float]:
         """Return for each request that runs in how many seconds it is answered."""

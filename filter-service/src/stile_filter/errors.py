@@ -4,7 +4,6 @@
 
     FilterServiceError
      ├ StartError            stops the start: one line a fault on stderr, exit 1
-     │  ├ SettingError       an environment variable, by its name
      │  └ PolicyError        the policy, by file, line and reason
      ├ LostLoopError         ends the service: exit 1, so that whatever supervises it starts it again
  ├ RequestError          answered to the requester, with a code of ``stile_contracts.errors``
@@ -12,6 +11,8 @@
         ├ UnconfirmedError   it may have been stored: nothing may be said
         └ UnavailableError   it was surely not stored
            └ NoLeaderError   nobody answers for the stream just now
+
+A variable that can't be used is ``stile_runtime.settings.SettingsError``.
 """
 
 from pathlib import Path
@@ -27,10 +28,6 @@ class FilterServiceError(Exception):
 
 class StartError(FilterServiceError):
     """The service can't start as it is configured."""
-
-
-class SettingError(StartError):
-    """An environment variable is missing or wrong."""
 
 
 class LostLoopError(FilterServiceError):

@@ -20,9 +20,10 @@ from stile_filter.approvals import Approvals
 from stile_filter.decide import Decider, State, Verdict
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.policy import Policy
-from stile_filter.ports import Approval, Models, Observer, Queue, Signer, Streams
+from stile_filter.ports import Approval, Observer, Queue, Signer, Streams
 from stile_filter.repeats import Asked, Repeats
 from stile_filter.request import Envelope, Incoming
+from stile_runtime.fleet import REMEMBERED_SECONDS, Fleet
 
 _MAX_PUBLISHES = 3
 """How often an approval is published where its place was taken, and free again when it was looked at."""
@@ -49,7 +50,7 @@ class Handler:
         decider: the policy's rules.
         streams: where approvals and outcomes are kept.
         queue: who waits, and for how long.
-        models: which there are.
+        fleet: the workers that live, and their models.
         signer: signs approvals.
         doubt: says why the workers would drop an approval now, or None where they would not.
         observer: told of every request's end.
@@ -63,7 +64,7 @@ class Handler:
         streams: Streams,
         *,
         queue: Queue,
-        models: Models,
+        fleet: Fleet,
         signer: Signer,
         doubt: Callable[[], str | None],
         observer: Observer,
@@ -73,7 +74,7 @@ class Handler:
         self._decider = decider
         self._streams = streams
         self._queue = queue
-        self._models = models
+        self._fleet = fleet
         self._approvals = Approvals(policy, signer)
         self._repeats = Repeats(streams, queue, self._approvals)
         self._doubt = doubt
@@ -157,7 +158,7 @@ class Handler:
         if self._is_late(envelope):
             return await self._expire(asked)
         model = requests.model_of(request)
-        if model is not None and await self._models.lacks(model):
+        if model is not None and await self._fleet.lacks(model):
             return await self._turn_away(asked, self._no_such_model())
         retry_after = self._queue.claim(envelope.place, envelope.client)
         if retry_after is not None:
@@ -214,7 +215,7 @@ class Handler:
         raise error
 
     def _no_such_model(self) -> RequestError:
-        known = ", ".join(self._models.names()) or "none that is known yet"
+        known = ", ".join(self._fleet.model_names(REMEMBERED_SECONDS)) or "none that is known yet"
         return RequestError(
             ErrorCode.MODEL_NOT_FOUND,
             f"no worker has this model; there are: {known}; {models.WHICHEVER} is whichever is idle",

@@ -7,31 +7,30 @@ import structlog
 from faststream import FastStream
 
 from stile_contracts import subjects
-from stile_contracts.messages import Heartbeat
-from stile_filter import logs
 from stile_filter.background import Background
 from stile_filter.bus import Bus
 from stile_filter.cancelling import Canceller
-from stile_filter.config import Settings
 from stile_filter.dead_letter_streams import NatsDeadLetterStreams
 from stile_filter.dead_letters import DeadLetters
 from stile_filter.decide import Decider, NoScanners, State
-from stile_filter.errors import Fault, LostLoopError, PolicyError, SettingError, StartError
+from stile_filter.errors import Fault, LostLoopError, PolicyError, StartError
 from stile_filter.handlers import Handler
 from stile_filter.health import Health, HealthServer
 from stile_filter.intake import Handle, Intake
 from stile_filter.lookup import Lookup
 from stile_filter.metrics import Metrics
-from stile_filter.models import Models
 from stile_filter.outcome_shares import OutcomeShares
 from stile_filter.outcome_stream import NatsOutcomes
 from stile_filter.policy import Policy, Rule
 from stile_filter.rounds import Rounds
 from stile_filter.scanners.pool import ScannerError, ScannerPool
+from stile_filter.settings import Settings
 from stile_filter.streams import NatsStreams
 from stile_filter.trust import Trust
 from stile_filter.usher import Usher
-from stile_filter.workers import Workers
+from stile_runtime import logs
+from stile_runtime.fleet import Fleet
+from stile_runtime.settings import SettingsError
 
 HEARTBEAT_SECONDS = 2.0
 SHARES_SECONDS = 5.0
@@ -53,8 +52,7 @@ class Service:
         self._settings = settings
         self._policy = policy
         self._metrics = Metrics()
-        self._workers = Workers()
-        self._models = Models()
+        self._fleet = Fleet()
         self._bus = Bus(settings)
         self._pool = self._scanner_pool()
         self._health = Health(self._unready)
@@ -62,17 +60,17 @@ class Service:
         self._outcome_shares = OutcomeShares(NatsOutcomes(lambda: self._bus.client))
         decider = Decider(policy, self._pool or NoScanners(), self._monitored)
         streams = NatsStreams(lambda: self._bus.client)
-        self._usher = Usher(self._workers, policy.limits.max_waiting_per_client, self._metrics)
+        self._usher = Usher(self._fleet, policy.limits.max_waiting_per_client, self._metrics)
         self._rounds = Rounds(self._usher, streams, self._bus.send, self._metrics.queue)
         signer = settings.signer()
-        self._trust = Trust(signer, self._workers)
+        self._trust = Trust(signer, self._fleet)
         self._doubt: str | None = None  # as of the last heartbeat, for the probes' thread too
         handler = Handler(
             policy,
             decider,
             streams,
             queue=self._usher,
-            models=self._models,
+            fleet=self._fleet,
             signer=signer,
             doubt=self._trust.doubt,
             observer=self._metrics,
@@ -83,7 +81,7 @@ class Service:
         self._serve("request", subjects.GATEWAY_REQUESTS, subjects.REQUESTS, handler.handle)
         self._serve("cancellation", subjects.GATEWAY_CANCELS, subjects.CANCELS, canceller.handle)
         self._serve("lookup", subjects.GATEWAY_STATUS_REQUESTS, subjects.STATUS_REQUESTS, lookup.handle)
-        self._bus.listen(self._heard)
+        self._bus.listen(self._fleet.receive_body)
         self._bus.follow(self._usher)
         self._dead_letters = DeadLetters(
             NatsDeadLetterStreams(lambda: self._bus.client), self._bus.send, self._metrics.dead_letter
@@ -112,7 +110,7 @@ class Service:
         """Run until SIGTERM or SIGINT.
 
         Raises:
-            StartError: it can't start.
+            SettingsError, StartError: it can't start.
             LostLoopError: one of its background loops has ended by itself.
         """
         try:
@@ -133,7 +131,7 @@ class Service:
                     self._metrics.registry,
                 )
             except OSError as error:
-                raise SettingError(f"STILE_FILTER_PORT: can't listen there: {error.strerror}") from error
+                raise SettingsError(f"STILE_FILTER_PORT: can't listen there: {error.strerror}") from error
         if self._pool:
             log.info("scanners_loading", scanners=[rule.id for rule in self._policy.scanners])
             try:
@@ -143,7 +141,7 @@ class Service:
 
     async def _started(self) -> None:
         await self._bus.started()
-        self._models.listens()
+        self._fleet.listens()
         await self._rounds.look()
         for name, loop in (
             ("looks", self._rounds.keep_looking()),
@@ -187,10 +185,6 @@ class Service:
             await self._outcome_shares.look()
             await asyncio.sleep(SHARES_SECONDS)
 
-    def _heard(self, heartbeat: Heartbeat) -> None:
-        self._workers.heard(heartbeat)
-        self._models.heard(heartbeat)
-
     def _unready(self) -> str | None:
         if self._pool and not self._pool.ready:
             return "the scanners are being loaded"
@@ -219,10 +213,10 @@ class Service:
 def main() -> None:
     """Run the service; exit 1 if it can't start or lost a loop, with the reason on stderr."""
     try:
-        settings = Settings.read()
-        logs.configure(settings.log_level, settings.log_format)
+        settings = Settings.load()
+        logs.configure(settings)
         asyncio.run(Service(settings, Policy(settings.policy)).run())
-    except (StartError, LostLoopError) as error:
+    except (SettingsError, StartError, LostLoopError) as error:
         print(error, file=sys.stderr)  # noqa: T201 -- the one line that says why it does not run
         sys.exit(1)
     except KeyboardInterrupt:

@@ -62,18 +62,6 @@ class Queue(Protocol):
         ...
 
 
-class Models(Protocol):
-    """Which models there are: ``models.Models``."""
-
-    def names(self) -> list[str]:
-        """Return what they are called, sorted."""
-        ...
-
-    async def lacks(self, name: str) -> bool:
-        """Tell whether no worker has the model ``name``; where none is known at all, one may come."""
-        ...
-
-
 class Signer(Protocol):
     """Signs approvals."""
 

@@ -12,20 +12,20 @@ from stile_contracts import subjects
 from stile_contracts.subjects import RequestAddress
 from stile_filter.chat_queue import ChatQueue, Standing
 from stile_filter.speed import Size
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 
 class RoutedQueue(ChatQueue):
     """The approved requests that have no outcome yet, as a whole, and as each model's workers see them.
 
     Args:
-        workers: the consumers that live, their models, and their speed.
+        fleet: the workers that live, their models, and their speed.
         clock: a monotonic clock, in seconds.
         now: the time, in seconds since the Unix epoch.
     """
 
-    def __init__(self, workers: Workers, clock: Callable[[], float], now: Callable[[], float]) -> None:
-        super().__init__(workers, clock, now)
+    def __init__(self, fleet: Fleet, clock: Callable[[], float], now: Callable[[], float]) -> None:
+        super().__init__(fleet, clock, now)
         self._named: dict[str, str] = {}
         """By the requests that name a model its token."""
         self._takers: dict[str, str] = {}
@@ -114,14 +114,14 @@ class RoutedQueue(ChatQueue):
 
     def _divide(self) -> None:
         """Keep a queue for each model that has workers or requests, where there are several."""
-        tokens = self._workers.models() | set(self._named.values())
+        tokens = set(self._fleet.models()) | set(self._named.values())
         if len(tokens) < 2:
             self._parts.clear()
             return
         for token in self._parts.keys() - tokens:
             del self._parts[token]
         for token in tokens - self._parts.keys():
-            part = self._parts[token] = ChatQueue(self._workers.serving(token), self._clock, self._now)
+            part = self._parts[token] = ChatQueue(self._fleet, self._clock, self._now, token)
             for subject, request in self._requests.items():
                 if self._is_before(subject, token):
                     running = self._running.get(subject)
@@ -135,7 +135,7 @@ class RoutedQueue(ChatQueue):
         """Return the models whose workers may take a request; one without workers only where it is named."""
         if named := self._named.get(subject):
             return [named] if named in self._parts else []
-        living = self._workers.models()
+        living = self._fleet.models()
         return [token for token in self._parts if token in living]
 
     def _parts_of(self, subject: str) -> list[ChatQueue]:

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import structlog
 from nacl.signing import SigningKey
 
 from stile_contracts import headers, signing
-
-log = structlog.get_logger()
+from stile_runtime.watched_file import WatchedFile
 
 
 class Unsigned:
@@ -44,36 +42,21 @@ class FileSigner:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = _version(path)
-        self._key = read_key(path)
+        self._file = WatchedFile(path, read_key, "signing_key", lambda key: {"key": key.id})
 
     @property
     def key_id(self) -> str:
         """Which key signs now."""
-        self._look()
-        return self._key.id
+        return self._file.content.id
 
     def sign(self, subject: str, message_headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         """Return the headers that an approval gets on top of ``message_headers``."""
-        self._look()
+        key = self._file.content
         payload = signing.payload(subject, message_headers, body)
         return {
-            headers.CHAT_SIGNATURE: signing.encode(self._key.signing.sign(payload).signature),
-            headers.CHAT_SIGNING_KEY: self._key.id,
+            headers.CHAT_SIGNATURE: signing.encode(key.signing.sign(payload).signature),
+            headers.CHAT_SIGNING_KEY: key.id,
         }
-
-    def _look(self) -> None:
-        """Take up a replaced file. One that can't be used is told of once, and the key stays as it is."""
-        if (now := _version(self._path)) == self._seen:
-            return
-        self._seen = now
-        try:
-            self._key = read_key(self._path)
-        except (OSError, ValueError) as error:
-            log.error("signing_key_unusable", file=str(self._path), reason=str(error))  # noqa: TRY400 -- a traceback tells no more
-            return
-        log.info("signing_key_changed", key=self._key.id)
 
 
 def read_key(path: Path) -> _Key:
@@ -88,12 +71,3 @@ def read_key(path: Path) -> _Key:
         raise ValueError(f"a seed has {signing.SEED_BYTES} bytes, not {len(seed)}")
     key = SigningKey(seed)
     return _Key(key, signing.key_id(bytes(key.verify_key)))
-
-
-def _version(path: Path) -> tuple[int, int, int] | None:
-    """Tell one content of the file from another without reading it, in microseconds; None: it is gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from stile_filter.ports import Signer
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 GRACE_SECONDS = 3.0
 """How long after the key was changed nothing is held against the new one: the workers' file is written before
@@ -20,13 +20,13 @@ class Trust:
 
     Args:
         signer: signs approvals.
-        workers: those that were heard of lately.
+        fleet: the workers that live.
         clock: a monotonic clock, in seconds.
     """
 
-    def __init__(self, signer: Signer, workers: Workers, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, signer: Signer, fleet: Fleet, clock: Callable[[], float] = time.monotonic) -> None:
         self._signer = signer
-        self._workers = workers
+        self._fleet = fleet
         self._clock = clock
         self._key = signer.key_id
         self._since = float("-inf")
@@ -35,7 +35,11 @@ class Trust:
         """Say why an approval of this moment would be dropped, or None where no worker is known to."""
         if (key := self._signer.key_id) != self._key:
             self._key, self._since = key, self._clock() + GRACE_SECONDS
-        dropping = self._workers.disbelieving(key, since=self._since)
+        dropping = sum(
+            member.heartbeat.approval_keys is not None and key not in member.heartbeat.approval_keys
+            for member in self._fleet.members("consumer")
+            if member.received_at >= self._since
+        )
         if not dropping:
             return None
         if key is None:

@@ -20,7 +20,7 @@ from stile_filter.chat_queue import Standing
 from stile_filter.routed_queue import RoutedQueue
 from stile_filter.shares import kept, may_take
 from stile_filter.speed import Size
-from stile_filter.workers import Workers
+from stile_runtime.fleet import Fleet
 
 
 class Room(NamedTuple):
@@ -68,7 +68,7 @@ class Usher:
     """Follows the queue.
 
     Args:
-        workers: the consumers that live, and their speed.
+        fleet: the workers that live, and their speed.
         most: how many of one client's requests may wait, those that are being checked here included.
         observer: told of every estimate's error.
         clock: a monotonic clock, in seconds.
@@ -77,14 +77,14 @@ class Usher:
 
     def __init__(
         self,
-        workers: Workers,
+        fleet: Fleet,
         most: int,
         observer: Observer,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._queue = RoutedQueue(workers, clock, now)
+        self._queue = RoutedQueue(fleet, clock, now)
         self._most = most
         self._observer = observer
         self._clock = clock

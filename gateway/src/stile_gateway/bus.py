@@ -10,25 +10,22 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import nats.errors
-import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from prometheus_client import Gauge
 
 from stile_contracts import subjects
 from stile_contracts.headers import CHAT_CLIENT
 from stile_contracts.ids import new_id
-from stile_gateway.config import Settings
 from stile_gateway.errors import BusUnavailableError, GatewayError, InternalError, TooLargeError
 from stile_gateway.inbox import Delivery, Found, Inbox, Signal
 from stile_gateway.metrics import Metrics
-from stile_gateway.presence import ALIVE_SECONDS, Presence
+from stile_gateway.settings import Settings
+from stile_runtime import connection
+from stile_runtime.fleet import ALIVE_SECONDS, Fleet
 
-RECONNECT_SECONDS = 0.5
-PING_SECONDS = 10
 FLUSH_SECONDS = 2.0
 """How long a publish waits for room where the server reads too slowly."""
-QUIET_SECONDS = 10.0
-"""Between two log lines of the same fault, while it lasts."""
 
 _SUBJECT = subjects.request(subjects.GATEWAY)
 _NO_RESPONDERS = "503"
@@ -36,8 +33,6 @@ _ELSEWHERE_SECONDS = 1.0
 """How long the other gateways have to say that somebody waits there."""
 _FOUND = "-found"
 """Ends the name of where the answers to an inbox's look-ups come."""
-
-log = structlog.get_logger(__name__)
 
 
 def translate(error: Exception) -> GatewayError:
@@ -61,13 +56,13 @@ class NatsBus:
 
     Args:
         settings: where the server is, and as whom to speak.
-        presence: told of every heartbeat.
+        fleet: receives every heartbeat.
         metrics: what is counted.
     """
 
-    def __init__(self, settings: Settings, presence: Presence, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, fleet: Fleet, metrics: Metrics) -> None:
         self._settings = settings
-        self._presence = presence
+        self._fleet = fleet
         self._metrics = metrics
         self._prefix = f"{subjects.GATEWAY_INBOX}.{new_id().hex}"
         self._inboxes: dict[str, Inbox] = {}
@@ -75,12 +70,16 @@ class NatsBus:
         self._heard_elsewhere: dict[str, asyncio.Event] = {}
         self._client: Client | None = None
         self._heard_at = time.monotonic()
-        self._last_fault: tuple[str, float] = ("", 0.0)
 
     @property
     def connected(self) -> bool:
         """Whether a publish would go out now."""
         return self._client is not None and self._client.is_connected
+
+    @property
+    def has_connected(self) -> bool:
+        """Whether the present client was connected once, and is not being closed."""
+        return self._client is not None
 
     async def run(self) -> None:
         """Keep the connection up until cancelled.
@@ -88,18 +87,19 @@ class NatsBus:
         nats-py comes back from a lost connection by itself, but closes for good on some errors of the
         server's (a refused user, for one): then a new client takes its place.
         """
+        listener = _Listener(self, self._metrics.bus_connected)
         while True:
-            client, closed = Client(), asyncio.Event()
+            client = Client()
             try:
-                await self._connect(client, closed)
-                await closed.wait()
+                await self._connect(client, listener)
+                await listener.gone.wait()
             except (OSError, nats.errors.Error) as error:
-                await self._fault(error)
+                await listener.failed(error)
             finally:
                 self._client = None
                 self._metrics.bus_connected.set(0)
                 await client.close()
-            await asyncio.sleep(RECONNECT_SECONDS)
+            await asyncio.sleep(connection.RECONNECT_SECONDS)
 
     @contextlib.contextmanager
     def inbox(self, name: str, about: UUID | None = None) -> Iterator[Inbox]:
@@ -178,38 +178,11 @@ class NatsBus:
         except nats.errors.Error as error:
             raise translate(error) from error
 
-    async def _connect(self, client: Client, closed: asyncio.Event) -> None:
-        async def lost() -> None:
-            self._metrics.bus_connected.set(0)
-            if self._client is not None:
-                log.warning("bus lost")
-
-        async def gone() -> None:
-            closed.set()
-
-        async def back() -> None:
-            self._metrics.bus_connected.set(1)
-            log.info("bus back")
-            self._come_back()
-
-        seed, context = self._settings.nats_nkey_file, self._settings.tls()
-        await client.connect(
-            [url.strip() for url in self._settings.nats_url.split(",")],
-            name="stile-gateway",
-            nkeys_seed=str(seed) if seed else None,
-            inbox_prefix=subjects.GATEWAY_INBOX,
-            tls=context,
-            # So that nobody in between can say that there is no TLS (stile_contracts.tls).
-            tls_handshake_first=context is not None,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # a float works
-            ping_interval=PING_SECONDS,
-            flush_timeout=FLUSH_SECONDS,
-            error_cb=self._fault,
-            disconnected_cb=lost,
-            reconnected_cb=back,
-            closed_cb=gone,
-        )
+    async def _connect(self, client: Client, listener: "_Listener") -> None:
+        listener.gone.clear()
+        login = self._settings.login(subjects.GATEWAY_INBOX)
+        options = connection.service_options(login, "stile-gateway", listener)
+        await client.connect(**options, flush_timeout=FLUSH_SECONDS)
         await client.subscribe(f"{self._prefix}.*", cb=self._reply)
         for subject in (subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT):
             await client.subscribe(subject, cb=self._heartbeat)
@@ -219,9 +192,7 @@ class NatsBus:
         await client.subscribe(subjects.ATTENDED, cb=self._heard)
         await client.flush()
         self._client = client
-        self._metrics.bus_connected.set(1)
-        log.info("bus connected")
-        self._come_back()
+        await listener.connected()
 
     async def _reply(self, message: Msg) -> None:
         name = message.subject[len(self._prefix) + 1 :]
@@ -254,18 +225,39 @@ class NatsBus:
         now = time.monotonic()
         if now - self._heard_at > ALIVE_SECONDS:
             # Nobody was heard: a link between servers was cut (docs/scaling.md), as if this connection was.
-            self._come_back()
+            self.come_back()
         self._heard_at = now
-        self._presence.hear(message.data)
+        self._fleet.receive_body(message.data)
 
-    def _come_back(self) -> None:
+    def come_back(self) -> None:
+        """Have every request sent again: what was published lately may be lost."""
         for inbox in self._inboxes.values():
             inbox.put(Signal.RECONNECTED)
 
-    async def _fault(self, error: Exception) -> None:
-        """Log a fault of the connection, the same one not again and again."""
-        kind, now = type(error).__name__, time.monotonic()
-        if kind == self._last_fault[0] and now - self._last_fault[1] < QUIET_SECONDS:
-            return
-        self._last_fault = (kind, now)
-        log.warning("bus fault", error=kind, reason=str(error))
+
+class _Listener(connection.Listener):
+    """Takes in what becomes of the connection of ``bus``."""
+
+    def __init__(self, bus: NatsBus, connected: Gauge) -> None:
+        super().__init__()
+        self._bus = bus
+        self._connected = connected
+        self.gone = asyncio.Event()
+
+    async def connected(self) -> None:
+        self._connected.set(1)
+        await super().connected()
+        self._bus.come_back()
+
+    async def disconnected(self) -> None:
+        self._connected.set(0)
+        if self._bus.has_connected:
+            await super().disconnected()
+
+    async def reconnected(self) -> None:
+        self._connected.set(1)
+        await super().reconnected()
+        self._bus.come_back()
+
+    async def closed(self) -> None:
+        self.gone.set()

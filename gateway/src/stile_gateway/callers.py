@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from stile_contracts import subjects
-from stile_contracts.api_keys import ApiKey
 from stile_contracts.subjects import Lane
 from stile_gateway.errors import ClientLimitError, InvalidApiKeyError, InvalidHeaderError
 from stile_gateway.keyring import KeyRing
 from stile_gateway.slots import RETRY_SECONDS
+from stile_runtime.api_keys import ApiKey
 
 AUTHORIZATION = "Authorization"
 LANE = "Stile-Lane"

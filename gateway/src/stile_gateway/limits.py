@@ -11,8 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stile_contracts.messages import ChatMessage, ChatRequest
-from stile_gateway.config import Settings
 from stile_gateway.errors import InvalidRequestError, TooLargeError
+from stile_gateway.settings import Settings
 
 BODY_SECONDS = 20.0
 BODY_BYTES_PER_SECOND = 500

@@ -14,13 +14,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from stile_gateway import config, logs, server
+from stile_gateway import server
 from stile_gateway.access import REQUEST_ID, Access
 from stile_gateway.admission import Admission
 from stile_gateway.bus import NatsBus
 from stile_gateway.callers import AUTHORIZATION, LANE, Callers
 from stile_gateway.chat import Chat
-from stile_gateway.config import Settings
 from stile_gateway.errors import GatewayError, from_http
 from stile_gateway.hosts import Hosts, is_loopback
 from stile_gateway.keyring import KeyRing
@@ -29,7 +28,6 @@ from stile_gateway.metrics import Metrics
 from stile_gateway.named_events import LAST_EVENT_ID
 from stile_gateway.note import note_of
 from stile_gateway.openapi import document
-from stile_gateway.presence import Presence
 from stile_gateway.question import Timing
 from stile_gateway.responses import ErrorResponse, NoResponse
 from stile_gateway.routes import chat as chat_routes
@@ -39,7 +37,11 @@ from stile_gateway.routes import openai as openai_routes
 from stile_gateway.routes import page as page_routes
 from stile_gateway.routes import queue as queue_routes
 from stile_gateway.routes.asking import IDEMPOTENCY_KEY, PREFER, PREFERENCE_APPLIED, TIMEOUT
+from stile_gateway.settings import Settings
 from stile_gateway.slots import Slots, share_of
+from stile_runtime import logs
+from stile_runtime.fleet import Fleet
+from stile_runtime.settings import SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +49,9 @@ log = structlog.get_logger(__name__)
 def main() -> None:
     """Run the gateway: exit code 0 when told to stop, 1 where it cannot start."""
     try:
-        settings = config.load()
-    except config.SettingsError as error:
-        sys.exit(f"stile-gateway: {error}")
+        settings = Settings.load()
+    except SettingsError as error:
+        sys.exit(str(error))
     logs.configure(settings)
     server.raise_descriptors()
     app = create_app(settings)
@@ -61,8 +63,8 @@ def main() -> None:
 def create_app(settings: Settings) -> FastAPI:
     """Wire the application; its lifespan holds the connection to the bus."""
     metrics = Metrics()
-    presence = Presence()
-    bus = NatsBus(settings, presence, metrics)
+    fleet = Fleet()
+    bus = NatsBus(settings, fleet, metrics)
     timing = Timing(settings.accept_timeout, settings.answer_timeout, settings.unheard_timeout)
     chat = Chat(bus, timing, metrics, settings.max_in_flight, _body_bytes(settings))
     callers = Callers(KeyRing(settings.key_file) if settings.key_file else None)
@@ -90,9 +92,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.chat = chat
     app.include_router(chat_routes.router(chat, callers, model))
     app.include_router(one_routes.router(chat))
-    app.include_router(openai_routes.router(chat, callers, model, presence))
-    app.include_router(queue_routes.router(presence))
-    app.include_router(health_routes.router(bus, presence, metrics))
+    app.include_router(openai_routes.router(chat, callers, model, fleet))
+    app.include_router(queue_routes.router(fleet))
+    app.include_router(health_routes.router(bus, fleet, metrics))
     app.include_router(page_routes.router())
     app.openapi = document(app, model, callers)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_exception_handler(GatewayError, _answer_error)

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 import uvicorn
 from fastapi import FastAPI
 
-from stile_gateway.config import Settings
 from stile_gateway.connections import STALL_SECONDS, Connections, trust
 from stile_gateway.head import BoundedHead
+from stile_gateway.settings import Settings
 
 IDLE_CONNECTIONS = 100
 BACKLOG = 512

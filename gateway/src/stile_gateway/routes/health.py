@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from stile_gateway.bus import NatsBus
 from stile_gateway.metrics import Metrics
 from stile_gateway.openapi import OPERATIONS
-from stile_gateway.presence import Presence, Readiness
+from stile_gateway.readiness import Readiness, readiness
+from stile_runtime.fleet import Fleet
 
 
 class Health(BaseModel):
@@ -21,7 +22,7 @@ class Health(BaseModel):
 _HEALTHY = Health().model_dump_json()
 
 
-def router(bus: NatsBus, presence: Presence, metrics: Metrics) -> APIRouter:
+def router(bus: NatsBus, fleet: Fleet, metrics: Metrics) -> APIRouter:
     """Make the routes that say how the gateway is."""
     routes = APIRouter(tags=[OPERATIONS])
 
@@ -35,10 +36,10 @@ def router(bus: NatsBus, presence: Presence, metrics: Metrics) -> APIRouter:
         responses={200: {"model": Readiness}, 503: {"model": Readiness, "description": "Not ready"}},
     )
     async def readyz() -> Response:
-        readiness = presence.readiness(connected=bus.connected)
+        state = readiness(fleet, connected=bus.connected)
         return Response(
-            readiness.model_dump_json(exclude_none=True),
-            200 if readiness.ready else 503,
+            state.model_dump_json(exclude_none=True),
+            200 if state.ready else 503,
             media_type="application/json",
         )
 

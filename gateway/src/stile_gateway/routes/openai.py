@@ -18,10 +18,11 @@ from stile_gateway.note import Note, note_of
 from stile_gateway.openai.answer import Chunks, completion
 from stile_gateway.openai.errors import OpenAIError
 from stile_gateway.openai.request import Asked, read_completion
-from stile_gateway.presence import Presence
+from stile_gateway.readiness import served_model
 from stile_gateway.responses import NoResponse, streamed
 from stile_gateway.routes.asking import PULSE_SECONDS, Asker
 from stile_gateway.routes.documented import PARAMETERS, errors
+from stile_runtime.fleet import Fleet
 
 
 class Model(BaseModel):
@@ -73,14 +74,14 @@ _ANSWER: dict[str, Any] = {
 }
 
 
-def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: Presence) -> APIRouter:
+def router(chat: Chat, callers: Callers, limited: type[ChatRequest], fleet: Fleet) -> APIRouter:
     """Make the routes.
 
     Args:
         chat: the use case.
         callers: who may ask, and how much.
         limited: the request with this installation's limits.
-        presence: who knows the consumers' models.
+        fleet: has the workers' models.
     """
     routes = APIRouter(prefix="/v1", tags=["OpenAI"])
     asker = Asker(chat, callers)
@@ -124,7 +125,7 @@ def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: P
     async def get_models(request: Request) -> Models:
         """List the models of the consumers that were heard lately; without a consumer there is none."""
         caller_of(request.scope)
-        return Models(data=[Model(id=name) for name in presence.models()])
+        return Models(data=[Model(id=name) for name in fleet.model_names()])
 
     @routes.get(
         "/models/{model}",
@@ -139,7 +140,7 @@ def router(chat: Chat, callers: Callers, limited: type[ChatRequest], presence: P
     async def get_model(request: Request, model: Annotated[str, Path(examples=["smollm2"])]) -> Model:
         """Tell whether a consumer that was heard lately has the model; `stile` is whichever is idle."""
         caller_of(request.scope)
-        name = presence.model(model)
+        name = served_model(fleet, model)
         if name is None:
             raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")
         return Model(id=name)

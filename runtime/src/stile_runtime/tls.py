@@ -1,19 +1,15 @@
-"""TLS on the connections to nats-server: what each Python part makes of its three variables.
-
-nats-py takes a server's word that it speaks no TLS, so whoever sits in between could have the connection go
-on in plain text. With ``tls_handshake_first`` it is never asked: give it together with the context.
-"""
+"""The TLS of a connection to nats-server, made of three variables; ``connection`` uses it."""
 
 import ssl
 from pathlib import Path
 
 
 def client_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """Make what proves the two sides to one another, or None where nothing is set: then there is no TLS.
+    """Make the context of both sides' certificates, or None if nothing is set: then there is no TLS.
 
     Args:
-        ca: who vouches for nats-server, PEM; the system's authorities where it is not set.
-        cert: this part's own certificate, PEM, where nats-server asks for one (mutual TLS).
+        ca: the authorities that nats-server's certificate may come from, PEM; by default the system's.
+        cert: this program's own certificate, PEM, if nats-server asks for one (mutual TLS).
         key: the certificate's key, PEM.
 
     Raises:

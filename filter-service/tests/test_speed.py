@@ -3,8 +3,8 @@
 import pytest
 
 from stile_contracts.messages import Heartbeat
-from stile_filter.speed import ModelSpeed, Size, Speed
-from stile_filter.workers import ALIVE_SECONDS, Workers
+from stile_filter.speed import ModelSpeed, Size, Speed, mean_speed
+from stile_runtime.fleet import ALIVE_SECONDS, Fleet
 
 
 class Clock:
@@ -41,21 +41,22 @@ MEASURED = {"prompt_per_second": 200.0, "predicted_per_second": 10.0, "answer_to
 )
 def test_speed(beats, expected):
     """The mean of those that have measured; the tokens' speed only where all of it is known."""
-    workers = Workers(Clock())
+    workers = Fleet(Clock())
     for heartbeat in beats:
-        workers.heard(heartbeat)
-    assert workers.speed() == expected
+        workers.receive(heartbeat)
+    assert mean_speed(workers.alive("consumer")) == expected
 
 
 def test_who_counts():
     """Those that can work now, and were heard of lately."""
     clock = Clock()
-    workers = Workers(clock)
-    workers.heard(beat("a", 60.0))
-    workers.heard(beat("b", ready=False))
-    assert workers.count() == 1
+    workers = Fleet(clock)
+    workers.receive(beat("a", 60.0))
+    workers.receive(beat("b", ready=False))
+    assert [heartbeat.instance for heartbeat in workers.alive("consumer") if heartbeat.ready] == ["a"]
     clock.now += ALIVE_SECONDS + 0.1
-    assert (workers.count(), workers.speed()) == (0, None)
+    alive = workers.alive("consumer")
+    assert (alive, mean_speed(alive)) == ([], None)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,17 @@
 Settings come from ``STILE_…`` variables and are read once, by the command that needs them.
 """
 
-import ssl
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, FilePath, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, FilePath, SecretStr, model_validator
 
-from stile.errors import SettingsError
-from stile_contracts import tls
-from stile_contracts.api_keys import KEY_FILE
+from stile_runtime import settings as runtime
+from stile_runtime.api_keys import KEY_FILE
+from stile_runtime.connection import Login
+from stile_runtime.settings import SettingsError
 
 EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
 """The model that comes with the environment (models/models.toml), so that a first start downloads nothing."""
@@ -38,10 +37,8 @@ def _require_pair(port: str, cert: Path | None, key: Path | None, ca: Path | Non
         raise ValueError(f"{variable}_CLIENT_CA needs {variable}_CERT, too")
 
 
-class Settings(BaseSettings):
+class Settings(runtime.Settings):
     """The variables that `stile` reads; each stands in docs/configuration.md."""
-
-    model_config = SettingsConfigDict(env_prefix="STILE_", env_ignore_empty=True, frozen=True)
 
     root: Path | None = None
     """Folder with ``nats/`` and ``models/``; found by itself in a checkout."""
@@ -75,9 +72,6 @@ class Settings(BaseSettings):
     nats_site_key: FilePath | None = None
     nats_site_client_ca: FilePath | None = None
     """Who vouches for the site's devices, PEM: then each needs a certificate."""
-    nats_tls_ca: FilePath | None = None
-    nats_tls_cert: FilePath | None = None
-    nats_tls_key: FilePath | None = None
     nats_monitor_port: Port | None = None
     """8222, or any free one where that is taken."""
     llama_port: Port = 11434
@@ -102,8 +96,7 @@ class Settings(BaseSettings):
     """What `stile chat` asks with."""
 
     @model_validator(mode="after")
-    def _tls_can_be_used(self) -> Self:
-        self.tls()
+    def _servers_tls_is_whole(self) -> Self:
         _require_pair("SERVER", self.nats_server_cert, self.nats_server_key, self.nats_server_client_ca)
         _require_pair("LEAF", self.nats_leaf_cert, self.nats_leaf_key, self.nats_leaf_client_ca)
         _require_pair("SITE", self.nats_site_cert, self.nats_site_key, self.nats_site_client_ca)
@@ -124,13 +117,15 @@ class Settings(BaseSettings):
             raise ValueError("STILE_LLAMA_KEY needs STILE_LLAMA_URL: llama.cpp gets a key of its own here")
         return self
 
-    def tls(self) -> ssl.SSLContext | None:
-        """Make what this command's own connections to nats-server are secured with, or None.
+    def login(self, seed: Path | None, inbox: str, url: str | None = None) -> Login:
+        """Make what a command logs in to nats-server with.
 
-        Raises:
-            ValueError: a file can't be used; the message names its variable.
+        Args:
+            seed: the file with the user's seed.
+            inbox: what the subjects of its replies begin with.
+            url: of a server elsewhere.
         """
-        return tls.client_context(self.nats_tls_ca, self.nats_tls_cert, self.nats_tls_key)
+        return Login(url or self.nats_url, seed, self.tls(), inbox)
 
     @property
     def is_shared(self) -> bool:
@@ -155,22 +150,6 @@ def authority(host: str, port: int) -> str:
     """Join an address to connect to and a port; one that means "every address" becomes loopback."""
     host = _ANY_ADDRESS.get(host, host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def load() -> Settings:
-    """Read the settings.
-
-    Raises:
-        SettingsError: the first variable that is no good, by its name.
-    """
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        if not first["loc"]:  # what several settings together are wrong about names its variables itself
-            raise SettingsError(first["msg"].removeprefix("Value error, ")) from error
-        variable = f"STILE_{str(first['loc'][0]).upper()}"
-        raise SettingsError(f"{variable}={first['input']}: {first['msg']}") from error
 
 
 @dataclass(frozen=True)

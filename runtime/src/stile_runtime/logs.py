@@ -1,4 +1,4 @@
-"""Structured logs on stderr: a constant message, key-value pairs; no text of a client, no secret."""
+"""Structured logs on stderr: a constant event and key-values; no text of a request, no secret."""
 
 import logging
 import sys
@@ -6,11 +6,11 @@ import sys
 import structlog
 from structlog.typing import Processor
 
-from stile_gateway.config import Settings
+from stile_runtime.settings import ServiceSettings
 
 
-def configure(settings: Settings) -> None:
-    """Send Stile's own logs and those of its libraries through one renderer."""
+def configure(settings: ServiceSettings) -> None:
+    """Send the service's own logs and those of its libraries through one renderer."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -33,10 +33,10 @@ def configure(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("nats").setLevel(logging.CRITICAL)  # told by the bus's own lines
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # ``connection`` logs its errors
 
 
-def _renderer(settings: Settings) -> Processor:
+def _renderer(settings: ServiceSettings) -> Processor:
     if settings.log_format == "json":
         return structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
