@@ -1,4 +1,4 @@
-"""What Stile adds to a request, and what it can carry; see the README beside this file."""
+"""The time that Stile adds to a request, and its throughput; see the README in this folder."""
 
 import argparse
 import asyncio

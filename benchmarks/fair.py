@@ -1,8 +1,8 @@
-"""One greedy client and three modest ones: who waits how long.
+"""One greedy client and three modest ones: how long does each wait?
 
-The greedy one sends 28 requests at once; each modest one sends four, the next when the last is answered: 40
-in all. A wait is from sending to the first token. Beside Stile with one worker and with two, the same load on
-the stand-in itself, which takes whoever came first, as llama.cpp does.
+The greedy client sends 28 requests at once. Each modest client sends four, one after the other; 40 in
+all. A wait is the time from sending to the first token. Stile is measured with one worker and with
+two. The same load also goes to the stand-in itself, which serves in order of arrival, as llama.cpp.
 """
 
 import argparse
@@ -33,7 +33,7 @@ TOKENS = 10
 
 @dataclass
 class Arm:
-    """One way to the model, and the waits that its clients had, in seconds."""
+    """One way to the model, and the waits of its clients, in seconds."""
 
     name: str
     greedy: list[float] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Arm:
     seconds: float = 0.0
 
     async def run(self, url: str, path: str) -> None:
-        """Have them all ask ``url``."""
+        """Let all clients send their requests to ``url``."""
         began = time.perf_counter()
         async with AsyncExitStack() as stack:
             visitors = [await stack.enter_async_context(HttpClient(url, n)) for n in range(1 + MODEST)]
@@ -82,7 +82,7 @@ def _piece(line: str) -> str:
 
 
 async def through_stile(folder: Path, workers: int, token_seconds: float) -> Arm:
-    """Measure with so many workers, each before a stand-in of its own."""
+    """Measure with this number of workers, each with its own stand-in."""
     arm = Arm(f"Stile, {workers} worker{'s' * (workers > 1)}")
     async with AsyncExitStack() as stack:
         models = []

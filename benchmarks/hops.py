@@ -1,4 +1,4 @@
-"""Where one request's time goes: heard from the bus, beside what the client sees over HTTP."""
+"""How the time of one request is divided: events on the bus, and the client's time over HTTP."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
-"""200 clients connect, half leave in the queue and a quarter in mid-answer; then it is counted.
+"""200 clients connect; half leave while they wait, and a quarter in the middle of their answer.
 
-What `tests/integration/system/test_leavers.py` asserts, as a table, and over more rounds.
+`tests/integration/test_leavers.py` asserts the counts. This prints them as a table, for more rounds.
 """
 
 import argparse
@@ -25,7 +25,7 @@ POLICY = HERE / "policy.yml"
 
 
 def counted(crowd: LeavingClients, generations: list[dict[str, object]], seconds: float) -> str:
-    """Make a round's line of the table."""
+    """Return the row of one round."""
     mine = [entry for entry in generations if str(entry["prompt"]).startswith(crowd.name)]
     asked = Counter(entry["prompt"] for entry in mine)
     own = sum(crowd.answers.get(prompt) == f"echo: {prompt} word word" for prompt in crowd.staying)

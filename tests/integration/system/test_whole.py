@@ -151,7 +151,7 @@ async def test_a_direct_client_gets_exactly_one_reply(start_system):
 
 
 async def test_a_direct_client_that_waits_over_two_minutes_gets_its_answer(start_system):
-    """The server keeps the way back of a request for longer than its default of two minutes."""
+    """nats-server keeps the reply mapping for longer than its default of two minutes."""
     system = await start_system(tokens=20, token_seconds=13.0)
     alice = await system.bus.connect("alice")
     async with httpx.AsyncClient(timeout=600) as client:
