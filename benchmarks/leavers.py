@@ -1,6 +1,6 @@
 """200 clients connect; half leave while they wait, and a quarter in the middle of their answer.
 
-`tests/integration/test_leavers.py` asserts the counts. This prints them as a table, for more rounds.
+`tests/integration/system/test_leavers.py` asserts the counts. This prints them as a table, for more rounds.
 """
 
 import argparse
