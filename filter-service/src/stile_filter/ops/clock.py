@@ -46,4 +46,4 @@ class WallClock:
         if abs(self._ahead) <= CLOCK_TOLERANCE_SECONDS:
             return None
         side = "ahead of" if self._ahead > 0 else "behind"
-        return f"the clock is {abs(self._ahead):.0f} s {side} nats-server's"
+        return f"the clock is {abs(self._ahead):.0f} s off ({side} nats-server's)"

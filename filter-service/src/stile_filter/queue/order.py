@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import NamedTuple, Self
 
 from stile_contracts.subjects import Lane
@@ -107,8 +107,8 @@ def service_order(
     for queue, entries in queues.items():
         if len(entries) > 1:
             entries[:] = _by_turns(entries, was_named=history.was_named(queue, model))
-        turns[queue.lane].add(entries, history.last_starts.get(queue))
-    interactive, batch = turns[Lane.INTERACTIVE].sorted(), turns[Lane.BATCH].sorted()
+        turns[queue.lane].add(entries, is_new=queue not in history.last_starts)
+    interactive, batch = (turns[lane].sorted(history.last_starts) for lane in (Lane.INTERACTIVE, Lane.BATCH))
     may_forget = len(history.last_starts) + len(queues) > REMEMBERED_CLIENT_QUEUES
     last_starts = history.last_starts.copy() if may_forget else {}
     order: list[QueueEntry] = []
@@ -132,27 +132,27 @@ class _Turns:
         """How many requests have not had their turn."""
         self._new: deque[tuple[str, str, list[QueueEntry]]] = deque()
         """The queues that were never served, by the least id of their requests."""
-        self._served: deque[tuple[int, list[QueueEntry]]] = deque()
-        """The others, with their last start, the least recently served first."""
+        self._served: deque[list[QueueEntry]] = deque()
+        """The others, the least recently served first."""
 
-    def add(self, entries: list[QueueEntry], last_start: int | None) -> None:
+    def add(self, entries: list[QueueEntry], *, is_new: bool) -> None:
         self.left += len(entries)
-        if last_start is None:
+        if is_new:
             self._new.append(_newcomer(entries))
         else:
-            self._served.append((last_start, entries))
+            self._served.append(entries)
 
-    def sorted(self) -> Self:
+    def sorted(self, last_starts: dict[ClientQueue, int]) -> Self:
         self._new = deque(sorted(self._new))
-        self._served = deque(sorted(self._served, key=itemgetter(0)))
+        self._served = deque(sorted(self._served, key=lambda entries: last_starts[entries[0].queue]))
         return self
 
     def next(self) -> QueueEntry:
         self.left -= 1
-        entries = self._new.popleft()[-1] if self._new else self._served.popleft()[-1]
+        entries = self._new.popleft()[-1] if self._new else self._served.popleft()
         entry = entries.pop()
         if entries:
-            self._served.append((0, entries))
+            self._served.append(entries)
         return entry
 
     def forget(self, entries: list[QueueEntry]) -> None:
