@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.models.catalogue import CONTENT, FILE, make_root
 from harness.models.hub import Hub
 from harness.processes.ports import free_port
-from harness.models.catalogue import CONTENT, FILE, make_root
 
 STILE = Path(sys.executable).with_name("stile")
 

@@ -10,7 +10,6 @@ from harness.processes import plain_http
 from harness.processes.ports import free_port
 from harness.processes.process import BIN, Process
 from harness.processes.wait import until
-import httpx
 from stile.keys import signing as signing_keys
 
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from harness.filter.deciding import ID, NOW, SCANS, Deciding, FakeStreams, calling, error_of, tool
-from harness.processes.wait import until
+from harness.filter.deciding import ID, NOW, SCANS, Deciding, calling, error_of, tool
 from harness.filter.store import FakeStore
+from harness.processes.wait import until
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import Stage
 from stile_filter.guard.decide import ScanResult, State

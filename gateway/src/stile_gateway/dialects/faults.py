@@ -1,6 +1,5 @@
 """What is wrong with a request, as pydantic and FastAPI say it, in the gateway's errors."""
 
-
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
