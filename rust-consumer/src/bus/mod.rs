@@ -5,7 +5,6 @@
 
 pub mod dead_letters;
 pub mod jobs;
-pub mod lease;
 pub mod replies;
 pub mod results;
 pub mod retry;

@@ -5,8 +5,7 @@ use bytes::Bytes;
 
 use super::Bus;
 use super::results::ChatResult;
-use crate::contract::envelope::{Envelope, EventLevel};
-use crate::contract::headers;
+use crate::contract::headers::{self, Envelope, EventLevel};
 use crate::contract::messages::{Message, StartedEvent, TokenEvent};
 use crate::error::{InvalidMessage, JobError};
 

@@ -5,8 +5,7 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 
 use super::{Bus, REQUEST_TIMEOUT, bounded};
-use crate::contract::envelope::Envelope;
-use crate::contract::headers;
+use crate::contract::headers::{self, Envelope};
 use crate::contract::messages::{ErrorReply, Message, Reply};
 use crate::contract::subjects::RESULT_STREAM;
 use crate::error::{BusError, ErrorCode, InvalidMessage};

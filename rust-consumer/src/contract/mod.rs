@@ -2,7 +2,6 @@
 //! and the messages.
 
 pub mod address;
-pub mod envelope;
 pub mod headers;
 pub mod messages;
 pub mod model;

@@ -6,8 +6,7 @@ use tokio::time::Instant;
 
 use super::approval::{self, Keys};
 use crate::bus::jobs::Delivery;
-use crate::contract::envelope::{Envelope, EventLevel, value};
-use crate::contract::headers;
+use crate::contract::headers::{self, Envelope, EventLevel, value};
 use crate::contract::messages::{ApprovedChat, Message, Stage};
 use crate::error::JobError;
 

@@ -16,12 +16,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
-use crate::bus::jobs::{AckDecision, Delivery};
-use crate::bus::lease::Lease;
+use crate::bus::jobs::{AckDecision, Delivery, Lease};
 use crate::bus::replies::Replies;
 use crate::bus::results::ChatResult;
 use crate::bus::retry::{Backoff, SHORTEST_WAIT, retry};
-use crate::contract::envelope::Envelope;
+use crate::contract::headers::Envelope;
 use crate::contract::messages::{ErrorReply, Reply, Stage};
 use crate::error::{BusError, ErrorCode, JobError, ModelError};
 use crate::llama::slot::Slot;

@@ -17,7 +17,7 @@ async fn approve(bus: &Bus, lane: &'static str, client: &str, count: usize) -> V
     all_replies
 }
 
-async fn listen(all_replies: Vec<Replies>) {
+async fn are_answered(all_replies: Vec<Replies>) {
     for mut replies in all_replies {
         assert_eq!(replies.next().await.event, "done");
     }
@@ -52,7 +52,7 @@ async fn a_greedy_client_holds_nobody_up(workers: usize) {
     for client in ["anna", "ben", "carl"] {
         all_replies.extend(approve(&bus, "interactive", client, 3).await);
     }
-    hear(all_replies).await;
+    are_answered(all_replies).await;
     let order = order(&models).await;
     assert_eq!(order.len(), 8 + workers + 9);
     for client in ["anna", "ben", "carl"] {
@@ -87,7 +87,7 @@ async fn lanes_are_answered_three_to_one() {
         all_replies.extend(approve(&bus, "interactive", client, 4).await);
     }
     let consumer = Consumer::start(&bus, models[0].port, &[]);
-    hear(all_replies).await;
+    are_answered(all_replies).await;
     let order = order(&models).await;
     let batch: Vec<_> = order
         .iter()
@@ -104,10 +104,10 @@ async fn lanes_are_answered_three_to_one() {
 async fn a_forgotten_consumer_is_made_anew() {
     let (bus, model) = (Bus::start().await, Standin::start(SHORT).await);
     let consumer = Consumer::start(&bus, model.port, &[]);
-    hear(approve(&bus, "interactive", "anna", 1).await).await;
+    are_answered(approve(&bus, "interactive", "anna", 1).await).await;
     let stream = bus.context().get_stream("CHAT").await.unwrap();
     stream.delete_consumer("interactive-anna").await.unwrap();
-    hear(approve(&bus, "interactive", "anna", 2).await).await;
+    are_answered(approve(&bus, "interactive", "anna", 2).await).await;
     consumer.stop().await;
 }
 

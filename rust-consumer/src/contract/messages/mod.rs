@@ -4,9 +4,7 @@
 //! `contracts/fixtures/v1` hold this module and the Python one together (`tests/fixtures.rs`).
 
 mod approved;
-mod chat_message;
 mod error;
-mod event;
 mod heartbeat;
 mod reply;
 
@@ -16,12 +14,12 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use approved::ApprovedChat;
-pub use chat_message::{ChatMessage, FunctionCall, Role, ToolCall, ToolType};
+pub use approved::{ApprovedChat, ChatMessage, FunctionCall, Role, ToolCall, ToolType};
 pub use error::{ErrorBody, ErrorReply, Stage};
-pub use event::{AcceptedEvent, StartedEvent, TokenEvent};
 pub use heartbeat::{Heartbeat, LaneState, Part, QueueState};
-pub use reply::{FinishReason, Refusal, Reply, Timings, Usage};
+pub use reply::{
+    AcceptedEvent, FinishReason, Refusal, Reply, StartedEvent, Timings, TokenEvent, Usage,
+};
 
 use crate::error::InvalidMessage;
 

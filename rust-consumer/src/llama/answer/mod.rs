@@ -1,9 +1,9 @@
-//! llama.cpp's answer, put together from the events of its stream. Pure: no network, no clock.
+//! llama.cpp's answer, put together from the events of its stream, and its error answers. Pure: no
+//! network, no clock.
 //!
 //! The format is `OpenAI`'s chat completions as llama.cpp's server extends it
 //! (<https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md>).
 
-mod chunk;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +14,10 @@ use uuid::Uuid;
 use crate::contract::messages::{FinishReason, Reply, Timings, TokenEvent, ToolCall, Usage};
 use crate::error::ModelError;
 
-use chunk::{CallDelta, Chunk};
-pub use chunk::{error_answer, short_name};
-
 /// An answer of more bytes than this is given up: it would not fit the bus (`max_payload` 4 MB).
 const MAX_ANSWER_BYTES: usize = 2 << 20;
+/// A reason is a sentence; what follows quotes the request at length.
+const MAX_REASON_CHARS: usize = 300;
 
 /// An answer while it is being written.
 #[derive(Debug, Default)]
@@ -170,4 +169,98 @@ impl Answer {
             timings: self.timings,
         })
     }
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    model: Option<String>,
+    usage: Option<Usage>,
+    timings: Option<Timings>,
+    error: Option<ApiError>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    delta: Delta,
+    logprobs: Option<Map<String, Value>>,
+    finish_reason: Option<String>,
+}
+
+/// `reasoning_content` is not read: it is no part of the answer.
+#[derive(Default, Deserialize)]
+struct Delta {
+    content: Option<String>,
+    tool_calls: Option<Vec<Map<String, Value>>>,
+}
+
+/// What a delta of a call adds to it; the first one of a call names it.
+#[derive(Default, Deserialize)]
+struct CallDelta {
+    #[serde(default)]
+    index: usize,
+    id: Option<String>,
+    #[serde(default)]
+    function: FunctionDelta,
+}
+
+#[derive(Default, Deserialize)]
+struct FunctionDelta {
+    name: Option<String>,
+    arguments: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ErrorAnswer {
+    error: ApiError,
+}
+
+#[derive(Deserialize)]
+struct ApiError {
+    r#type: Option<String>,
+    message: Option<String>,
+}
+
+impl ApiError {
+    fn is_about_context(&self) -> bool {
+        self.r#type.as_deref() == Some("exceed_context_size_error")
+    }
+
+    /// What llama.cpp finds wrong with the request, on one line.
+    fn fault(self) -> Option<String> {
+        let is_the_requests = self.r#type.as_deref() == Some("invalid_request_error");
+        let message = self.message.filter(|_| is_the_requests)?;
+        let line = message
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c });
+        Some(line.take(MAX_REASON_CHARS).collect())
+    }
+}
+
+/// What an answer with an HTTP error status means.
+#[must_use]
+pub fn error_answer(status: u16, body: &[u8]) -> ModelError {
+    let error = serde_json::from_slice::<ErrorAnswer>(body).ok();
+    let error = error.map(|answer| answer.error);
+    match status {
+        _ if error.as_ref().is_some_and(ApiError::is_about_context) => ModelError::ContextExceeded,
+        401 => ModelError::WrongKey,
+        503 => ModelError::NotThere("it is loading"),
+        400..=499 => error
+            .filter(|_| status == 400)
+            .and_then(ApiError::fault)
+            .map_or(
+                ModelError::Failed("it refused the request"),
+                ModelError::Refused,
+            ),
+        _ => ModelError::Failed("it answered with an error"),
+    }
+}
+
+/// The last part of a model's name: llama.cpp names a model by its path on the server's disk.
+#[must_use]
+pub fn short_name(model: &str) -> &str {
+    model.rsplit(['/', '\\']).next().unwrap_or(model)
 }
