@@ -113,7 +113,7 @@ async def test_whoever_waits_at_another_gateway_is_not_cancelled(system, http, o
 def unheard(system):
     """Return the ids of what the system's own gateway has ended."""
     lines = (system.folder / "gateway.log").read_text().splitlines()
-    ended = [re.search(r"chat_id=(\S+)", line) for line in lines if "request unheard" in line]
+    ended = [re.search(r"chat_id=(\S+)", line) for line in lines if "request abandoned" in line]
     return [UUID(match[1]) for match in ended if match]
 
 

@@ -18,8 +18,7 @@ def invalid_request(error: ValidationError) -> InvalidRequestError:
 def invalid_input(error: RequestValidationError) -> InvalidHeaderError | InvalidRequestError:
     """Translate what FastAPI says of a header, a query or a path; only the first fault is named."""
     first = error.errors()[0]
-    kind, *location = first["loc"]
-    param = params.param(tuple(location))
+    kind, name = first["loc"][0], str(first["loc"][1])
     if kind == "header":
-        return InvalidHeaderError(f"{param}: {first['msg']}.", param=param)
-    return InvalidRequestError(f"{param}: {first['msg']}.", param=param)
+        return InvalidHeaderError(f"{name}: {first['msg']}.", param=name)
+    return InvalidRequestError(f"{name}: {first['msg']}.", param=name)

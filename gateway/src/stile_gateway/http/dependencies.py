@@ -28,9 +28,6 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
-_Text = str | SkipJsonSchema[None]
-"""A header is never ``null``: either it is there, or it is not."""
-
 
 @dataclass(frozen=True, slots=True)
 class ContentLimits:
@@ -83,17 +80,21 @@ def services_of(request: Request) -> Services:
 
 
 class ChatHeaders(BaseModel):
-    """The headers of every route that asks the model."""
+    """The headers of every route that asks the model. None of them is ever ``null`` in the document."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
-    key: _Text = Field(None, alias=IDEMPOTENCY_KEY, pattern="^[!-~]{1,255}$")
+    key: Annotated[str, Field(pattern="^[!-~]{1,255}$")] | SkipJsonSchema[None] = Field(
+        None, alias=IDEMPOTENCY_KEY
+    )
     """The same key and body again give the same answer, generated once."""
     lane: Lane | SkipJsonSchema[None] = Field(None, alias=LANE)
     """`batch` waits behind people: one of its requests is answered for three of theirs."""
-    timeout: _Text = Field(None, alias=TIMEOUT, pattern="^0*[1-9][0-9]{0,8}(?:ms|s|m)$")
+    timeout: Annotated[str, Field(pattern="^0*[1-9][0-9]{0,8}(?:ms|s|m)$")] | SkipJsonSchema[None] = Field(
+        None, alias=TIMEOUT
+    )
     """How long an answer is of use: `500ms`, `30s`, `2m`; at most what is configured."""
-    request_id: _Text = Field(None, alias=REQUEST_ID)
+    request_id: str | SkipJsonSchema[None] = Field(None, alias=REQUEST_ID)
     """Comes back in the answer and is in the log; one that is unfit is replaced."""
 
     @property
