@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from stile_contracts.messages import ChatRequest
 from stile_filter.admission.limits import read_body
 from stile_filter.errors import RequestError
-from stile_gateway.limits import invalid_request
+from stile_gateway.dialects.faults import invalid_request
 
 USER = {"role": "user", "content": "hi"}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "[]"}}

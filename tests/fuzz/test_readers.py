@@ -133,10 +133,10 @@ def test_any_envelope_is_read_or_refused(subject, reply_to, given_headers, model
     except RequestError as error:
         ErrorReply.of(error.code, error.message, param=error.param).model_dump_json()
         return
-    assert envelope.place.count(".") == 4
+    assert envelope.subject.count(".") == 4
     for_model = envelope.approved_subject(model)
     assert for_model.count(".") in {4, 5}
-    assert subjects.parse_approved(for_model) == subjects.parse_approved(envelope.place)
+    assert subjects.parse_approved(for_model) == subjects.parse_approved(envelope.subject)
     assert not set(for_model) & set("*> \t\r\n")
     assert 0 <= envelope.deadline_ms < 10**16
 

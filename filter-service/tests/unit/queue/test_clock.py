@@ -14,9 +14,9 @@ NOW = 1_800_000_000.0
         (NOW, None),
         (NOW - CLOCK_TOLERANCE_SECONDS, None),
         (NOW + CLOCK_TOLERANCE_SECONDS + 1, None),
-        (NOW - 640, "the clock is 640 s ahead of nats-server's"),
-        (NOW + 641, "the clock is 640 s behind nats-server's"),
-        (0.0, "the clock is 1800000000 s ahead of nats-server's"),
+        (NOW - 640, "the clock is 640 s off (ahead of nats-server's)"),
+        (NOW + 641, "the clock is 640 s off (behind nats-server's)"),
+        (0.0, "the clock is 1800000000 s off (ahead of nats-server's)"),
     ],
 )
 def test_how_far_it_is_off(server, fault):
