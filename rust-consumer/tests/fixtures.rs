@@ -14,7 +14,7 @@ use stile_consumer::contract::{headers, subjects};
 use stile_consumer::error::ErrorCode;
 
 /// Invalid approvals that are read here all the same: the filter has checked and signed these
-/// values (docs/adr/0029), and llama.cpp refuses what it cannot use.
+/// values (docs/adr/0026), and llama.cpp refuses what it cannot use.
 const CHECKED_BY_THE_FILTER: [&str; 3] = [
     "call_id_too_long.json",
     "seed_negative.json",

@@ -68,7 +68,7 @@ async def writers(cluster):
 async def test_what_has_an_outcome_is_not_generated(requester, writers, model):
     """The consumer begins right after a majority has the outcome: it sees it, and says it.
 
-    Which server it is connected to must not matter; a replica may lag behind (docs/adr/0012).
+    Which server it is connected to must not matter; a replica may lag behind (docs/adr/0010).
     """
     before = len((await model.log())["generations"])
     for number in range(ROUNDS):

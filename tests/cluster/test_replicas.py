@@ -65,7 +65,7 @@ async def test_one_of_three_at_once_is_the_outcome(stores):
 
 
 async def test_what_was_confirmed_is_read_through_every_server(stores):
-    """A reader is never told that there is nothing once the writer has its confirmation (docs/adr/0012).
+    """A reader is never told that there is nothing once the writer has its confirmation (docs/adr/0010).
 
     Read from any replica (``DIRECT.GET``), about one look in six through one of the servers found nothing.
     """

@@ -57,7 +57,7 @@ impl ChatResult {
 
 impl Bus {
     /// Reads the request's result, if it has one, from the stream's leader: another replica may not
-    /// have it yet (docs/adr/0012).
+    /// have it yet (docs/adr/0010).
     ///
     /// # Errors
     /// [`BusError`]: nothing is known.

@@ -1,4 +1,4 @@
-"""The rings of tests (docs/adr/0032): a test's folder says which one it is in."""
+"""The rings of tests (docs/adr/0029): a test's folder says which one it is in."""
 
 import contextlib
 import sys

@@ -14,7 +14,7 @@ from stile_contracts.messages import ErrorReply
 JSON = {"Content-Type": "application/json"}
 MAX_IN_FLIGHT = 16
 SHARE = 2
-"""What one address may have of them (docs/adr/0022)."""
+"""What one address may have of them (docs/adr/0020)."""
 MAX_CONNECTIONS = 2 * MAX_IN_FLIGHT + 100
 
 

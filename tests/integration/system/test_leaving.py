@@ -1,4 +1,4 @@
-"""Clients that leave under a key and do not come back, on real parts (docs/adr/0014)."""
+"""Clients that leave under a key and do not come back, on real parts (docs/adr/0012)."""
 
 import asyncio
 import re

@@ -1,7 +1,7 @@
 """Whether the workers accept this filter's signatures, by their heartbeats.
 
 A worker drops what is signed by a key that it does not know, or not signed, without a word: the place to
-answer may be an attack. So a filter that is not believed does not approve (docs/adr/0015).
+answer may be an attack. So a filter that is not believed does not approve (docs/adr/0013).
 """
 
 import time

@@ -2,7 +2,7 @@
 
 Two things cost. Each alternative is one more way at one place. And where pieces can take the same character
 one after the other (``(.?){30}``, ``[a-z]*[a-z]*``), the ways multiply with each character of a token, of
-which the model has tens of thousands: that is the crowd. The weights are measured (ADR 0016).
+which the model has tens of thousands: that is the crowd. The weights are measured (ADR 0014).
 """
 
 import re

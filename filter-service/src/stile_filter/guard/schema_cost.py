@@ -3,7 +3,7 @@
 llama.cpp makes a grammar of them, and follows every way to write the answer at once: before each token it
 holds the whole vocabulary against each alternative that is open. It looks for a client that has gone only
 between tokens, so this work is bounded here. One is about 2 ms on one slow core; the weights are measured
-(ADR 0016).
+(ADR 0014).
 """
 
 import math

@@ -1,4 +1,4 @@
-"""This process's wall clock, compared with nats-server's (docs/adr/0024).
+"""This process's wall clock, compared with nats-server's (docs/adr/0022).
 
 A request's deadline is a time of day: one machine sets it, and others compare it with their own clocks.
 """

@@ -1,7 +1,7 @@
 """Each client's share of CHAT_RESULT: when it fills, the clients with the most lose their oldest results.
 
 The stream by itself drops the oldest outcome, whoever's it is, so one client's flood would drive out
-everybody's (docs/adr/0021). What a client holds is counted anew each time, from the stream itself: so it is
+everybody's (docs/adr/0019). What a client holds is counted anew each time, from the stream itself: so it is
 right after a restart, and whoever stored it. Several filters may do this at once; each purge names what it
 removes by number, and removes nothing else when it is done twice.
 """

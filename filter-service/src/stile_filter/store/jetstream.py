@@ -214,7 +214,7 @@ class JetStreamStore(Calls):
     ) -> StoredMessage | None:
         async def get(js: JetStreamContext) -> RawStreamMsg:
             # From the stream's leader. DIRECT.GET is answered by any replica, and one may not have yet what
-            # was confirmed (docs/adr/0012).
+            # was confirmed (docs/adr/0010).
             return await js.get_msg(stream, seq=seq, subject=subject)
 
         try:

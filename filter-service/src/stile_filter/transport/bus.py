@@ -1,6 +1,6 @@
 """The connection to NATS, and what is sent over it.
 
-FastStream opens and closes it (docs/adr/0025). Messages go out through nats-py's own client: FastStream's
+FastStream opens and closes it (docs/adr/0023). Messages go out through nats-py's own client: FastStream's
 ``publish`` adds headers, which the message that ends a reply stream must not have.
 """
 

@@ -1,4 +1,4 @@
-"""Takes messages in as they arrive, and has them handled in turn (docs/adr/0020).
+"""Takes messages in as they arrive, and has them handled in turn (docs/adr/0018).
 
 What arrives is only sorted: by its subject and headers into its client's line. A message that its line has no
 room for is answered at once, and its body is not looked at.

@@ -1,10 +1,10 @@
 """Every subscription of the filter: what is received, who handles it, and how it all is drained.
 
 FastStream subscribes to what comes seldom, heartbeats and advisories. Its subscriptions cost a third of a
-millisecond a message, so requests and the workers' events come through nats-py's own (docs/adr/0025).
+millisecond a message, so requests and the workers' events come through nats-py's own (docs/adr/0023).
 
 What direct clients send comes over a second connection alone, so that no flood of theirs is between
-nats-server and the gateway's requests, or JetStream's confirmations (docs/adr/0020).
+nats-server and the gateway's requests, or JetStream's confirmations (docs/adr/0018).
 """
 
 import contextlib

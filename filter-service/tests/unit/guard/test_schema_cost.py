@@ -255,6 +255,6 @@ def test_any_pattern_has_a_cost(expression):
 
 
 def test_the_default_is_the_one_that_is_documented():
-    """The table of ADR 0016 is about this number."""
+    """The table of ADR 0014 is about this number."""
     assert Limits().schema_cost == 500
     assert schema_cost.cost(TEXT).ways == 1

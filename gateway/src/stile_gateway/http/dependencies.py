@@ -31,7 +31,7 @@ _JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json\s*(?:;.*)?", re.IG
 
 @dataclass(frozen=True, slots=True)
 class ContentLimits:
-    """Limits of this gateway alone; None: no limit. The filter's policy has those of all (docs/adr/0028)."""
+    """Limits of this gateway alone; None: no limit. The filter's policy has those of all (docs/adr/0025)."""
 
     prompt_chars: int | None = None
     message_chars: int | None = None

@@ -25,7 +25,7 @@ _RETRY = {
 
 
 def request_body(model: type[BaseModel]) -> dict[str, Any]:
-    """Describe a body that the route reads by itself, once its client is known (docs/adr/0027)."""
+    """Describe a body that the route reads by itself, once its client is known (docs/adr/0024)."""
     schema = {"$ref": _REF.format(model=model.__name__)}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 

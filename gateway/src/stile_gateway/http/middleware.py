@@ -118,7 +118,7 @@ class BodyLimit:
     """Bounds a body's bytes, announced or streamed, and the time in which they come.
 
     Reading the body raises ``TooLargeError`` or ``InvalidRequestError``. If a body was not read to its end,
-    its connection is closed after the answer. (docs/adr/0027 says why this is not Starlette's.)
+    its connection is closed after the answer. (docs/adr/0024 says why this is not Starlette's.)
 
     Args:
         app: the application.

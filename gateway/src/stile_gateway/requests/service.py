@@ -67,7 +67,7 @@ class RequestService:
     """Sends requests to the bus and waits for their answers.
 
     A request ends with its last listener. Under an idempotency key it ends only if no client comes back
-    within some time, and if its client has said that it comes back, it goes on (docs/adr/0014).
+    within some time, and if its client has said that it comes back, it goes on (docs/adr/0012).
 
     Args:
         bus: where requests go and replies come from.

@@ -1,7 +1,7 @@
 """Bounds of connections and of a request's head (first line and headers), for uvicorn with httptools.
 
 With httptools uvicorn bounds neither a head's size nor its time, and its bound of connections answers in a
-shape of its own (docs/adr/0027).
+shape of its own (docs/adr/0024).
 """
 
 import asyncio

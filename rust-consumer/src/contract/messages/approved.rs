@@ -79,7 +79,7 @@ pub struct ChatMessage {
 /// What the filter approved: the whole conversation that the model will see.
 ///
 /// The filter has checked every value. Here the messages are read, as their texts are looked at
-/// again; the rest is handed on as it is (docs/adr/0029).
+/// again; the rest is handed on as it is (docs/adr/0026).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovedChat {
     /// Oldest first, the policy's system prompt before all.

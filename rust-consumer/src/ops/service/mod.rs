@@ -1,7 +1,7 @@
 //! The worker as a NATS service (ADR-32 of NATS), so that `nats micro ls` shows it: model, speed,
 //! load.
 //!
-//! It is written here, as the one of `async-nats` answers to any reply subject (docs/adr/0030).
+//! It is written here, as the one of `async-nats` answers to any reply subject (docs/adr/0027).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

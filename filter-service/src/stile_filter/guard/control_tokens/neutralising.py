@@ -9,7 +9,7 @@ from stile_filter.guard.control_tokens.escapes import decoded, ends
 from stile_filter.guard.control_tokens.markers import starts
 
 BREAK = "\u200b"
-"""ZERO WIDTH SPACE: no tokenizer joins over it (docs/adr/0018)."""
+"""ZERO WIDTH SPACE: no tokenizer joins over it (docs/adr/0016)."""
 
 _MAX_NAME_CHARS = 200
 """Of a function's name; a break makes it longer."""
