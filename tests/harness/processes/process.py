@@ -25,6 +25,7 @@ class Process:
         self, *argv: str | Path, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> None:
         self.log = log
+        log.touch()  # it can be read at once, also before a forked process has opened it
         command = [str(argument) for argument in argv]
         environment = {**os.environ, **(env or {})}
         self._child: subprocess.Popen[bytes] | fork_server.Forked
