@@ -143,7 +143,7 @@ async def test_keys_are_asked_for_from_the_first_one_on(tmp_path, unused_llama):
 
         async def is_told():
             assert (await up.ask("Hello.")).status_code == 401
-            return "api keys not taken up" in up.output()
+            return "api_keys_unusable" in up.output()
 
         await until(is_told, what="it is told that the file is gone")
     finally:
