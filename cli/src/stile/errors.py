@@ -43,7 +43,7 @@ class ProvisionError(StileError):
 
 
 class PartError(StileError):
-    """A part that cannot be started, or that keeps dying; ``last_lines`` is what it said at the end."""
+    """A part that cannot be started, or keeps dying; ``last_lines`` are those of its output."""
 
     def __init__(self, message: str, last_lines: tuple[str, ...] = ()) -> None:
         super().__init__(message)

@@ -5,18 +5,17 @@ import sys
 
 import typer
 
-from stile import (
+from stile.commands import (
     chat,
     clients,
-    credentials_command,
+    credentials,
     dlq,
     doctor,
     down,
     keys,
     leaf,
     models,
-    provision_command,
-    signing_keys_command,
+    provision,
     status,
     up,
 )
@@ -36,16 +35,15 @@ app.command()(doctor.doctor)
 app.add_typer(models.commands, name="models")
 app.add_typer(clients.commands, name="clients")
 app.add_typer(keys.commands, name="keys")
-keys.commands.command("rotate-signing")(signing_keys_command.rotate_signing)
 app.add_typer(dlq.commands, name="dlq")
-app.command()(provision_command.provision)
-app.command()(credentials_command.credentials)
+app.command()(provision.provision)
+app.command()(credentials.credentials)
 app.command()(leaf.leaf)
 
 
 def main() -> None:
     """Run a command; what goes wrong is one line on stderr and the exit code 1."""
-    logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and told as one line
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and printed as one line
     try:
         app()
     except (SettingsError, StileError) as error:

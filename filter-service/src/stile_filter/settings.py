@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, FilePath, field_validator
 
-from stile_filter.signing import FileSigner, Unsigned, read_key
+from stile_filter.admission.signing import FileSigner, NoSigner, read_key
 from stile_runtime.settings import ServiceSettings
 
 
@@ -32,6 +32,6 @@ class Settings(ServiceSettings):
                 raise ValueError("it can't be read") from error
         return file
 
-    def signer(self) -> FileSigner | Unsigned:
+    def signer(self) -> FileSigner | NoSigner:
         """Make what signs approvals."""
-        return FileSigner(self.signing_key) if self.signing_key else Unsigned()
+        return FileSigner(self.signing_key) if self.signing_key else NoSigner()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from stile_gateway import hosts
+from stile_gateway.clients import hosts
 from stile_runtime import api_keys
 from stile_runtime.api_keys import KEY_FILE, KeyFileError
 from stile_runtime.settings import ServiceSettings, variable
@@ -28,9 +28,9 @@ class Settings(ServiceSettings):
 
     max_body_bytes: int = Field(1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     max_header_bytes: int = Field(32 * 1024, ge=1024, le=1024 * 1024)
-    max_prompt_chars: int = Field(32768, ge=1)
-    max_message_chars: int = Field(32768, ge=1)
-    max_messages: int = Field(200, ge=1)
+    max_prompt_chars: int | None = Field(None, ge=1)
+    max_message_chars: int | None = Field(None, ge=1)
+    max_messages: int | None = Field(None, ge=1)
     max_in_flight: int = Field(2000, ge=1)
     max_held_bytes: int = Field(64 * 1024 * 1024, ge=1024)
 

@@ -3,7 +3,7 @@
 Layout:
     ``settings``      the variables that all have, and the one error of a variable that can't be used
     ``logs``          structured logs of a service and of its libraries, on stderr
-    ``connection``    connecting to NATS: who logs in, TLS, what is logged when the connection changes
+    ``connection``    connections to NATS: the login, and what is logged when a connection changes
     ``tls``           the certificates of that connection
     ``fleet``         the services that live, by their heartbeats
     ``watched_file``  a file that is read again when it changes

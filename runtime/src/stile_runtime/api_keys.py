@@ -1,8 +1,8 @@
 """The file of API keys: `stile keys` writes it, the gateway reads it; JSON, version 1.
 
-A key is 256 random bits, so the file holds its plain SHA-256: nobody can find the key by guessing. The slow,
-salted hashes that weak passwords need (https://www.rfc-editor.org/rfc/rfc9106) would cost every request tens
-of milliseconds and protect nothing more.
+A key is 256 random bits, so the file holds its plain SHA-256: nobody can find the key by guessing.
+The slow, salted hashes that weak passwords need (https://www.rfc-editor.org/rfc/rfc9106) would cost
+every request tens of milliseconds and protect nothing more.
 """
 
 import hashlib
@@ -19,7 +19,8 @@ KEY_FILE = "api-keys.json"
 PREFIX = "sk-stile-"
 """What every key begins with, so that scanners for secrets can find a key that was leaked."""
 NAME = r"[A-Za-z0-9_-]{1,59}"
-"""A key's name: with ``http-`` before it, it is the client's name on the bus, one token of 64 at most."""
+"""A key's name: with ``http-`` before it, it is the client's name on the bus, one token of 64 at
+most."""
 
 
 class KeyFileError(ValueError):

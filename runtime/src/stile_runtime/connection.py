@@ -1,7 +1,8 @@
 """Connecting to NATS with nats-py: a service keeps its connection up, a command makes one short one.
 
-nats-py believes a server that says it speaks no TLS, so somebody between the two could have the connection go
-on in plain text. With ``tls_handshake_first`` the server is not asked; it is set whenever there is TLS.
+nats-py believes a server that says it speaks no TLS, so somebody between the two could have the
+connection go on in plain text. With ``tls_handshake_first`` the server is not asked; it is set
+whenever there is TLS.
 """
 
 import ssl
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class Login(NamedTuple):
-    """Where to connect, and as whom."""
+    """Where to connect, and as which user."""
 
     url: str
     """Of nats-server; several with commas between them."""
@@ -83,7 +84,7 @@ def service_options(login: Login, name: str, listener: Listener) -> dict[str, An
     """Return what nats-py's ``connect`` takes for a connection that is kept up.
 
     Args:
-        login: where, and as whom.
+        login: where to connect, and as which user.
         name: of the connection, as nats-server shows it.
         listener: is called when the connection changes.
     """

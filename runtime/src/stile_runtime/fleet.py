@@ -14,7 +14,8 @@ ALIVE_SECONDS = 5.0
 """How long a heartbeat counts: two may be lost."""
 
 CLOCK_TOLERANCE_SECONDS = 30.0
-"""How far a sender's clock may be from this process's before deadlines mean different times to the two."""
+"""How far a sender's clock may be from this process's before deadlines mean different times to the
+two."""
 
 REMEMBERED_SECONDS = 600.0
 """How long a filter accepts requests for a model after its last heartbeat: a worker that restarts still owns
@@ -127,7 +128,10 @@ class Fleet:
         self._listening_since = self._clock()
 
     async def lacks(self, model: str) -> bool:
-        """Return whether no worker serves ``model``; while no model is known at all, a worker may come."""
+        """Return whether no worker serves ``model``.
+
+        While no model is known at all it is not lacking: a worker may still come.
+        """
         token = models.token(model)
         if token is None:
             return True

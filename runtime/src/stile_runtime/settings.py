@@ -1,6 +1,7 @@
 """Settings that come from ``STILE_…`` variables; docs/configuration.md explains each.
 
-Each program has one class with its own variables, derived from these, and calls ``load`` once, at its start.
+Each program has one class with its own variables, derived from these, and calls ``load`` once, at
+its start.
 """
 
 import ssl
@@ -19,7 +20,7 @@ PREFIX = "STILE_"
 
 
 class SettingsError(Exception):
-    """A variable can't be used. The message is one line: the variable's name and why, never its value."""
+    """A variable can't be used. The message is one line: its name and why, never its value."""
 
 
 def variable(field: str) -> str:
@@ -28,9 +29,10 @@ def variable(field: str) -> str:
 
 
 class Settings(BaseSettings):
-    """What every program can be told: the TLS of its connection to nats-server.
+    """The settings of every program: the TLS of its connection to nats-server.
 
-    An empty variable counts as one that is not set, because compose files and unit files set empty ones.
+    An empty variable counts as one that is not set, because compose files and unit files set empty
+    ones.
 
     Raises:
         ValidationError: pydantic's, from the class itself; ``load`` raises SettingsError instead.
@@ -75,7 +77,7 @@ class Settings(BaseSettings):
 
 
 class ServiceSettings(Settings):
-    """What every service can be told besides: where nats-server is, the service's key, its logs."""
+    """The settings of every service besides: nats-server's address, the service's key, its logs."""
 
     nats_url: str = "nats://127.0.0.1:4222"
     nats_nkey_file: Path | None = None
@@ -83,7 +85,7 @@ class ServiceSettings(Settings):
     log_format: Literal["text", "json"] = "text"
 
     def login(self, inbox: str) -> Login:
-        """Make what the service logs in to nats-server with; ``inbox`` begins the subjects of its replies."""
+        """Return the service's login; the subjects of its replies begin with ``inbox``."""
         return Login(self.nats_url, self.nats_nkey_file, self.tls(), inbox)
 
     @field_validator("log_level", "log_format", mode="before")

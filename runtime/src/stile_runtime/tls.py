@@ -8,7 +8,8 @@ def client_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.
     """Make the context of both sides' certificates, or None if nothing is set: then there is no TLS.
 
     Args:
-        ca: the authorities that nats-server's certificate may come from, PEM; by default the system's.
+        ca: the authorities that nats-server's certificate may come from, PEM; by default the
+            system's.
         cert: this program's own certificate, PEM, if nats-server asks for one (mutual TLS).
         key: the certificate's key, PEM.
 
