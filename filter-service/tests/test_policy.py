@@ -6,7 +6,7 @@ import pytest
 
 from stile_filter.config import Settings, default_policy
 from stile_filter.errors import PolicyError
-from stile_filter.keywords import KeywordMatcher
+from stile_filter.guard.keywords import KeywordMatcher
 from stile_filter.policy import Action, Policy, PolicyDocument
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -79,7 +79,11 @@ def test_a_policy_that_is_not_there(tmp_path):
 def test_the_default_policy():
     """What comes with the service can be read: a word list, two scanners, the documented limits."""
     policy = Policy(default_policy())
-    assert [rule.id for rule in policy.keywords] == ["profanity"]
+    languages = ["de", "fr", "es", "ru", "zh"]
+    assert [rule.id for rule in policy.keywords] == [
+        "profanity",
+        *(f"profanity-{name}" for name in languages),
+    ]
     assert [rule.type for rule in policy.scanners] == ["InvisibleText", "Secrets"]
     assert policy.limits.model_dump() == {
         "prompt_chars": 32768,

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from stile_contracts.messages import ChatRequest
 from stile_filter import texts
 from stile_filter.control_tokens import has_marker
-from stile_filter.keywords import KeywordMatcher
+from stile_filter.guard.keywords import KeywordMatcher
 from stile_filter.policy import FORGED, Action, ControlTokens, Policy, Rule
 from stile_filter.texts import Text
 
@@ -82,7 +82,7 @@ class Decider:
     def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
         self._refuses_control_tokens = policy.control_tokens is ControlTokens.REFUSE
         self._keywords = policy.keywords
-        self._matcher = KeywordMatcher(policy.phrases)
+        self._matcher = KeywordMatcher(policy.phrases, policy.everyday)
         self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners}
         self._scanners = scanners
         self._monitor = monitor

@@ -57,7 +57,9 @@ _QUOTED_PRINTABLE = re.compile(r"(?:=[0-9A-F]{2}){2,}")
 
 def _quoted_printable(text: str) -> Iterator[Decoded]:
     if "=" in text and _QUOTED_PRINTABLE.search(text):
-        read = _QUOTED_PRINTABLE.sub(lambda found: _readable(bytes.fromhex(found[0].replace("=", ""))) or found[0], text)
+        read = _QUOTED_PRINTABLE.sub(
+            lambda found: _readable(bytes.fromhex(found[0].replace("=", ""))) or found[0], text
+        )
         if read != text:
             yield Decoded("quoted-printable", read, 0, len(text))
 
@@ -103,9 +105,10 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}(?:\r?\n[A-Za-z0-9+/_-]{4,})*={0,2}")
 
 def _base64(text: str) -> Iterator[Decoded]:
     done, kinds = -1, text.translate(_KINDS)
-    for start in sorted(start for mix in _MIXES for start in places(kinds, mix)):
-        if start < done:
+    for mixed in sorted(at for mix in _MIXES for at in places(kinds, mix)):
+        if mixed < done:
             continue
+        start = mixed
         while start and text[start - 1] in _BASE64_LETTERS:
             start -= 1
         found = _BASE64.match(text, start)
@@ -122,7 +125,6 @@ def _base64(text: str) -> Iterator[Decoded]:
 
 _BASE64_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _URL_SAFE = str.maketrans("-_", "+/")
-
 
 
 class _Capitals(dict[int, str]):
@@ -153,16 +155,19 @@ def _base32(text: str) -> Iterator[Decoded]:
             yield Decoded("base32", read, *found.span())
 
 
-_NUMBERS = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{1,8}(?:[\s:,;/_-]{0,2}[0-9A-Fa-f]{1,8}){2,}(?![0-9A-Za-z])")
+_NUMBERS = re.compile(
+    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{1,8}(?:[\s:,;/_-]{0,2}[0-9A-Fa-f]{1,8}){2,}(?![0-9A-Za-z])"
+)
 _BETWEEN = re.compile(r"[^0-9A-Fa-f]+")
 
 
 def _numbers(text: str) -> Iterator[Decoded]:
     """Read codes of characters: hex, binary, decimal, or a letter's place in the alphabet."""
     done, digits = -1, text.translate(_DIGITS)
-    for start in places(digits, "1"):
-        if start < done:
+    for digit in places(digits, "1"):
+        if digit < done:
             continue
+        start = digit
         while start and text[start - 1] in _NUMBER_CHARS:
             start -= 1
         while start < len(text) and text[start] not in _HEX_DIGITS:
@@ -210,9 +215,9 @@ def _codes(groups: list[str]) -> str | None:
     if not all(group.isdecimal() and len(group) <= _CODE_DIGITS for group in groups):
         return None
     numbers = [int(group) for group in groups]
-    if all(32 <= number < 127 for number in numbers):  # noqa: PLR2004 -- printable ASCII
+    if all(32 <= number < 127 for number in numbers):
         return _readable(bytes(numbers))
-    if all(number <= 26 for number in numbers):  # noqa: PLR2004 -- 1 is a; 0 parts words
+    if all(number <= 26 for number in numbers):
         read = "".join(chr(ord("a") + number - 1) if number else " " for number in numbers)
         return _readable(read.encode())
     return None
@@ -222,7 +227,34 @@ _CODE_DIGITS = 3
 
 _MORSE_LETTERS = dict(
     zip(
-        ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..".split(),
+        [
+            ".-",
+            "-...",
+            "-.-.",
+            "-..",
+            ".",
+            "..-.",
+            "--.",
+            "....",
+            "..",
+            ".---",
+            "-.-",
+            ".-..",
+            "--",
+            "-.",
+            "---",
+            ".--.",
+            "--.-",
+            ".-.",
+            "...",
+            "-",
+            "..-",
+            "...-",
+            ".--",
+            "-..-",
+            "-.--",
+            "--..",
+        ],
         "abcdefghijklmnopqrstuvwxyz",
         strict=True,
     )
@@ -266,7 +298,7 @@ def _selector(char: str) -> int:
 
 def _bits(found: re.Match[str]) -> Iterator[Decoded]:
     kinds = sorted(set(found[0]))
-    if len(kinds) != 2:  # noqa: PLR2004 -- a zero and a one
+    if len(kinds) != 2:
         return
     for zero, one in (kinds, kinds[::-1]):
         digits = found[0].replace(zero, "0").replace(one, "1")

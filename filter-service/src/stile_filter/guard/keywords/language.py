@@ -3,33 +3,25 @@
 import importlib.util
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import Protocol, cast
 
 _SENTENCE_CHARS = 300
 """What is looked at on either side of a word, at most."""
+_LIKELIEST = 5
 _ENDS = ".!?\n。！？"  # noqa: RUF001 -- full-width marks end sentences too
-
-
-class Guess(NamedTuple):
-    """What a sentence's language seems to be."""
-
-    language: str
-    """ISO 639-1."""
-    confidence: float
-    """0 to 1."""
 
 
 class _Model(Protocol):
     def predict(self, text: str, k: int) -> tuple[tuple[str, ...], tuple[float, ...]]: ...
 
 
-def guess(sentence: str) -> Guess | None:
-    """Guess the language of a sentence; None if nothing can be said of it."""
+def likely(sentence: str) -> dict[str, float]:
+    """Return how likely the sentence is of each language (ISO 639-1), 0 to 1; the five likeliest only."""
     words = " ".join(sentence.split()).lower()
     if not words:
-        return None
-    labels, scores = _model().predict(words, k=1)
-    return Guess(labels[0].removeprefix("__label__"), float(scores[0])) if labels else None
+        return {}
+    labels, scores = _model().predict(words, k=_LIKELIEST)
+    return {label.removeprefix("__label__"): score for label, score in zip(labels, scores, strict=True)}
 
 
 def sentence_around(text: str, start: int, end: int) -> str:

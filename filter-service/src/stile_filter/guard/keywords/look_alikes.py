@@ -43,9 +43,7 @@ _ENCLOSED_FIRST = (
     0x249C,  # parenthesised small letters
 )
 
-ENCLOSED = {
-    chr(first + index): letter for first in _ENCLOSED_FIRST for index, letter in enumerate(_LETTERS)
-}
+ENCLOSED = {chr(first + index): letter for first in _ENCLOSED_FIRST for index, letter in enumerate(_LETTERS)}
 """Letters in a frame, which NFKD writes with the frame or leaves as they are."""
 
 SMALL_CAPITALS = dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnopqrstuvwyz", strict=True))
@@ -64,7 +62,12 @@ LOOSE = {
 )
 """A letter that is found in several of them looks like the last."""
 
-UPSIDE_DOWN = dict(
-    zip("ɐqɔpǝɟƃɓɥᴉıɾʞʃןɯuodbɹsʇnʌʍxʎz∀ԐƆᗡƎℲ⅁פHIſʞ⅂˥WNOԀQᴚS┴∩ΛMX⅄Z", "abcdefgghiijkllmnopqrstuvwxyzabcdefgghijkllmnopqrstuvwxyz", strict=True)
-)  # fmt: skip
+UPSIDE_DOWN = {
+    turned: letter
+    for row, letters in (
+        ("ɐqɔpǝɟƃɓɥᴉıɾʞʃןɯuodbɹsʇnʌʍxʎz", "abcdefgghiijkllmnopqrstuvwxyz"),
+        ("∀ԐƆᗡƎℲ⅁פHIſʞ⅂˥WNOԀQᴚS┴∩ΛMX⅄Z", "abcdefgghijkllmnopqrstuvwxyz"),
+    )
+    for turned, letter in zip(row, letters, strict=True)
+}
 """Letters turned by half a circle, which are read from the end."""

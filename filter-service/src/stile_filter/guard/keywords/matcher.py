@@ -1,15 +1,15 @@
 """Layer 1: every keyword list at once, over the text as it is meant."""
 
 import unicodedata
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from stile_filter.guard.keywords import language
 from stile_filter.guard.keywords.decoding import decoded
 from stile_filter.guard.keywords.fold import Folded, Span, is_loose, plain, skeleton, skeletons
-from stile_filter.guard.keywords.phrases import Automaton, Match, Phrase, Phrases, compiled
+from stile_filter.guard.keywords.phrases import Automaton, Match, Phrases, compiled
 from stile_filter.guard.keywords.views import (
     Disguised,
     Everyday,
@@ -28,11 +28,27 @@ _MIN_WORDS = 3
 """Of fewer words no language is guessed."""
 
 _SURE = 0.6
-"""From this confidence on, a sentence's language is believed."""
+_LIKELY = 0.3
+_POSSIBLE = 0.1
+"""Confidences from which on a sentence's language is taken for certain, likely, and possible; measured on
+the short questions of twelve languages."""
 
 
 _SPOKEN = frozenset(
-    "ARABIC ARMENIAN BOPOMOFO CJK CYRILLIC GEORGIAN GREEK HANGUL HEBREW HIRAGANA KATAKANA THAI".split()
+    [
+        "ARABIC",
+        "ARMENIAN",
+        "BOPOMOFO",
+        "CJK",
+        "CYRILLIC",
+        "GEORGIAN",
+        "GREEK",
+        "HANGUL",
+        "HEBREW",
+        "HIRAGANA",
+        "KATAKANA",
+        "THAI",
+    ]
 )
 """Scripts of which a word alone is more likely a word of its own than an English one in disguise."""
 
@@ -62,9 +78,7 @@ class KeywordMatcher:
         self._lists = lists
         phrases = compiled(lists, plain)
         self._plain = Automaton((phrase.text, phrase) for phrase in phrases)
-        self._skeletons = Automaton(
-            (form, phrase) for phrase in phrases if (form := skeleton(phrase.text))
-        )
+        self._skeletons = Automaton((form, phrase) for phrase in phrases if (form := skeleton(phrase.text)))
         self._disguised = Automaton(Disguised(phrases, everyday).forms)
         leet = Leet(phrases)
         self._views = (leet, Stretched(phrases), Spelled(leet, phrases), Split(phrases, everyday))
@@ -117,7 +131,7 @@ class KeywordMatcher:
                 for hit in self._search([inner.text], f"{outer}{inner.view}/", depth - 1):
                     yield Hit(hit.index, hit.phrase, hit.view, Span(index, inner.start, inner.end))
 
-    def _hits(  # noqa: PLR0913 -- what a view found, and how to judge it
+    def _hits(  # noqa: PLR0913, PLR0917 -- what a view found, and how to judge it
         self,
         parts: Sequence[str],
         folded: Folded,
@@ -143,7 +157,7 @@ class KeywordMatcher:
             }
             yield from self._of(parts, folded, view, outer, match, uncovered)
 
-    def _of(  # noqa: PLR0913
+    def _of(  # noqa: PLR0913, PLR0917
         self,
         parts: Sequence[str],
         folded: Folded,
@@ -161,13 +175,19 @@ class KeywordMatcher:
     def _counts(self, parts: Sequence[str], folded: Folded, match: Match, index: int) -> bool:
         """Tell whether the phrase counts in the language of its sentence."""
         words = self._lists[index]
-        guess = _guess(parts, folded, match, with_word=True)
+        sentence, others = _sentence(parts, folded, match)
+        likely = language.likely(sentence)
         if words.language is not None:
-            return guess is not None and guess.language == words.language and guess.confidence >= _SURE / 2
-        if guess is None or guess.confidence < _SURE:
+            return likely.get(words.language, 0) >= _LIKELY
+        mine = sum(
+            likely.get(name, 0)
+            for name, ordinary in words.ordinary.items()
+            if match.phrase.text in map(plain, ordinary)
+        )
+        if mine < _POSSIBLE or likely.get("en", 0) > mine or not others.strip():
             return True
-        ordinary = {plain(word) for word in words.ordinary.get(guess.language, ())}
-        return match.phrase.text not in ordinary
+        # The word itself may have spoken for its language; then the others speak against it.
+        return language.likely(others).get("en", 0) >= _LIKELY
 
     def _looks_alike(self, parts: Sequence[str], folded: Folded, match: Match) -> bool:
         """Tell whether a word without accents and look-alikes is what its writer meant."""
@@ -193,8 +213,12 @@ class KeywordMatcher:
 
     def _is_of_the_language(self, parts: Sequence[str], folded: Folded, match: Match) -> bool:
         """Tell whether the sentence may be English, for which the disguises were made."""
-        guess = _guess(parts, folded, match)
-        return guess is None or guess.language == "en" or guess.confidence < _SURE
+        # A disguised word speaks for no language, and a sentence needs some words to speak for one.
+        _, others = _sentence(parts, folded, match)
+        if sum(len(word) > 1 for word in others.split()) < _MIN_WORDS:
+            return True
+        likely = language.likely(others)
+        return likely.get("en", 0) >= _POSSIBLE or max(likely.values(), default=0) < _SURE
 
     @staticmethod
     def _is_ascii(parts: Sequence[str], folded: Folded, match: Match) -> bool:
@@ -202,18 +226,12 @@ class KeywordMatcher:
         return folded.text[match.start : match.end].isascii()
 
 
-def _guess(
-    parts: Sequence[str], folded: Folded, match: Match, *, with_word: bool = False
-) -> language.Guess | None:
+def _sentence(parts: Sequence[str], folded: Folded, match: Match) -> tuple[str, str]:
+    """Return the sentence that a match stands in, with the matched words and without."""
     span = folded.locate(match.start, match.end)
     part = parts[span.part]
     around = language.sentence_around(part, span.start, span.end)
-    if not with_word:
-        # A disguised word speaks for no language, and a sentence needs some words to speak for one.
-        around = around.replace(part[span.start : span.end], " ")
-    if sum(len(word) > 1 for word in around.split()) < (_MIN_WORDS - with_word):
-        return None
-    return language.guess(around)
+    return around, around.replace(part[span.start : span.end], " ")
 
 
 def _script(char: str) -> str:
@@ -241,8 +259,3 @@ class _Cover:
         """Tell whether one of them holds the whole of ``start`` to ``end``."""
         before = bisect_right(self._starts, start)
         return before > 0 and self._ends[before - 1] >= end
-
-
-def everyday_words(file: str) -> Collection[str]:
-    """Return a file of words, one a line, as a set."""
-    return frozenset(file.split())

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
-
 # Han, kana, bopomofo, Thai, Lao, Myanmar, Khmer, Tibetan, Hangul: no spaces, or particles without a space.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029"

@@ -6,7 +6,7 @@ A view gets the folded text and yields matches in it. A cheap look says first wh
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import accumulate, islice, pairwise
 
 from ahocorasick_rs import AhoCorasick
@@ -73,7 +73,7 @@ _SHAPES = _Shapes()
 
 
 class Disguised:
-    """Words backwards, by ROT13 or Atbash, doubled, or with ph for f: a search for these forms in the plain text."""
+    """Words backwards, by ROT13 or Atbash, doubled, or with ph for f: searched for as they are."""
 
     name = "disguised"
 
@@ -81,7 +81,7 @@ class Disguised:
         forms = [
             (form, phrase)
             for phrase in phrases
-            if phrase.is_word and phrase.banned and not phrase.excepted and len(phrase.text) > _SHORT
+            if phrase.is_word and phrase.banned and len(phrase.text) > _SHORT
             for form in (
                 phrase.text[::-1],
                 phrase.text.translate(_ROT13),
@@ -143,7 +143,7 @@ class Leet:
         self.automaton = Automaton((leet_class(phrase.text), phrase) for phrase in words)
         masked: dict[str, Phrase] = {}
         for phrase in words:
-            if phrase.banned and not phrase.excepted and len(phrase.text) > _SHORT:
+            if phrase.banned and len(phrase.text) > _SHORT:
                 for form in _masked(phrase.text):
                     masked.setdefault(form, phrase)
         self._masked = masked
@@ -181,7 +181,7 @@ class Leet:
             return self._masked.get("".join("*" if char in _MASKS else char for char in token))
         # Digits hung on a word: "fuck123". Passwords and codes have them on both sides, or in the middle.
         bare = token.rstrip("0123456789")
-        if bare.isalpha() and len(bare) > _SHORT and len(token) - len(bare) <= 4:  # noqa: PLR2004 -- a year
+        if bare.isalpha() and len(bare) > _SHORT and len(token) - len(bare) <= 4:
             phrase = self.automaton[leet_class(bare)]
             return phrase if phrase is not None and phrase.text == bare else None
         return None
@@ -221,7 +221,7 @@ def _masked(word: str) -> Iterator[str]:
     inner = "*" * (len(word) - 2)
     stars = word[0] + _VOWEL_GROUPS.sub(lambda found: "*" * len(found[0]), word[1:])
     yield from {stars} - {word}
-    if len(word) == 4:  # noqa: PLR2004 -- "f**k"; of longer words too little is left
+    if len(word) == 4:
         yield word[0] + inner + word[-1]
 
 
@@ -333,11 +333,13 @@ class Split:
     name = "split"
 
     def __init__(self, phrases: Iterable[Phrase], everyday: Everyday) -> None:
+        known = list(phrases)
         self._everyday = everyday
+        self._excepted = {phrase.text for phrase in known if phrase.excepted}
         self._words = Automaton(
             (phrase.text, phrase)
-            for phrase in phrases
-            if phrase.is_word and phrase.banned and not phrase.excepted and len(phrase.text) > _SHORT
+            for phrase in known
+            if phrase.is_word and phrase.banned and len(phrase.text) > _SHORT
         )
 
     def matches(self, text: str, shape: Shape) -> Iterator[Match]:
@@ -373,6 +375,8 @@ class Split:
         singles = [piece for piece in pieces if len(piece) == 1]
         if len(singles) == len(pieces):
             return False  # spelled, which has its own rules
+        if " ".join(pieces) in self._excepted:
+            return False
         # "this hit", "ben's hit": a single letter beside a word may be anything.
         return not all(piece in self._everyday or len(piece) == 1 for piece in pieces)
 
@@ -394,7 +398,7 @@ class _Solid(dict[int, str | None]):
 
 _SOLID = _Solid()
 
-_TURNED = frozenset("".join(UPSIDE_DOWN)) - frozenset(_LETTERS) - frozenset(_LETTERS.upper()) - {"ı", "þ"}
+_TURNED = frozenset("".join(UPSIDE_DOWN)) - frozenset(_LETTERS) - frozenset(_LETTERS.upper()) - {"ı"}  # noqa: RUF001
 _TURN = str.maketrans(UPSIDE_DOWN)
 _PLAIN_TURNED = str.maketrans("bdnupqwmoszxle", "qpundbmwoszxle")
 
@@ -403,6 +407,4 @@ def turned(text: str) -> str | None:
     """Return the text upright if it is written upside down; else None."""
     if text.isascii() or not any(char in _TURNED for char in text):
         return None
-    return "".join(
-        UPSIDE_DOWN.get(char) or char.lower().translate(_PLAIN_TURNED) for char in reversed(text)
-    )
+    return "".join(UPSIDE_DOWN.get(char) or char.lower().translate(_PLAIN_TURNED) for char in reversed(text))
