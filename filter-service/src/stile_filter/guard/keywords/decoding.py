@@ -168,13 +168,10 @@ def _numbers(text: str) -> Iterator[Decoded]:
         if digit < done:
             continue
         start = digit
-        while start and text[start - 1] in _NUMBER_CHARS:
+        while start and text[start - 1] in _HEX_DIGITS:
             start -= 1
-        while start < len(text) and text[start] not in _HEX_DIGITS:
-            start += 1
         found = _NUMBERS.match(text, start)
         if found is None:
-            done = start
             continue
         done = found.end()
         groups = _BETWEEN.split(found[0])
@@ -191,7 +188,6 @@ class _Digits(dict[int, str]):
 
 _DIGITS = _Digits()
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
-_NUMBER_CHARS = _HEX_DIGITS | frozenset(" \t\r\n:,;/_-")
 
 
 def _hex(groups: list[str]) -> str | None:

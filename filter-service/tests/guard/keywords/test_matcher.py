@@ -14,7 +14,7 @@ from stile_filter.guard.keywords.fold import plain as normalise
 from stile_filter.guard.keywords.phrases import is_word
 from stile_filter.policy import Policy
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[2] / "data"
 
 letters = st.sampled_from("abAß ﬁé.你\u200b\n-1")
 words = st.text(letters, min_size=1, max_size=4)
