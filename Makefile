@@ -1,8 +1,8 @@
-# People, hooks and CI call only these.
+# People, hooks and CI use only these targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test test-llm-guard lint format e2e bench tables faults clean schemas screenshots audit sbom
+.PHONY: help setup up down check test test-llm-guard lint format e2e bench tables faults clean schemas screenshots audit sbom
 
-help: ## what there is
+help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .stile/uv/bin/uv)
@@ -15,12 +15,12 @@ down: ## stop what `make up` started
 
 clean: down ## remove what was built and installed; data, logs, credentials and models stay
 	rm -rf .venv .venv-llm-guard .stile/uv rust-consumer/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@echo "Kept: .stile (data, logs, credentials) and models/. Remove them by hand where nobody needs them."
+	@echo "Kept: .stile (data, logs, credentials) and models/. Remove them by hand if they are not needed."
 
-setup: $(UV) ## everything that runs and tests need, from the lock
+setup: $(UV) ## install everything that runs and tests need, from the lock files
 	@$(UV) sync --locked --all-packages || { $(WHY_SETUP_FAILED); exit 1; }
 
-# Compiling the consumer is what fails on a bare machine; maturin brings a Rust of its own where it can.
+# On a bare machine, compiling the worker usually fails. maturin installs a Rust toolchain if it can.
 WHY_SETUP_FAILED = \
   if ! command -v cargo >/dev/null; then \
     echo "setup failed: there is no Rust toolchain. Install one (https://rustup.rs), then call make again." >&2; \
@@ -44,47 +44,53 @@ lint: setup ## every linter
 	.venv/bin/mypy
 	cd rust-consumer && cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings
 
-format: setup ## what linters can mend by themselves
+format: setup ## apply the fixes of the linters
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 	cd rust-consumer && cargo fmt
 
+check: setup ## the tests that start no process: a minute
+	.venv/bin/pytest --ring check $(HALVES)
+
 test: setup ## every test that needs no Docker; the page's need chromium or google-chrome on PATH
-	.venv/bin/pytest -m "not e2e"
+	.venv/bin/pytest --ring check --ring processes $(HALVES)
 	cd rust-consumer && cargo test --locked
 
 e2e: setup ## the tests in containers: needs Docker with Compose v2
-	.venv/bin/pytest -m e2e tests/e2e
+	.venv/bin/pytest --ring docker tests/e2e
 
-test-llm-guard: $(UV) ## the filter's tests on the archived llm-guard, with torch (5 GB, .venv-llm-guard)
+# Two halves at once, a file to a half; in the order of the folders, so that the longest test is not the last.
+HALVES = --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-llm-guard: $(UV) ## the filter's tests with the archived llm-guard and torch (5 GB, .venv-llm-guard)
 	UV_PROJECT_ENVIRONMENT=.venv-llm-guard $(UV) sync --locked --python '>=3.11,<3.13' --no-default-groups --group dev --group llm-guard
 	.venv-llm-guard/bin/pytest filter-service/tests
 
-bench: setup ## what Stile adds and what it carries, before a stand-in model of no latency
+bench: setup ## the time and memory that Stile adds, measured with a stand-in model without latency
 	.venv/bin/python benchmarks/bench.py
 
-screenshots: setup ## render docs/images with the real small model: look at each before it is committed
+screenshots: setup ## render docs/images with the real small model; look at each image before you commit it
 	PYTHONPATH=tests .venv/bin/python tests/web/screenshots.py docs/images
 
-tables: setup ## who waits how long, clients that leave, first tokens: benchmarks/results (five minutes)
+tables: setup ## measure fairness, leaving clients and first tokens: benchmarks/results (five minutes)
 	.venv/bin/python benchmarks/fair.py
 	.venv/bin/python benchmarks/leavers.py
 	.venv/bin/python benchmarks/first_token.py
 
-faults: setup ## kill, pause and cut each part under load, again and again, and account for all (ten minutes)
+faults: setup ## kill, pause and cut each part under load, and account for every request (ten minutes)
 	.venv/bin/python tests/faults/run.py --seconds 60
 
 schemas: setup ## export the messages' JSON Schemas
 	.venv/bin/python -m stile_contracts.export contracts
 
-# Both need more than the registries: PyPI's advisories, and RustSec's on GitHub. So CI calls it, `.ci/run` does not.
-audit: $(UV) ## known faults in what is locked, and the licences and sources of the crates (needs cargo-deny)
+# Both need PyPI's advisories and RustSec's on GitHub. So CI runs them, and `.ci/run` does not.
+audit: $(UV) ## known faults of locked packages; licences and sources of crates (needs cargo-deny)
 	@mkdir -p .stile
 	$(UV) export --quiet --locked --all-packages --no-emit-workspace --format requirements.txt -o .stile/locked.txt
 	$(UV) tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes -r .stile/locked.txt
 	cd rust-consumer && cargo deny --locked check
 
-sbom: $(UV) ## a CycloneDX list of what each image carries, from the locks, in sbom/ (needs cargo-cyclonedx)
+sbom: $(UV) ## CycloneDX lists of each image's packages, in sbom/ (needs cargo-cyclonedx)
 	@mkdir -p sbom
 	$(UV) export --quiet --locked --no-dev --package stile-gateway --format cyclonedx1.5 -o sbom/gateway.cdx.json
 	$(UV) export --quiet --locked --no-dev --package stile --format cyclonedx1.5 -o sbom/cli.cdx.json

@@ -1,4 +1,4 @@
-"""What Stile adds to a request, and what it can carry; see the README beside this file."""
+"""The time that Stile adds to a request, and its throughput; see the README in this folder."""
 
 import argparse
 import asyncio
@@ -17,8 +17,8 @@ import hops  # noqa: E402 -- after the path of the tests' harness
 import load  # noqa: E402
 from machine import machine  # noqa: E402
 
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.parts.system import System  # noqa: E402
 
 POLICY = HERE / "policy.yml"
 ROUNDS = 4

@@ -1,8 +1,8 @@
-"""One client attacks, another one asks: how long does it wait, as usual and beside the attack?
+"""One client attacks: how long does another client wait, without the attack and during it?
 
-The attacker is a direct client, or another address of this machine (Linux has all of 127.0.0.0/8). Before
-the stand-in model each attack is one on the gateway or the filter; before the real small model it is one on
-llama.cpp itself. Each wait is a whole short request, one after the other.
+The attacker is a direct client, or another address of this machine (Linux has all of 127.0.0.0/8).
+With the stand-in model, the gateway or the filter is attacked; with the real small model, llama.cpp
+is. Each wait is the time of a whole short request. The requests are sent one after the other.
 """
 
 import argparse
@@ -24,18 +24,18 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 import httpx  # noqa: E402
 from machine import load, machine, write  # noqa: E402
 
-from harness import flood  # noqa: E402
-from harness.llama import Llama  # noqa: E402
-from harness.process import Process  # noqa: E402
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
-from stile import credentials  # noqa: E402
+from harness.models.llama import Llama  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.nats import flood  # noqa: E402
+from harness.parts.system import System  # noqa: E402
+from harness.processes.process import Process  # noqa: E402
+from stile.keys import credentials  # noqa: E402
 
 POLICY = HERE / "policy.yml"
 ATTACKER = "127.0.0.2"
 TOKENS, TOKEN_SECONDS = 10, 0.02
 FLOOD = 400_000
-"""More than is sent while the waits are measured."""
+"""More messages than can be sent while the waits are measured."""
 SLOW_BODIES, IDLE_CONNECTIONS, FOLLOWERS = 2010, 4200, 2030
 BODY = b'{"prompt": "Why is the sky blue?", "max_tokens": 8}'
 HEAD = "Host: localhost\r\nContent-Type: application/json\r\n"
@@ -45,7 +45,7 @@ Attack = Callable[[System], contextlib.AbstractAsyncContextManager[None]]
 
 @dataclass
 class Row:
-    """The waits of one client beside one attack, in seconds."""
+    """The waits of one client during one attack, in seconds."""
 
     client: str
     attack: str
@@ -55,13 +55,13 @@ class Row:
 
 @asynccontextmanager
 async def nothing(_system: System) -> AsyncIterator[None]:
-    """Attack with nothing: the usual."""
+    """Do not attack: the baseline."""
     yield
 
 
 @asynccontextmanager
 async def flooding(system: System) -> AsyncIterator[None]:
-    """Publish `{}` as a direct client, as often as it goes."""
+    """Publish `{}` as a direct client, as fast as possible."""
     seed = credentials.seed_file(system.bus.seeds, "mallory")
     log = system.folder / "flood.log"
     argv = (sys.executable, flood.__file__, system.bus.url, seed, "chat.request", "{}", str(FLOOD))
@@ -97,7 +97,7 @@ def connections(count: int, sent: Callable[[System], Awaitable[bytes]]) -> Attac
 
 
 async def slow_body(_system: System) -> bytes:
-    """Announce more than is sent."""
+    """Send bodies that are shorter than their announced length."""
     return f"POST /chat HTTP/1.1\r\n{HEAD}Content-Length: 1000\r\n\r\n{{".encode()
 
 
@@ -107,7 +107,7 @@ async def silence(_system: System) -> bytes:
 
 
 async def follower(system: System) -> bytes:
-    """Follow a request of its own."""
+    """Follow the attacker's own request."""
     transport = httpx.AsyncHTTPTransport(local_address=ATTACKER)
     async with httpx.AsyncClient(transport=transport, timeout=60) as http:
         told = {"Prefer": "respond-async"}
@@ -117,7 +117,7 @@ async def follower(system: System) -> bytes:
 
 
 def schemas(schema: dict[str, object]) -> Attack:
-    """Ask for an answer that fits ``schema``, hang up after two seconds, and again."""
+    """Send requests with ``schema``, and close each connection after two seconds."""
     wanted = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
     body = {"prompt": "x", "max_tokens": 4, "response_format": wanted}
 
@@ -142,7 +142,7 @@ def schemas(schema: dict[str, object]) -> Attack:
 
 
 async def over_http(system: System, count: int) -> tuple[list[float], int]:
-    """Ask over HTTP, on a new connection each time."""
+    """Send requests over HTTP, each on a new connection."""
     waits, failures = [], 0
     for _ in range(count):
         began = time.perf_counter()
@@ -155,7 +155,7 @@ async def over_http(system: System, count: int) -> tuple[list[float], int]:
 
 
 async def over_nats(system: System, count: int) -> tuple[list[float], int]:
-    """Ask as a direct client."""
+    """Send requests as a direct client."""
     alice = await system.bus.connect("alice")
     waits, failures = [], 0
     for _ in range(count):
@@ -171,7 +171,7 @@ async def over_nats(system: System, count: int) -> tuple[list[float], int]:
 
 PATTERN = {"type": "string", "pattern": "^(.?){1999}(.?){1999}(.?){1999}(.?){1999}$"}
 DEAREST = {"anyOf": [{"type": "string", "maxLength": 8}] * 380}
-"""About as much as the policy lets through."""
+"""A schema that costs nearly as much as the policy allows."""
 
 BEFORE_THE_STANDIN: dict[str, Attack] = {
     "nothing": nothing,
@@ -188,7 +188,7 @@ BEFORE_THE_MODEL: dict[str, Attack] = {
 
 
 async def measure(model: Standin | Llama, folder: Path, attacks: dict[str, Attack], count: int) -> list[Row]:
-    """Measure each client beside each attack."""
+    """Measure each client during each attack."""
     rows = []
     settings = {"STILE_POLICY": str(POLICY)}
     async with AsyncExitStack() as stack:

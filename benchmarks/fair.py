@@ -1,8 +1,8 @@
-"""One greedy client and three modest ones: who waits how long.
+"""One greedy client and three modest ones: how long does each wait?
 
-The greedy one sends 28 requests at once; each modest one sends four, the next when the last is answered: 40
-in all. A wait is from sending to the first token. Beside Stile with one worker and with two, the same load on
-the stand-in itself, which takes whoever came first, as llama.cpp does.
+The greedy client sends 28 requests at once. Each modest client sends four, one after the other; 40 in
+all. A wait is the time from sending to the first token. Stile is measured with one worker and with
+two. The same load also goes to the stand-in itself, which serves in order of arrival, as llama.cpp.
 """
 
 import argparse
@@ -21,10 +21,10 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from machine import load, machine, write  # noqa: E402
 
-from harness.consumer import Consumer  # noqa: E402
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
-from harness.visitors import Visitor  # noqa: E402
+from harness.clients.http_client import HttpClient  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.parts.consumer import Consumer  # noqa: E402
+from harness.parts.system import System  # noqa: E402
 
 POLICY = HERE / "policy.yml"
 GREEDY, MODEST, EACH = 28, 3, 4
@@ -33,7 +33,7 @@ TOKENS = 10
 
 @dataclass
 class Arm:
-    """One way to the model, and the waits that its clients had, in seconds."""
+    """One way to the model, and the waits of its clients, in seconds."""
 
     name: str
     greedy: list[float] = field(default_factory=list)
@@ -41,10 +41,10 @@ class Arm:
     seconds: float = 0.0
 
     async def run(self, url: str, path: str) -> None:
-        """Have them all ask ``url``."""
+        """Let all clients send their requests to ``url``."""
         began = time.perf_counter()
         async with AsyncExitStack() as stack:
-            visitors = [await stack.enter_async_context(Visitor(url, n)) for n in range(1 + MODEST)]
+            visitors = [await stack.enter_async_context(HttpClient(url, n)) for n in range(1 + MODEST)]
             async with asyncio.TaskGroup() as group:
                 for number in range(GREEDY):
                     group.create_task(self._ask(visitors[0], path, f"greedy {number}", self.greedy))
@@ -53,11 +53,11 @@ class Arm:
                     group.create_task(self._modest(visitors[1 + number], path, number, waits))
         self.seconds = time.perf_counter() - began
 
-    async def _modest(self, visitor: Visitor, path: str, number: int, waits: list[float]) -> None:
+    async def _modest(self, visitor: HttpClient, path: str, number: int, waits: list[float]) -> None:
         for turn in range(EACH):
             await self._ask(visitor, path, f"modest {number} {turn}", waits)
 
-    async def _ask(self, visitor: Visitor, path: str, prompt: str, waits: list[float]) -> None:
+    async def _ask(self, visitor: HttpClient, path: str, prompt: str, waits: list[float]) -> None:
         body = {"messages": [{"role": "user", "content": prompt}], "stream": True}
         began, waited, text = time.perf_counter(), None, ""
         async with visitor.http.stream("POST", path, json=body) as answer:
@@ -82,7 +82,7 @@ def _piece(line: str) -> str:
 
 
 async def through_stile(folder: Path, workers: int, token_seconds: float) -> Arm:
-    """Measure with so many workers, each before a stand-in of its own."""
+    """Measure with this number of workers, each with its own stand-in."""
     arm = Arm(f"Stile, {workers} worker{'s' * (workers > 1)}")
     async with AsyncExitStack() as stack:
         models = []

@@ -1,11 +1,11 @@
 """Time to the first token through Stile and from llama.cpp directly, and the gap between two generations.
 
-Real llama.cpp with SmolLM2-135M. The same prompts both ways, alternating, in one run; each is asked under a
-number of its own at its front, so that llama.cpp's cache of the last prompt helps neither way.
+Real llama.cpp with SmolLM2-135M. The same prompts go both ways, alternately, in one run. Each prompt
+begins with a unique number, so that llama.cpp's prompt cache helps neither way.
 
-The gap, while the queue is never empty: with llama.cpp, from one answer's end to the next one's first token,
-so that reading the next prompt is in it, both ways; with a stand-in, which notes when it began and ended,
-exactly the time that it stood idle.
+The gap is measured while the queue is never empty. With llama.cpp it is the time from one answer's
+end to the next one's first token, so it includes reading the next prompt, both ways. A stand-in
+records when it starts and ends; with it, the gap is exactly its idle time.
 """
 
 import argparse
@@ -27,9 +27,9 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from machine import load, machine, write  # noqa: E402
 
-from harness.llama import Llama  # noqa: E402
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
+from harness.models.llama import Llama  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.parts.system import System  # noqa: E402
 
 SETTINGS = {"STILE_POLICY": str(HERE / "policy.yml"), "STILE_LOG_LEVEL": "warning"}
 WORDS = "the sky is blue because air scatters short waves of light more than long ones and so "
@@ -39,12 +39,12 @@ ASKERS = 4
 """Clients that keep the queue from being empty."""
 TOKENS = 24
 NUMBERS = itertools.count()
-"""At the front of each prompt: llama.cpp remembers prompts that it has read."""
+"""Unique beginnings of the prompts, because llama.cpp caches prompts."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client saw of one answer, in seconds of one clock."""
+    """The times of one answer at a client, in seconds of one clock."""
 
     sent: float
     first: float
@@ -52,7 +52,7 @@ class Answer:
 
 
 async def ask(client: httpx.AsyncClient, url: str, prompt: str, tokens: int) -> Answer:
-    """Ask for a stream and time it."""
+    """Request a stream and measure its times."""
     body = {
         "messages": [{"role": "user", "content": prompt}],
         "max_tokens": tokens,
@@ -95,7 +95,7 @@ async def first_tokens(client: httpx.AsyncClient, ways: dict[str, str], rounds: 
 
 
 async def busy(client: httpx.AsyncClient, url: str, requests: int) -> list[Answer]:
-    """Keep the queue full with ``ASKERS`` clients; return the answers in the order of their ends."""
+    """Keep the queue full with ``ASKERS`` clients; return the answers, first to end first."""
     turns = iter(range(requests))
 
     async def asker() -> list[Answer]:
@@ -108,14 +108,14 @@ async def busy(client: httpx.AsyncClient, url: str, requests: int) -> list[Answe
 def gaps(answers: list[Answer]) -> list[float]:
     """Return the milliseconds from an answer's end to the next one's first token.
 
-    The last ones are left out: the queue empties.
+    The last answers are left out, because the queue empties.
     """
     kept = answers[: len(answers) - ASKERS]
     return [(later.first - earlier.ended) * 1000 for earlier, later in itertools.pairwise(kept)]
 
 
 async def standin_gaps(client: httpx.AsyncClient, url: str, model: Standin, requests: int) -> list[float]:
-    """Measure the gap at a stand-in that notes when it works."""
+    """Measure the gap at a stand-in that records when it works."""
     before = len((await model.log())["generations"])
     await busy(client, url, requests)
     mine = (await model.log())["generations"][before : before + requests - ASKERS]

@@ -1,4 +1,4 @@
-"""Where one request's time goes: heard from the bus, beside what the client sees over HTTP."""
+"""How the time of one request is divided: events on the bus, and the client's time over HTTP."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from nats.aio.msg import Msg
 
-from harness.system import System
+from harness.parts.system import System
 
 
 @dataclass(frozen=True)

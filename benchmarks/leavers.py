@@ -1,6 +1,6 @@
-"""200 clients connect, half leave in the queue and a quarter in mid-answer; then it is counted.
+"""200 clients connect; half leave while they wait, and a quarter in the middle of their answer.
 
-What `tests/integration/test_leavers.py` asserts, as a table, and over more rounds.
+`tests/integration/system/test_leavers.py` asserts the counts. This prints them as a table, for more rounds.
 """
 
 import argparse
@@ -16,16 +16,16 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from machine import load, machine, write  # noqa: E402
 
-from harness.crowd import SHORT, Crowd  # noqa: E402
-from harness.footprint import Footprint, footprints  # noqa: E402
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
+from harness.clients.leaving_clients import SHORT, LeavingClients  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.parts.system import System  # noqa: E402
+from harness.processes.footprint import Footprint, footprints  # noqa: E402
 
 POLICY = HERE / "policy.yml"
 
 
-def counted(crowd: Crowd, generations: list[dict[str, object]], seconds: float) -> str:
-    """Make a round's line of the table."""
+def counted(crowd: LeavingClients, generations: list[dict[str, object]], seconds: float) -> str:
+    """Return the row of one round."""
     mine = [entry for entry in generations if str(entry["prompt"]).startswith(crowd.name)]
     asked = Counter(entry["prompt"] for entry in mine)
     own = sum(crowd.answers.get(prompt) == f"echo: {prompt} word word" for prompt in crowd.staying)
@@ -67,7 +67,7 @@ async def main() -> None:
             held.append(footprints(system))
             for number in range(options.rounds):
                 began = time.perf_counter()
-                crowd = Crowd(options.clients, f"round {number + 1}")
+                crowd = LeavingClients(options.clients, f"round {number + 1}")
                 await crowd.visit(system, provisioner)
                 seconds = time.perf_counter() - began
                 lines.append(counted(crowd, (await model.log())["generations"], seconds))

@@ -1,7 +1,7 @@
 """A load generator: keep-alive HTTP/1.1 clients on bare asyncio streams.
 
-The load shares the machine with what it measures, so it does as little as it can: it reads status and
-length, checks the status, and throws the body away.
+The load generator shares the machine with the measured system, so it does as little as possible: it
+reads status and length, checks the status, and discards the body.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 
 class LoadError(Exception):
-    """The server did not answer with 200; what was measured would be something else."""
+    """The server did not answer with 200, so the measurement is useless."""
 
 
 @dataclass(frozen=True)
 class Latencies:
-    """Times of the answers of one run, in milliseconds, and how long the run took, in seconds."""
+    """The times of one run's answers, in milliseconds, and the run's length, in seconds."""
 
     milliseconds: list[float]
     seconds: float
@@ -35,11 +35,11 @@ class Latencies:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Answers in a second."""
         return len(self.milliseconds) / self.seconds
 
     def __add__(self, other: Self) -> "Latencies":
-        """Put two runs together."""
+        """Combine two runs."""
         return Latencies(self.milliseconds + other.milliseconds, self.seconds + other.seconds)
 
 
@@ -82,7 +82,7 @@ class Connection:
 
 
 async def run(url: str, body: bytes, *, clients: int, seconds: float) -> Latencies:
-    """Have ``clients`` ask ``url`` one request after the other, for ``seconds``.
+    """Let ``clients`` send requests to ``url``, each one after the other, for ``seconds``.
 
     Raises:
         LoadError: an answer was not 200.

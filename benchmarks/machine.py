@@ -1,4 +1,4 @@
-"""What a table was measured on, and where it is written."""
+"""The description of the machine for a table, and the file of the table."""
 
 import os
 import platform
@@ -27,14 +27,14 @@ def _cpuinfo() -> list[str]:
 
 
 def load() -> str:
-    """Describe how busy the machine is now (what else runs skews what is measured), and the command."""
+    """Describe the present load of the machine, which affects the results, and the command."""
     minute, *_ = os.getloadavg()
     command = " ".join([".venv/bin/python", *sys.argv])
     return f"Load average over the last minute when the run began: {minute:.1f}. `{command}`"
 
 
 def write(name: str, report: str) -> None:
-    """Print a report and keep it as ``results/DATE-NAME.md``."""
+    """Print a report and write it to ``results/DATE-NAME.md``."""
     print(report)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{datetime.now(UTC).date()}-{name}.md").write_text(report)

@@ -1,7 +1,7 @@
-"""What the consumer alone makes of a fast model: messages, speed, CPU, and the gap between two answers.
+"""The worker alone with a fast model: messages, speed, CPU, and the gap between two answers.
 
-The stand-in writes as fast as it is told; the bus is the real one, with the project's permissions. Two
-builds are compared by naming the other one's program:
+The speed of the stand-in is set. The bus is the real one, with the project's permissions. To compare
+two builds, name the program of the other one:
 
     .venv/bin/python benchmarks/worker.py --consumer path/to/stile-consumer
 """
@@ -22,11 +22,11 @@ from nats.aio.subscription import Subscription
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from harness.bus import Bus  # noqa: E402 -- after the path of the tests' harness
-from harness.consumer import Requester, hear_all  # noqa: E402
-from harness.ports import free_port  # noqa: E402
-from harness.process import BIN, Process  # noqa: E402
-from harness.standin import Standin  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.nats.bus import Bus  # noqa: E402 -- after the path of the tests' harness
+from harness.parts.consumer import Requester, hear_all  # noqa: E402
+from harness.processes.ports import free_port  # noqa: E402
+from harness.processes.process import BIN, Process  # noqa: E402
 
 TOKENS = 500
 STREAMS = 5
@@ -40,11 +40,11 @@ class Streamed:
     tokens_per_second: float
     messages: float
     cpu_milliseconds: float
-    """The consumer's processor time of one answer."""
+    """The worker's processor time for one answer."""
 
 
 async def streamed(requester: Requester, consumer: psutil.Process) -> Streamed:
-    """Ask for ``STREAMS`` streamed answers, one after the other."""
+    """Request ``STREAMS`` streamed answers, one after the other."""
     taken, messages, used = [], [], []
     for _ in range(STREAMS):
         before, begin = _cpu(consumer), time.perf_counter()
@@ -57,7 +57,7 @@ async def streamed(requester: Requester, consumer: psutil.Process) -> Streamed:
 
 
 async def gaps(requester: Requester, model: Standin) -> list[float]:
-    """Have ``QUEUED`` requests wait at once; return the milliseconds between two generations of them."""
+    """Queue ``QUEUED`` requests at once; return the milliseconds between their generations."""
     before = len((await model.log())["generations"])
     asked = [await requester.approve("x") for _ in range(QUEUED)]
     await asyncio.gather(*(_answered(hearing) for _, hearing in asked))

@@ -1,8 +1,8 @@
-"""Throughput against workers: 1, 2, 4 and 8, each before a stand-in model of fixed speed.
+"""Throughput of 1, 2, 4 and 8 workers, each with a stand-in model of fixed speed.
 
     .venv/bin/python benchmarks/workers.py [--seconds 8] [--cluster] [--tokens 20] [--token-seconds 0.01]
 
-One fleet that grows: workers join while it runs. With ``--cluster`` the bus is three servers, R3 streams.
+Workers join while the system runs. With ``--cluster`` the bus is three servers with R3 streams.
 """
 
 import argparse
@@ -18,17 +18,17 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import load
 from bench import machine, prompt_of, to_model
 
-from harness.bus import Bus
-from harness.cluster import Cluster
-from harness.fleet import Fleet
+from harness.nats.bus import Bus
+from harness.nats.cluster import Cluster
+from harness.parts.fleet import Fleet
 
 WORKERS = (1, 2, 4, 8)
 CLIENTS_EACH = 4
-"""For each worker, so that something always waits."""
+"""Requests for each worker, so that some always wait."""
 
 
 async def measure(fleet: Fleet, seconds: float) -> list[str]:
-    """Grow the fleet step by step; return the table."""
+    """Add workers step by step; return the table."""
     body = prompt_of(100)
     model = next(iter(fleet.models.values()))
     direct = await load.run(f"{model.url}/v1/chat/completions", to_model(body), clients=1, seconds=seconds)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.bus import Bus
+from harness.nats.bus import Bus
 
 
 @pytest.fixture

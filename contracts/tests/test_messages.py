@@ -1,4 +1,4 @@
-"""What the messages mean beyond their shape."""
+"""Rules for messages that their JSON Schemas do not express."""
 
 from uuid import UUID
 
@@ -14,26 +14,26 @@ from stile_contracts.messages import ChatMessage, ChatRequest, ErrorReply, Role,
 ASK = ChatMessage(role=Role.USER, content="Hi")
 
 
-def test_the_prompt_is_the_last_turn():
-    """``prompt`` comes after ``messages`` as the user's turn."""
+def test_the_prompt_is_the_last_message():
+    """``prompt`` comes after ``messages`` as the user's message."""
     request = ChatRequest(prompt="Hi", messages=[ChatMessage(role=Role.ASSISTANT, content="Yes?")])
     assert request.conversation()[-1] == ASK
     assert len(request.conversation()) == 2
 
 
 def test_a_prompt_that_the_history_ends_with_is_not_doubled():
-    """Older clients send the new turn twice, in ``messages`` and as ``prompt``."""
+    """Older clients send the new message twice, in ``messages`` and as ``prompt``."""
     assert ChatRequest(prompt="Hi", messages=[ASK]).conversation() == [ASK]
 
 
-def test_the_same_words_from_the_assistant_are_another_turn():
-    """Only a user's turn can be the prompt."""
+def test_the_same_words_from_the_assistant_are_another_message():
+    """Only a user's message can be the prompt."""
     request = ChatRequest(prompt="Hi", messages=[ChatMessage(role=Role.ASSISTANT, content="Hi")])
     assert len(request.conversation()) == 2
 
 
 def test_sampling_keeps_zeroes():
-    """A temperature of 0 is a wish, not an absence."""
+    """A temperature of 0 is a value; it is not absent."""
     assert ChatRequest(prompt="Hi", temperature=0).sampling() == Sampling(temperature=0)
 
 
@@ -56,7 +56,7 @@ def test_new_ids_are_uuid7():
 
 @given(st.text())
 def test_an_http_clients_name_is_always_one_token(peer):
-    """Whatever the address looks like, it can stand in a subject."""
+    """Whatever the address looks like, its name can be a part of a subject."""
     assert subjects.is_token(subjects.http_client(peer))
 
 
@@ -74,7 +74,7 @@ def test_an_http_clients_name_is_always_one_token(peer):
     ],
 )
 def test_an_http_clients_address_is_one_machines(peer, name):
-    """One machine has a /64 of IPv6 addresses to choose from: they are one client."""
+    """One machine can choose any address of its IPv6 /64, so the /64 is one client."""
     assert subjects.http_client(peer) == name
 
 
@@ -89,8 +89,8 @@ def test_an_approved_subject_is_read_as_it_was_written():
 
 
 @pytest.mark.parametrize("client", ["press-7", "approved", "batch", "chat"])
-def test_each_lines_requests_for_a_model_have_a_durable_consumer_of_their_own(client):
-    """Its name is neither the line's own nor any other line's, whatever the client is called."""
+def test_a_client_queues_requests_for_a_model_have_a_durable_of_their_own(client):
+    """Its name differs from all other durables' names, whatever the client is called."""
     chat_id = UUID("01920f3c-7a51-7c3e-8f00-0123456789ab")
     names = [
         subjects.durable(subjects.approved(lane, client, chat_id, model))
@@ -121,7 +121,7 @@ def test_another_subject_is_no_approved_one(subject):
 
 @pytest.mark.parametrize("subject", ["_INBOX_gateway.abc.1", "_R_.x.y"])
 def test_replies_go_to_the_gateway_and_to_mapped_clients(subject):
-    """The two prefixes of DESIGN's decision 5."""
+    """Both prefixes: the gateway's inbox, and the subjects that nats-server makes for direct clients."""
     assert subjects.is_reply_allowed(subject)
 
 
@@ -148,7 +148,7 @@ def test_no_other_reply_subject_is_allowed(subject):
 
 
 def test_an_integral_number_is_an_integer():
-    """JSON Schema takes 7.0 for an integer, and so do we; 7.5 is none, nor is a text."""
+    """As in JSON Schema, 7.0 is an integer. 7.5 is not, and neither is a text."""
     request = ChatRequest.model_validate_json('{"prompt": "x", "seed": 7.0, "top_k": 40}')
     assert (request.seed, type(request.seed)) == (7, int)
     for wrong in ("7.5", '"7"', "true", "1e400"):

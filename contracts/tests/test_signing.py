@@ -1,4 +1,4 @@
-"""What is signed, and how keys and signatures are written; the consumer reads the same fixture."""
+"""The signed text, and the written form of keys and signatures. The worker reads the same fixture."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ FIXTURE = json.loads((Path(__file__).parents[1] / "fixtures" / "v1" / "signature
 
 
 def test_the_payload_and_the_key_id_are_those_of_the_fixture():
-    """A change of either would have every consumer drop every approval."""
+    """If either changed, every worker would drop every approval."""
     body = FIXTURE["body"].encode()
     assert signing.payload(FIXTURE["subject"], FIXTURE["headers"], body).decode() == FIXTURE["payload"]
     assert signing.key_id(signing.decode(FIXTURE["public_key"])) == FIXTURE["key_id"]
@@ -19,7 +19,7 @@ def test_the_payload_and_the_key_id_are_those_of_the_fixture():
 
 @pytest.mark.parametrize("header", signing.SIGNED_HEADERS)
 def test_a_header_that_is_not_there_is_an_empty_line(header):
-    """An approval without a header is another one than with it, and is still of seven further lines."""
+    """The payload differs from the one with the header, and has as many lines."""
     fewer = {name: value for name, value in FIXTURE["headers"].items() if name != header}
     payload = signing.payload(FIXTURE["subject"], fewer, FIXTURE["body"].encode()).decode()
     assert payload == FIXTURE["payload"].replace(f"\n{FIXTURE['headers'][header]}\n", "\n\n")
@@ -34,6 +34,6 @@ def test_what_is_encoded_is_read_again():
 
 @pytest.mark.parametrize("text", ["AA==", "A", "AB", "a+b/", "AA AA", "AAAA\n", "ä"])
 def test_another_spelling_is_not_read(text):
-    """Padding, the other alphabet, spaces, and bits that mean nothing: one value has one spelling."""
+    """Padding, the other alphabet, spaces, unused bits: each value has only one spelling."""
     with pytest.raises(ValueError):  # noqa: PT011 -- binascii's and our own
         signing.decode(text)

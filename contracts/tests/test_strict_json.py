@@ -1,4 +1,4 @@
-"""A JSON object for two readers is one that both read alike, or it is none."""
+"""A JSON object is accepted only if all readers understand it in the same way."""
 
 import json
 
@@ -62,7 +62,7 @@ OTHERWISE_READ = {
 @pytest.mark.parametrize("text", OTHERWISE_READ.values(), ids=OTHERWISE_READ.keys())
 def test_what_readers_differ_over_is_not_read(text):
     """Nothing but ValueError comes of it."""
-    with pytest.raises(ValueError):  # noqa: PT011 -- its words differ, and nobody is told them
+    with pytest.raises(ValueError):  # noqa: PT011 -- the texts differ, and clients never see them
         strict_json.canonical(strict_json.read_object(text))
 
 
@@ -70,15 +70,15 @@ def test_what_readers_differ_over_is_not_read(text):
 def test_such_arguments_are_no_request(text):
     """The field is named, down to the call."""
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": text}}
-    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}]
+    messages = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}]
     with pytest.raises(ValidationError) as raised:
-        ChatRequest.model_validate_json(json.dumps({"messages": turns}))
+        ChatRequest.model_validate_json(json.dumps({"messages": messages}))
     [error] = raised.value.errors()
     assert error["loc"] == ("messages", 1, "tool_calls", 0, "function", "arguments")
 
 
 def test_raw_lone_surrogates_are_no_request():
-    """As bytes or as an escape of the body's own, anywhere in it."""
+    """As bytes or as an escape in the body, in any field."""
     for hidden in (b"\\ud800", b"\xed\xa0\x80"):
         for body in (
             b'{"prompt":"x","tools":[{"type":"function","function":{"name":"f","parameters":{"%s":1}}}]}',
@@ -93,7 +93,7 @@ def test_raw_lone_surrogates_are_no_request():
 
 @given(value=OBJECTS, escaped=st.booleans(), indent=st.none() | st.integers(0, 3))
 def test_an_object_has_one_form_however_it_was_written(value, escaped, indent):
-    """What it says is kept; escapes, order of writing and spaces are not."""
+    """Its value is kept; escapes and spaces are not."""
     written = json.dumps(value, ensure_ascii=escaped, indent=indent)
     canonical = strict_json.canonical(strict_json.read_object(written))
     assert json.loads(canonical) == value
@@ -101,7 +101,7 @@ def test_an_object_has_one_form_however_it_was_written(value, escaped, indent):
 
 
 def test_arguments_are_kept_in_their_one_form():
-    """Without escapes that are not needed; none at all are an empty object."""
+    """Unneeded escapes go; an empty text is an empty object."""
     for written, kept in {
         "": "{}",
         ' { "a" : "\\u0066uck\\ud83d\\ude00\\/" } ': '{"a":"fuck😀/"}',
@@ -113,7 +113,7 @@ def test_arguments_are_kept_in_their_one_form():
         assert request.messages[0].tool_calls[0].function.arguments == kept
 
 
-def test_what_the_model_writes_is_told_as_it_is():
-    """A small model's call may be no JSON; the client is to see it."""
+def test_a_call_that_the_model_writes_is_unchanged():
+    """A small model may write arguments that are not JSON; the client gets them as they are."""
     call = ToolCall.model_validate({"id": "", "function": {"name": "f", "arguments": '{"a":'}})
     assert call.function.arguments == '{"a":'

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.asker import Asker
-from harness.bus import Bus
-from harness.deciding import WORDS, Deciding
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.clients.request_sender import RequestSender
+from harness.filter.deciding import WORDS, Deciding
+from harness.nats.bus import Bus
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 
 OWN_SCANNERS = Path(__file__).parent / "own"
 
@@ -30,7 +30,7 @@ async def bus(tmp_path):
 @pytest.fixture
 async def gateway(bus):
     """The gateway's side of the bus."""
-    return await Asker(await bus.connect("gateway")).listen()
+    return await RequestSender(await bus.connect("gateway")).listen()
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def own_scanners(monkeypatch):
 @pytest.fixture(scope="session")
 def injection_model(tmp_path_factory):
     """A folder with a classifier for PromptInjection that knows the word «ignore»."""
-    from harness import classifiers  # noqa: PLC0415 -- only these tests pay for transformers
+    from harness.models import classifiers  # noqa: PLC0415 -- only these tests pay for transformers
 
     return classifiers.make(tmp_path_factory.mktemp("models") / "injection", ["SAFE", "INJECTION"], "ignore")
 
@@ -50,7 +50,7 @@ def injection_model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def toxicity_model(tmp_path_factory):
     """A folder with a classifier for Toxicity that knows the word «hate»."""
-    from harness import classifiers  # noqa: PLC0415 -- only these tests pay for transformers
+    from harness.models import classifiers  # noqa: PLC0415 -- only these tests pay for transformers
 
     labels = ["neutral", "obscene", "toxicity"]
     return classifiers.make(tmp_path_factory.mktemp("models") / "toxicity", labels, "hate")

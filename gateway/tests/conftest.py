@@ -1,5 +1,6 @@
 """A bus in memory that implements the use case's port, and the words that are said on it."""
 
+import asyncio
 import contextlib
 import json
 from uuid import UUID
@@ -8,12 +9,11 @@ import pytest
 
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply
-from stile_gateway import conversation, recall
-from stile_gateway.chat import Chat
-from stile_gateway.errors import BusUnavailableError
-from stile_gateway.inbox import Delivery, Found, Inbox, Signal
+from stile_gateway.errors import AcceptTimeoutError, BusUnavailableError, NoFilterError
 from stile_gateway.metrics import Metrics
-from stile_gateway.question import Question, Timing
+from stile_gateway.requests.events import Inbox, ReplyMessage, Signal, StatusReply
+from stile_gateway.requests.request import ClientRequest, Timing
+from stile_gateway.requests.service import RequestService
 
 ID = UUID("01920000-0000-7000-8000-000000000001")
 
@@ -25,63 +25,84 @@ class FakeBus:
         self.on_publish = on_publish
         self.connected = True
         self.published = []
-        self.on_look_up = lambda _inbox, _number: None
-        self.looked_up = []
+        self.on_status = lambda _number: None
+        self.status_requests = []
+        self.on_cancel = lambda _number: None
         self.cancelled = []
         self.is_elsewhere = False
         self.asked_elsewhere = []
         self.inboxes = {}
 
-    def says(self, *deliveries):
+    def says(self, *messages):
         """Answer the first publish with these."""
 
         def on_publish(inbox, number):
             if number == 1:
-                for delivery in deliveries:
-                    inbox.put(delivery)
+                for message in messages:
+                    inbox.put(message)
 
         self.on_publish = on_publish
 
     @contextlib.contextmanager
-    def inbox(self, name, about=None):  # noqa: ARG002 -- the port's
+    def inbox(self, name, about):  # noqa: ARG002 -- the port's
         inbox = self.inboxes[name] = Inbox(f"_INBOX_gateway.test.{name}", size=8)
         try:
             yield inbox
         finally:
             del self.inboxes[name]
 
-    async def look_up(self, client, chat_id, inbox):
-        if not self.connected:
-            raise BusUnavailableError("The bus is not connected.")
-        self.looked_up.append((client, chat_id))
-        self.on_look_up(inbox, len(self.looked_up))
+    async def status(self, client, chat_id, within):
+        self._check_connected()
+        self.status_requests.append((client, chat_id))
+        return await self._reply(self.on_status(len(self.status_requests)), within)
 
-    async def cancel(self, client, chat_id, inbox=None):  # noqa: ARG002 -- the port's
+    async def cancel(self, client, chat_id):
         self.cancelled.append((client, chat_id))
 
-    async def is_heard_elsewhere(self, client, chat_id):
-        if not self.connected:
-            raise BusUnavailableError("The bus is not connected.")
+    async def cancel_receipt(self, client, chat_id, within):
+        self._check_connected()
+        self.cancelled.append((client, chat_id))
+        return await self._reply(self.on_cancel(len(self.cancelled)), within)
+
+    async def is_attended_elsewhere(self, client, chat_id):
+        self._check_connected()
         self.asked_elsewhere.append((client, chat_id))
         return self.is_elsewhere
 
-    async def publish(self, inbox, body, headers):
+    async def run(self):
+        """Stay connected, as the adapter does."""
+        await asyncio.Event().wait()
+
+    def _check_connected(self):
         if not self.connected:
             raise BusUnavailableError("The bus is not connected.")
+
+    @staticmethod
+    async def _reply(reply, within):
+        """Return ``reply``; None is a filter that is silent, and the signal is none at all."""
+        if reply is Signal.NO_RESPONDERS:
+            raise NoFilterError("No filter is there.")
+        if reply is None:
+            await asyncio.sleep(within)
+            raise AcceptTimeoutError("No filter has replied.")
+        return reply
+
+    async def publish(self, inbox, body, headers):
+        self._check_connected()
         self.published.append((body, headers))
         self.on_publish(inbox, len(self.published))
 
 
 class Words:
-    """Deliveries as the filter and the consumer make them."""
+    """Messages as the filter and the consumer make them."""
 
     nobody = Signal.NO_RESPONDERS
     back = Signal.RECONNECTED
-    settled = Signal.SETTLED
+    finished = Signal.FINISHED
 
     def event(self, name, attempt, seq, **fields):
         headers = {"Chat-Event": name, "Chat-Attempt": str(attempt), "Chat-Seq": str(seq)}
-        return Delivery(headers, json.dumps(fields).encode())
+        return ReplyMessage(headers, json.dumps(fields).encode())
 
     def accepted(self):
         return self.event("accepted", 0, 0, id=str(ID))
@@ -95,16 +116,16 @@ class Words:
     def done(self, text="blue", seq=1, attempt=1):
         return self.event("done", attempt, seq, response=text, id=str(ID))
 
-    def place(self, **place):
-        return Delivery({"Chat-Event": "position"}, json.dumps({"id": str(ID), **place}).encode())
+    def position(self, **position):
+        return ReplyMessage({"Chat-Event": "position"}, json.dumps({"id": str(ID), **position}).encode())
 
-    def found(self, delivery):
-        """Make a delivery the answer to a look-up."""
-        return Found(delivery.headers, delivery.body)
+    def status(self, message):
+        """Make a message the answer to a status request."""
+        return StatusReply(message.headers, message.body)
 
     def error(self, code=ErrorCode.QUEUE_FULL, attempt=0, **fields):
         body = ErrorReply.of(code, "So it is.", **fields).model_dump_json(exclude_none=True).encode()
-        return Delivery({"Chat-Event": "error", "Chat-Attempt": str(attempt), "Chat-Seq": "0"}, body)
+        return ReplyMessage({"Chat-Event": "error", "Chat-Attempt": str(attempt), "Chat-Seq": "0"}, body)
 
 
 @pytest.fixture
@@ -123,22 +144,24 @@ def metrics():
 
 
 @pytest.fixture
-def chat(fake_bus, metrics):
-    return Chat(fake_bus, Timing(accept=0.3, answer=0.6), metrics)
-
-
-@pytest.fixture
-def question():
-    return Question(id=ID, client="http-127-0-0-1", body=b'{"prompt": "Why?"}')
-
-
-@pytest.fixture
-def quick(monkeypatch):
+def timing():
     """Repeats and lateness in hundredths of a second."""
-    monkeypatch.setattr(conversation, "REPEAT_SECONDS", 0.05)
-    monkeypatch.setattr(conversation, "NO_RESPONDERS_SECONDS", 0.02)
-    monkeypatch.setattr(conversation, "LATE_SECONDS", 0.02)
-    monkeypatch.setattr(conversation, "SETTLED_SECONDS", 0.03)
-    monkeypatch.setattr(conversation, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(recall, "REPEAT_SECONDS", 0.05)
-    monkeypatch.setattr(recall, "NO_RESPONDERS_SECONDS", 0.02)
+    return Timing(
+        accept=0.3,
+        answer=0.6,
+        repeat=0.05,
+        no_responders=0.02,
+        late=0.02,
+        finished=0.03,
+        status=0.1,
+    )
+
+
+@pytest.fixture
+def service(fake_bus, metrics, timing):
+    return RequestService(fake_bus, timing, metrics)
+
+
+@pytest.fixture
+def chat():
+    return ClientRequest(id=ID, client="http-127-0-0-1", body=b'{"prompt": "Why?"}')

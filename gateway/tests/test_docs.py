@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from stile_contracts.errors import ERRORS
-from stile_gateway.config import Settings, variable
+from stile_gateway.settings import Settings
+from stile_runtime.settings import variable
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "configuration.md").read_text()

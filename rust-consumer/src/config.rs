@@ -9,9 +9,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use reqwest::Url;
 use tracing::level_filters::LevelFilter;
 
-use crate::approval::Keys;
-use crate::key;
-use crate::tls::Tls;
+use crate::bus::tls::Tls;
+use crate::llama::key::KeySource;
+use crate::worker::approval::Keys;
 
 /// Has llama.cpp answer approved chat requests, one at a time.
 #[derive(Debug, Clone, Parser)]
@@ -45,7 +45,7 @@ pub struct Config {
 
     /// llama.cpp's key.
     #[command(flatten)]
-    pub llama_key: key::Source,
+    pub llama_key: KeySource,
 
     /// Address of /healthz, /readyz and /metrics
     #[arg(
@@ -73,7 +73,8 @@ pub struct Config {
     #[arg(long = "llama-gone-seconds", env = "STILE_LLAMA_GONE_SECONDS", value_name = "STILE_LLAMA_GONE_SECONDS", default_value = "120", value_parser = seconds)]
     pub llama_gone: Duration,
 
-    /// Seconds after which a slot of llama.cpp that no request of ours holds must be free, and llama.cpp, if it says nothing, hangs
+    /// Seconds after which a slot of llama.cpp that no request of ours holds must be free, and
+    /// llama.cpp, if it says nothing, hangs
     #[arg(long = "slot-seconds", env = "STILE_SLOT_SECONDS", value_name = "STILE_SLOT_SECONDS", default_value = "30", value_parser = seconds)]
     pub slot: Duration,
 
@@ -194,7 +195,7 @@ mod tests {
         assert_eq!(parse(&[]).unwrap().concurrency, 1);
     }
 
-    /// The servers of a cluster are parted by commas, as in the environment.
+    /// The servers of a cluster are separated by commas, as in the environment.
     #[test]
     fn several_servers_are_named() {
         let config = parse(&["--nats-url=nats://a:1,nats://b:2,tls://c:3"]).unwrap();

@@ -1,6 +1,7 @@
-//! Whatever comes in from outside, no parser fails, grows without bound, or lets through what it must not.
+//! Whatever comes in from outside, no parser panics, grows without bound, or lets through what it
+//! must not.
 //!
-//! Bytes at random seldom come far into a parser: so most inputs here are well-formed ones, damaged.
+//! Random bytes seldom come far into a parser: so most inputs here are well-formed ones, damaged.
 
 use std::fmt::Debug;
 use std::fs;
@@ -13,17 +14,18 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::answer::Answer;
-use crate::approval::Keys;
-use crate::delivery::Delivery;
-use crate::job::{Job, Ticket};
-use crate::messages::{
-    Accepted, ApprovedChat, ErrorReply, Heartbeat, Message, Reply, Started, Token,
+use crate::bus::jobs::Delivery;
+use crate::contract::address::{Address, RequestKey};
+use crate::contract::messages::{
+    AcceptedEvent, ApprovedChat, ErrorReply, Heartbeat, Message, Reply, StartedEvent, TokenEvent,
 };
-use crate::pieces::Pieces;
-use crate::source::Source;
-use crate::sse::Parser;
-use crate::subjects::{Approved, is_reply_allowed};
+use crate::contract::subjects::is_reply_allowed;
+use crate::llama::answer::Answer;
+use crate::llama::request::completion_request;
+use crate::llama::sse::Parser;
+use crate::worker::approval::{self, Keys};
+use crate::worker::coalescer::Coalescer;
+use crate::worker::job::Job;
 
 /// One damage: where, how, and with what.
 type Damage = (Index, u8, Vec<u8>);
@@ -190,13 +192,14 @@ proptest! {
         survives::<ApprovedChat>(&body);
         survives::<Reply>(&body);
         survives::<ErrorReply>(&body);
-        survives::<Accepted>(&body);
-        survives::<Started>(&body);
-        survives::<Token>(&body);
+        survives::<AcceptedEvent>(&body);
+        survives::<StartedEvent>(&body);
+        survives::<TokenEvent>(&body);
         survives::<Heartbeat>(&body);
     }
 
-    /// Server-sent events: cut anywhere, any bytes give the same events, and no more than came in is kept.
+    /// Server-sent events: cut anywhere, any bytes give the same events, and no more than came in
+    /// is kept.
     #[test]
     fn events(damages in damages(), cuts in prop::collection::vec(1_usize..12, 1..8)) {
         let whole = b": ping\n\ndata: {\"a\":1}\r\n\r\nid: 7\ndata: two\ndata:three\n\rdata\n\ndata: [DONE]\n\n";
@@ -217,7 +220,8 @@ proptest! {
         prop_assert_eq!(events, expected);
     }
 
-    /// An answer: events of its stream, damaged, are an answer or a failure; its text is what was told.
+    /// An answer: events of its stream, damaged, are an answer or a failure; its text is the sum of
+    /// its pieces.
     #[test]
     fn answers(deltas in prop::collection::vec((delta(), damages()), 0..8)) {
         let mut answer = Answer::default();
@@ -236,15 +240,15 @@ proptest! {
         }
     }
 
-    /// Pieces: whoever hears them together comes to the same answer as who hears each.
+    /// Pieces: coalesced or one by one, they add up to the same answer.
     #[test]
-    fn gathered_pieces(deltas in prop::collection::vec(delta(), 0..12)) {
+    fn coalesced_pieces(deltas in prop::collection::vec(delta(), 0..12)) {
         let end = event(&json!({"delta": {}, "finish_reason": "stop"}));
         let (mut each, mut together) = (Answer::default(), Answer::default());
-        let (mut pieces, now, mut told) = (Pieces::default(), Instant::now(), Vec::new());
+        let (mut pieces, now, mut told) = (Coalescer::default(), Instant::now(), Vec::new());
         for delta in &deltas {
             match each.push(&event(delta)) {
-                Ok(piece) => told.extend(piece.and_then(|piece| pieces.add(piece, now))),
+                Ok(piece) => told.extend(piece.and_then(|piece| pieces.push(piece, now))),
                 Err(_) => return Ok(()),
             }
         }
@@ -262,40 +266,55 @@ proptest! {
         prop_assert_eq!(each.ok(), together.ok());
     }
 
-    /// Headers: whatever they hold, an answer goes only where answers may go, and its outcome has one place.
+    /// Headers: whatever they hold, an answer goes only where answers may go, and its result has
+    /// one place.
     #[test]
-    fn tickets(delivery in delivery()) {
-        if let Ok(ticket) = Ticket::read(&delivery) {
-            prop_assert!(ticket.reply_to.as_deref().is_none_or(is_reply_allowed));
-            let result = ticket.request.result().to_string();
+    fn jobs(delivery in delivery()) {
+        if let Ok(job) = Job::verify(&delivery, None) {
+            prop_assert!(job.envelope.reply_to.as_deref().is_none_or(is_reply_allowed));
+            let result = job.envelope.address.result();
             prop_assert_eq!(result.split('.').count(), 4);
             prop_assert!(!result.contains(['*', '>', ' ']));
-            let _ = Job::read(&ticket, &delivery);
+            let _ = job.read();
         }
     }
 
-    /// Subjects: what is taken apart is put together again as it was, within its bounds.
+    /// Approvals: whatever one holds, llama.cpp is sent its messages, streamed, and no field by
+    /// another name.
+    #[test]
+    fn completion_requests(body in prop::sample::select(fixtures()), damages in damages()) {
+        if let Ok(chat) = ApprovedChat::read(&damaged(&body, &damages)) {
+            let sent = completion_request(&chat, Uuid::nil()).unwrap();
+            let sent: Value = serde_json::from_slice(&sent).unwrap();
+            prop_assert_eq!(&sent["messages"], &json!(chat.messages));
+            prop_assert_eq!(&sent["stream"], &json!(true));
+            prop_assert!(!sent["seed"].is_null());
+            prop_assert!(sent.as_object().unwrap().len() <= 4 + 12 + 6);
+        }
+    }
+
+    /// Subjects: an address is put together again as it was taken apart, within its bounds.
     #[test]
     fn subjects(delivery in delivery()) {
-        let subject = delivery.subject.as_str();
-        if let Some((source, id)) = Source::parse(subject) {
-            prop_assert_eq!(source.filter().replace('*', id), subject);
-            prop_assert!(source.consumer().len() <= 205 && !source.consumer().contains('.'));
+        if let Some(address) = &delivery.address {
+            let durable = address.durable();
+            let subject = durable.filter().replace('*', &address.id.to_string());
+            prop_assert_eq!(subject, &*delivery.subject);
+            prop_assert!(durable.name().len() <= 205 && !durable.name().contains('.'));
         }
-        if let Some(request) = Approved::parse(subject) {
-            prop_assert!(subject.contains(&request.client));
-        }
-        let _ = Approved::parse_cancelled(subject);
+        let _ = Address::parse_started(&delivery.subject);
+        let _ = RequestKey::parse_cancelled(&delivery.subject);
     }
 
-    /// Signatures: nothing made up is believed. And no text is taken for a file of keys but one that holds some.
+    /// Signatures: nothing that is made up is verified, and no text is a file of keys unless it
+    /// holds some.
     #[test]
     fn signatures(delivery in delivery(), damages in damages()) {
         let line = "aee2120b6c5c4254 xliMYcvkWfTbGKWuwZ9Ckcdt0UMhoC4YokEaWHNEVsE\n";
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), damaged(line.as_bytes(), &damages)).unwrap();
         if let Ok(keys) = Keys::open(file.path().to_str().unwrap()) {
-            prop_assert!(keys.verify(&delivery).is_err());
+            prop_assert!(approval::verify(&keys, &delivery).is_err());
         }
     }
 }

@@ -1,76 +1,47 @@
-//! Stile's consumer: takes approved chat requests off a NATS stream, one at a time, has llama.cpp answer
-//! them, and streams the answers to who asked.
+//! Stile's consumer: takes approved chat requests off a NATS stream, one at a time, has llama.cpp
+//! answer them, and streams the answers to their requesters.
 //!
 //! # Layout
 //!
-//! | module | what it is |
-//! |---|---|
-//! | [`config`] | settings: flags or environment variables |
-//! | [`error`] | what can go wrong, as a tree, and what follows from it |
-//! | [`subjects`], [`headers`], [`messages`] | the contract, as in `contracts/` |
-//! | [`model`], [`source`] | a model's token; which requests a durable consumer hands out |
-//! | [`object`] | JSON objects that are read from objects alone |
-//! | [`approval`] | whether the filter has signed a request |
-//! | [`delivery`], [`job`] | a message of the stream, and the approved request read off it |
-//! | [`chat`], [`sse`], [`answer`] | pure: what is said to llama.cpp, and its answer put together |
-//! | [`pieces`] | pure: a fast model's pieces gathered into fewer messages |
-//! | [`llama`], [`key`], [`slot`] | llama.cpp's HTTP server; its key; waiting for its slot |
-//! | [`control_tokens`] | whether a request holds text that the model takes for structure |
-//! | [`fair`] | pure: whose turn it is |
-//! | [`queue`], [`cancel`] | taking the next job; stopping one that is cancelled |
-//! | [`bus`], [`tls`] | NATS: the connection |
-//! | [`jobs`], [`lease`] | NATS: the stream of jobs, and the hold on one |
-//! | [`kept`], [`outcome`], [`dead`] | NATS: what is written once; outcomes; dead letters |
-//! | [`reply`] | NATS: what requesters hear |
-//! | [`worker`] | one job, from its delivery to its reply |
-//! | [`consumer`] | the loop around it |
-//! | [`status`], [`monitor`], [`service`], [`health`], [`metrics`] | what the service knows and says of itself |
+//! The major components are:
+//!
+//! * [`worker`]: answers one job at a time. A delivery is verified ([`worker::approval`]) and read ([`worker::job`]);
+//!   the answer goes through the [`worker::pipeline`]; [`worker::run_loop`] is the loop around it.
+//!
+//! * [`schedule`]: which job is next. [`schedule::order`] is the service order, pure; [`schedule::queue`] takes the
+//!   next job off the stream; [`schedule::in_flight`] stops a job that is cancelled.
+//!
+//! * [`bus`]: NATS. The connection, and in a module each the stream of jobs, the lease of a job, results, replies and
+//!   dead letters.
+//!
+//! * [`llama`]: llama.cpp's HTTP server. The request, the events of its stream, the answer that they add up to, the
+//!   server's slot and key, and the search for control tokens.
+//!
+//! * [`contract`]: names and messages on the bus, as in `contracts/`. The subject of a request is parsed in
+//!   [`contract::address`] alone, when its message comes in.
+//!
+//! * [`ops`]: what the service knows of its state, and how others learn it: heartbeats, health, metrics, `nats micro`.
+//!
+//! * [`config`]: settings, from flags or environment variables. [`error`]: what can go wrong, as a tree, and what
+//!   follows from it.
 //!
 //! [`run`] puts them together; `main` reads the settings and waits for signals.
 
 #![forbid(unsafe_code)]
 
-pub mod answer;
-pub mod approval;
 pub mod bus;
-pub mod cancel;
-pub mod chat;
 pub mod config;
-pub mod consumer;
-pub mod control_tokens;
-pub mod dead;
-pub mod delivery;
+pub mod contract;
 pub mod error;
-pub mod fair;
 #[cfg(test)]
 mod fuzzing;
-pub mod headers;
-pub mod health;
-pub mod job;
-pub mod jobs;
-pub mod kept;
-pub mod key;
-pub mod lease;
 pub mod llama;
-pub mod messages;
-pub mod metrics;
-pub mod model;
-pub mod monitor;
-pub mod object;
-pub mod outcome;
-pub mod pieces;
-pub mod queue;
-pub mod reply;
-pub mod service;
-pub mod slot;
-pub mod source;
-pub mod sse;
-pub mod status;
-pub mod subjects;
-pub mod tls;
+pub mod ops;
+pub mod schedule;
 pub mod worker;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -80,20 +51,22 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::bus::Bus;
-use crate::cancel::InHand;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::llama::Llama;
-use crate::metrics::Metrics;
-use crate::queue::{Events, Queue};
-use crate::service::{Identity, Questions};
-use crate::slot::Slot;
-use crate::status::Status;
+use crate::llama::slot::Slot;
+use crate::ops::metrics::Metrics;
+use crate::ops::service::{Identity, Questions};
+use crate::ops::status::Status;
+use crate::ops::{health, heartbeat, llama_watch};
+use crate::schedule::in_flight::InFlight;
+use crate::schedule::queue::{Events, Queue};
 use crate::worker::Worker;
+use crate::worker::run_loop::run_loop;
 
-/// Serves until `shutdown` is ready; then the jobs in hand are finished or given back.
+/// Serves until `shutdown` is ready; then the jobs in flight are finished or given back.
 ///
-/// A bus or a llama.cpp that is away is waited for, at the start and at any time after.
+/// If the bus or llama.cpp is away, at the start or at any time after, it is waited for.
 ///
 /// # Errors
 /// [`RunError`]: it could not start, or one of its tasks ended by itself.
@@ -119,8 +92,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         started: OffsetDateTime::now_utc(),
     };
     let questions = Questions::subscribe(&bus, identity.clone()).await?;
-    let queue = Queue::new(bus.clone(), status.clone());
-    let in_hand = InHand::default();
+    let queue = Queue::new(bus.clone(), status.clone(), SystemTime::now);
+    let in_flight = InFlight::default();
 
     let (stop, abandon, leave) = (
         CancellationToken::new(),
@@ -136,27 +109,31 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             llama_gone: config.llama_gone,
             status: status.clone(),
             metrics: Arc::clone(&metrics),
-            in_hand: in_hand.clone(),
+            in_flight: in_flight.clone(),
             abandon: abandon.clone(),
             slot: Slot::new(llama.clone(), status.clone(), config.slot),
         };
-        workers.spawn(consumer::work(worker, queue.clone(), stop.clone()));
+        workers.spawn(run_loop(worker, queue.clone(), stop.clone()));
     }
     let mut companions = JoinSet::new();
-    companions.spawn(nothing_fails(events.hand_on(queue, in_hand, leave.clone())));
+    companions.spawn(nothing_fails(events.hand_on(
+        queue,
+        in_flight,
+        leave.clone(),
+    )));
     companions.spawn(health::serve(
         listener,
         status.clone(),
         metrics,
         leave.clone(),
     ));
-    companions.spawn(nothing_fails(monitor::watch(
+    companions.spawn(nothing_fails(llama_watch::watch(
         llama,
         config.slot,
         status.clone(),
         leave.clone(),
     )));
-    companions.spawn(nothing_fails(monitor::beat(
+    companions.spawn(nothing_fails(heartbeat::beat(
         bus.clone(),
         status.clone(),
         identity.instance,

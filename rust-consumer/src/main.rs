@@ -1,4 +1,4 @@
-//! `stile-consumer`: settings, logging, signals; the rest is the library's.
+//! `stile-consumer`: settings, logging, signals; the rest is in the library.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
 fn refuse(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
-    // Where nobody reads standard error, the exit code has to do.
+    // If standard error is closed, the exit code has to do.
     let _ = writeln!(io::stderr(), "{line}");
     ExitCode::FAILURE
 }
@@ -51,7 +51,7 @@ async fn start(config: Config) -> Result<(), RunError> {
 }
 
 fn log(config: &Config) {
-    // What async-nats would log comes as events and errors too, and is told once.
+    // What async-nats would log comes as events and errors too, and is logged once.
     let filter = Targets::new()
         .with_default(tracing::Level::WARN)
         .with_target("async_nats", LevelFilter::OFF)

@@ -7,11 +7,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use stile_consumer::error::ErrorCode;
-use stile_consumer::messages::{
-    Accepted, ApprovedChat, ErrorReply, Heartbeat, Message, Reply, Started, Token,
+use stile_consumer::contract::messages::{
+    AcceptedEvent, ApprovedChat, ErrorReply, Heartbeat, Message, Reply, StartedEvent, TokenEvent,
 };
-use stile_consumer::{headers, subjects};
+use stile_consumer::contract::{headers, subjects};
+use stile_consumer::error::ErrorCode;
+
+/// Invalid approvals that are read here all the same: the filter has checked and signed these
+/// values (docs/adr/0026), and llama.cpp refuses what it cannot use.
+const CHECKED_BY_THE_FILTER: [&str; 3] = [
+    "call_id_too_long.json",
+    "seed_negative.json",
+    "top_k_is_text.json",
+];
 
 fn v1() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/fixtures/v1")
@@ -36,20 +44,24 @@ fn holds<M: Message + PartialEq + std::fmt::Debug>(name: &str) {
         assert_eq!(again, message, "{}", path.display());
     }
     for (path, body) in bodies("invalid", name) {
-        assert!(M::read(&body).is_err(), "{} was read", path.display());
+        let is_checked = CHECKED_BY_THE_FILTER
+            .iter()
+            .any(|file| path.ends_with(file));
+        let expected = name == "approved" && is_checked;
+        assert_eq!(M::read(&body).is_ok(), expected, "{}", path.display());
     }
 }
 
-/// What is valid is read and survives being written; what is invalid is not read. `request` is not among
-/// them: only the filter reads requests.
+/// What is valid is read and survives being written; what is invalid is not read. `request` is not
+/// among them: the filter alone reads requests.
 #[test]
 fn every_message_passes_its_fixtures() {
     holds::<ApprovedChat>("approved");
     holds::<Reply>("reply");
     holds::<ErrorReply>("error");
-    holds::<Accepted>("accepted");
-    holds::<Started>("started");
-    holds::<Token>("token");
+    holds::<AcceptedEvent>("accepted");
+    holds::<StartedEvent>("started");
+    holds::<TokenEvent>("token");
     holds::<Heartbeat>("heartbeat");
 }
 
@@ -59,7 +71,8 @@ struct Kind {
     r#final: bool,
 }
 
-/// The two tables of errors are one: each code with its status and finality, and no code on one side only.
+/// The two tables of errors are one: each code with its status and finality, and no code on one
+/// side only.
 #[test]
 fn the_error_tables_are_equal() {
     let python: BTreeMap<String, Kind> =

@@ -5,9 +5,9 @@ import asyncio
 import openai
 import pytest
 
-from harness.llama import NAME, Llama
-from harness.standin import Standin
-from harness.system import System
+from harness.models.llama import NAME, Llama
+from harness.models.standin import Standin
+from harness.parts.system import System
 
 POLICY = """
 allow_system: true

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import node
-from harness.llama import NAME
+from harness.clients import node
+from harness.models.llama import NAME
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.llama import NAME
-from harness.process import BIN
+from harness.models.llama import NAME
+from harness.processes.process import BIN
 
 FOLDER = Path(__file__).with_name("alone")
 WITHIN = 300  # the first time, its packages are fetched

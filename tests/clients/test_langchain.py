@@ -6,7 +6,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
-from harness.llama import NAME
+from harness.models.llama import NAME
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import json
 import httpx
 import pytest
 
-from harness.llama import NAME
+from harness.models.llama import NAME
 
 HEAD = {
     "Authorization": "Bearer none",

@@ -5,9 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from harness import node, outcomes
-from harness.llama import NAME
-from harness.wait import until
+from harness.clients import node
+from harness.models.llama import NAME
+from harness.nats import results as outcomes
+from harness.processes.wait import until
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,7 +7,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from harness.llama import NAME
+from harness.models.llama import NAME
 
 ASK = {"role": "user", "content": "Say hello."}
 WEATHER = {

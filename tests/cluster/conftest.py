@@ -2,8 +2,9 @@
 
 import pytest_asyncio
 
-from harness.cluster import ELECTION_SECONDS, Cluster
-from harness.fleet import Fleet
+from harness.nats.cluster import ELECTION_SECONDS, Cluster
+from harness.parts.fleet import Fleet
+from harness.parts.policies import unscanned
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -17,6 +18,14 @@ async def cluster(tmp_path_factory):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fleet(cluster):
     """Two filters, two consumers and a gateway, each told of all three servers."""
-    fleet = Fleet(cluster.folder, cluster, accept_seconds=ELECTION_SECONDS, tokens=5, token_seconds=0.02)
+    policy = unscanned(cluster.folder)
+    fleet = Fleet(
+        cluster.folder,
+        cluster,
+        accept_seconds=ELECTION_SECONDS,
+        settings=policy,
+        tokens=5,
+        token_seconds=0.02,
+    )
     yield await fleet.start(filters=2, consumers=2)
     await fleet.stop()

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from harness.wait import until
+from harness.processes.wait import until
 from stile_contracts import subjects
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

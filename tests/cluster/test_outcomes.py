@@ -5,9 +5,9 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from harness.consumer import Consumer, Requester, hear_all
-from harness.standin import Standin
-from harness.wait import until
+from harness.models.standin import Standin
+from harness.parts.consumer import Consumer, Requester, hear_all
+from harness.processes.wait import until
 from stile_contracts import headers, subjects
 from stile_contracts.ids import new_id
 from stile_contracts.messages import Reply
@@ -68,7 +68,7 @@ async def writers(cluster):
 async def test_what_has_an_outcome_is_not_generated(requester, writers, model):
     """The consumer begins right after a majority has the outcome: it sees it, and says it.
 
-    Which server it is connected to must not matter; a replica may lag behind (docs/adr/0012).
+    Which server it is connected to must not matter; a replica may lag behind (docs/adr/0010).
     """
     before = len((await model.log())["generations"])
     for number in range(ROUNDS):

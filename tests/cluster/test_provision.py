@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from harness.ports import free_port
-from harness.process import BIN, Process
-from harness.wait import until
+from harness.processes.ports import free_port
+from harness.processes.process import BIN, Process
+from harness.processes.wait import until
 from stile_contracts import subjects
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

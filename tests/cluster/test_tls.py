@@ -5,11 +5,13 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from harness.bus import CONFIGURATION
-from harness.certificates import Certificates
-from harness.cluster import Cluster, Node
-from harness.wait import until
-from stile import credentials, nats_config, nats_tls
+from harness.nats.bus import CONFIGURATION
+from harness.nats.certificates import Certificates
+from harness.nats.cluster import Cluster, Node
+from harness.processes.wait import until
+from stile.keys import credentials
+from stile.nats import config as nats_config
+from stile.nats import tls as nats_tls
 from stile_contracts import subjects
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

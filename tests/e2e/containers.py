@@ -12,7 +12,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from e2e.engine import small_model
-from harness.wait import until
+from harness.processes.wait import until
 
 NATS = "nats:2-alpine"
 LLAMA = "ghcr.io/ggml-org/llama.cpp:server"

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from e2e import engine
-from harness.ports import free_port
-from harness.wait import until
+from harness.processes.ports import free_port
+from harness.processes.wait import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 SERVICES = {"nats", "llama-cpp", "filter-service", "rust-consumer", "gateway", "bus-port"}
 ONE_SHOTS = {"credentials", "provision", "models"}

@@ -11,10 +11,10 @@ import pytest
 
 from e2e import engine
 from e2e.containers import SERVICES, Containers
-from harness.wait import until
+from harness.processes.wait import until
 
 # The images may have to be built first, and a real model on two cores takes its time.
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 BANNED = "what the fuck"
 ANSWERED_WITHIN = 240.0

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from faults.breaking import Fault
 from faults.ledger import Asked, Ledger
-from harness.outcomes import Stored
+from harness.nats.results import Stored
 
 LEASE_SECONDS = 10.0
 """A worker's `ack_wait`: so long after a fault's end its consequences may begin."""

@@ -16,10 +16,10 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from faults.proxy import Proxy
-from harness.consumer import Consumer
-from harness.standin import Standin
-from harness.system import System
-from harness.wait import until
+from harness.models.standin import Standin
+from harness.parts.consumer import Consumer
+from harness.parts.system import System
+from harness.processes.wait import until
 
 PAUSE_SECONDS = 12.0
 """Longer than a worker's lease of 10 s."""

@@ -9,7 +9,7 @@ import nats.errors
 from nats.aio.client import Client
 
 from faults.ledger import Asked, Ledger, Way
-from harness.visitors import Visitor
+from harness.clients.http_client import HttpClient
 from stile_contracts import headers, subjects
 
 PATIENCE_SECONDS = 6.0
@@ -21,7 +21,7 @@ class NotYetError(Exception):
     """There is no final word so far; ask again."""
 
 
-class Asker(Protocol):
+class LoadClient(Protocol):
     """One client."""
 
     way: Way
@@ -36,7 +36,7 @@ class Asker(Protocol):
         ...
 
 
-async def go_on(asker: Asker, ledger: Ledger, stop: asyncio.Event) -> None:
+async def go_on(asker: LoadClient, ledger: Ledger, stop: asyncio.Event) -> None:
     """Ask until ``stop``; then no further request, but the last one is insisted on."""
     while not stop.is_set():
         asked = ledger.ask(asker.way, asker.name)
@@ -55,7 +55,7 @@ def _error(asked: Asked, body: dict[str, Any]) -> None:
     asked.learn("error", error["code"], error.get("id"))
 
 
-class WholeAsker:
+class WholeLoadClient:
     """Over HTTP, the answer in one piece.
 
     Args:
@@ -64,12 +64,12 @@ class WholeAsker:
 
     way = Way.HTTP
 
-    def __init__(self, visitor: Visitor) -> None:
+    def __init__(self, visitor: HttpClient) -> None:
         self.name = subjects.http_client(visitor.address)
         self._http = visitor.http
 
     async def ask(self, asked: Asked) -> None:
-        """See ``Asker``."""
+        """See ``LoadClient``."""
         answer = await self._http.post(
             "/chat", json={"prompt": asked.prompt}, headers={"Idempotency-Key": asked.key}
         )
@@ -80,7 +80,7 @@ class WholeAsker:
             asked.learn("answer", body["response"], body["id"])
 
 
-class StreamAsker:
+class StreamLoadClient:
     """Over HTTP, as events.
 
     Args:
@@ -90,13 +90,13 @@ class StreamAsker:
 
     way = Way.HTTP
 
-    def __init__(self, visitor: Visitor, ledger: Ledger) -> None:
+    def __init__(self, visitor: HttpClient, ledger: Ledger) -> None:
         self.name = subjects.http_client(visitor.address)
         self._http = visitor.http
         self._ledger = ledger
 
     async def ask(self, asked: Asked) -> None:
-        """See ``Asker``."""
+        """See ``LoadClient``."""
         body = {"prompt": asked.prompt, "stream": True}
         async with self._http.stream(
             "POST", "/chat", json=body, headers={"Idempotency-Key": asked.key}
@@ -127,7 +127,7 @@ class StreamAsker:
         return event in {"done", "error"}
 
 
-class DirectAsker:
+class DirectLoadClient:
     """Over NATS, from an account of its own.
 
     Args:
@@ -142,7 +142,7 @@ class DirectAsker:
         self._client = client
 
     async def ask(self, asked: Asked) -> None:
-        """See ``Asker``."""
+        """See ``LoadClient``."""
         inbox = self._client.new_inbox()
         hearing = await self._client.subscribe(inbox)
         try:

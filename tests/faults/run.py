@@ -18,14 +18,14 @@ from machine import load, machine, write  # noqa: E402
 
 from faults.accounting import Account, Generation, generations  # noqa: E402
 from faults.breaking import Breaker, Kind  # noqa: E402
-from faults.clients import Asker, DirectAsker, StreamAsker, WholeAsker, go_on  # noqa: E402
+from faults.clients import DirectLoadClient, LoadClient, StreamLoadClient, WholeLoadClient, go_on  # noqa: E402
 from faults.ledger import Ledger, Way  # noqa: E402
-from harness.footprint import Footprint, footprints  # noqa: E402
-from harness.outcomes import Stored, stored  # noqa: E402
-from harness.standin import Standin  # noqa: E402
-from harness.system import System  # noqa: E402
-from harness.visitors import Visitor  # noqa: E402
-from harness.wait import until  # noqa: E402
+from harness.clients.http_client import HttpClient  # noqa: E402
+from harness.models.standin import Standin  # noqa: E402
+from harness.nats.results import Stored, stored  # noqa: E402
+from harness.parts.system import System  # noqa: E402
+from harness.processes.footprint import Footprint, footprints  # noqa: E402
+from harness.processes.wait import until  # noqa: E402
 
 RECOVERY_SECONDS = 60.0
 DRAIN_SECONDS = 120.0
@@ -146,18 +146,18 @@ class Run:
         answered = await until(lambda: ledger.answered_after(at, way), within=RECOVERY_SECONDS, what=what)
         return answered - at
 
-    async def _askers(self, stack: AsyncExitStack, ledger: Ledger) -> list[Asker]:
+    async def _askers(self, stack: AsyncExitStack, ledger: Ledger) -> list[LoadClient]:
         visitors = [
-            await stack.enter_async_context(Visitor(self.system.url, number))
+            await stack.enter_async_context(HttpClient(self.system.url, number))
             for number in range(WHOLE + STREAMING)
         ]
-        askers: list[Asker] = [WholeAsker(visitor) for visitor in visitors[:WHOLE]]
-        askers += [StreamAsker(visitor, ledger) for visitor in visitors[WHOLE:]]
+        askers: list[LoadClient] = [WholeLoadClient(visitor) for visitor in visitors[:WHOLE]]
+        askers += [StreamLoadClient(visitor, ledger) for visitor in visitors[WHOLE:]]
         alice = await self.system.bus.connect(
             "alice", max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=_expected
         )
         stack.push_async_callback(alice.close)
-        return askers + [DirectAsker(alice, "alice") for _ in range(DIRECT)]
+        return askers + [DirectLoadClient(alice, "alice") for _ in range(DIRECT)]
 
     async def _stored(self) -> list[Stored]:
         provisioner = await self.system.bus.connect("provisioner")

@@ -7,7 +7,7 @@ import pytest
 from faults.accounting import Account, Generation, generations
 from faults.breaking import Fault, Kind
 from faults.ledger import Ledger, Way
-from harness.outcomes import Stored
+from harness.nats.results import Stored
 
 
 @pytest.fixture

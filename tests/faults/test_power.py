@@ -7,10 +7,10 @@ import pytest
 
 from faults import syscalls
 from faults.run import POLICY
-from harness.bus import Bus
-from harness.standin import Standin
-from harness.system import System
-from harness.visitors import Visitor
+from harness.clients.http_client import HttpClient
+from harness.models.standin import Standin
+from harness.nats.bus import Bus
+from harness.parts.system import System
 
 _FILE = re.compile(r"\(\d+<(?P<path>[^>]*/(?P<stream>CHAT|CHAT_RESULT)/msgs/\d+\.blk)>")
 
@@ -40,7 +40,7 @@ async def test_accepted_and_done_are_said_after_the_disk_has_them(traced):
     """
     system, file = traced
     ids = []
-    async with Visitor(system.url, 0) as visitor:
+    async with HttpClient(system.url, 0) as visitor:
         for number in range(3):
             async with aclosing(visitor.events(f"question {number}")) as events:
                 heard = [event async for event in events]

@@ -16,21 +16,20 @@ from hypothesis import strategies as st
 
 from stile_contracts import headers, subjects
 from stile_contracts.messages import ChatMessage, ChatRequest, ErrorReply
-from stile_filter import request as filter_request
-from stile_filter import texts
+from stile_filter.admission import envelope as envelopes
+from stile_filter.admission import limits as filter_limits
 from stile_filter.errors import RequestError
-from stile_filter.policy import Limits
-from stile_filter.request import Incoming
-from stile_gateway.config import Settings
+from stile_filter.guard.policy import Limits
+from stile_filter.guard.texts import RequestTexts
+from stile_filter.transport.message import IncomingMessage
+from stile_gateway.dialects.openai.request import read_completion
+from stile_gateway.dialects.stile.api import read_chat
 from stile_gateway.errors import GatewayError
-from stile_gateway.hearing import Hearing
-from stile_gateway.inbox import Delivery
-from stile_gateway.limits import read_request, request_model
-from stile_gateway.openai.request import read_completion
-from stile_gateway.presence import Presence
+from stile_gateway.http.readiness import readiness
+from stile_gateway.requests.events import EventSequencer, ReplyMessage
+from stile_runtime.fleet import Fleet
 
-CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
-MODEL = request_model(Settings())
+CORPUS = sorted((Path(__file__).parent / "corpus").rglob("*.json"))
 LIMITS = Limits()
 EXAMPLES = settings(
     max_examples=int(os.environ.get("STILE_FUZZ_EXAMPLES", "150")),
@@ -73,19 +72,19 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size
 
 def read_everywhere(body):
     """Hand a body to every reader; none may raise but its own kind of error, which must be tellable."""
-    for read in (read_request, lambda model, given: read_completion(given, model)):
+    for read in (read_chat, read_completion):
         try:
-            read(MODEL, body)
+            read(body)
         except GatewayError as error:
             error.reply().model_dump_json()
     try:
-        request = filter_request.read_body(body)
-        filter_request.check_limits(request, LIMITS, allow_system=False)
+        request = filter_limits.read_body(body)
+        texts = RequestTexts(request)
+        filter_limits.check_limits(request, texts, LIMITS, allow_system=False)
     except RequestError as error:
         ErrorReply.of(error.code, error.message, param=error.param).model_dump_json()
     else:
-        joined = texts.joined(request).parts
-        assert all(part in joined for text in texts.of(request) for part in text.parts)
+        assert all(part in texts.joined.parts for text in texts.distinct for part in text.parts)
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
@@ -106,10 +105,10 @@ def test_any_body_is_read_or_refused(body):
 def test_what_the_gateway_reads_the_filter_reads(body):
     """A body that passes the gateway is no riddle to the filter, and both see the same conversation."""
     try:
-        there = read_request(MODEL, body)
+        there = read_chat(body)
     except GatewayError:
         return
-    assert filter_request.read_body(body).conversation() == there.conversation()
+    assert filter_limits.read_body(body).conversation() == there.conversation()
 
 
 NAMES = st.sampled_from([value for name, value in vars(headers).items() if name.startswith("CHAT_")])
@@ -127,17 +126,17 @@ def test_any_envelope_is_read_or_refused(subject, reply_to, given_headers, model
 
     A model's name, whatever it is, is one token more, or none.
     """
-    incoming = Incoming(subject, reply_to, given_headers, b"{}")
+    incoming = IncomingMessage(subject, reply_to, given_headers, b"{}")
     try:
-        wanted = filter_request.wanted_events(incoming)
-        envelope = filter_request.read_envelope(incoming, wanted, now_ms=1_700_000_000_000)
+        wanted = envelopes.wanted_events(incoming)
+        envelope = envelopes.read_envelope(incoming, wanted, now_ms=1_700_000_000_000)
     except RequestError as error:
         ErrorReply.of(error.code, error.message, param=error.param).model_dump_json()
         return
-    assert envelope.place.count(".") == 4
+    assert envelope.subject.count(".") == 4
     for_model = envelope.approved_subject(model)
     assert for_model.count(".") in {4, 5}
-    assert subjects.parse_approved(for_model) == subjects.parse_approved(envelope.place)
+    assert subjects.parse_approved(for_model) == subjects.parse_approved(envelope.subject)
     assert not set(for_model) & set("*> \t\r\n")
     assert 0 <= envelope.deadline_ms < 10**16
 
@@ -159,11 +158,11 @@ NUMBERS = st.integers(-5, 5).map(str) | TEXT
 @given(heard=st.lists(st.tuples(EVENTS, NUMBERS, NUMBERS, BODIES), max_size=8))
 def test_whatever_is_said_on_an_inbox_is_heard_or_refused(heard):
     """A worker of another version, or one that was taken over, cannot break the gateway."""
-    hearing = Hearing()
+    sequencer = EventSequencer()
     for event, attempt, seq, body in heard:
         said = {headers.CHAT_EVENT: event, headers.CHAT_ATTEMPT: attempt, headers.CHAT_SEQ: seq}
         try:
-            hearing.hear(Delivery(said, body))
+            sequencer.read(ReplyMessage(said, body))
         except GatewayError as error:
             error.reply().model_dump_json()
 
@@ -172,6 +171,6 @@ def test_whatever_is_said_on_an_inbox_is_heard_or_refused(heard):
 @given(body=BODIES)
 def test_any_heartbeat_is_heard(body):
     """A heartbeat that cannot be read makes nobody ready."""
-    presence = Presence()
-    presence.hear(body)
-    presence.readiness(connected=True)
+    fleet = Fleet()
+    fleet.receive_body(body)
+    readiness(fleet, connected=True)

@@ -1,11 +1,12 @@
 """The whole system before a stand-in model of the speed that a test asks for."""
 
-import httpx
 import pytest
 
-from harness.gateway import Gateway
-from harness.standin import Standin
-from harness.system import System
+from harness.models.standin import Standin
+from harness.parts.gateway import Gateway
+from harness.parts.policies import unscanned
+from harness.parts.system import System
+from harness.processes import plain_http
 
 
 @pytest.fixture
@@ -13,9 +14,11 @@ async def start_system(tmp_path):
     """Return a function that starts every part; its options are the stand-in's, and ``System``'s."""
     systems = []
 
+    policy = unscanned(tmp_path)
+
     async def start(*, settings=None, clients=("alice",), **speed):
         model = await Standin(tmp_path, **speed).start()
-        systems.append(System(tmp_path, model, clients=clients, settings=settings))
+        systems.append(System(tmp_path, model, clients=clients, settings={**policy, **(settings or {})}))
         return await systems[-1].start()
 
     yield start
@@ -41,5 +44,5 @@ async def gateway(bus, tmp_path, gateway_settings):
 @pytest.fixture
 async def http(gateway):
     """A client of the ``gateway``."""
-    async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
+    async with plain_http.client(base_url=gateway.url, timeout=30) as client:
         yield client

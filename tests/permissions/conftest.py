@@ -2,8 +2,9 @@
 
 import pytest_asyncio
 
-from harness.standin import Standin
-from harness.system import System
+from harness.models.standin import Standin
+from harness.parts.policies import unscanned
+from harness.parts.system import System
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -11,6 +12,6 @@ async def system(tmp_path_factory):
     """Every part, with two direct clients: ``alice`` and ``mallory``."""
     folder = tmp_path_factory.mktemp("system")
     model = await Standin(folder).start()
-    system = await System(folder, model, clients=("alice", "mallory")).start()
+    system = await System(folder, model, clients=("alice", "mallory"), settings=unscanned(folder)).start()
     yield system
     await system.stop()

@@ -8,10 +8,10 @@ import httpx
 import nats.errors
 import pytest
 
-from harness import flood
-from harness.process import Process
-from harness.wait import until
-from stile import credentials
+from harness.nats import flood
+from harness.processes.process import Process
+from harness.processes.wait import until
+from stile.keys import credentials
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,12 +6,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
 
-from harness import browser as browsers
-from harness.bus import Bus
-from harness.gateway import Gateway
-from harness.standin import Standin
-from harness.system import System
-from web.desk import Desk
+from harness.clients import browser as browsers
+from harness.models.standin import Standin
+from harness.nats.bus import Bus
+from harness.parts.gateway import Gateway
+from harness.parts.policies import unscanned
+from harness.parts.system import System
+from web.chat_page import ChatPage
 
 ONE_LOOP = {"scope": "session", "loop_scope": "session"}
 PLAIN_HTTP_HOST = "stile.test"
@@ -40,7 +41,7 @@ async def browser():
 async def shared_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system where there is no browser
     """One system for all tests that leave it as it was."""
     folder = tmp_path_factory.mktemp("page")
-    settings = {"STILE_HOSTS": PLAIN_HTTP_HOST}
+    settings = {"STILE_HOSTS": PLAIN_HTTP_HOST, **unscanned(folder)}
     system = await System(folder, await Standin(folder).start(), settings=settings).start()
     yield system
     await system.stop()
@@ -55,31 +56,31 @@ async def system(shared_system):
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_desk(browser):
+async def open_chat_page(browser):
     """Return a function that opens the page at ``url`` in a browser of its own, or beside ``beside``.
 
     Its other options are Playwright's for a context. A test fails where any of its pages met an error in its
     script, or something that its policy forbids.
     """
-    desks = []
+    chat_pages = []
 
     async def start(url, *, beside=None, **options):
         context = beside.page.context if beside else await browser.new_context(**options)
-        desk = Desk(await context.new_page())
-        desks.append(desk)
-        await desk.page.goto(url)
-        return desk
+        chat_page = ChatPage(await context.new_page())
+        chat_pages.append(chat_page)
+        await chat_page.page.goto(url)
+        return chat_page
 
     yield start
-    for context in {desk.page.context for desk in desks}:
+    for context in {chat_page.page.context for chat_page in chat_pages}:
         await context.close()
-    assert [problem for desk in desks for problem in desk.problems] == []
+    assert [problem for chat_page in chat_pages for problem in chat_page.problems] == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def desk(open_desk, system):
-    """The page on a desk, open and empty."""
-    return await open_desk(system.url)
+async def chat_page(open_chat_page, system):
+    """The page on a chat_page, open and empty."""
+    return await open_chat_page(system.url)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

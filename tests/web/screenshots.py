@@ -13,11 +13,11 @@ from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright, expect
 
-from harness import browser as browsers
-from harness.llama import Llama
-from harness.system import System
-from harness.wait import until
-from web.desk import Desk
+from harness.clients import browser as browsers
+from harness.models.llama import Llama
+from harness.parts.system import System
+from harness.processes.wait import until
+from web.chat_page import ChatPage
 
 DESK = {"viewport": {"width": 1120, "height": 720}}
 PHONE = {"viewport": {"width": 390, "height": 780}, "device_scale_factor": 1.5, "is_mobile": True}
@@ -46,17 +46,17 @@ async def main(folder: Path) -> None:
 
 
 async def _render(browser: Browser, system: System, folder: Path) -> None:
-    async def open_desk(beside: Desk | None = None, **options: object) -> Desk:
+    async def open_chat_page(beside: ChatPage | None = None, **options: object) -> ChatPage:
         context = beside.page.context if beside else await browser.new_context(**options)
-        desk = Desk(await context.new_page())
-        await desk.page.goto(system.url)
-        await expect(desk.page.locator("#model")).not_to_be_empty()
-        return desk
+        chat_page = ChatPage(await context.new_page())
+        await chat_page.page.goto(system.url)
+        await expect(chat_page.page.locator("#model")).not_to_be_empty()
+        return chat_page
 
-    async def shoot(desk: Desk, name: str) -> None:
-        await desk.page.screenshot(path=folder / f"page-{name}.png")
+    async def shoot(chat_page: ChatPage, name: str) -> None:
+        await chat_page.page.screenshot(path=folder / f"page-{name}.png")
 
-    first = await open_desk(**DESK)
+    first = await open_chat_page(**DESK)
     await shoot(first, "empty")
     for question in QUESTIONS:
         await first.ask_and_hear(question)
@@ -64,7 +64,7 @@ async def _render(browser: Browser, system: System, folder: Path) -> None:
     await first.ask(LONG)
     await until(lambda: _length(first, 450), within=60, what="half of the answer")
     await shoot(first, "streaming")
-    waiting = await open_desk(beside=first)
+    waiting = await open_chat_page(beside=first)
     await waiting.ask("How many litres are in a cubic metre?")
     await expect(waiting.status).not_to_have_text("Sending …")
     await shoot(waiting, "waiting")
@@ -73,17 +73,17 @@ async def _render(browser: Browser, system: System, folder: Path) -> None:
     await waiting.ask_and_hear("And what the fuck is a hectolitre?")
     await shoot(waiting, "refused")
 
-    phone = await open_desk(**PHONE)
+    phone = await open_chat_page(**PHONE)
     await phone.ask_and_hear("How do I boil an egg? Answer in three short steps.")
     await shoot(phone, "phone")
-    dark = await open_desk(**DESK, color_scheme="dark")
+    dark = await open_chat_page(**DESK, color_scheme="dark")
     await dark.ask_and_hear(QUESTIONS[0])
     await dark.ask_and_hear("Show me a shell command that counts the lines of all Python files.")
     await shoot(dark, "dark")
 
 
-async def _length(desk: Desk, at_least: int) -> bool:
-    return len(await desk.answer.inner_text()) >= at_least
+async def _length(chat_page: ChatPage, at_least: int) -> bool:
+    return len(await chat_page.answer.inner_text()) >= at_least
 
 
 if __name__ == "__main__":

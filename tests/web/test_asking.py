@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from harness.gateway import Responder, beat
-from harness.wait import until
+from harness.parts.gateway import Responder, beat
+from harness.processes.wait import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,44 +24,44 @@ async def outcome(system, prompt):
     return next((entry["outcome"] for entry in entries if entry["prompt"] == prompt), None)
 
 
-async def test_an_answer_appears_as_it_is_written(system, desk):
+async def test_an_answer_appears_as_it_is_written(system, chat_page):
     """The first words stand there while the model writes; the counts come with the last."""
     await system.model.speed(tokens=60, token_seconds=0.05)
-    await desk.ask("Why is the sky blue?")
-    await desk.is_writing()
+    await chat_page.ask("Why is the sky blue?")
+    await chat_page.is_writing()
     assert await running(system) == 1
-    await expect(desk.statistics).to_be_empty()
-    await expect(desk.page.get_by_role("button", name="Edit")).to_be_hidden()
-    await desk.is_over()
-    await expect(desk.answer).to_contain_text("echo: Why is the sky blue? word")
-    await expect(desk.statistics).to_have_text(re.compile(r"^60 tokens · \d+(\.\d)? tokens/s$"))
-    await expect(desk.send).to_be_visible()
+    await expect(chat_page.statistics).to_be_empty()
+    await expect(chat_page.page.get_by_role("button", name="Edit")).to_be_hidden()
+    await chat_page.is_over()
+    await expect(chat_page.answer).to_contain_text("echo: Why is the sky blue? word")
+    await expect(chat_page.statistics).to_have_text(re.compile(r"^60 tokens · \d+(\.\d)? tokens/s$"))
+    await expect(chat_page.send).to_be_visible()
 
 
-async def test_stopping_frees_the_model(system, desk):
+async def test_stopping_frees_the_model(system, chat_page):
     """The stop button ends the generation; what was written stays, and the next question is answered."""
     await system.model.speed(tokens=4000, token_seconds=0.02)
-    await desk.ask("Stop me")
-    await desk.is_writing()
-    await desk.stop.click()
+    await chat_page.ask("Stop me")
+    await chat_page.is_writing()
+    await chat_page.stop.click()
     await until(lambda: outcome_is(system, "Stop me", "cancelled"), what="the model has let go")
-    assert any(request.method == "DELETE" for request in desk.requests), "it is cancelled by its id"
-    await expect(desk.answer).to_contain_text("echo: Stop me")
-    await expect(desk.notice).to_have_text("Stopped.")
+    assert any(request.method == "DELETE" for request in chat_page.requests), "it is cancelled by its id"
+    await expect(chat_page.answer).to_contain_text("echo: Stop me")
+    await expect(chat_page.notice).to_have_text("Stopped.")
     await system.model.speed(tokens=3, token_seconds=0)
-    await desk.ask_and_hear("Next")
-    await expect(desk.answer).to_have_text("echo: Next word word")
+    await chat_page.ask_and_hear("Next")
+    await expect(chat_page.answer).to_have_text("echo: Next word word")
 
 
 async def outcome_is(system, prompt, expected):
     return await outcome(system, prompt) == expected
 
 
-async def test_the_second_of_two_tabs_waits_and_says_so(system, open_desk):
+async def test_the_second_of_two_tabs_waits_and_says_so(system, open_chat_page):
     """While one tab is answered, the other one shows that it waits; then it is answered too."""
     await system.model.speed(tokens=4000, token_seconds=0.02)
-    first = await open_desk(system.url)
-    second = await open_desk(system.url, beside=first)
+    first = await open_chat_page(system.url)
+    second = await open_chat_page(system.url, beside=first)
     await first.ask("A long one")
     await first.is_writing()
     await system.model.speed(tokens=3, token_seconds=0)
@@ -73,11 +73,11 @@ async def test_the_second_of_two_tabs_waits_and_says_so(system, open_desk):
     await expect(second.answer).to_have_text("echo: A short one word word")
 
 
-async def test_leaving_the_queue_gives_the_place_free(system, open_desk):
+async def test_leaving_the_queue_gives_the_place_free(system, open_chat_page):
     """A question that is stopped while it waits never reaches the model."""
     await system.model.speed(tokens=4000, token_seconds=0.02)
-    first = await open_desk(system.url)
-    second = await open_desk(system.url, beside=first)
+    first = await open_chat_page(system.url)
+    second = await open_chat_page(system.url, beside=first)
     await first.ask("I am at it")
     await first.is_writing()
     await second.ask("I will not wait")
@@ -90,25 +90,25 @@ async def test_leaving_the_queue_gives_the_place_free(system, open_desk):
     assert await outcome(system, "I will not wait") is None
 
 
-async def test_a_refusal_is_shown_and_left_out_from_then_on(desk):
+async def test_a_refusal_is_shown_and_left_out_from_then_on(chat_page):
     """It is told apart from an answer, and neither it nor its question is in the next request."""
-    await desk.ask_and_hear("Hello")
-    await desk.ask_and_hear(BANNED)
-    await expect(desk.notice).to_contain_text("Refused: profanity")
-    await expect(desk.notice).to_contain_text("This request can't be answered here.")
-    await desk.ask_and_hear("And now?")
-    await expect(desk.answer).to_have_text("echo: And now? word word")
-    assert desk.asked[-1]["messages"] == [
+    await chat_page.ask_and_hear("Hello")
+    await chat_page.ask_and_hear(BANNED)
+    await expect(chat_page.notice).to_contain_text("Refused: profanity")
+    await expect(chat_page.notice).to_contain_text("This request can't be answered here.")
+    await chat_page.ask_and_hear("And now?")
+    await expect(chat_page.answer).to_have_text("echo: And now? word word")
+    assert chat_page.asked[-1]["messages"] == [
         {"role": "user", "content": "Hello"},
         {"role": "assistant", "content": "echo: Hello word word"},
     ]
 
 
-async def test_a_part_that_is_refused_later_is_left_out_too(open_desk, system):
+async def test_a_part_that_is_refused_later_is_left_out_too(open_chat_page, system):
     """Where the filter finds fault with an earlier exchange, that one goes, and asking again works."""
-    desk = await open_desk(system.url)
-    await desk.ask_and_hear("Hello")
-    await desk.page.evaluate(
+    chat_page = await open_chat_page(system.url)
+    await chat_page.ask_and_hear("Hello")
+    await chat_page.page.evaluate(
         """(banned) => {
           const key = Object.keys(localStorage).find((key) => key.startsWith("stile.conversation."));
           const kept = JSON.parse(localStorage.getItem(key));
@@ -117,25 +117,25 @@ async def test_a_part_that_is_refused_later_is_left_out_too(open_desk, system):
         }""",
         BANNED,  # as if the policy had changed since
     )
-    await desk.page.reload()
-    await desk.ask_and_hear("And now?")
-    await expect(desk.notice).to_contain_text("An earlier part of this conversation is refused")
-    await desk.page.get_by_role("button", name="Answer again").click()
-    await expect(desk.answer).to_have_text("echo: And now? word word")
-    assert desk.asked[-1]["messages"] == []
+    await chat_page.page.reload()
+    await chat_page.ask_and_hear("And now?")
+    await expect(chat_page.notice).to_contain_text("An earlier part of this conversation is refused")
+    await chat_page.page.get_by_role("button", name="Answer again").click()
+    await expect(chat_page.answer).to_have_text("echo: And now? word word")
+    assert chat_page.asked[-1]["messages"] == []
 
 
-async def test_an_answer_that_fails_is_said_and_can_be_asked_again(system, desk):
+async def test_an_answer_that_fails_is_said_and_can_be_asked_again(system, chat_page):
     """An error of the model is told with what to do; the same question may be sent again."""
     await system.model.faults(status=500, times=1)
-    await desk.ask_and_hear("Are you well?")
-    await expect(desk.notice).to_contain_text("No answer")
-    await desk.page.get_by_role("button", name="Answer again").click()
-    await expect(desk.answer).to_have_text("echo: Are you well? word word")
-    await expect(desk.exchanges).to_have_count(1)
+    await chat_page.ask_and_hear("Are you well?")
+    await expect(chat_page.notice).to_contain_text("No answer")
+    await chat_page.page.get_by_role("button", name="Answer again").click()
+    await expect(chat_page.answer).to_have_text("echo: Are you well? word word")
+    await expect(chat_page.exchanges).to_have_count(1)
 
 
-async def test_the_place_in_the_queue_is_said_in_words(open_desk, bus_with_gateway):
+async def test_the_place_in_the_queue_is_said_in_words(open_chat_page, bus_with_gateway):
     """What the filter tells of the place and the wait stands there as a sentence."""
     gateway, filter_, consumer = bus_with_gateway
 
@@ -146,14 +146,14 @@ async def test_the_place_in_the_queue_is_said_in_words(open_desk, bus_with_gatew
     await Responder(filter_, accept_only).start()
     await beat(filter_, "filter")
     await beat(consumer, "consumer")
-    desk = await open_desk(gateway.url)
-    await desk.ask("When is it my turn?")
-    await expect(desk.status).to_have_text("2 before you, about 20 s")
-    await expect(desk.page.locator("#announcer")).to_have_text("2 before you, about 20 s")
-    await desk.stop.click()
+    chat_page = await open_chat_page(gateway.url)
+    await chat_page.ask("When is it my turn?")
+    await expect(chat_page.status).to_have_text("2 before you, about 20 s")
+    await expect(chat_page.page.locator("#announcer")).to_have_text("2 before you, about 20 s")
+    await chat_page.stop.click()
 
 
-async def test_where_there_is_no_room_it_is_sent_again_by_itself(open_desk, bus_with_gateway):
+async def test_where_there_is_no_room_it_is_sent_again_by_itself(open_chat_page, bus_with_gateway):
     """A full queue is said with the time until the next try, which the page makes."""
     gateway, filter_, _ = bus_with_gateway
 
@@ -164,7 +164,7 @@ async def test_where_there_is_no_room_it_is_sent_again_by_itself(open_desk, bus_
             await responder.whole(request)
 
     await Responder(filter_, full_at_first).start()
-    desk = await open_desk(gateway.url)
-    await desk.ask("Is there room?")
-    await expect(desk.status).to_contain_text("Your question is sent again in about 2 s.")
-    await expect(desk.answer).to_have_text("blue")
+    chat_page = await open_chat_page(gateway.url)
+    await chat_page.ask("Is there room?")
+    await expect(chat_page.status).to_contain_text("Your question is sent again in about 2 s.")
+    await expect(chat_page.answer).to_have_text("blue")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import browser
+from harness.clients import browser
 
 
 @pytest.fixture

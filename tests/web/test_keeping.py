@@ -6,37 +6,37 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from harness.wait import until
+from harness.processes.wait import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-def button(desk, name):
-    return desk.page.get_by_role("button", name=name, exact=True)
+def button(chat_page, name):
+    return chat_page.page.get_by_role("button", name=name, exact=True)
 
 
-async def test_a_reload_keeps_the_conversation(desk):
+async def test_a_reload_keeps_the_conversation(chat_page):
     """After a reload the same conversation is shown, and goes on with its history."""
-    await desk.ask_and_hear("Hello")
-    await desk.page.reload()
-    await expect(desk.questions).to_have_text("Hello")
-    await expect(desk.answer).to_have_text("echo: Hello word word")
-    await expect(desk.statistics).to_contain_text("3 tokens")
-    await desk.ask_and_hear("Again")
-    assert [message["content"] for message in desk.asked[-1]["messages"]] == [
+    await chat_page.ask_and_hear("Hello")
+    await chat_page.page.reload()
+    await expect(chat_page.questions).to_have_text("Hello")
+    await expect(chat_page.answer).to_have_text("echo: Hello word word")
+    await expect(chat_page.statistics).to_contain_text("3 tokens")
+    await chat_page.ask_and_hear("Again")
+    assert [message["content"] for message in chat_page.asked[-1]["messages"]] == [
         "Hello",
         "echo: Hello word word",
     ]
 
 
-async def test_a_reload_in_mid_answer_keeps_what_was_written_and_frees_the_model(system, desk):
+async def test_a_reload_in_mid_answer_keeps_what_was_written_and_frees_the_model(system, chat_page):
     """What the reader saw is there, marked as cut off; the model does not go on for nobody."""
     await system.model.speed(tokens=4000, token_seconds=0.02)
-    await desk.ask("Leave me")
-    await desk.is_writing()
-    await desk.page.reload()
-    await expect(desk.answer).to_contain_text("echo: Leave me")
-    await expect(desk.notice).to_contain_text("Cut off")
+    await chat_page.ask("Leave me")
+    await chat_page.is_writing()
+    await chat_page.page.reload()
+    await expect(chat_page.answer).to_contain_text("echo: Leave me")
+    await expect(chat_page.notice).to_contain_text("Cut off")
 
     async def is_free():
         last = (await system.model.log())["generations"][-1]
@@ -45,108 +45,111 @@ async def test_a_reload_in_mid_answer_keeps_what_was_written_and_frees_the_model
     await until(is_free, what="the model has let go")
 
 
-async def test_an_answer_is_made_again(desk):
+async def test_an_answer_is_made_again(chat_page):
     """Answering again asks the same with the same history, and replaces the answer."""
-    await desk.ask_and_hear("One")
-    await desk.ask_and_hear("Two")
-    await button(desk, "Answer again").last.click()
-    await desk.is_over()
-    await expect(desk.exchanges).to_have_count(2)
-    assert desk.asked[-1] == desk.asked[-2]
+    await chat_page.ask_and_hear("One")
+    await chat_page.ask_and_hear("Two")
+    await button(chat_page, "Answer again").last.click()
+    await chat_page.is_over()
+    await expect(chat_page.exchanges).to_have_count(2)
+    assert chat_page.asked[-1] == chat_page.asked[-2]
 
 
-async def test_a_question_is_edited_and_sent_again(desk):
+async def test_a_question_is_edited_and_sent_again(chat_page):
     """What followed the question goes, and what came before is the history."""
     for question in ("One", "Two", "Three"):
-        await desk.ask_and_hear(question)
-    await button(desk, "Edit").nth(1).click()
-    box = desk.page.get_by_role("textbox", name="Edit the question")
+        await chat_page.ask_and_hear(question)
+    await button(chat_page, "Edit").nth(1).click()
+    box = chat_page.page.get_by_role("textbox", name="Edit the question")
     await box.fill("Second")
-    await button(desk, "Send again").click()
-    await desk.is_over()
-    await expect(desk.questions).to_have_text(["One", "Second"])
-    assert desk.asked[-1]["prompt"] == "Second"
-    assert [message["content"] for message in desk.asked[-1]["messages"]] == ["One", "echo: One word word"]
+    await button(chat_page, "Send again").click()
+    await chat_page.is_over()
+    await expect(chat_page.questions).to_have_text(["One", "Second"])
+    assert chat_page.asked[-1]["prompt"] == "Second"
+    assert [message["content"] for message in chat_page.asked[-1]["messages"]] == [
+        "One",
+        "echo: One word word",
+    ]
 
 
-async def test_several_conversations_are_found_and_deleted(desk):
+async def test_several_conversations_are_found_and_deleted(chat_page):
     """Each has its own history; a search looks into questions and answers; deleting asks first."""
-    await desk.ask_and_hear("Apples")
-    await button(desk, "New conversation").click()
-    await desk.ask_and_hear("Pears")
-    assert desk.asked[-1]["messages"] == []
-    await expect(desk.conversations).to_have_count(2)
+    await chat_page.ask_and_hear("Apples")
+    await button(chat_page, "New conversation").click()
+    await chat_page.ask_and_hear("Pears")
+    assert chat_page.asked[-1]["messages"] == []
+    await expect(chat_page.conversations).to_have_count(2)
 
-    search = desk.page.get_by_role("searchbox", name="Search the conversations")
+    search = chat_page.page.get_by_role("searchbox", name="Search the conversations")
     await search.fill("ECHO: app")
-    await expect(desk.conversations).to_have_count(1)
-    await expect(desk.conversations).to_contain_text("Apples")
-    await desk.conversations.get_by_role("button").first.click()
-    await expect(desk.questions).to_have_text("Apples")
+    await expect(chat_page.conversations).to_have_count(1)
+    await expect(chat_page.conversations).to_contain_text("Apples")
+    await chat_page.conversations.get_by_role("button").first.click()
+    await expect(chat_page.questions).to_have_text("Apples")
     await search.fill("")
 
-    await button(desk, "Delete “Apples”").click()
-    await button(desk, "Cancel").click()
-    await expect(desk.conversations).to_have_count(2)
-    await button(desk, "Delete “Apples”").click()
-    await button(desk, "Delete").click()
-    await expect(desk.conversations).to_have_count(1)
-    await expect(desk.exchanges).to_have_count(0)
-    await desk.page.reload()
-    await expect(desk.conversations).to_have_count(1)
+    await button(chat_page, "Delete “Apples”").click()
+    await button(chat_page, "Cancel").click()
+    await expect(chat_page.conversations).to_have_count(2)
+    await button(chat_page, "Delete “Apples”").click()
+    await button(chat_page, "Delete").click()
+    await expect(chat_page.conversations).to_have_count(1)
+    await expect(chat_page.exchanges).to_have_count(0)
+    await chat_page.page.reload()
+    await expect(chat_page.conversations).to_have_count(1)
 
-    await button(desk, "Delete all …").click()
-    await button(desk, "Delete all").click()
-    await expect(desk.conversations).to_have_count(0)
+    await button(chat_page, "Delete all …").click()
+    await button(chat_page, "Delete all").click()
+    await expect(chat_page.conversations).to_have_count(0)
 
 
-async def test_deleting_a_conversation_stops_what_is_answered_in_it(system, desk):
+async def test_deleting_a_conversation_stops_what_is_answered_in_it(system, chat_page):
     """Its model is freed, and its last words do not bring it back."""
     await system.model.speed(tokens=4000, token_seconds=0.02)
-    await desk.ask("Delete me")
-    await desk.is_writing()
-    await button(desk, "Delete “Delete me”").click()
-    await button(desk, "Delete").click()
+    await chat_page.ask("Delete me")
+    await chat_page.is_writing()
+    await button(chat_page, "Delete “Delete me”").click()
+    await button(chat_page, "Delete").click()
 
     async def is_free():
         return (await system.model.log())["generations"][-1]["outcome"] == "cancelled"
 
     await until(is_free, what="the model has let go")
-    await expect(desk.conversations).to_have_count(0)
-    await desk.page.reload()
-    await expect(desk.conversations).to_have_count(0)
+    await expect(chat_page.conversations).to_have_count(0)
+    await chat_page.page.reload()
+    await expect(chat_page.conversations).to_have_count(0)
 
 
-async def test_an_answer_goes_on_while_another_conversation_is_read(system, desk):
+async def test_an_answer_goes_on_while_another_conversation_is_read(system, chat_page):
     """Opening another conversation stops nothing; coming back shows the answer."""
     await system.model.speed(tokens=60, token_seconds=0.05)
-    await desk.ask("In the background")
-    await desk.is_writing()
-    await button(desk, "New conversation").click()
-    await expect(desk.exchanges).to_have_count(0)
-    await expect(desk.conversations).to_contain_text("in progress")
-    await expect(desk.conversations).not_to_contain_text("in progress")
-    await desk.conversations.get_by_role("button").first.click()
-    await expect(desk.statistics).to_contain_text("60 tokens")
+    await chat_page.ask("In the background")
+    await chat_page.is_writing()
+    await button(chat_page, "New conversation").click()
+    await expect(chat_page.exchanges).to_have_count(0)
+    await expect(chat_page.conversations).to_contain_text("in progress")
+    await expect(chat_page.conversations).not_to_contain_text("in progress")
+    await chat_page.conversations.get_by_role("button").first.click()
+    await expect(chat_page.statistics).to_contain_text("60 tokens")
 
 
-async def test_another_tab_sees_what_is_new(open_desk, system):
+async def test_another_tab_sees_what_is_new(open_chat_page, system):
     """Tabs of one browser keep the same conversations."""
-    first = await open_desk(system.url)
-    second = await open_desk(system.url, beside=first)
+    first = await open_chat_page(system.url)
+    second = await open_chat_page(system.url, beside=first)
     await first.ask_and_hear("From the first tab")
     await expect(second.conversations).to_contain_text("From the first tab")
 
 
-async def test_everything_is_exported(desk):
+async def test_everything_is_exported(chat_page):
     """JSON holds the data as it is kept; Markdown is for people."""
-    await desk.ask_and_hear("First **question**")
-    await button(desk, "New conversation").click()
-    await desk.ask_and_hear("Second")
+    await chat_page.ask_and_hear("First **question**")
+    await button(chat_page, "New conversation").click()
+    await chat_page.ask_and_hear("Second")
 
     async def saved(name):
-        async with desk.page.expect_download() as download:
-            await button(desk, name).click()
+        async with chat_page.page.expect_download() as download:
+            await button(chat_page, name).click()
         file = await download.value
         return file.suggested_filename, (await file.path()).read_text()
 
@@ -163,9 +166,9 @@ async def test_everything_is_exported(desk):
     assert "**You**\n\nSecond\n\n**standin**\n\necho: Second word word" in text
 
 
-async def test_a_full_browser_is_said(desk):
+async def test_a_full_browser_is_said(chat_page):
     """Where the browser keeps no more, that is told, and the answer is shown all the same."""
-    await desk.page.evaluate("localStorage.setItem('other', 'x'.repeat(5 * 1024 * 1024 - 200))")
-    await desk.ask_and_hear("Is there room? " + "word " * 100)
-    await expect(desk.answer).to_contain_text("echo: Is there room?")
-    await expect(desk.trouble).to_contain_text("The browser's room is full")
+    await chat_page.page.evaluate("localStorage.setItem('other', 'x'.repeat(5 * 1024 * 1024 - 200))")
+    await chat_page.ask_and_hear("Is there room? " + "word " * 100)
+    await expect(chat_page.answer).to_contain_text("echo: Is there room?")
+    await expect(chat_page.trouble).to_contain_text("The browser's room is full")

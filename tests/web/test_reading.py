@@ -13,91 +13,91 @@ WIDE = (
 """A long word, a long line of code and a wide table."""
 
 
-async def background(desk):
-    return await desk.page.evaluate("getComputedStyle(document.body).backgroundColor")
+async def background(chat_page):
+    return await chat_page.page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
-async def test_a_phone_never_scrolls_sideways(open_desk, system):
+async def test_a_phone_never_scrolls_sideways(open_chat_page, system):
     """Neither empty nor with the widest things in an answer; they scroll by themselves."""
-    desk = await open_desk(system.url, **PHONE)
-    assert await desk.sideways() <= 0
-    await desk.ask_and_hear("A title that is longer than a phone is wide, by quite a few of its words")
-    assert await desk.sideways() <= 0
-    await desk.ask_and_hear(WIDE)
-    await expect(desk.answer.locator("table")).to_be_visible()
-    assert await desk.sideways() <= 0
+    chat_page = await open_chat_page(system.url, **PHONE)
+    assert await chat_page.sideways() <= 0
+    await chat_page.ask_and_hear("A title that is longer than a phone is wide, by quite a few of its words")
+    assert await chat_page.sideways() <= 0
+    await chat_page.ask_and_hear(WIDE)
+    await expect(chat_page.answer.locator("table")).to_be_visible()
+    assert await chat_page.sideways() <= 0
 
 
-async def test_on_a_phone_the_list_is_a_drawer(open_desk, system):
+async def test_on_a_phone_the_list_is_a_drawer(open_chat_page, system):
     """It opens by its button, closes by Escape and by a choice, and gives the keyboard back."""
-    desk = await open_desk(system.url, **PHONE)
-    await desk.ask_and_hear("Hello")
-    new = desk.page.get_by_role("button", name="New conversation")
-    menu = desk.page.get_by_role("button", name="Conversations", exact=True)
+    chat_page = await open_chat_page(system.url, **PHONE)
+    await chat_page.ask_and_hear("Hello")
+    new = chat_page.page.get_by_role("button", name="New conversation")
+    menu = chat_page.page.get_by_role("button", name="Conversations", exact=True)
     await expect(new).to_be_hidden()
     await menu.click()
     await expect(menu).to_have_attribute("aria-expanded", "true")
     await expect(new).to_be_focused()
-    await desk.page.keyboard.press("Escape")
+    await chat_page.page.keyboard.press("Escape")
     await expect(new).to_be_hidden()
     await expect(menu).to_be_focused()
     await menu.click()
     await new.click()
     await expect(new).to_be_hidden()
-    await expect(desk.exchanges).to_have_count(0)
+    await expect(chat_page.exchanges).to_have_count(0)
 
 
-async def test_dark_is_as_the_system_has_it_or_as_it_was_chosen(open_desk, system):
+async def test_dark_is_as_the_system_has_it_or_as_it_was_chosen(open_chat_page, system):
     """The system's wish holds until the switch says otherwise, and the choice outlasts a reload."""
-    desk = await open_desk(system.url, color_scheme="dark")
-    body, colour = desk.page.locator("body"), "background-color"
-    dark = await background(desk)
-    await desk.page.emulate_media(color_scheme="light")
+    chat_page = await open_chat_page(system.url, color_scheme="dark")
+    body, colour = chat_page.page.locator("body"), "background-color"
+    dark = await background(chat_page)
+    await chat_page.page.emulate_media(color_scheme="light")
     # The browser restyles in its own time: expectations wait for it.
     await expect(body).not_to_have_css(colour, dark)
-    light = await background(desk)
-    await desk.page.get_by_role("combobox", name="Look").select_option("Dark")
+    light = await background(chat_page)
+    await chat_page.page.get_by_role("combobox", name="Look").select_option("Dark")
     await expect(body).to_have_css(colour, dark)
-    await desk.page.reload()
+    await chat_page.page.reload()
     await expect(body).to_have_css(colour, dark)
-    await desk.page.get_by_role("combobox", name="Look").select_option("As the system")
+    await chat_page.page.get_by_role("combobox", name="Look").select_option("As the system")
     await expect(body).to_have_css(colour, light)
 
 
-async def test_the_keyboard_goes_all_the_way(system, desk):
+async def test_the_keyboard_goes_all_the_way(system, chat_page):
     """Ask, stop, edit, and begin anew without a mouse, from wherever the focus is after each."""
-    keyboard = desk.page.keyboard
+    keyboard = chat_page.page.keyboard
     await system.model.speed(tokens=4000, token_seconds=0.02)
-    await expect(desk.box).to_be_focused()
+    await expect(chat_page.box).to_be_focused()
     await keyboard.type("First line")
     await keyboard.press("Shift+Enter")
     await keyboard.type("second line")
     await keyboard.press("Enter")
-    await desk.is_writing()
+    await chat_page.is_writing()
     await keyboard.press("Escape")
-    await expect(desk.notice).to_have_text("Stopped.")
-    await expect(desk.questions).to_have_text("First line\nsecond line")
+    await expect(chat_page.notice).to_have_text("Stopped.")
+    await expect(chat_page.questions).to_have_text("First line\nsecond line")
 
     await system.model.speed(tokens=3, token_seconds=0)
-    await expect(desk.box).to_be_focused()
+    await expect(chat_page.box).to_be_focused()
     await keyboard.press("ArrowUp")
-    edit = desk.page.get_by_role("textbox", name="Edit the question")
+    edit = chat_page.page.get_by_role("textbox", name="Edit the question")
     await expect(edit).to_be_focused()
     await keyboard.press("Escape")
-    await expect(desk.page.get_by_role("button", name="Edit")).to_be_focused()
+    await expect(chat_page.page.get_by_role("button", name="Edit")).to_be_focused()
     await keyboard.press("Enter")
     await keyboard.press("ControlOrMeta+A")
     await keyboard.type("Better")
     await keyboard.press("ControlOrMeta+Enter")
-    await expect(desk.answer).to_have_text("echo: Better word word")
+    await expect(chat_page.answer).to_have_text("echo: Better word word")
 
-    await desk.page.reload()
-    await expect(desk.answer).to_have_text("echo: Better word word")
-    await desk.page.evaluate("document.activeElement.blur()")
+    await chat_page.page.reload()
+    await expect(chat_page.answer).to_have_text("echo: Better word word")
+    await chat_page.page.evaluate("document.activeElement.blur()")
     reached = []
     for _ in range(30):
         await keyboard.press("Tab")
-        label = await desk.page.evaluate(
+        label = await chat_page.page.evaluate(
             "document.activeElement.getAttribute('aria-label') || document.activeElement.innerText"
             " || document.activeElement.id"
         )
@@ -106,14 +106,14 @@ async def test_the_keyboard_goes_all_the_way(system, desk):
             await keyboard.press("Enter")
             break
     assert reached[-1] == "New conversation", reached
-    await expect(desk.exchanges).to_have_count(0)
-    await expect(desk.box).to_be_focused()
+    await expect(chat_page.exchanges).to_have_count(0)
+    await expect(chat_page.box).to_be_focused()
 
 
-async def test_every_control_has_a_name(desk):
+async def test_every_control_has_a_name(chat_page):
     """A screen reader can say what each button, box and list is."""
-    await desk.ask_and_hear("Look:\n\n```python\nprint(1)\n```")
-    names = await desk.names()
+    await chat_page.ask_and_hear("Look:\n\n```python\nprint(1)\n```")
+    names = await chat_page.names()
     for role in (
         "button",
         "textbox",
@@ -128,10 +128,10 @@ async def test_every_control_has_a_name(desk):
     assert names["heading"].count("You") == 1
 
 
-async def test_a_screen_reader_hears_the_answer_once_and_not_each_word(system, desk):
+async def test_a_screen_reader_hears_the_answer_once_and_not_each_word(system, chat_page):
     """The live region changes with the state alone; at the end it holds the answer."""
     await system.model.speed(tokens=40, token_seconds=0.02)
-    await desk.page.evaluate(
+    await chat_page.page.evaluate(
         """() => {
           window.said = [];
           const region = document.querySelector('[role=status]#announcer');
@@ -139,28 +139,28 @@ async def test_a_screen_reader_hears_the_answer_once_and_not_each_word(system, d
           new MutationObserver(note).observe(region, { childList: true });
         }"""
     )
-    await desk.ask_and_hear("Say it")
-    await expect(desk.page.locator("#announcer")).to_contain_text("echo: Say it word")
-    said = await desk.page.evaluate("window.said")
+    await chat_page.ask_and_hear("Say it")
+    await expect(chat_page.page.locator("#announcer")).to_contain_text("echo: Say it word")
+    said = await chat_page.page.evaluate("window.said")
     assert said[-2] == "The answer is being written"
     assert len(said) == len(set(said)) <= 5, said
 
 
-async def test_right_to_left_text_runs_right_to_left(desk):
+async def test_right_to_left_text_runs_right_to_left(chat_page):
     """Each paragraph by its own first letters, in the question and in the answer; code never."""
-    await desk.ask_and_hear("مرحبا بالعالم\n\nHello\n\nمرحبا\n\n```\nمرحبا\n```\n\nthere")  # noqa: RUF001 -- Arabic
+    await chat_page.ask_and_hear("مرحبا بالعالم\n\nHello\n\nمرحبا\n\n```\nمرحبا\n```\n\nthere")  # noqa: RUF001 -- Arabic
     direction = "(element) => getComputedStyle(element).direction"
-    assert await desk.questions.evaluate(direction) == "rtl"
-    paragraphs = await desk.answer.locator("p").evaluate_all(f"(all) => all.map({direction})")
+    assert await chat_page.questions.evaluate(direction) == "rtl"
+    paragraphs = await chat_page.answer.locator("p").evaluate_all(f"(all) => all.map({direction})")
     assert paragraphs == ["ltr", "ltr", "rtl", "ltr"]
-    assert await desk.answer.locator("pre").evaluate(direction) == "ltr"
+    assert await chat_page.answer.locator("pre").evaluate(direction) == "ltr"
 
 
-async def test_motion_stops_where_it_is_not_wanted(open_desk, system):
+async def test_motion_stops_where_it_is_not_wanted(open_chat_page, system):
     """Nothing moves for those who have asked their system for stillness."""
     await system.model.speed(tokens=4000, token_seconds=0.02)
-    desk = await open_desk(system.url, reduced_motion="reduce")
-    await desk.ask("Be still")
-    await desk.is_writing()
-    assert await desk.page.evaluate("document.getAnimations().length") == 0
-    await desk.stop.click()
+    chat_page = await open_chat_page(system.url, reduced_motion="reduce")
+    await chat_page.ask("Be still")
+    await chat_page.is_writing()
+    assert await chat_page.page.evaluate("document.getAnimations().length") == 0
+    await chat_page.stop.click()

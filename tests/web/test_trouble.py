@@ -4,9 +4,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from harness.standin import Standin
-from harness.system import System
-from stile_contracts.api_keys import ApiKey, ApiKeys, digest
+from harness.models.standin import Standin
+from harness.parts.policies import unscanned
+from harness.parts.system import System
+from stile_runtime.api_keys import ApiKey, ApiKeys, digest
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -15,44 +16,44 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def own_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system where there is no browser
     """A system whose parts may be ended; each test brings back what it has ended."""
     folder = tmp_path_factory.mktemp("trouble")
-    system = await System(folder, await Standin(folder).start()).start()
+    system = await System(folder, await Standin(folder).start(), settings=unscanned(folder)).start()
     yield system
     await system.stop()
 
 
-async def test_a_bus_that_is_down_is_said_and_the_question_is_kept(open_desk, own_system):
+async def test_a_bus_that_is_down_is_said_and_the_question_is_kept(open_chat_page, own_system):
     """Which part is down, that the question waits for it; it is sent once the bus is back."""
-    desk = await open_desk(own_system.url)
-    await expect(desk.trouble).to_be_hidden()
+    chat_page = await open_chat_page(own_system.url)
+    await expect(chat_page.trouble).to_be_hidden()
     own_system.bus.kill()
-    await desk.ask("Are you there?")
-    await expect(desk.status).to_contain_text("Your question is sent as soon as Stile is ready.")
-    await expect(desk.trouble).to_contain_text("The message bus is not ready: not connected.")
+    await chat_page.ask("Are you there?")
+    await expect(chat_page.status).to_contain_text("Your question is sent as soon as Stile is ready.")
+    await expect(chat_page.trouble).to_contain_text("The message bus is not ready: not connected.")
     await own_system.bus.start()
-    await expect(desk.answer).to_have_text("echo: Are you there? word word")
-    await expect(desk.trouble).to_be_hidden()
+    await expect(chat_page.answer).to_have_text("echo: Are you there? word word")
+    await expect(chat_page.trouble).to_be_hidden()
 
 
-async def test_a_model_that_is_loading_is_said(open_desk, own_system):
+async def test_a_model_that_is_loading_is_said(open_chat_page, own_system):
     """The model is named as what is missing, with the reason, until it is there."""
     await own_system.model.faults(loading=True)
-    desk = await open_desk(own_system.url)
-    await expect(desk.trouble).to_contain_text("The model is not ready: ")
-    await expect(desk.trouble).not_to_contain_text("The filter")
+    chat_page = await open_chat_page(own_system.url)
+    await expect(chat_page.trouble).to_contain_text("The model is not ready: ")
+    await expect(chat_page.trouble).not_to_contain_text("The filter")
     await own_system.model.faults()
-    await expect(desk.trouble).to_be_hidden()
+    await expect(chat_page.trouble).to_be_hidden()
 
 
-async def test_a_gateway_that_is_away_is_said_and_the_question_is_kept(open_desk, own_system):
+async def test_a_gateway_that_is_away_is_said_and_the_question_is_kept(open_chat_page, own_system):
     """The page outlives the gateway that it came from, and goes on with the next one."""
-    desk = await open_desk(own_system.url)
-    await expect(desk.page.locator("#model")).to_have_text("standin")
+    chat_page = await open_chat_page(own_system.url)
+    await expect(chat_page.page.locator("#model")).to_have_text("standin")
     own_system.parts["gateway"].kill()
-    await desk.ask("Are you there?")
-    await expect(desk.trouble).to_contain_text("Stile does not answer")
+    await chat_page.ask("Are you there?")
+    await expect(chat_page.trouble).to_contain_text("Stile does not answer")
     own_system.start_part("gateway")
-    await expect(desk.answer).to_have_text("echo: Are you there? word word")
-    await expect(desk.trouble).to_be_hidden()
+    await expect(chat_page.answer).to_have_text("echo: Are you there? word word")
+    await expect(chat_page.trouble).to_be_hidden()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -61,23 +62,25 @@ async def locked_system(browser, tmp_path):  # noqa: ARG001 -- no system where t
     keys = tmp_path / "keys.json"
     keys.write_text(ApiKeys(keys=(ApiKey(name="ada", sha256=digest("sk-right")),)).model_dump_json())
     model = await Standin(tmp_path, tokens=3).start()
-    system = await System(tmp_path, model, settings={"STILE_API_KEYS": str(keys)}).start()
+    system = await System(
+        tmp_path, model, settings={"STILE_API_KEYS": str(keys), **unscanned(tmp_path)}
+    ).start()
     yield system
     await system.stop()
 
 
-async def test_where_a_key_is_asked_for_the_page_asks_for_it_and_keeps_it(open_desk, locked_system):
+async def test_where_a_key_is_asked_for_the_page_asks_for_it_and_keeps_it(open_chat_page, locked_system):
     """A 401 opens a box for the key; the question is sent again with it, and later ones too."""
-    desk = await open_desk(locked_system.url)
-    await desk.ask("May I?")
-    key = desk.page.get_by_role("textbox", name="API key")
+    chat_page = await open_chat_page(locked_system.url)
+    await chat_page.ask("May I?")
+    key = chat_page.page.get_by_role("textbox", name="API key")
     await key.fill("sk-wrong")
-    await desk.page.keyboard.press("Enter")
+    await chat_page.page.keyboard.press("Enter")
     await expect(key).to_have_value("sk-wrong")
-    await expect(desk.page.get_by_role("dialog")).to_be_visible()
+    await expect(chat_page.page.get_by_role("dialog")).to_be_visible()
     await key.fill("sk-right")
-    await desk.page.get_by_role("button", name="Use it").click()
-    await expect(desk.answer).to_have_text("echo: May I? word word")
-    await desk.page.reload()
-    await desk.ask_and_hear("And again?")
-    await expect(desk.answer).to_have_text("echo: And again? word word")
+    await chat_page.page.get_by_role("button", name="Use it").click()
+    await expect(chat_page.answer).to_have_text("echo: May I? word word")
+    await chat_page.page.reload()
+    await chat_page.ask_and_hear("And again?")
+    await expect(chat_page.answer).to_have_text("echo: And again? word word")

@@ -1,7 +1,6 @@
 """What ends a command: one sentence for people that says what to do, and the exit code 1.
 
 StileError
-├── SettingsError      a variable that is no good, or files of Stile's own that are not there
 ├── CredentialsError   a seed file that cannot be used
 ├── ModelError         a model that is not there, cannot be fetched, or is not what it should be
 ├── PortError          a port that another program holds
@@ -10,15 +9,13 @@ StileError
 ├── ProvisionError     streams that cannot be made as described
 ├── PartError          a part that cannot be started, or that keeps dying
 └── RequestError       a question that got no answer
+
+A variable or an argument that can't be used is ``stile_runtime.settings.SettingsError``.
 """
 
 
 class StileError(Exception):
     """The root: `stile` prints the message on one line of stderr and exits 1."""
-
-
-class SettingsError(StileError):
-    """A variable that is no good, or files of Stile's own that are not there."""
 
 
 class CredentialsError(StileError):
@@ -46,7 +43,7 @@ class ProvisionError(StileError):
 
 
 class PartError(StileError):
-    """A part that cannot be started, or that keeps dying; ``last_lines`` is what it said at the end."""
+    """A part that cannot be started, or keeps dying; ``last_lines`` are those of its output."""
 
     def __init__(self, message: str, last_lines: tuple[str, ...] = ()) -> None:
         super().__init__(message)

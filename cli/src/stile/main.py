@@ -5,22 +5,22 @@ import sys
 
 import typer
 
-from stile import (
+from stile.commands import (
     chat,
     clients,
-    credentials_command,
+    credentials,
     dlq,
     doctor,
     down,
     keys,
     leaf,
     models,
-    provision_command,
-    signing_keys_command,
+    provision,
     status,
     up,
 )
 from stile.errors import PartError, StileError
+from stile_runtime.settings import SettingsError
 
 app = typer.Typer(
     help="Stile: a small language model behind a fence, for many.",
@@ -35,19 +35,18 @@ app.command()(doctor.doctor)
 app.add_typer(models.commands, name="models")
 app.add_typer(clients.commands, name="clients")
 app.add_typer(keys.commands, name="keys")
-keys.commands.command("rotate-signing")(signing_keys_command.rotate_signing)
 app.add_typer(dlq.commands, name="dlq")
-app.command()(provision_command.provision)
-app.command()(credentials_command.credentials)
+app.command()(provision.provision)
+app.command()(credentials.credentials)
 app.command()(leaf.leaf)
 
 
 def main() -> None:
     """Run a command; what goes wrong is one line on stderr and the exit code 1."""
-    logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and told as one line
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and printed as one line
     try:
         app()
-    except StileError as error:
+    except (SettingsError, StileError) as error:
         if isinstance(error, PartError) and error.last_lines:
             typer.echo("The last it said:\n" + "\n".join(f"  {line}" for line in error.last_lines), err=True)
         typer.echo(f"stile: {error}", err=True)

@@ -1,19 +1,19 @@
-"""The closed set of errors that a requester can meet, on the bus and over HTTP.
+"""The closed set of errors that a client can receive, on the bus and over HTTP.
 
 ::
 
     ErrorCode
-     ├ the request's own fault: final, the same request fails again
+     ├ the request is wrong: final; the same request fails again
      │   invalid_request 422 · invalid_header 400 · too_large 413 · unsupported_media_type 415
      │   not_found 404 · method_not_allowed 405 · key_conflict 422 · context_length_exceeded 422
      │   unsupported_parameter 400 · invalid_api_key 401
-     ├ of the moment: not stored, or withdrawn; may be sent again
+     ├ transient: not stored, or withdrawn; the request may be sent again
      │   queue_full 503 · client_queue_full 429 · no_filter 503 · bus_unavailable 503
      │   filter_error 503 · filter_timeout 503 · shutting_down 503
      │   model_not_found 404 (a worker that serves it may come)
-     ├ not known yet: the request may be waiting or running; the same id or key may be sent again
+     ├ unknown: the request may wait or run; it may be sent again under the same id or key
      │   in_progress 409 · accept_timeout 504 · answer_timeout 504 · internal 500
-     └ the request's outcome: final, stored in CHAT_RESULT
+     └ the request's result: final, stored in CHAT_RESULT
          deadline_exceeded 504 · model_failed 502 · model_unavailable 502 · too_many_attempts 500
          malformed_message 500 · cancelled 499 (nginx's "client closed request")
 """
@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 
 class ErrorCode(StrEnum):
-    """What went wrong; stable, and safe to switch on."""
+    """What went wrong. The names are stable, so programs may depend on them."""
 
     INVALID_REQUEST = "invalid_request"
     INVALID_HEADER = "invalid_header"
@@ -59,12 +59,12 @@ class ErrorCode(StrEnum):
 
 
 class ErrorKind(NamedTuple):
-    """What an error means to whoever meets it."""
+    """What an error means to the client that receives it."""
 
     status: int
     """The HTTP status, and ADR-32's ``Nats-Service-Error-Code``."""
     final: bool
-    """Whether the same request would meet it again: then it is the request's outcome."""
+    """Whether the same request would fail again."""
 
 
 ERRORS: dict[ErrorCode, ErrorKind] = {
@@ -97,4 +97,5 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.CANCELLED: ErrorKind(499, final=True),
     ErrorCode.INTERNAL: ErrorKind(500, final=False),
 }
-"""Every code's meaning. The consumer holds the same table; ``fixtures/v1/errors.json`` compares them."""
+"""The meaning of every code. The worker has the same table; ``fixtures/v1/errors.json`` compares
+them."""

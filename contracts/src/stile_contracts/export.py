@@ -1,4 +1,4 @@
-"""Exports the JSON Schemas and the table of errors: ``python -m stile_contracts.export CONTRACTS``."""
+"""Exports the schemas and the table of errors: ``python -m stile_contracts.export CONTRACTS``."""
 
 import json
 import sys
@@ -21,11 +21,11 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "heartbeat": messages.Heartbeat,
     "cancel_receipt": messages.CancelReceipt,
 }
-"""Every message by the name of its schema and of its fixtures' folder."""
+"""Every message, by the name of its schema and of its fixtures' folder."""
 
 
 def schema(name: str) -> str:
-    """Return the JSON Schema of the message ``name`` as text, the same every time."""
+    """Return the JSON Schema of the message ``name`` as text. It is the same every time."""
     return json.dumps(MESSAGES[name].model_json_schema(), indent=2, sort_keys=True) + "\n"
 
 
@@ -36,7 +36,7 @@ def error_table() -> str:
 
 
 def main(contracts: Path) -> None:
-    """Write every schema, and the errors that the consumer's table is compared with."""
+    """Write every schema, and the table of errors with which the worker compares its own."""
     for name in MESSAGES:
         (contracts / "schemas" / "v1" / f"{name}.json").write_text(schema(name))
     (contracts / "fixtures" / "v1" / "errors.json").write_text(error_table())

@@ -1,8 +1,8 @@
-"""Reads a JSON object so that every other reader of JSON sees the same in it.
+"""Reads a JSON object so that every other reader of JSON understands it in the same way.
 
-Readers differ where RFC 8259 leaves them a choice, or is not kept to: which of two equal keys counts, what
-follows a NUL, whether a byte order mark is skipped, how large a number may be. A text for two readers must
-be none of these.
+Readers differ if RFC 8259 leaves them a choice, or if they do not follow it: which of two equal
+keys counts, what follows a NUL, whether a byte order mark is skipped, how large a number may be. A
+text for two readers must contain none of these.
 """
 
 import json
@@ -12,17 +12,19 @@ from collections.abc import Iterable
 from typing import Any
 
 MAX_DEPTH = 64
-"""Objects and arrays in one another. serde_json reads 128 levels, with those of the message around it."""
+"""Levels of nested objects and arrays. serde_json reads 128, including those of the message around
+it."""
 
 _LITERAL_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]}]', re.DOTALL)
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """Read ``text``, which is one JSON object and nothing else.
+    """Parse ``text``, which must be one JSON object and nothing else.
 
     Raises:
-        ValueError: it is not, or readers may differ over it: a key stands twice in one object, a number
-            does not fit a double, a surrogate stands alone, it is deeper than ``MAX_DEPTH``.
+        ValueError: it is not, or readers may understand it differently: an object has the same key
+            twice, a number does not fit a double, there is a lone surrogate, or it is deeper than
+            ``MAX_DEPTH``.
     """
     _check_depth(text)
     value = json.loads(
@@ -38,10 +40,10 @@ def read_object(text: str) -> dict[str, Any]:
 
 
 def canonical(value: dict[str, Any]) -> str:
-    """Write ``value`` in the one form that Stile hands on.
+    """Return ``value`` as text, in the one form that Stile passes on.
 
     Raises:
-        ValueError: a surrogate stands alone in it.
+        ValueError: it contains a lone surrogate.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     text.encode()
@@ -63,7 +65,7 @@ def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for key, item in pairs:
         if key in value:
-            raise ValueError("a key stands twice")
+            raise ValueError("a key occurs twice")
         value[key] = item
     return value
 
@@ -76,7 +78,7 @@ def _finite(text: str) -> float:
 
 
 def _within_double(text: str) -> int:
-    # Longer than any double: not worth reading.
+    # Longer than any double, so it need not be parsed.
     if len(text) > 310:
         raise ValueError("a number is too large")
     _finite(text)

@@ -1,7 +1,7 @@
 """The names on the bus.
 
-A token is ``[A-Za-z0-9_-]``, 1 to 64 characters; a subject's tokens are joined by dots. A model's is made by
-``models.token``.
+A subject is a list of tokens, joined by dots. A token is 1 to 64 characters of ``[A-Za-z0-9_-]``;
+the token of a model is made by ``models.token``.
 """
 
 import re
@@ -16,18 +16,19 @@ GATEWAY = "gateway"
 """The origin token of requests that came over HTTP."""
 
 HTTP_CLIENT_PREFIX = "http-"
-"""What every HTTP client's name begins with, so that none can be taken for a NATS account."""
+"""The beginning of every HTTP client's name, so that none can be confused with a NATS account."""
 
 REQUESTS = "chat.request.*"
 GATEWAY_REQUESTS = "chat.request.gateway"
 FILTER_QUEUE = "filter"
-"""The filters' queue group for what the gateway and nats-server send."""
+"""The filters' queue group for messages from the gateway and from nats-server."""
 DIRECT_QUEUE = "filter-direct"
-"""The filters' queue group for what direct clients send. It hears the gateway too, and leaves that out."""
+"""The filters' queue group for direct clients. It receives the gateway's messages too, and drops
+those."""
 APPROVED = "chat.approved.*.*.*"
 APPROVED_FOR_MODEL = "chat.approved.*.*.*.*"
 ALL_APPROVED = "chat.approved.>"
-"""Both of them."""
+"""Both of the above."""
 RESULTS = "chat.result.*.*"
 FILTER_HEARTBEAT = "chat.event.filter"
 CONSUMER_HEARTBEAT = "chat.event.consumer"
@@ -35,19 +36,19 @@ CANCELS = "chat.cancel.*.*"
 GATEWAY_CANCELS = "chat.cancel.gateway.*"
 GATEWAY_STATUS_REQUESTS = "chat.outcome.gateway.*"
 STATUS_REQUESTS = "chat.outcome.*.*"
-"""Bodiless, and answered: what has become of a request."""
+"""Without a body, with a reply: the status of a request."""
 WAKE = "chat.event.approved"
-"""Bodiless: a request was approved, and a sleeping worker may look."""
+"""Without a body: a request was approved, so a sleeping worker should look at CHAT."""
 CANCELLED = "chat.event.cancelled.*.*"
 ABANDONED = "chat.event.unheard.*.*"
 ATTENDED = "chat.event.heard.*.*"
 STARTED = "chat.event.started.*.*.*"
 FINISHED = "chat.event.finished.*.*.*"
-"""Bodiless, from a worker: the request has its outcome, and the worker is free."""
+"""Without a body, from a worker: the request has its result, and the worker is free."""
 
 DEAD = "chat.dead.*.*.*"
 MAX_DELIVERIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*"
-"""From nats-server itself: a request was delivered as often as may be, and never acknowledged."""
+"""From nats-server itself: a request reached its last delivery and was never acknowledged."""
 
 CHAT_STREAM = "CHAT"
 RESULT_STREAM = "CHAT_RESULT"
@@ -55,7 +56,8 @@ DEAD_STREAM = "CHAT_DLQ"
 
 GATEWAY_INBOX = "_INBOX_gateway"
 REPLY_PREFIXES = (f"{GATEWAY_INBOX}.", "_R_.")
-"""Where a reply may go: the gateway's inbox, or what the server made of a direct client's (decision 5)."""
+"""The only places for replies: the gateway's inbox, and the subjects that nats-server makes for
+direct clients."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REPLY_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
@@ -63,14 +65,14 @@ _MAX_REPLY_LENGTH = 256
 
 
 class Lane(StrEnum):
-    """Which of the two queues a request waits in."""
+    """The lane in which a request waits."""
 
     INTERACTIVE = "interactive"
     BATCH = "batch"
 
 
 class RequestAddress(NamedTuple):
-    """Which approved request: the parts of its subject that name it, whatever model it is for."""
+    """The parts of a request's subject that identify it. The model is not one of them."""
 
     lane: Lane
     client: str
@@ -78,15 +80,15 @@ class RequestAddress(NamedTuple):
 
 
 def is_token(text: str) -> bool:
-    """Tell whether ``text`` can stand as one token of a subject."""
+    """Return whether ``text`` can be one token of a subject."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def is_reply_allowed(subject: str) -> bool:
-    """Tell whether an answer may be sent to ``subject``.
+    """Return whether an answer may be sent to ``subject``.
 
-    Only well-formed, wildcard-free subjects under ``REPLY_PREFIXES`` are: anything else could turn a
-    reply into a request, or into an approved one (DESIGN, decisions 5 and 6).
+    Only well-formed subjects without wildcards under ``REPLY_PREFIXES`` are allowed. A reply to any
+    other subject could become a request or an approval.
     """
     return (
         len(subject) <= _MAX_REPLY_LENGTH
@@ -96,15 +98,15 @@ def is_reply_allowed(subject: str) -> bool:
 
 
 def request(origin: str) -> str:
-    """Name the subject that ``origin`` (``gateway`` or an account) sends its requests to."""
+    """Return the subject to which ``origin`` (``gateway`` or an account) sends its requests."""
     return f"chat.request.{_token(origin)}"
 
 
 def origin_of(subject: str) -> str:
-    """Read who sent a request off its subject; the server guarantees it (``account_token_position``).
+    """Return the sender of a request. nats-server guarantees it (``account_token_position``).
 
     Raises:
-        ValueError: the subject is none of a request.
+        ValueError: the subject is not that of a request.
     """
     match subject.split("."):
         case ["chat", "request", origin] if is_token(origin):
@@ -113,23 +115,23 @@ def origin_of(subject: str) -> str:
 
 
 def approved(lane: Lane, client: str, chat_id: UUID, model: str | None = None) -> str:
-    """Name the subject of an approved request in CHAT.
+    """Return the subject of an approved request in CHAT.
 
     Args:
-        lane: which it waits in.
-        client: whose it is.
+        lane: the lane in which it waits.
+        client: the client that sent it.
         chat_id: its id.
-        model: the token (``models.token``) of the one that may answer it; None where any may.
+        model: the token (``models.token``) of the model that must answer; None if any model may.
     """
     subject = f"chat.approved.{lane}.{_token(client)}.{chat_id}"
     return subject if model is None else f"{subject}.{_model(model)}"
 
 
 def parse_approved(subject: str) -> RequestAddress:
-    """Take an approved request's subject apart; the model's token is left out.
+    """Parse the subject of an approved request, without the model's token.
 
     Raises:
-        ValueError: the subject is none of an approved request.
+        ValueError: the subject is not that of an approved request.
     """
     match subject.split("."):
         case ["chat", "approved", lane, client, chat_id] if is_token(client):
@@ -140,31 +142,31 @@ def parse_approved(subject: str) -> RequestAddress:
 
 
 def approved_subjects_of(client: str, chat_id: UUID) -> tuple[str, str]:
-    """Name, with wildcards, the subjects that a request may have in CHAT: of any lane and model."""
+    """Return the two subjects in CHAT, with wildcards, of a request of any lane and model."""
     subject = f"chat.approved.*.{_token(client)}.{chat_id}"
     return subject, f"{subject}.*"
 
 
 def result(client: str, chat_id: UUID) -> str:
-    """Name the subject that keeps a request's outcome in CHAT_RESULT."""
+    """Return the subject of a request's result in CHAT_RESULT."""
     return f"chat.result.{_token(client)}.{chat_id}"
 
 
 def results_of(client: str) -> str:
-    """Name, with a wildcard, the subjects of all of a client's outcomes."""
+    """Return the subject, with a wildcard, of all results of a client."""
     return f"chat.result.{_token(client)}.*"
 
 
 def dead(lane: Lane, client: str, chat_id: UUID) -> str:
-    """Name the subject that keeps a request that was given up in CHAT_DLQ."""
+    """Return the subject of a dead letter in CHAT_DLQ."""
     return f"chat.dead.{lane}.{_token(client)}.{chat_id}"
 
 
 def parse_dead(subject: str) -> RequestAddress:
-    """Take a dead letter's subject apart.
+    """Parse the subject of a dead letter.
 
     Raises:
-        ValueError: the subject is none of a dead letter.
+        ValueError: the subject is not that of a dead letter.
     """
     match subject.split("."):
         case ["chat", "dead", lane, client, chat_id] if is_token(client):
@@ -173,15 +175,15 @@ def parse_dead(subject: str) -> RequestAddress:
 
 
 def cancel(origin: str, chat_id: UUID) -> str:
-    """Name the subject that ``origin`` (``gateway`` or an account) cancels its request at."""
+    """Return the subject at which ``origin`` (``gateway`` or an account) cancels a request."""
     return f"chat.cancel.{_token(origin)}.{chat_id}"
 
 
 def parse_cancel(subject: str) -> tuple[str, UUID]:
-    """Read who cancels which request off the subject; the server guarantees the origin.
+    """Return the sender of a cancellation, which nats-server guarantees, and the request's id.
 
     Raises:
-        ValueError: the subject is none of a cancellation.
+        ValueError: the subject is not that of a cancellation.
     """
     match subject.split("."):
         case ["chat", "cancel", origin, chat_id] if is_token(origin):
@@ -190,42 +192,42 @@ def parse_cancel(subject: str) -> tuple[str, UUID]:
 
 
 def status(origin: str, chat_id: UUID) -> str:
-    """Name the subject that ``origin`` (``gateway`` or an account) looks its request up at."""
+    """Return the subject at which ``origin`` (``gateway`` or an account) asks for a status."""
     return f"chat.outcome.{_token(origin)}.{chat_id}"
 
 
 def parse_status(subject: str) -> tuple[str, UUID]:
-    """Read who looks which request up off the subject; the server guarantees the origin.
+    """Return the sender of a status request, which nats-server guarantees, and the request's id.
 
     Raises:
-        ValueError: the subject is none of a lookup.
+        ValueError: the subject is not that of a status request.
     """
     match subject.split("."):
         case ["chat", "outcome", origin, chat_id] if is_token(origin):
             return origin, UUID(chat_id)
-    raise ValueError(f"not a lookup's subject: {subject!r}")
+    raise ValueError(f"not a status request's subject: {subject!r}")
 
 
 def cancelled(client: str, chat_id: UUID) -> str:
-    """Name the event that a request's outcome is *cancelled*: whoever runs it stops."""
+    """Return the subject of the event that a request was cancelled; a worker that runs it stops."""
     return f"chat.event.cancelled.{_token(client)}.{chat_id}"
 
 
 def abandoned(client: str, chat_id: UUID) -> str:
-    """Name the event that a gateway will cancel a request, unless somebody waits for it at another one."""
+    """Return the subject of the event that no client at a gateway waits for a request any more."""
     return f"chat.event.unheard.{_token(client)}.{chat_id}"
 
 
 def attended(client: str, chat_id: UUID) -> str:
-    """Name the event that somebody waits for a request at the gateway that says so."""
+    """Return the subject of the event that a client waits at the gateway that sends it."""
     return f"chat.event.heard.{_token(client)}.{chat_id}"
 
 
 def parse_cancelled(subject: str) -> tuple[str, UUID]:
-    """Read whose which request was cancelled off the event's subject.
+    """Return the client and the id of a cancelled request.
 
     Raises:
-        ValueError: the subject is none of that event.
+        ValueError: the subject is not that of this event.
     """
     match subject.split("."):
         case ["chat", "event", "cancelled", client, chat_id] if is_token(client):
@@ -234,15 +236,15 @@ def parse_cancelled(subject: str) -> tuple[str, UUID]:
 
 
 def finished(lane: Lane, client: str, chat_id: UUID) -> str:
-    """Name the event that a worker is done with a request."""
+    """Return the subject of the event that a request has ended."""
     return f"chat.event.finished.{lane}.{_token(client)}.{chat_id}"
 
 
 def parse_progress(subject: str) -> RequestAddress:
-    """Take the subject of ``started`` or ``finished`` apart.
+    """Parse the subject of ``started`` or ``finished``.
 
     Raises:
-        ValueError: the subject is neither's.
+        ValueError: the subject is neither of the two.
     """
     match subject.split("."):
         case ["chat", "event", "started" | "finished", lane, client, chat_id] if is_token(client):
@@ -251,13 +253,13 @@ def parse_progress(subject: str) -> RequestAddress:
 
 
 def durable(subject: str) -> str:
-    """Name the durable consumer of CHAT that workers pull the request with this subject from.
+    """Return the name of the durable consumer of CHAT from which workers pull this request.
 
-    There is one for each line, a client's requests of one lane; and one more for each model that requests
-    of the line are for. Its ``=`` can stand in no client's name.
+    There is one for each client queue (a client's requests of one lane), and one more for each
+    model that these requests name. No client's name contains its ``=``.
 
     Raises:
-        ValueError: the subject is none of an approved request.
+        ValueError: the subject is not that of an approved request.
     """
     lane, client, _ = parse_approved(subject)
     _, _, _, _, _, *model = subject.split(".")
@@ -265,10 +267,10 @@ def durable(subject: str) -> str:
 
 
 def http_client(peer: str) -> str:
-    """Make an HTTP client's name out of its address or key name, safe as one token.
+    """Return an HTTP client's name, made from its address or the name of its key: one token.
 
-    An IPv6 address is its /64, as a machine chooses the other half by itself (RFC 4291, section 2.5.1); an
-    IPv4-mapped one (RFC 4291, section 2.5.5.2) is its IPv4 address.
+    An IPv6 address counts as its /64, because a machine chooses the other half itself (RFC 4291,
+    section 2.5.1). An IPv4-mapped address (RFC 4291, section 2.5.5.2) counts as its IPv4 address.
     """
     name = re.sub(r"[^A-Za-z0-9_-]", "-", str(_network(peer)))
     return HTTP_CLIENT_PREFIX + name[: 64 - len(HTTP_CLIENT_PREFIX)]
@@ -278,7 +280,7 @@ def _network(peer: str) -> str | IPv4Address | IPv6Network:
     try:
         address = ip_address(peer)
     except ValueError:
-        return peer  # a key's name, or what a proxy says in place of an address
+        return peer  # the name of a key, or a proxy's text in place of an address
     if isinstance(address, IPv4Address):
         return address
     return address.ipv4_mapped or IPv6Network((int(address), 64), strict=False)

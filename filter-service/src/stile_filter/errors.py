@@ -4,14 +4,16 @@
 
     FilterServiceError
      ├ StartError            stops the start: one line a fault on stderr, exit 1
-     │  ├ SettingError       an environment variable, by its name
      │  └ PolicyError        the policy, by file, line and reason
      ├ LostLoopError         ends the service: exit 1, so that whatever supervises it starts it again
- ├ RequestError          answered to the requester, with a code of ``stile_contracts.errors``
+     ├ RequestError          answered to the requester, with a code of ``stile_contracts.errors``
      └ BusError
         ├ UnconfirmedError   it may have been stored: nothing may be said
         └ UnavailableError   it was surely not stored
+           ├ RefusedError    JetStream says no, with a number
            └ NoLeaderError   nobody answers for the stream just now
+
+A variable that can't be used is ``stile_runtime.settings.SettingsError``.
 """
 
 from pathlib import Path
@@ -27,10 +29,6 @@ class FilterServiceError(Exception):
 
 class StartError(FilterServiceError):
     """The service can't start as it is configured."""
-
-
-class SettingError(StartError):
-    """An environment variable is missing or wrong."""
 
 
 class LostLoopError(FilterServiceError):
@@ -92,6 +90,19 @@ class UnconfirmedError(BusError):
 
 class UnavailableError(BusError):
     """The bus said no, or can't be reached: surely nothing was stored."""
+
+
+class RefusedError(UnavailableError):
+    """JetStream did not do it.
+
+    Args:
+        reason: the server's words.
+        number: the error's number (``err_code``), which keeps its meaning between versions.
+    """
+
+    def __init__(self, reason: str, number: int | None) -> None:
+        self.number = number
+        super().__init__(reason)
 
 
 class NoLeaderError(UnavailableError):

@@ -13,7 +13,7 @@
      │   ├ KeyConflictError             key_conflict 422
      │   ├ UnsupportedParameterError    unsupported_parameter 400
      │   └ InvalidApiKeyError           invalid_api_key 401
-     ├ UnavailableError           of the moment; surely not stored
+     ├ UnavailableError           temporary; surely not stored
      │   ├ BusUnavailableError          bus_unavailable 503
      │   ├ NoFilterError                no_filter 503
      │   ├ TooManyWaitingError          queue_full 503
@@ -24,10 +24,11 @@
      │   ├ AcceptTimeoutError           accept_timeout 504
      │   ├ AnswerTimeoutError           answer_timeout 504
      │   └ InternalError                internal 500
-     └ RelayedError               what the filter or the consumer said, with its own code
+     └ RelayedError               the error of the filter or the worker, with its own code
 
-Foreign errors are turned into these where they enter: nats-py's in ``bus``, pydantic's in ``limits``,
-Starlette's in ``from_http``. What an error means to a client stands in ``stile_contracts.errors``.
+Foreign errors are translated at the edge: nats-py's in ``bus``, pydantic's and FastAPI's in
+``dialects.faults``, Starlette's in ``from_http``. ``stile_contracts.errors`` says what each means to a
+client.
 """
 
 from uuid import UUID
@@ -46,7 +47,7 @@ class GatewayError(Exception):
     """
 
     code: ErrorCode
-    """The class's own; of a relayed error, the one that was said."""
+    """The class's own; a relayed error has the one that it came with."""
 
     def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -57,7 +58,7 @@ class GatewayError(Exception):
         """Set as soon as the request has an id."""
 
     def reply(self) -> ErrorReply:
-        """Return what the client is answered."""
+        """Return the body that the client gets."""
         return ErrorReply.of(
             self.code, self.message, chat_id=self.chat_id, param=self.param, retry_after=self.retry_after
         )
@@ -86,7 +87,7 @@ class TooLargeError(RequestError):
 
 
 class UnsupportedMediaTypeError(RequestError):
-    """The body is not said to be JSON."""
+    """The body is not declared as JSON."""
 
     code = ErrorCode.UNSUPPORTED_MEDIA_TYPE
 
@@ -110,13 +111,13 @@ class KeyConflictError(RequestError):
 
 
 class UnsupportedParameterError(RequestError):
-    """The request asks for what Stile does not do."""
+    """The request asks for something that Stile does not do."""
 
     code = ErrorCode.UNSUPPORTED_PARAMETER
 
 
 class InvalidApiKeyError(RequestError):
-    """No key, or one that is none of this installation's."""
+    """There is no API key, or no such one."""
 
     code = ErrorCode.INVALID_API_KEY
 
@@ -132,31 +133,31 @@ class BusUnavailableError(UnavailableError):
 
 
 class NoFilterError(UnavailableError):
-    """No filter was there, however often it was asked."""
+    """No filter was there, at any attempt."""
 
     code = ErrorCode.NO_FILTER
 
 
 class TooManyWaitingError(UnavailableError):
-    """The gateway holds as many requests as it may."""
+    """The gateway has as many requests in flight as it may."""
 
     code = ErrorCode.QUEUE_FULL
 
 
 class ClientLimitError(UnavailableError):
-    """The client has asked as much as its key allows for the moment."""
+    """The client has reached a limit of its own."""
 
     code = ErrorCode.CLIENT_QUEUE_FULL
 
 
 class ModelNotFoundError(UnavailableError):
-    """No consumer has told of such a model lately."""
+    """No living worker serves the model."""
 
     code = ErrorCode.MODEL_NOT_FOUND
 
 
 class ShuttingDownError(UnavailableError):
-    """The gateway takes nothing more."""
+    """The gateway accepts no more requests."""
 
     code = ErrorCode.SHUTTING_DOWN
 
@@ -166,13 +167,13 @@ class UnknownOutcomeError(GatewayError):
 
 
 class AcceptTimeoutError(UnknownOutcomeError):
-    """Nothing was heard of the request in time."""
+    """No filter has replied in time."""
 
     code = ErrorCode.ACCEPT_TIMEOUT
 
 
 class AnswerTimeoutError(UnknownOutcomeError):
-    """The request was accepted, and its answer was not heard in time."""
+    """The request was accepted, and its answer did not come in time."""
 
     code = ErrorCode.ANSWER_TIMEOUT
 
@@ -184,28 +185,28 @@ class InternalError(UnknownOutcomeError):
 
 
 class RelayedError(GatewayError):
-    """An error that the filter or the consumer answered with, as it is."""
+    """An error of the filter or the worker, as it came."""
 
-    def __init__(self, said: ErrorReply) -> None:
-        super().__init__(said.error.message, param=said.error.param, retry_after=said.error.retry_after)
-        self.code = said.error.code
-        self.chat_id = said.error.id
-        self._said = said
+    def __init__(self, body: ErrorReply) -> None:
+        super().__init__(body.error.message, param=body.error.param, retry_after=body.error.retry_after)
+        self.code = body.error.code
+        self.chat_id = body.error.id
+        self._body = body
 
     @property
-    def is_outcome(self) -> bool:
-        """Whether a request that was accepted has ended with it; a look-up may fail by itself."""
-        return self._said.error.final and self.code is not ErrorCode.NOT_FOUND
+    def is_result(self) -> bool:
+        """Whether it is the stored result of a request; a status request may fail by itself."""
+        return self._body.error.final and self.code is not ErrorCode.NOT_FOUND
 
     def reply(self) -> ErrorReply:
-        """Return what was said; the id is filled in where it was left out."""
-        if self._said.error.id == self.chat_id:
-            return self._said
-        return ErrorReply(error=self._said.error.model_copy(update={"id": self.chat_id}))
+        """Return the body as it came, with the request's id if it had none."""
+        if self._body.error.id == self.chat_id:
+            return self._body
+        return ErrorReply(error=self._body.error.model_copy(update={"id": self.chat_id}))
 
 
 def from_http(status: int) -> GatewayError:
-    """Translate the errors that Starlette raises by itself: no such route, no such method, and the like."""
+    """Translate an error that Starlette raises by itself, such as an unknown route or method."""
     match status:
         case 404:
             return NotFoundError("There is nothing at this address.")

@@ -31,11 +31,11 @@ class Metrics:
             "stile_gateway_in_flight", "HTTP requests being answered now.", registry=registry
         )
         self.held = Gauge(
-            "stile_gateway_held", "Chats being answered now, listened to or not.", registry=registry
+            "stile_gateway_held", "Chats being answered now, with or without a listener.", registry=registry
         )
         self.accept_seconds = Histogram(
             "stile_gateway_accept_seconds",
-            "From a chat's arrival to the first event heard of it.",
+            "From a chat's arrival to its first event.",
             buckets=_ACCEPT_BUCKETS,
             registry=registry,
         )
@@ -57,10 +57,12 @@ class Metrics:
             registry=registry,
         )
         self.unclaimed = Counter(
-            "stile_gateway_unclaimed_events", "Events of requests nobody waits for.", registry=registry
+            "stile_gateway_unclaimed_events",
+            "Events of requests without a client.",
+            registry=registry,
         )
         self.bus_connected = Gauge(
-            "stile_gateway_bus_connected", "1 where the bus is connected.", registry=registry
+            "stile_gateway_bus_connected", "1 if the bus is connected.", registry=registry
         )
 
     def exposition(self) -> bytes:

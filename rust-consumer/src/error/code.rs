@@ -1,8 +1,9 @@
-//! What a requester can be told.
+//! The codes of the errors that a requester can receive.
 
 use serde::{Deserialize, Serialize};
 
-/// The closed set of errors that a requester can meet, as in `contracts/src/stile_contracts/errors.py`.
+/// The closed set of errors that a requester can receive, as in
+/// `contracts/src/stile_contracts/errors.py`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -91,13 +92,13 @@ impl ErrorCode {
         self.row().1
     }
 
-    /// The HTTP status that tells the same.
+    /// The HTTP status of the same meaning.
     #[must_use]
     pub fn status(self) -> u16 {
         self.row().2
     }
 
-    /// Whether the same request would meet it again.
+    /// Whether the same request would end in it again.
     #[must_use]
     pub fn is_final(self) -> bool {
         self.row().3

@@ -5,10 +5,10 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::{BusError, ErrorCode, InvalidMessage, ModelError};
-use crate::approval::Forgery;
-use crate::control_tokens::Place;
-use crate::delivery::Settlement;
-use crate::messages::Stage;
+use crate::bus::jobs::AckDecision;
+use crate::contract::messages::Stage;
+use crate::llama::control_tokens::Location;
+use crate::worker::approval::Forgery;
 
 /// Why a job ended without an answer. The text of one that has a code is what the requester reads.
 #[derive(Debug, Error)]
@@ -28,18 +28,18 @@ pub enum JobError {
     /// `Chat-Deadline` has passed.
     #[error("The request's deadline has passed; ask again, with more time.")]
     DeadlineExceeded(Stage),
-    /// Its outcome was made *cancelled* while it ran.
+    /// Its result became *cancelled* while it ran.
     #[error("The request was cancelled.")]
     Cancelled,
     /// A text of it would be a control token to the model.
     #[error(
         "The model takes a part of {0} for a control token; put a space inside, for example \"< |im_end|>\"."
     )]
-    ControlToken(Place),
+    ControlToken(Location),
     /// The model did not answer.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The outcome is stored, but the bus did not take the reply; the next delivery says it.
+    /// The result is stored, but the bus did not take the reply; the next delivery sends it.
     #[error("the reply could not be sent: {0}")]
     Bus(#[from] BusError),
     /// A defect of ours.
@@ -67,7 +67,7 @@ impl JobError {
         }
     }
 
-    /// The outcome that the requester gets; `None` where the request has none yet.
+    /// The error that the requester receives; `None` if the request has no result yet.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
@@ -92,7 +92,7 @@ impl JobError {
         }
     }
 
-    /// How far the request had come, where its deadline has passed.
+    /// How far the request had come when its deadline passed.
     #[must_use]
     pub fn stage(&self) -> Option<Stage> {
         match self {
@@ -110,22 +110,23 @@ impl JobError {
         }
     }
 
-    /// How the message in CHAT is settled, once the outcome (where there is one) is stored and replied.
+    /// How the message in CHAT is acknowledged, once the result, if there is one, is stored and
+    /// sent.
     #[must_use]
-    pub fn settlement(&self) -> Settlement {
+    pub fn ack_decision(&self) -> AckDecision {
         match self {
-            Self::Forged(_) => Settlement::Reject("not signed by the filter"),
-            Self::TooManyAttempts => Settlement::Term("too many attempts"),
-            Self::Malformed(_) => Settlement::Term("malformed"),
-            Self::ReplyNotAllowed => Settlement::Term("reply subject not allowed"),
+            Self::Forged(_) => AckDecision::Reject("not signed by the filter"),
+            Self::TooManyAttempts => AckDecision::Term("too many attempts"),
+            Self::Malformed(_) => AckDecision::Term("malformed"),
+            Self::ReplyNotAllowed => AckDecision::Term("reply subject not allowed"),
             Self::DeadlineExceeded(Stage::Running)
             | Self::Cancelled
             | Self::ControlToken(_)
-            | Self::Model(_) => Settlement::Ack,
-            Self::DeadlineExceeded(_) => Settlement::Term("deadline exceeded"),
-            Self::Bus(_) | Self::Internal(_) => Settlement::Nak(Duration::from_secs(1)),
-            Self::Stopping => Settlement::Nak(Duration::ZERO),
-            Self::LeaseLost => Settlement::Leave,
+            | Self::Model(_) => AckDecision::Ack,
+            Self::DeadlineExceeded(_) => AckDecision::Term("deadline exceeded"),
+            Self::Bus(_) | Self::Internal(_) => AckDecision::Nak(Duration::from_secs(1)),
+            Self::Stopping => AckDecision::Nak(Duration::ZERO),
+            Self::LeaseLost => AckDecision::Leave,
         }
     }
 }
@@ -134,7 +135,8 @@ impl JobError {
 mod tests {
     use super::*;
 
-    /// An outcome is final, by the contract; what has no outcome is never acknowledged.
+    /// A result is final, by the contract; a message without a result is never acknowledged as
+    /// done.
     #[test]
     fn what_is_stored_is_final_and_what_is_not_is_not_acknowledged() {
         let errors = [
@@ -144,7 +146,7 @@ mod tests {
             JobError::ReplyNotAllowed,
             JobError::DeadlineExceeded(Stage::Waiting),
             JobError::DeadlineExceeded(Stage::Running),
-            JobError::ControlToken(Place::Joined),
+            JobError::ControlToken(Location::Joined),
             ModelError::NotThere("x").into(),
             ModelError::ContextExceeded.into(),
             ModelError::Refused("x".into()).into(),
@@ -157,12 +159,13 @@ mod tests {
         for error in errors {
             match error.code() {
                 Some(code) => assert!(code.is_final(), "{error:?}"),
-                None => assert_ne!(error.settlement(), Settlement::Ack, "{error:?}"),
+                None => assert_ne!(error.ack_decision(), AckDecision::Ack, "{error:?}"),
             }
         }
     }
 
-    /// A body that cannot be read is told by place; its words stay out of logs and replies.
+    /// The error of a body that cannot be read names the place; its words stay out of logs and
+    /// replies.
     #[test]
     fn an_unreadable_body_is_not_quoted() {
         let error = serde_json::from_str::<u8>("\"a secret\"").unwrap_err();

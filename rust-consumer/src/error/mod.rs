@@ -1,30 +1,48 @@
 //! What can go wrong, and what follows from it.
 //!
 //! ```text
-//! RunError                  the process cannot start or go on: exit 1
-//! JobError                  a job ended without an answer            code                      settled by
-//!  ├ Forged(Forgery)        the filter has not signed it             –  (nothing is sent)      term, told nobody
-//!  ├ TooManyAttempts        delivered more than three times          too_many_attempts         term
-//!  ├ Malformed              headers or body cannot be read           malformed_message         term
-//!  ├ ReplyNotAllowed        the reply subject is none                –  (nothing is sent)      term
-//!  ├ DeadlineExceeded       Chat-Deadline has passed                 deadline_exceeded         term; ack once it ran
-//!  ├ Cancelled              its requester wants it no more           cancelled                 ack
-//!  ├ ControlToken           a text that the model takes for structure invalid_request         ack
+//! RunError                the process cannot start or go on: exit 1
+//!  ├ Listen               the HTTP port is not to be had
+//!  ├ Bus(BusError)        the bus's client cannot be set up
+//!  ├ Tls(TlsError)        the files for TLS cannot be used
+//!  ├ Llama                the HTTP client cannot be set up
+//!  ├ Key(KeyError)        llama.cpp's key cannot be used
+//!  ├ Signals              signals cannot be listened for
+//!  └ Task                 one of the service's tasks has ended
+//!
+//! JobError                a job ended without an answer                code                      acknowledged by
+//!  ├ Forged(Forgery)      the filter has not signed it                 – (nothing is sent)       reject
+//!  ├ TooManyAttempts      delivered more than three times              too_many_attempts         term
+//!  ├ Malformed            headers or body cannot be read               malformed_message         term
+//!  ├ ReplyNotAllowed      the reply subject is not allowed             – (nothing is sent)       term
+//!  ├ DeadlineExceeded     Chat-Deadline has passed                     deadline_exceeded         term; ack once it ran
+//!  ├ Cancelled            its requester wants it no more               cancelled                 ack
+//!  ├ ControlToken         a text that the model takes for structure    invalid_request           ack
 //!  ├ Model(ModelError)
-//!  │  ├ NotThere            refused, or still loading, for too long  model_unavailable         ack
-//!  │  ├ WrongKey            it does not take our key, for too long   model_unavailable         ack
-//!  │  ├ ContextExceeded     the conversation is too long             context_length_exceeded   ack
-//!  │  └ Failed              an error answer, or the stream broke off model_failed              ack
-//!  ├ Bus(BusError)          the stored outcome could not be said     –                         nak
-//!  ├ Internal               a defect of ours                         –                         nak
-//!  ├ Stopping               no time left before the shutdown         –                         nak
-//!  └ LeaseLost              another worker may have the job          –                         left alone
-//! BusError                  NATS did not do what it was asked: tried again while the job is held
-//! InvalidMessage            a body that is not what its schema says
+//!  │  ├ NotThere          refuses connections or loads, for too long   model_unavailable         ack
+//!  │  ├ WrongKey          it does not take the key, for too long       model_unavailable         ack
+//!  │  ├ ContextExceeded   the conversation is too long                 context_length_exceeded   ack
+//!  │  ├ Refused           it found a fault in the request              invalid_request           ack
+//!  │  └ Failed            an error answer, or the stream broke off     model_failed              ack
+//!  ├ Bus(BusError)        the stored result could not be sent          –                         nak
+//!  ├ Internal             a defect of this service                     –                         nak
+//!  ├ Stopping             no time is left before the shutdown          –                         nak
+//!  └ LeaseLost            another worker may have the job              –                         leave
+//!
+//! BusError                NATS did not do what it was asked: tried again while the lease lasts
+//!  ├ TimedOut             no answer in time
+//!  ├ Client               the client cannot be made
+//!  ├ Missing              the stream is not there
+//!  ├ Refused              the server said no
+//!  └ TooLarge             the message is larger than the server takes
+//!
+//! InvalidMessage          a body that is not what its schema says
+//!  ├ Json                 not JSON, or not of this shape
+//!  └ Value                a field holds a value that it may not
 //! ```
 //!
-//! Foreign errors are translated into these at the edge: `reqwest`'s in [`crate::llama`], `async-nats`'s in
-//! [`crate::bus`], [`crate::jobs`], [`crate::kept`] and [`crate::outcome`].
+//! Foreign errors are translated at the edge: those of `reqwest` in [`crate::llama`], those of
+//! `async-nats` in [`crate::bus`].
 
 mod code;
 mod job;
@@ -34,13 +52,13 @@ use thiserror::Error;
 pub use code::ErrorCode;
 pub use job::JobError;
 
-use crate::key::KeyError;
-use crate::tls::TlsError;
+use crate::bus::tls::TlsError;
+use crate::llama::key::KeyError;
 
 /// Why the process cannot start, or not go on.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The HTTP port cannot be had.
+    /// The HTTP port is not to be had.
     #[error("STILE_CONSUMER_HOST, STILE_CONSUMER_PORT: cannot listen on {address}: {source}")]
     Listen {
         /// What was asked for.
@@ -63,12 +81,13 @@ pub enum RunError {
     /// Signals cannot be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
-    /// One of the service's tasks ended though nobody asked it to.
+    /// One of the service's tasks ended before the shutdown.
     #[error("a task of the service ended: {0}")]
     Task(String),
 }
 
-/// What llama.cpp did instead of answering. The text is what the requester reads; it names no address.
+/// What llama.cpp did instead of answering. The text is what the requester reads; it names no
+/// address.
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// It refuses connections, or is loading its model.
@@ -86,6 +105,14 @@ pub enum ModelError {
     /// It answered with an error, or its stream broke off.
     #[error("The model failed ({0}); ask again.")]
     Failed(&'static str),
+}
+
+impl ModelError {
+    /// Whether the model is only away: it may come back, and has generated nothing.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NotThere(_) | Self::WrongKey)
+    }
 }
 
 /// What NATS did not do.

@@ -1,45 +1,46 @@
-//! What a requester hears when all goes well.
+//! What a requester receives when all goes well.
 
 use serde_json::{Value, json};
 
 use crate::support::{Bus, Consumer, PATIENCE, Request, Standin, until};
 
-fn sequence(heard: &[crate::support::Heard]) -> Vec<(&str, u64)> {
-    heard
+fn sequence(reply: &[crate::support::ReplyEvent]) -> Vec<(&str, u64)> {
+    reply
         .iter()
-        .map(|heard| (heard.event.as_str(), heard.seq))
+        .map(|reply| (reply.event.as_str(), reply.seq))
         .collect()
 }
 
-/// Who asked for nothing more hears exactly one message: the whole answer, which is stored as well.
+/// A requester that wants no events receives exactly one message: the whole answer, which is stored
+/// as well.
 #[tokio::test]
 async fn a_request_is_answered_with_one_message() {
     let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "3"]).await);
     let consumer = Consumer::start(&bus, model.port, &[]);
     let request = Request::new("Hi");
-    let mut hearing = bus.approve(&request).await;
-    let heard = hearing.next().await;
+    let mut replies = bus.approve(&request).await;
+    let reply = replies.next().await;
     assert_eq!(
-        (heard.event.as_str(), heard.attempt, heard.seq),
+        (reply.event.as_str(), reply.attempt, reply.seq),
         ("done", 1, 0)
     );
     assert_eq!(
-        heard.headers.get("Chat-Id").unwrap().as_str(),
+        reply.headers.get("Chat-Id").unwrap().as_str(),
         request.id.to_string()
     );
     assert!(
-        heard
+        reply
             .headers
             .get("traceparent")
             .unwrap()
             .as_str()
             .starts_with("00-0af7")
     );
-    let timings = heard.body["timings"].clone();
+    let timings = reply.body["timings"].clone();
     assert!(timings["prompt_per_second"].as_f64().unwrap() > 0.0);
     assert!(timings["predicted_per_second"].as_f64().unwrap() > 0.0);
     assert_eq!(
-        heard.body,
+        reply.body,
         json!({
             "timings": timings,
             "response": "echo: Hi word word", "id": request.id.to_string(), "refused": false,
@@ -47,24 +48,24 @@ async fn a_request_is_answered_with_one_message() {
             "usage": {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13},
         })
     );
-    assert!(hearing.is_quiet().await);
-    assert_eq!(bus.stored(&request).await, Some(heard.body));
+    assert!(replies.is_quiet().await);
+    assert_eq!(bus.stored(&request).await, Some(reply.body));
     bus.is_empty().await;
     consumer.stop().await;
 }
 
-/// Who asks for the outcome itself hears nothing of it; it is stored, the same to the byte.
+/// A requester that asks for the result itself receives nothing; the result is stored.
 #[tokio::test]
 async fn who_asks_later_hears_nothing() {
     let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "3"]).await);
     let consumer = Consumer::start(&bus, model.port, &[]);
-    let request = Request::hearing("Hi", "accepted");
-    let mut hearing = bus.approve(&request).await;
+    let request = Request::with_events("Hi", "accepted");
+    let mut replies = bus.approve(&request).await;
     let stored = until("the outcome is stored", async || bus.stored(&request).await).await;
     assert_eq!(stored["response"], "echo: Hi word word");
     bus.is_empty().await;
     // It would have been said before the request left the queue.
-    assert!(hearing.is_quiet().await);
+    assert!(replies.is_quiet().await);
     consumer.stop().await;
 }
 
@@ -73,72 +74,76 @@ async fn who_asks_later_hears_nothing() {
 async fn who_wants_states_hears_started_and_done() {
     let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "3"]).await);
     let consumer = Consumer::start(&bus, model.port, &[]);
-    let mut hearing = bus.approve(&Request::hearing("Hi", "state")).await;
-    let heard = hearing.all().await;
-    assert_eq!(sequence(&heard), [("started", 0), ("done", 1)]);
-    assert_eq!(heard[0].body["model"], "standin");
-    assert!(hearing.is_quiet().await);
+    let mut replies = bus.approve(&Request::with_events("Hi", "state")).await;
+    let reply = replies.all().await;
+    assert_eq!(sequence(&reply), [("started", 0), ("done", 1)]);
+    assert_eq!(reply[0].body["model"], "standin");
+    assert!(replies.is_quiet().await);
     consumer.stop().await;
 }
 
-/// `token` adds the pieces between them, the first one alone, and the empty message without headers that ends the stream.
+/// `token` adds the pieces between them, the first one alone, and the empty message without headers
+/// that ends the stream.
 #[tokio::test]
 async fn who_wants_tokens_hears_pieces_and_the_end() {
     let bus = Bus::start().await;
     let model = Standin::start(&["--tokens", "3", "--token-seconds", "0.2"]).await;
     let consumer = Consumer::start(&bus, model.port, &[]);
-    let mut hearing = bus.approve(&Request::hearing("Größe 🙂", "token")).await;
-    let heard = hearing.all().await;
-    let (last, events) = heard.split_last().unwrap();
+    let mut replies = bus
+        .approve(&Request::with_events("Größe 🙂", "token"))
+        .await;
+    let reply = replies.all().await;
+    let (last, events) = reply.split_last().unwrap();
     let (first, pieces) = events.split_first().unwrap();
     assert_eq!(
         (first.event.as_str(), last.event.as_str()),
         ("started", "done")
     );
-    assert!(pieces.iter().all(|heard| heard.event == "token"));
+    assert!(pieces.iter().all(|reply| reply.event == "token"));
     assert_eq!(pieces[0].body["text"], "echo: Größe 🙂");
-    let numbers = heard.iter().map(|heard| heard.seq);
-    assert!(numbers.eq(0..heard.len() as u64));
+    let numbers = reply.iter().map(|reply| reply.seq);
+    assert!(numbers.eq(0..reply.len() as u64));
     let pieces = pieces
         .iter()
-        .map(|heard| heard.body["text"].as_str().unwrap());
+        .map(|reply| reply.body["text"].as_str().unwrap());
     let pieces: String = pieces.collect();
     assert_eq!(pieces, "echo: Größe 🙂 word word");
     assert_eq!(last.body["response"], json!(pieces));
-    let end = hearing.message().await;
+    let end = replies.message().await;
     assert!(end.payload.is_empty() && end.headers.is_none());
     consumer.stop().await;
 }
 
-/// What a fast model writes is gathered: fewer messages than tokens, the same text, numbers without a gap,
-/// and all of it before the answer.
+/// What a fast model writes is gathered: fewer messages than tokens, the same text, numbers without
+/// a gap, and all of it before the answer.
 #[tokio::test]
 async fn a_fast_models_tokens_come_together() {
     const TOKENS: usize = 400;
     let bus = Bus::start().await;
     let model = Standin::start(&["--tokens", "400"]).await;
     let consumer = Consumer::start(&bus, model.port, &[]);
-    let mut hearing = bus.approve(&Request::hearing("Hi", "token")).await;
-    let heard = hearing.all().await;
-    let (last, events) = heard.split_last().unwrap();
-    assert!(heard.len() < TOKENS / 2, "{} messages", heard.len());
-    let numbers = heard.iter().map(|heard| heard.seq);
-    assert!(numbers.eq(0..heard.len() as u64));
-    assert!(events.iter().skip(1).all(|heard| heard.event == "token"));
+    let mut replies = bus.approve(&Request::with_events("Hi", "token")).await;
+    let reply = replies.all().await;
+    let (last, events) = reply.split_last().unwrap();
+    assert!(reply.len() < TOKENS / 2, "{} messages", reply.len());
+    let numbers = reply.iter().map(|reply| reply.seq);
+    assert!(numbers.eq(0..reply.len() as u64));
+    assert!(events.iter().skip(1).all(|reply| reply.event == "token"));
     let pieces = events
         .iter()
-        .filter_map(|heard| heard.body["text"].as_str());
+        .filter_map(|reply| reply.body["text"].as_str());
     assert_eq!(last.body["response"], json!(pieces.collect::<String>()));
     assert_eq!(last.body["usage"]["completion_tokens"], TOKENS);
     consumer.stop().await;
 }
 
-/// A request that comes again after it was done is answered with what is stored; nothing is generated.
+/// A request that comes again after it was done is answered with what is stored; nothing is
+/// generated.
 #[tokio::test]
 async fn a_repeat_after_the_answer_makes_no_second_generation() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
     let consumer = Consumer::start(&bus, model.port, &[]);
-    let request = Request::hearing("Hi", "state");
+    let request = Request::with_events("Hi", "state");
     let first = bus.approve(&request).await.all().await;
     bus.is_empty().await;
     let again = bus.approve(&request).await.all().await;
@@ -155,7 +160,7 @@ async fn the_stored_outcome_wins() {
     let model = Standin::start(&["--tokens", "10", "--token-seconds", "0.1"]).await;
     let consumer = Consumer::start(&bus, model.port, &[]);
     let request = Request::new("Hi");
-    let mut hearing = bus.approve(&request).await;
+    let mut replies = bus.approve(&request).await;
     model.writes(1).await;
     let other = json!({"response": "another's", "id": request.id.to_string(), "later": 1});
     let context = bus.context();
@@ -165,29 +170,30 @@ async fn the_stored_outcome_wins() {
         .unwrap()
         .await
         .unwrap();
-    let heard = hearing.next().await;
-    assert_eq!((heard.event.as_str(), &heard.body), ("done", &other));
+    let reply = replies.next().await;
+    assert_eq!((reply.event.as_str(), &reply.body), ("done", &other));
     assert_eq!(bus.stored(&request).await, Some(other));
     consumer.stop().await;
 }
 
-/// Many requests are answered one at a time, each with its own answer, in the order of their approval.
+/// Many requests are answered one at a time, each with its own answer, in the order of their
+/// approval.
 #[tokio::test]
 async fn two_requests_are_never_open_at_once() {
     let bus = Bus::start().await;
     let model = Standin::start(&["--tokens", "3", "--token-seconds", "0.01"]).await;
     let consumer = Consumer::start(&bus, model.port, &[]);
-    let mut hearings = Vec::new();
+    let mut all_replies = Vec::new();
     for number in 0..12 {
-        hearings.push(
+        all_replies.push(
             bus.approve(&Request::new(&format!("question {number}")))
                 .await,
         );
     }
-    for (number, hearing) in hearings.iter_mut().enumerate() {
-        let heard = hearing.next().await;
+    for (number, replies) in all_replies.iter_mut().enumerate() {
+        let reply = replies.next().await;
         assert_eq!(
-            heard.body["response"],
+            reply.body["response"],
             format!("echo: question {number} word word")
         );
     }
@@ -212,12 +218,12 @@ async fn more_workers_answer_more_at_once() {
     for consumer in &consumers {
         consumer.is_ready().await;
     }
-    let mut hearings = Vec::new();
+    let mut all_replies = Vec::new();
     for number in 0..8 {
-        hearings.push(bus.approve(&Request::new(&number.to_string())).await);
+        all_replies.push(bus.approve(&Request::new(&number.to_string())).await);
     }
-    for hearing in &mut hearings {
-        assert_eq!(hearing.next().await.event, "done");
+    for replies in &mut all_replies {
+        assert_eq!(replies.next().await.event, "done");
     }
     let (one, two) = (one.outcomes().await.len(), two.outcomes().await.len());
     assert_eq!(one + two, 8);

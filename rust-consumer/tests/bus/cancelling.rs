@@ -4,19 +4,20 @@ use crate::support::{Bus, Consumer, Request, Standin};
 
 const SLOW: &[&str] = &["--tokens", "200", "--token-seconds", "0.1"];
 
-/// Cancelled in mid-answer: the call is dropped, the requester hears the stored outcome, the next one runs.
+/// Cancelled in mid-answer: the call is dropped, the requester receives the stored result, the next
+/// one runs.
 #[tokio::test]
 async fn a_running_request_is_stopped() {
     let (bus, model) = (Bus::start().await, Standin::start(SLOW).await);
     let consumer = Consumer::start(&bus, model.port, &[]);
-    let request = Request::hearing("Hi", "state");
-    let mut hearing = bus.approve(&request).await;
+    let request = Request::with_events("Hi", "state");
+    let mut replies = bus.approve(&request).await;
     model.writes(1).await;
     let other = Request::new("other");
     let mut waiting = bus.approve(&other).await;
     bus.cancel(&request).await;
-    let heard = hearing.all().await;
-    let last = heard.last().unwrap();
+    let reply = replies.all().await;
+    let last = reply.last().unwrap();
     assert_eq!(last.event, "error");
     assert_eq!(last.body["error"]["code"], "cancelled");
     assert_eq!(
@@ -30,7 +31,7 @@ async fn a_running_request_is_stopped() {
     assert_eq!(model.outcomes().await, ["cancelled", "running"]);
     bus.cancel(&other).await;
     assert_eq!(waiting.next().await.event, "error");
-    assert!(hearing.is_quiet().await, "an outcome is said once");
+    assert!(replies.is_quiet().await, "a result is sent once");
     consumer.stop().await;
 }
 
@@ -39,10 +40,10 @@ async fn a_running_request_is_stopped() {
 async fn a_request_cancelled_before_its_turn_is_not_generated() {
     let (bus, model) = (Bus::start().await, Standin::start(SLOW).await);
     let request = Request::new("Hi");
-    let mut hearing = bus.approve(&request).await;
+    let mut replies = bus.approve(&request).await;
     bus.cancel(&request).await;
     let consumer = Consumer::start(&bus, model.port, &[]);
-    assert_eq!(hearing.next().await.body["error"]["code"], "cancelled");
+    assert_eq!(replies.next().await.body["error"]["code"], "cancelled");
     assert!(model.outcomes().await.is_empty());
     consumer.stop().await;
 }

@@ -1,10 +1,11 @@
-//! Control tokens in an approved request: the model's own tokenizer is asked, and nothing of it reaches the model.
+//! Control tokens in an approved request: the model's own tokenizer is asked, and nothing of it
+//! reaches the model.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Bus, Consumer, Heard, Request, Standin, until};
+use crate::support::{Bus, Consumer, ReplyEvent, Request, Standin, until};
 
 fn with_body(body: &Value) -> Request {
     Request {
@@ -30,9 +31,9 @@ fn function(name: &str, description: &str) -> Value {
     json!({"type": "function", "function": {"name": name, "description": description}})
 }
 
-fn assert_refused(heard: &Heard, param: &str, place: &str) {
-    assert_eq!(heard.event, "error", "{place}: {:?}", heard.body);
-    let error = &heard.body["error"];
+fn assert_refused(reply: &ReplyEvent, param: &str, place: &str) {
+    assert_eq!(reply.event, "error", "{place}: {:?}", reply.body);
+    let error = &reply.body["error"];
     assert_eq!(error["code"], "invalid_request");
     assert_eq!(error["final"], true);
     assert_eq!(error["param"], param);
@@ -42,7 +43,8 @@ fn assert_refused(heard: &Heard, param: &str, place: &str) {
     assert!(!message.contains("made_up"), "{message}");
 }
 
-/// Wherever the token stands, its place is told, and what to do. The token is one that no table knows.
+/// Wherever the token is, the error names its place, and says what to do. The token is one that no
+/// table knows.
 #[tokio::test]
 async fn a_control_token_of_the_model_never_reaches_it() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
@@ -112,9 +114,9 @@ async fn a_control_token_of_the_model_never_reaches_it() {
         ),
     ] {
         let request = with_body(&body);
-        let heard = bus.approve(&request).await.next().await;
-        assert_refused(&heard, param, place);
-        assert_eq!(bus.stored(&request).await, Some(heard.body));
+        let reply = bus.approve(&request).await.next().await;
+        assert_refused(&reply, param, place);
+        assert_eq!(bus.stored(&request).await, Some(reply.body));
     }
     bus.is_empty().await;
     assert_eq!(model.outcomes().await, [""; 0]);
@@ -134,8 +136,8 @@ async fn what_is_no_token_of_the_model_is_answered() {
         "a <| b |> c | d",
     ] {
         let body = json!({"messages": [user(text)], "sampling": {"stop": ["<|im_end|>"]}});
-        let heard = bus.approve(&with_body(&body)).await.next().await;
-        assert_eq!(heard.event, "done", "{text}");
+        let reply = bus.approve(&with_body(&body)).await.next().await;
+        assert_eq!(reply.event, "done", "{text}");
     }
     consumer.stop().await;
 }
@@ -152,7 +154,8 @@ async fn prose_is_not_asked_about() {
     consumer.stop().await;
 }
 
-/// A server without `/tokenize`, or one that knows no special tokens: the table decides, the ambiguous part of it too.
+/// A server without `/tokenize`, or one that knows no special tokens: the table decides, the
+/// ambiguous part of it too.
 #[tokio::test]
 async fn where_the_model_cannot_be_asked_the_table_decides() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
@@ -161,12 +164,12 @@ async fn where_the_model_cannot_be_asked_the_table_decides() {
         model.tokenizes(mode).await;
         for text in ["a</s>", "<|eot_id|>", "[INST]", "<\u{ff5c}User\u{ff5c}>"] {
             let body = json!({"messages": [user("Hi"), user(text), user("Go on")]});
-            let heard = bus.approve(&with_body(&body)).await.next().await;
-            assert_refused(&heard, "messages", "message 2 from the end");
+            let reply = bus.approve(&with_body(&body)).await.next().await;
+            assert_refused(&reply, "messages", "message 2 from the end");
         }
         let body = json!({"messages": [user("<b>Hi</b> < |im_end|>")]});
-        let heard = bus.approve(&with_body(&body)).await.next().await;
-        assert_eq!(heard.event, "done", "{mode}");
+        let reply = bus.approve(&with_body(&body)).await.next().await;
+        assert_eq!(reply.event, "done", "{mode}");
     }
     assert_eq!(model.outcomes().await, ["done"; 2]);
     consumer.stop().await;
@@ -193,7 +196,7 @@ async fn a_tokenizer_that_is_away_is_waited_for() {
     consumer.stop().await;
 }
 
-/// One that fails is told as the model's failure, and nothing is generated.
+/// One that fails is the model's failure, and nothing is generated.
 #[tokio::test]
 async fn a_tokenizer_that_fails_is_no_pass() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
@@ -204,8 +207,8 @@ async fn a_tokenizer_that_fails_is_no_pass() {
         ("loading", "model_unavailable"),
     ] {
         model.tokenizes(mode).await;
-        let heard = bus.approve(&Request::new("<b>")).await.next().await;
-        assert_eq!(heard.body["error"]["code"], code, "{mode}");
+        let reply = bus.approve(&Request::new("<b>")).await.next().await;
+        assert_eq!(reply.body["error"]["code"], code, "{mode}");
     }
     assert_eq!(model.outcomes().await, [""; 0]);
     consumer.stop().await;
@@ -217,17 +220,17 @@ async fn a_silent_tokenizer_holds_nobody() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
     let consumer = Consumer::start(&bus, model.port, &[]);
     model.tokenizes("silent").await;
-    let request = Request::hearing("<b>", "state");
-    let mut hearing = bus.approve(&request).await;
-    assert_eq!(hearing.next().await.event, "started");
+    let request = Request::with_events("<b>", "state");
+    let mut replies = bus.approve(&request).await;
+    assert_eq!(replies.next().await.event, "started");
     bus.cancel(&request).await;
-    assert_eq!(hearing.next().await.body["error"]["code"], "cancelled");
+    assert_eq!(replies.next().await.body["error"]["code"], "cancelled");
     let late = Request {
         deadline: Duration::from_millis(1500),
         ..Request::new("<b>")
     };
-    let heard = bus.approve(&late).await.next().await;
-    assert_eq!(heard.body["error"]["code"], "deadline_exceeded");
+    let reply = bus.approve(&late).await.next().await;
+    assert_eq!(reply.body["error"]["code"], "deadline_exceeded");
     model.tokenizes("").await;
     assert_eq!(
         bus.approve(&Request::new("<b>")).await.next().await.event,

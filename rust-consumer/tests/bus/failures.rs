@@ -1,18 +1,18 @@
-//! What a requester hears when something goes wrong.
+//! What a requester receives when something goes wrong.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Bus, Consumer, Heard, Request, Standin, free_port, until};
+use crate::support::{Bus, Consumer, ReplyEvent, Request, Standin, free_port, until};
 
-fn assert_error(heard: &Heard, code: &str, status: u16) {
-    assert_eq!(heard.event, "error");
-    let header = |name: &str| heard.headers.get(name).unwrap().as_str().to_owned();
+fn assert_error(reply: &ReplyEvent, code: &str, status: u16) {
+    assert_eq!(reply.event, "error");
+    let header = |name: &str| reply.headers.get(name).unwrap().as_str().to_owned();
     assert_eq!(header("Nats-Service-Error"), code);
     assert_eq!(header("Nats-Service-Error-Code"), status.to_string());
-    assert_eq!(heard.body["error"]["code"], code);
-    assert_eq!(heard.body["error"]["final"], true);
+    assert_eq!(reply.body["error"]["code"], code);
+    assert_eq!(reply.body["error"]["final"], true);
 }
 
 /// What cannot be read is answered, stored as the request's outcome, terminated and counted.
@@ -23,16 +23,16 @@ async fn a_malformed_message_is_answered_and_terminated() {
     for body in ["{", "[]", r#"{"messages": []}"#, "\u{0}"] {
         let request = Request {
             body: body.to_owned(),
-            ..Request::hearing("", "token")
+            ..Request::with_events("", "token")
         };
-        let mut hearing = bus.approve(&request).await;
-        let heard = hearing.next().await;
-        assert_error(&heard, "malformed_message", 500);
+        let mut replies = bus.approve(&request).await;
+        let reply = replies.next().await;
+        assert_error(&reply, "malformed_message", 500);
         assert!(
-            hearing.message().await.payload.is_empty(),
+            replies.message().await.payload.is_empty(),
             "the stream is ended"
         );
-        assert_eq!(bus.stored(&request).await, Some(heard.body));
+        assert_eq!(bus.stored(&request).await, Some(reply.body));
     }
     bus.is_empty().await;
     assert_eq!(model.outcomes().await, [""; 0]);
@@ -44,7 +44,8 @@ async fn a_malformed_message_is_answered_and_terminated() {
     consumer.stop().await;
 }
 
-/// Nothing is sent to a subject that is no reply subject, whoever named it; the message is terminated.
+/// Nothing is sent to a subject that is no reply subject, whoever named it; the message is
+/// terminated.
 #[tokio::test]
 async fn a_bad_reply_subject_hears_nothing() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
@@ -53,9 +54,9 @@ async fn a_bad_reply_subject_hears_nothing() {
         reply_to: "chat.result.alice.other".to_owned(),
         ..Request::new("Hi")
     };
-    let mut hearing = bus.approve(&request).await;
+    let mut replies = bus.approve(&request).await;
     bus.is_empty().await;
-    assert!(hearing.is_quiet().await);
+    assert!(replies.is_quiet().await);
     assert_eq!(bus.stored(&request).await, None);
     assert_eq!(model.outcomes().await, [""; 0]);
     let (_, page) = consumer.get("/metrics").await.unwrap();
@@ -75,9 +76,9 @@ async fn an_expired_request_is_not_generated() {
         deadline: Duration::ZERO,
         ..Request::new("Hi")
     };
-    let heard = bus.approve(&request).await.next().await;
-    assert_error(&heard, "deadline_exceeded", 504);
-    assert_eq!(heard.body["error"]["stage"], "waiting");
+    let reply = bus.approve(&request).await.next().await;
+    assert_error(&reply, "deadline_exceeded", 504);
+    assert_eq!(reply.body["error"]["stage"], "waiting");
     bus.is_empty().await;
     assert_eq!(model.outcomes().await, [""; 0]);
     consumer.stop().await;
@@ -94,9 +95,9 @@ async fn a_deadline_ends_the_generation() {
         deadline: Duration::from_millis(1500),
         ..Request::new("Hi")
     };
-    let heard = bus.approve(&request).await.next().await;
-    assert_error(&heard, "deadline_exceeded", 504);
-    assert_eq!(heard.body["error"]["stage"], "running");
+    let reply = bus.approve(&request).await.next().await;
+    assert_error(&reply, "deadline_exceeded", 504);
+    assert_eq!(reply.body["error"]["stage"], "running");
     until("the call is dropped", async || {
         (model.outcomes().await == ["cancelled"]).then_some(())
     })
@@ -104,7 +105,8 @@ async fn a_deadline_ends_the_generation() {
     consumer.stop().await;
 }
 
-/// An error answer and a stream that breaks off are the model's failure; the next request is answered.
+/// An error answer and a stream that breaks off are the model's failure; the next request is
+/// answered.
 #[tokio::test]
 async fn a_model_that_fails_is_told_and_the_next_is_answered() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
@@ -115,9 +117,9 @@ async fn a_model_that_fails_is_told_and_the_next_is_answered() {
     ] {
         model.fault(fault).await;
         let request = Request::new("Hi");
-        let heard = bus.approve(&request).await.next().await;
-        assert_error(&heard, "model_failed", 502);
-        assert_eq!(bus.stored(&request).await, Some(heard.body));
+        let reply = bus.approve(&request).await.next().await;
+        assert_error(&reply, "model_failed", 502);
+        assert_eq!(bus.stored(&request).await, Some(reply.body));
         assert_eq!(
             bus.approve(&Request::new("Hi")).await.next().await.event,
             "done"
@@ -133,10 +135,10 @@ async fn a_loading_model_is_waited_for() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
     model.fault(json!({"loading": true})).await;
     let consumer = Consumer::start(&bus, model.port, &[]);
-    let mut hearing = bus.approve(&Request::new("Hi")).await;
-    assert!(hearing.is_quiet().await);
+    let mut replies = bus.approve(&Request::new("Hi")).await;
+    assert!(replies.is_quiet().await);
     model.fault(json!({"loading": false})).await;
-    assert_eq!(hearing.next().await.event, "done");
+    assert_eq!(replies.next().await.event, "done");
     // The same in the middle of its life: 503 counts as not there yet.
     model.fault(json!({"status": 503, "times": 2})).await;
     assert_eq!(
@@ -154,23 +156,23 @@ async fn a_model_that_comes_back_answers_the_held_request() {
     consumer.is_ready().await;
     let port = model.port;
     model.kill().await;
-    let mut hearing = bus.approve(&Request::hearing("Hi", "state")).await;
-    assert_eq!(hearing.next().await.event, "started");
-    assert!(hearing.is_quiet().await);
+    let mut replies = bus.approve(&Request::with_events("Hi", "state")).await;
+    assert_eq!(replies.next().await.event, "started");
+    assert!(replies.is_quiet().await);
     let model = Standin::start_on(port, &[]).await;
-    let heard = hearing.next().await;
-    assert_eq!((heard.event.as_str(), heard.attempt), ("done", 1));
+    let reply = replies.next().await;
+    assert_eq!((reply.event.as_str(), reply.attempt), ("done", 1));
     assert_eq!(model.outcomes().await, ["done"]);
     consumer.stop().await;
 }
 
-/// One that stays away is told after the limit.
+/// One that stays away is an error after the limit.
 #[tokio::test]
 async fn a_model_that_stays_away_is_told() {
     let bus = Bus::start().await;
     let consumer = Consumer::start(&bus, free_port(), &["--llama-gone-seconds=1"]);
-    let heard = bus.approve(&Request::new("Hi")).await.next().await;
-    assert_error(&heard, "model_unavailable", 502);
+    let reply = bus.approve(&Request::new("Hi")).await.next().await;
+    assert_error(&reply, "model_unavailable", 502);
     let (_, body) = consumer.get("/readyz").await.unwrap();
     let body: Value = serde_json::from_str(&body).unwrap();
     assert!(

@@ -16,7 +16,8 @@ async fn dead_letter(
     stream.direct_get_last_for_subject(subject).await.ok()
 }
 
-/// It is given up, unread: laid aside whole with the reason, its outcome stored and said, and terminated.
+/// It is given up, unread: laid aside whole with the reason, its outcome stored and said, and
+/// terminated.
 #[tokio::test]
 async fn a_request_that_was_given_up_is_laid_aside() {
     is_laid_aside("", "", ".*").await;
@@ -35,7 +36,7 @@ async fn is_laid_aside(named: &'static str, consumer: &str, filter: &str) {
         model: named,
         ..Request::new("")
     };
-    let mut hearing = bus.approve(&request).await;
+    let mut replies = bus.approve(&request).await;
     bus.give_back_from(
         &format!("interactive-alice{consumer}"),
         &format!("chat.approved.interactive.alice{filter}"),
@@ -43,10 +44,10 @@ async fn is_laid_aside(named: &'static str, consumer: &str, filter: &str) {
     )
     .await;
     let consumer = Consumer::start(&bus, model.port, &[]);
-    let heard = hearing.next().await;
-    assert_eq!((heard.event.as_str(), heard.attempt), ("error", 4));
-    assert_eq!(heard.body["error"]["code"], "too_many_attempts");
-    assert_eq!(bus.stored(&request).await, Some(heard.body));
+    let reply = replies.next().await;
+    assert_eq!((reply.event.as_str(), reply.attempt), ("error", 4));
+    assert_eq!(reply.body["error"]["code"], "too_many_attempts");
+    assert_eq!(bus.stored(&request).await, Some(reply.body));
     bus.is_empty().await;
     let letter = dead_letter(&bus, &request).await.unwrap();
     assert_eq!(letter.payload, request.body);
@@ -64,30 +65,31 @@ async fn is_laid_aside(named: &'static str, consumer: &str, filter: &str) {
 async fn what_has_its_outcome_is_not_laid_aside() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
     let request = Request::new("Hi");
-    let mut hearing = bus.approve(&request).await;
+    let mut replies = bus.approve(&request).await;
     bus.give_back("interactive", "alice", 3).await;
     let answer = json!({"response": "x", "id": request.id.to_string()});
     let context = bus.context();
     let stored = context.publish(request.result(), answer.to_string().into());
     stored.await.unwrap().await.unwrap();
     let consumer = Consumer::start(&bus, model.port, &[]);
-    assert_eq!(hearing.next().await.body, answer);
+    assert_eq!(replies.next().await.body, answer);
     bus.is_empty().await;
     assert!(dead_letter(&bus, &request).await.is_none());
     consumer.stop().await;
 }
 
-/// Where there is no such stream, as in an installation of an earlier version, the request ends all the same.
+/// Where there is no such stream, as in an installation of an earlier version, the request ends all
+/// the same.
 #[tokio::test]
 async fn a_missing_stream_holds_nothing_up() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
     bus.context().delete_stream("CHAT_DLQ").await.unwrap();
     let request = Request::new("Hi");
-    let mut hearing = bus.approve(&request).await;
+    let mut replies = bus.approve(&request).await;
     bus.give_back("interactive", "alice", 3).await;
     let consumer = Consumer::start(&bus, model.port, &[]);
-    let heard = hearing.next().await;
-    assert_eq!(heard.body["error"]["code"], "too_many_attempts");
+    let reply = replies.next().await;
+    assert_eq!(reply.body["error"]["code"], "too_many_attempts");
     bus.is_empty().await;
     consumer.stop().await;
 }

@@ -14,7 +14,6 @@ mod control_tokens;
 mod failures;
 mod giving_up;
 mod holding;
-mod keeping;
 mod routing;
 mod signing;
 mod slots;

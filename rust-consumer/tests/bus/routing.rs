@@ -18,14 +18,14 @@ async fn a_request_goes_to_the_model_that_it_names() {
     let bus = Bus::start().await;
     let small = Standin::start(&["--model", "/models/Small-1.5"]).await;
     let large = Standin::start(&["--model", "large"]).await;
-    let mut hearings = Vec::new();
+    let mut all_replies = Vec::new();
     for number in 0..6 {
         let (prompt, model) = [("small", ".small-1=2E5"), ("large", ".large")][number % 2];
-        hearings.push(bus.approve(&naming(prompt, "anna", model)).await);
+        all_replies.push(bus.approve(&naming(prompt, "anna", model)).await);
     }
     let consumers = [&small, &large].map(|model| Consumer::start(&bus, model.port, &[]));
-    for mut hearing in hearings {
-        assert_eq!(hearing.next().await.event, "done");
+    for mut replies in all_replies {
+        assert_eq!(replies.next().await.event, "done");
     }
     for (model, name) in [(&small, "small"), (&large, "large")] {
         let prompts: Vec<_> = model.prompts().await.into_iter().map(|it| it.1).collect();
@@ -37,21 +37,21 @@ async fn a_request_goes_to_the_model_that_it_names() {
     }
 }
 
-/// What names a model that no worker has waits, and holds up nobody; the worker that comes answers it. A start is
-/// told with the worker's model, so that the shares of others' are not used up.
+/// What names a model that no worker has waits, and holds up nobody; the worker that comes answers
+/// it. A start is published with the worker's model, so that the shares of others' are not used up.
 #[tokio::test]
 async fn a_request_waits_for_its_models_worker() {
     let bus = Bus::start().await;
     let small = Standin::start(&["--model", "small"]).await;
     let mut started = bus.client.subscribe("chat.event.started.>").await.unwrap();
     let first = Consumer::start(&bus, small.port, &[]);
-    let mut hearing = bus.approve(&naming("large", "anna", ".large")).await;
+    let mut replies = bus.approve(&naming("large", "anna", ".large")).await;
     let mut others = bus.approve(&naming("any", "anna", "")).await;
     assert_eq!(others.next().await.event, "done");
     assert_eq!(bus.waiting().await, 1);
     let large = Standin::start(&["--model", "large"]).await;
     let second = Consumer::start(&bus, large.port, &[]);
-    assert_eq!(hearing.next().await.event, "done");
+    assert_eq!(replies.next().await.event, "done");
     let mut models = Vec::new();
     for _ in 0..2 {
         let told = timeout(PATIENCE, started.next()).await.unwrap().unwrap();
@@ -70,33 +70,34 @@ async fn a_worker_goes_by_the_model_that_is_there_now() {
     let before = Standin::start(&["--model", "before"]).await;
     let port = before.port;
     let consumer = Consumer::start(&bus, port, &[]);
-    let mut hearing = bus.approve(&naming("x", "anna", ".before")).await;
-    assert_eq!(hearing.next().await.event, "done");
+    let mut replies = bus.approve(&naming("x", "anna", ".before")).await;
+    assert_eq!(replies.next().await.event, "done");
     before.kill().await;
     let _after = Standin::start_on(port, &["--model", "after"]).await;
-    let mut hearing = bus.approve(&naming("x", "anna", ".after")).await;
-    assert_eq!(hearing.next().await.event, "done");
+    let mut replies = bus.approve(&naming("x", "anna", ".after")).await;
+    assert_eq!(replies.next().await.event, "done");
     consumer.stop().await;
 }
 
-/// A client that asks for a model and for any has one turn, as any other client, and neither of the two starves.
+/// A client that asks for a model and for any is one client in the service order, and neither of
+/// the two starves.
 #[tokio::test]
 async fn a_client_has_one_turn_whatever_it_names() {
     let bus = Bus::start().await;
     let model = Standin::start(&["--tokens", "3", "--token-seconds", "0.05"]).await;
-    let mut hearings = Vec::new();
+    let mut all_replies = Vec::new();
     for (prompt, client, named, count) in [
         ("greedy any", "greedy", "", 4),
         ("greedy named", "greedy", ".standin", 4),
         ("ben", "ben", "", 4),
     ] {
         for _ in 0..count {
-            hearings.push(bus.approve(&naming(prompt, client, named)).await);
+            all_replies.push(bus.approve(&naming(prompt, client, named)).await);
         }
     }
     let consumer = Consumer::start(&bus, model.port, &[]);
-    for mut hearing in hearings {
-        hearing.next().await;
+    for mut replies in all_replies {
+        replies.next().await;
     }
     let order: Vec<_> = model.prompts().await.into_iter().map(|it| it.1).collect();
     let of = |name: &str, among: &[String]| among.iter().filter(|it| it.starts_with(name)).count();

@@ -1,4 +1,4 @@
-//! Nothing reaches the model that the filter has not signed, and whoever forges hears nothing.
+//! Nothing reaches the model that the filter has not signed, and a forger receives nothing.
 
 use std::time::{Duration, SystemTime};
 
@@ -96,15 +96,16 @@ impl Approval {
     }
 }
 
-/// Not signed, signed by another, and a true approval with anything changed: each is terminated, counted, and
-/// neither answered nor stored nor generated; nor is its start or its end told. What the filter has signed is answered all the while.
+/// Not signed, signed by another, and a true approval with anything changed: each is terminated,
+/// counted, and neither answered nor stored nor generated, and has no event of a start or an end.
+/// What the filter has signed is answered all the while.
 #[tokio::test]
 async fn what_the_filter_has_not_signed_is_dropped() {
     let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "1"]).await);
     let (filter, other) = (Filter::new(1), Filter::new(2));
     let consumer = Consumer::start(&bus, model.port, &[&filter.option()]);
-    let mut victims = bus.hear("_INBOX_gateway.>").await;
-    let mut told = bus.hear("chat.event.*.*.*.*").await; // `started` and `finished`
+    let mut victims = bus.listen("_INBOX_gateway.>").await;
+    let mut events = bus.listen("chat.event.*.*.*.*").await; // `started` and `finished`
     let attack = |name: &str| Request::new(&format!("forged: {name}"));
     let unsigned = {
         let request = attack("unsigned");
@@ -168,7 +169,7 @@ async fn what_the_filter_has_not_signed_is_dropped() {
         let subject = honest
             .subject
             .replace("approved", &format!("event.{event}"));
-        assert_eq!(told.message().await.subject.as_str(), subject);
+        assert_eq!(events.message().await.subject.as_str(), subject);
     }
     let prompts = model.prompts().await;
     let prompts: Vec<_> = prompts.iter().map(|(_, prompt)| prompt.as_str()).collect();
@@ -185,17 +186,17 @@ async fn a_forged_message_is_not_given_up_with_a_reply() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
     let filter = Filter::new(1);
     let request = Request::new("forged");
-    let mut hearing = bus.approve(&request).await;
+    let mut replies = bus.approve(&request).await;
     bus.give_back("interactive", "alice", 3).await;
     let consumer = Consumer::start(&bus, model.port, &[&filter.option()]);
     bus.is_empty().await;
     assert_eq!(bus.stored(&request).await, None);
-    assert!(hearing.is_quiet().await);
+    assert!(replies.is_quiet().await);
     consumer.stop().await;
 }
 
-/// A true approval that is put in again generates nothing: while its outcome is kept, that is said again to
-/// the signed reply subject; once its deadline has passed, it is terminated.
+/// A true approval that is put in again generates nothing: while its outcome is kept, that is said
+/// again to the signed reply subject; once its deadline has passed, it is terminated.
 #[tokio::test]
 async fn a_replayed_approval_generates_nothing() {
     let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "1"]).await);
@@ -208,13 +209,13 @@ async fn a_replayed_approval_generates_nothing() {
     };
     let end = SystemTime::now() + request.deadline;
     let approval = filter.sign(&request);
-    let mut hearing = bus.hear(&request.reply_to).await;
+    let mut replies = bus.listen(&request.reply_to).await;
     approval.put(&bus).await;
-    let answer = hearing.next().await;
+    let answer = replies.next().await;
     assert_eq!(answer.event, "done");
     bus.is_empty().await;
     approval.put(&bus).await;
-    assert_eq!(hearing.next().await.body, answer.body);
+    assert_eq!(replies.next().await.body, answer.body);
     until("the deadline has passed", async || {
         (SystemTime::now() > end).then_some(())
     })
@@ -228,8 +229,8 @@ async fn a_replayed_approval_generates_nothing() {
     consumer.stop().await;
 }
 
-/// Keys are changed while it runs: the new one counts from its first approval on, the old one until it is
-/// taken out of the file.
+/// Keys are changed while it runs: the new one counts from its first approval on, the old one until
+/// it is taken out of the file.
 #[tokio::test]
 async fn keys_are_changed_while_it_runs() {
     let (bus, model) = (Bus::start().await, Standin::start(&["--tokens", "1"]).await);
@@ -237,9 +238,9 @@ async fn keys_are_changed_while_it_runs() {
     let consumer = Consumer::start(&bus, model.port, &[&old.option()]);
     let answered = async |filter: &Filter| {
         let request = Request::new("Hi");
-        let mut hearing = bus.hear(&request.reply_to).await;
+        let mut replies = bus.listen(&request.reply_to).await;
         filter.sign(&request).put(&bus).await;
-        hearing.next().await.event == "done"
+        replies.next().await.event == "done"
     };
     assert!(answered(&old).await);
     std::fs::write(old.keys.path(), old.line() + &new.line()).unwrap();

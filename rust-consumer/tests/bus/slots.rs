@@ -12,7 +12,8 @@ async fn readiness(consumer: &Consumer) -> Option<Value> {
     serde_json::from_str(&body).ok()
 }
 
-/// Waits until the consumer is not ready for a reason that has `word`; returns whether it says `stuck`.
+/// Waits until the consumer is not ready for a reason that has `word`; returns whether it says
+/// `stuck`.
 async fn is_unready(consumer: &Consumer, word: &str) -> bool {
     let body = until("it says why it is not ready", async || {
         let body = readiness(consumer).await?;
@@ -27,21 +28,22 @@ async fn is_unready(consumer: &Consumer, word: &str) -> bool {
 /// Has the model write, and drops the call.
 async fn drop_a_call(bus: &Bus, model: &Standin) {
     let dropped = Request::new("dropped");
-    let mut hearing = bus.approve(&dropped).await;
+    let mut replies = bus.approve(&dropped).await;
     model.writes(1).await;
     bus.cancel(&dropped).await;
-    assert_eq!(hearing.next().await.event, "error");
+    assert_eq!(replies.next().await.event, "error");
 }
 
-/// A slot that stays busy after a call was dropped: not ready, with the reason. What waits is not taken and not
-/// given up, however long it lasts, and is answered as a first attempt once the slot is free.
+/// A slot that stays busy after a call was dropped: not ready, with the reason. What waits is not
+/// taken and not given up, however long it lasts, and is answered as a first attempt once the slot
+/// is free.
 #[tokio::test]
 async fn a_slot_that_stays_busy_is_told_and_costs_no_request() {
     let (bus, model) = (Bus::start().await, Standin::start(SLOW).await);
     let consumer = Consumer::start(&bus, model.port, IMPATIENT);
     model.fault(json!({"holds": true})).await;
     drop_a_call(&bus, &model).await;
-    let mut waiting = bus.approve(&Request::hearing("waits", "state")).await;
+    let mut waiting = bus.approve(&Request::with_events("waits", "state")).await;
     assert!(is_unready(&consumer, "slot").await, "it is stuck");
     for _ in 0..4 {
         assert!(waiting.is_quiet().await, "longer than llama-gone-seconds");
@@ -49,13 +51,13 @@ async fn a_slot_that_stays_busy_is_told_and_costs_no_request() {
     model.fault(json!({})).await;
     consumer.is_ready().await;
     assert_eq!(readiness(&consumer).await.unwrap(), json!({"ready": true}));
-    let heard = waiting.next().await;
-    assert_eq!((heard.event.as_str(), heard.attempt), ("started", 1));
+    let reply = waiting.next().await;
+    assert_eq!((reply.event.as_str(), reply.attempt), ("started", 1));
     consumer.stop().await;
 }
 
-/// The same where llama.cpp does not even tell its slots, as in the middle of one long step; one that is started
-/// again answers what waited.
+/// The same if llama.cpp does not even answer for its slots, as in the middle of one long step; one
+/// that is started again answers what waited.
 #[tokio::test]
 async fn slots_that_are_not_told_are_busy_until_llama_is_started_again() {
     let (bus, model) = (Bus::start().await, Standin::start(SLOW).await);
@@ -70,14 +72,15 @@ async fn slots_that_are_not_told_are_busy_until_llama_is_started_again() {
     let port = model.port;
     model.kill().await;
     let model = Standin::start_on(port, &[]).await;
-    let heard = waiting.next().await;
-    assert_eq!((heard.event.as_str(), heard.attempt), ("done", 1));
+    let reply = waiting.next().await;
+    assert_eq!((reply.event.as_str(), reply.attempt), ("done", 1));
     consumer.is_ready().await;
     assert_eq!(model.outcomes().await, ["done"]);
     consumer.stop().await;
 }
 
-/// A request that is in the hands of a llama.cpp that hangs is answered, too, once that is started again.
+/// A request that is in the hands of a llama.cpp that hangs is answered, too, once that is started
+/// again.
 #[tokio::test]
 async fn what_a_llama_holds_that_hangs_is_answered_by_the_next_one() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
@@ -85,19 +88,20 @@ async fn what_a_llama_holds_that_hangs_is_answered_by_the_next_one() {
     consumer.is_ready().await;
     let paths = ["/health", "/slots", "/v1/chat/completions"];
     model.fault(json!({"unanswered": paths})).await;
-    let mut held = bus.approve(&Request::hearing("held", "state")).await;
+    let mut held = bus.approve(&Request::with_events("held", "state")).await;
     assert_eq!(held.next().await.event, "started");
     assert!(is_unready(&consumer, "hangs").await);
     let port = model.port;
     model.kill().await;
     let model = Standin::start_on(port, &[]).await;
-    let heard = held.next().await;
-    assert_eq!((heard.event.as_str(), heard.attempt), ("done", 1));
+    let reply = held.next().await;
+    assert_eq!((reply.event.as_str(), reply.attempt), ("done", 1));
     assert_eq!(model.outcomes().await, ["done"]);
     consumer.stop().await;
 }
 
-/// A llama.cpp that takes connections and says nothing at all hangs, whatever the worker does meanwhile.
+/// A llama.cpp that takes connections and says nothing at all hangs, whatever the worker does
+/// meanwhile.
 #[tokio::test]
 async fn a_llama_that_says_nothing_hangs() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
@@ -110,20 +114,20 @@ async fn a_llama_that_says_nothing_hangs() {
     consumer.stop().await;
 }
 
-/// An earlier worker's call that holds the slot at the start is told in the same way.
+/// An earlier worker's call that holds the slot at the start is reported in the same way.
 #[tokio::test]
 async fn a_slot_that_is_busy_at_the_start_is_told() {
     let (bus, model) = (Bus::start().await, Standin::start(SLOW).await);
     let first = Consumer::start(&bus, model.port, &[]);
     model.fault(json!({"holds": true})).await;
-    let mut hearing = bus.approve(&Request::new("Hi")).await;
+    let mut replies = bus.approve(&Request::new("Hi")).await;
     model.writes(1).await;
     first.kill().await;
     let second = Consumer::start(&bus, model.port, IMPATIENT);
     assert!(is_unready(&second, "slot").await);
     model.fault(json!({})).await;
-    let heard = hearing.next().await;
-    assert_eq!((heard.event.as_str(), heard.attempt), ("done", 2));
+    let reply = replies.next().await;
+    assert_eq!((reply.event.as_str(), reply.attempt), ("done", 2));
     second.stop().await;
 }
 
@@ -137,8 +141,8 @@ async fn another_worker_takes_what_waits() {
     drop_a_call(&bus, &stuck).await;
     let two = Consumer::start(&bus, free.port, &[]);
     for _ in 0..3 {
-        let heard = bus.approve(&Request::new("Hi")).await.next().await;
-        assert_eq!((heard.event.as_str(), heard.attempt), ("done", 1));
+        let reply = bus.approve(&Request::new("Hi")).await.next().await;
+        assert_eq!((reply.event.as_str(), reply.attempt), ("done", 1));
     }
     assert_eq!(free.outcomes().await, ["done"; 3]);
     one.stop().await;
@@ -154,11 +158,11 @@ async fn a_long_answer_of_another_worker_is_no_fault() {
     consumer.is_ready().await;
     let mut long = bus.approve(&Request::of("long", "batch", "bob")).await;
     model.writes(1).await;
-    let dropped = Request::hearing("dropped", "state");
-    let mut hearing = bus.approve(&dropped).await;
-    assert_eq!(hearing.next().await.event, "started");
+    let dropped = Request::with_events("dropped", "state");
+    let mut replies = bus.approve(&dropped).await;
+    assert_eq!(replies.next().await.event, "started");
     bus.cancel(&dropped).await;
-    assert_eq!(hearing.next().await.event, "error");
+    assert_eq!(replies.next().await.event, "error");
     let answered = until(
         "the long one is answered, and all the while it is ready",
         async || {
@@ -184,8 +188,8 @@ async fn a_stop_waits_for_no_slot() {
     assert_eq!(bus.waiting().await, 1);
 }
 
-/// A key that llama.cpp does not take: not ready, with the variable's name, and no request is spent on it. With
-/// the right one what waited is answered; the key is in no reply.
+/// A key that llama.cpp does not take: not ready, with the variable's name, and no request is spent
+/// on it. With the right one what waited is answered; the key is in no reply.
 #[tokio::test]
 async fn a_wrong_key_is_told_and_costs_no_request() {
     let (bus, model) = (
@@ -197,7 +201,7 @@ async fn a_wrong_key_is_told_and_costs_no_request() {
         model.port,
         &["--llama-key=wrong-key", IMPATIENT[0], IMPATIENT[1]],
     );
-    let mut waiting = bus.approve(&Request::hearing("waits", "state")).await;
+    let mut waiting = bus.approve(&Request::with_events("waits", "state")).await;
     assert!(
         !is_unready(&wrong, "STILE_LLAMA_KEY").await,
         "a restart would not help"
@@ -212,8 +216,8 @@ async fn a_wrong_key_is_told_and_costs_no_request() {
     assert!(!is_unready(&none, "STILE_LLAMA_KEY").await);
     none.stop().await;
     let right = Consumer::start(&bus, model.port, &["--llama-key=right-key"]);
-    let heard = waiting.next().await;
-    assert_eq!((heard.event.as_str(), heard.attempt), ("started", 1));
+    let reply = waiting.next().await;
+    assert_eq!((reply.event.as_str(), reply.attempt), ("started", 1));
     assert_eq!(waiting.next().await.event, "done");
     right.stop().await;
 }

@@ -1,25 +1,25 @@
-//! Who is answered when: fair between clients and lanes, with one worker and with two.
+//! The service order: fair between clients and lanes, with one worker and with two.
 
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use crate::support::{Bus, Consumer, Hearing, PATIENCE, Request, Standin};
+use crate::support::{Bus, Consumer, PATIENCE, Replies, Request, Standin};
 
 const SHORT: &[&str] = &["--tokens", "3", "--token-seconds", "0.05"];
 const FIRST: &[&str] = &["--tokens", "10", "--token-seconds", "0.1"];
 
-async fn approve(bus: &Bus, lane: &'static str, client: &str, count: usize) -> Vec<Hearing> {
-    let mut hearings = Vec::new();
+async fn approve(bus: &Bus, lane: &'static str, client: &str, count: usize) -> Vec<Replies> {
+    let mut all_replies = Vec::new();
     for _ in 0..count {
         let request = Request::of(&format!("{lane} {client}"), lane, client);
-        hearings.push(bus.approve(&request).await);
+        all_replies.push(bus.approve(&request).await);
     }
-    hearings
+    all_replies
 }
 
-async fn hear(hearings: Vec<Hearing>) {
-    for mut hearing in hearings {
-        assert_eq!(hearing.next().await.event, "done");
+async fn are_answered(all_replies: Vec<Replies>) {
+    for mut replies in all_replies {
+        assert_eq!(replies.next().await.event, "done");
     }
 }
 
@@ -33,15 +33,15 @@ async fn order(models: &[Standin]) -> Vec<String> {
     all.into_iter().map(|(_, prompt)| prompt).collect()
 }
 
-/// One client has eight requests waiting and three come later with three each: each one's first waits for
-/// what is running and at most one more of the greedy client's.
+/// One client has eight requests waiting and three come later with three each: each one's first
+/// waits for what is running and at most one more of the greedy client's.
 async fn a_greedy_client_holds_nobody_up(workers: usize) {
     let bus = Bus::start().await;
     let mut models = Vec::new();
     for _ in 0..workers {
         models.push(Standin::start(FIRST).await);
     }
-    let mut hearings = approve(&bus, "interactive", "greedy", 8 + workers).await;
+    let mut all_replies = approve(&bus, "interactive", "greedy", 8 + workers).await;
     let consumers: Vec<_> = models
         .iter()
         .map(|model| Consumer::start(&bus, model.port, &[]))
@@ -50,9 +50,9 @@ async fn a_greedy_client_holds_nobody_up(workers: usize) {
         model.writes(1).await;
     }
     for client in ["anna", "ben", "carl"] {
-        hearings.extend(approve(&bus, "interactive", client, 3).await);
+        all_replies.extend(approve(&bus, "interactive", client, 3).await);
     }
-    hear(hearings).await;
+    are_answered(all_replies).await;
     let order = order(&models).await;
     assert_eq!(order.len(), 8 + workers + 9);
     for client in ["anna", "ben", "carl"] {
@@ -82,12 +82,12 @@ async fn a_greedy_client_holds_nobody_up_with_two_workers() {
 async fn lanes_are_answered_three_to_one() {
     let bus = Bus::start().await;
     let models = [Standin::start(SHORT).await];
-    let mut hearings = approve(&bus, "batch", "night", 3).await;
+    let mut all_replies = approve(&bus, "batch", "night", 3).await;
     for client in ["anna", "ben"] {
-        hearings.extend(approve(&bus, "interactive", client, 4).await);
+        all_replies.extend(approve(&bus, "interactive", client, 4).await);
     }
     let consumer = Consumer::start(&bus, models[0].port, &[]);
-    hear(hearings).await;
+    are_answered(all_replies).await;
     let order = order(&models).await;
     let batch: Vec<_> = order
         .iter()
@@ -104,15 +104,15 @@ async fn lanes_are_answered_three_to_one() {
 async fn a_forgotten_consumer_is_made_anew() {
     let (bus, model) = (Bus::start().await, Standin::start(SHORT).await);
     let consumer = Consumer::start(&bus, model.port, &[]);
-    hear(approve(&bus, "interactive", "anna", 1).await).await;
+    are_answered(approve(&bus, "interactive", "anna", 1).await).await;
     let stream = bus.context().get_stream("CHAT").await.unwrap();
     stream.delete_consumer("interactive-anna").await.unwrap();
-    hear(approve(&bus, "interactive", "anna", 2).await).await;
+    are_answered(approve(&bus, "interactive", "anna", 2).await).await;
     consumer.stop().await;
 }
 
-/// Each request is said to be started, and finished once it is settled, under its own lane, client and id;
-/// one that fails as well as one that is answered.
+/// Each request is said to be started, and finished once it is settled, under its own lane, client
+/// and id; one that fails as well as one that is answered.
 #[tokio::test]
 async fn a_settled_request_is_said_to_be_finished() {
     let (bus, model) = (Bus::start().await, Standin::start(&[]).await);
@@ -124,8 +124,8 @@ async fn a_settled_request_is_said_to_be_finished() {
         ..Request::of("", "interactive", "ben")
     };
     for request in [answered, failed] {
-        let mut hearing = bus.approve(&request).await;
-        hearing.next().await;
+        let mut replies = bus.approve(&request).await;
+        replies.next().await;
         let told = timeout(PATIENCE, finished.next()).await.unwrap().unwrap();
         assert!(told.payload.is_empty() && told.headers.is_none());
         let expected = request.subject().replace("approved", "event.finished");
@@ -146,11 +146,11 @@ async fn what_is_given_back_is_not_finished() {
     let model = Standin::start(&["--tokens", "20", "--token-seconds", "0.1"]).await;
     let mut events = bus.client.subscribe("chat.event.*.>").await.unwrap();
     let first = Consumer::start(&bus, model.port, &["--shutdown-seconds=0.1"]);
-    let mut hearing = bus.approve(&Request::new("Hi")).await;
+    let mut replies = bus.approve(&Request::new("Hi")).await;
     model.writes(1).await;
     first.stop().await;
     let second = Consumer::start(&bus, model.port, &[]);
-    hearing.next().await;
+    replies.next().await;
     let mut told = Vec::new();
     while told.last().is_none_or(|event| event != "finished") {
         let event = timeout(PATIENCE, events.next()).await.unwrap().unwrap();

@@ -1,7 +1,7 @@
 """The bodies of Stile's messages, version 1, as JSON.
 
-Readers ignore fields they do not know; writers write these and no others. Only fields may be added; a
-changed meaning is a ``v2``. ``contracts/schemas/v1`` holds the exported JSON Schemas.
+Readers ignore fields that they do not know. Writers write only these fields. Fields may be added; a
+message with a changed meaning is ``v2``. The exported JSON Schemas are in ``contracts/schemas/v1``.
 """
 
 from stile_contracts.messages.base import INTEGRAL, CallId, FunctionName, Message

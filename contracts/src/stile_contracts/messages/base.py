@@ -1,4 +1,4 @@
-"""What every message has in common, and the types that several use."""
+"""The base of every message, and the types that several messages use."""
 
 from typing import Annotated
 
@@ -10,12 +10,12 @@ def _integral(value: object) -> object:
 
 
 INTEGRAL = BeforeValidator(_integral)
-"""Takes an integer as JSON Schema has it: ``7.0`` is one too. It stands after the bounds, which it would
-otherwise hide from the schema."""
+"""Accepts an integer as JSON Schema defines it: ``7.0`` is one, too. Put it after the bounds;
+before them, it would hide them from the schema."""
 
 
 class Message(BaseModel):
-    """A body: read strictly, unknown fields ignored."""
+    """The body of a message. It is read strictly, and unknown fields are ignored."""
 
     model_config = ConfigDict(
         strict=True,
@@ -27,8 +27,8 @@ class Message(BaseModel):
 
 
 CallId = Annotated[str, Field(max_length=1024)]
-"""Names a call of a tool, as the client chose. It may be any text, as the model never reads it: the filter
-writes ids of its own into what it approves."""
+"""The id of a tool call. The client may choose any text, because the model never reads it: the
+filter replaces it in the approval."""
 
 
 FunctionName = Annotated[str, Field(min_length=1, max_length=200)]

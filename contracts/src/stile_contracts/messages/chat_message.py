@@ -1,4 +1,4 @@
-"""The conversation: who speaks, and what is said."""
+"""The messages of a conversation."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -10,7 +10,7 @@ from stile_contracts.messages.base import CallId, FunctionName, Message
 
 
 class Role(StrEnum):
-    """Who speaks in a message."""
+    """The speaker of a message."""
 
     SYSTEM = "system"
     USER = "user"
@@ -19,7 +19,7 @@ class Role(StrEnum):
 
 
 class FunctionCall(Message):
-    """A function that the model calls."""
+    """A call of a function by the model."""
 
     name: FunctionName
     arguments: str
@@ -35,18 +35,18 @@ class ToolCall(Message):
 
 
 def _canonical(arguments: str) -> str:
-    """Write arguments in the one form that all readers read alike; many clients send "" for none."""
+    """Return arguments in one form for all readers. Many clients send "" for no arguments."""
     if not arguments:
         return "{}"
     try:
         return strict_json.canonical(strict_json.read_object(arguments))
     except ValueError:
-        # The reader's own words may hold the text's.
+        # The parser's message may quote the text.
         raise ValueError("must be one JSON object, without equal keys and at most 64 levels deep") from None
 
 
 class HistoryFunctionCall(FunctionCall):
-    """A function that was called, as the client tells it."""
+    """A call of a function in the conversation that a client sends."""
 
     arguments: Annotated[
         str,
@@ -59,17 +59,18 @@ class HistoryFunctionCall(FunctionCall):
         ),
         AfterValidator(_canonical),
     ]
-    """A JSON object; an empty text is an empty one. It is read strictly, and handed on written anew."""
+    """A JSON object; an empty text is an empty object. It is parsed strictly and rewritten in one
+    form."""
 
 
 class HistoryToolCall(ToolCall):
-    """A call in the conversation so far."""
+    """A tool call in the conversation that a client sends."""
 
     function: HistoryFunctionCall
 
 
 def roles_schema(*plain: Role | str) -> dict[str, Any]:
-    """Say in JSON Schema which fields a message has by its role; ``plain`` are those who can't call tools."""
+    """Return the JSON Schema of the fields by role; roles in ``plain`` cannot call tools."""
     null = {"type": "null"}
     filled = {"not": null}
     return {
@@ -119,18 +120,18 @@ class ChatMessage(Message):
 
     role: Annotated[Role, Field(strict=False)]
     content: str | None = None
-    """May be absent only where the assistant calls tools."""
+    """May be absent only if the assistant calls tools."""
     tool_calls: list[HistoryToolCall] | None = Field(None, max_length=128)
-    """The assistant's."""
+    """Only in messages of the assistant."""
     tool_call_id: CallId | None = None
-    """Which call a ``tool`` message answers."""
+    """The call that a ``tool`` message answers."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if self.tool_calls and self.role != Role.ASSISTANT:
             raise ValueError("only the assistant calls tools")
         if (self.role == Role.TOOL) != (self.tool_call_id is not None):
-            raise ValueError("tool_call_id stands in tool messages, and only there")
+            raise ValueError("tool messages need a tool_call_id, and no others may have one")
         if self.content is None and not self.tool_calls:
             raise ValueError("content is missing")
         return self

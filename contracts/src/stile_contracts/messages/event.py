@@ -21,41 +21,42 @@ class EventKind(StrEnum):
 
 
 class EventLevel(StrEnum):
-    """Which events a requester receives beside the final reply (``Chat-Events``)."""
+    """The events that a requester receives in addition to the final reply (``Chat-Events``)."""
 
     ACCEPTED = "accepted"
-    """That it is accepted, and nothing after that: not even the final reply, which it asks for itself."""
+    """Only ``accepted``, not even the final reply. The requester asks for the result itself."""
     NONE = "none"
     STATE = "state"
     TOKEN = "token"  # noqa: S105 -- a piece of text, no secret
 
 
 class ResponseMode(StrEnum):
-    """When a direct client wants to be answered (``Chat-Respond``)."""
+    """When a direct client wants the answer (``Chat-Respond``)."""
 
     NOW = "now"
     LATER = "later"
-    """Asks for ``Wanted.ACCEPTED``."""
+    """The same as ``EventLevel.ACCEPTED``."""
 
 
 class _QueueEvent(Message):
     id: UUID
     position: Annotated[int, Field(ge=0)] | None = None
-    """How many requests are answered before it, the running ones among them; absent where not known."""
+    """The number of requests that are answered before this one, running ones included; absent if
+    unknown."""
     estimate_seconds: Annotated[float, Field(ge=0)] | None = None
-    """In how many seconds it will be begun, by the speed measured lately; absent where none was."""
+    """Seconds until the request starts, by the recently measured speed; absent if there is none."""
 
 
 class AcceptedEvent(_QueueEvent):
-    """The request is stored in CHAT; from here on it has an outcome."""
+    """The request is stored in CHAT. From now on it will have a result."""
 
 
 class PositionEvent(_QueueEvent):
-    """Where the request stands now; the body of ``position``."""
+    """The position of the request now; the body of ``position``."""
 
 
 class StartedEvent(Message):
-    """A worker has taken the request up."""
+    """A worker has started the request."""
 
     id: UUID
     model: str | None = None
@@ -66,13 +67,13 @@ class TokenEvent(Message):
 
     text: str
     tool_calls: list[dict[str, Any]] | None = None
-    """Deltas of calls, in OpenAI's shape; ``text`` may be empty then."""
+    """Deltas of tool calls, in OpenAI's shape; ``text`` may then be empty."""
     logprobs: dict[str, Any] | None = None
-    """Those of this piece, in OpenAI's shape."""
+    """The logprobs of this piece, in OpenAI's shape."""
 
 
 class CancelHit(StrEnum):
-    """What a cancellation has hit."""
+    """The state of a request when it was cancelled."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -81,7 +82,7 @@ class CancelHit(StrEnum):
 
 
 class CancelReceipt(Message):
-    """What the canceller is told."""
+    """The reply to a cancellation."""
 
     id: UUID
     hit: Annotated[CancelHit, Field(strict=False)]

@@ -1,4 +1,4 @@
-"""What the services say of themselves."""
+"""The heartbeats of filters and workers."""
 
 from typing import Annotated, Literal
 
@@ -11,22 +11,22 @@ class LaneState(Message):
     """One lane of the queue."""
 
     waiting: Annotated[int, Field(ge=0)]
-    """Approved requests that no worker has taken up."""
+    """Approved requests that no worker has started."""
     estimate_seconds: Annotated[float, Field(ge=0)] | None = None
-    """In how many seconds a new client's request would be begun; absent where no speed was measured."""
+    """Seconds until a new client's request would start; absent if no speed was measured."""
 
 
 class QueueState(Message):
-    """All lanes."""
+    """The queue: both lanes and the running requests."""
 
     interactive: LaneState
     batch: LaneState
     running: Annotated[int, Field(ge=0)]
-    """Requests that a worker has taken up."""
+    """Requests that a worker has started."""
 
 
 class Heartbeat(Message):
-    """What a filter or a consumer says of itself every two seconds."""
+    """The state of a filter or a worker (``consumer``), sent every two seconds."""
 
     part: Literal["filter", "consumer"]
     instance: str
@@ -34,20 +34,22 @@ class Heartbeat(Message):
     version: str
     ready: bool
     reason: str | None = None
-    """Why it is not ready, one sentence."""
+    """Why it is not ready, in one sentence."""
     now_ms: Annotated[int, Field(ge=0)] | None = None
-    """The sender's clock: milliseconds since the Unix epoch, UTC. Deadlines are compared with it."""
+    """The sender's clock: milliseconds since the Unix epoch, UTC. Deadlines are compared with
+    it."""
     model: str | None = None
-    """The consumer's model, as llama.cpp names it."""
+    """Of a worker: its model, as llama.cpp names it."""
     service_seconds: Annotated[float, Field(ge=0)] | None = None
-    """How long a request has lately taken from its start to its end, a moving average."""
+    """Seconds from the start of a request to its end, as a moving average."""
     prompt_per_second: Annotated[float, Field(ge=0)] | None = None
-    """The consumer's: tokens of prompts that its model reads a second, a moving average."""
+    """Of a worker: tokens of prompts that its model reads in a second, as a moving average."""
     predicted_per_second: Annotated[float, Field(ge=0)] | None = None
-    """The consumer's: tokens of answers that its model writes a second, a moving average."""
+    """Of a worker: tokens of answers that its model writes in a second, as a moving average."""
     answer_tokens: Annotated[float, Field(ge=0)] | None = None
-    """The consumer's: tokens of an answer, a moving average."""
+    """Of a worker: tokens of an answer, as a moving average."""
     approval_keys: list[Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]] | None = None
-    """The consumer's: the ids of the signing keys that it believes; absent where it checks no signatures."""
+    """Of a worker: the ids of the signing keys that it accepts; absent if it does not verify
+    signatures."""
     queue: QueueState | None = None
-    """The filter's: the queue as it sees it."""
+    """Of a filter: its view of the queue."""

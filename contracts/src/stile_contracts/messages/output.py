@@ -1,4 +1,4 @@
-"""How the answer is to be drawn, and what it is to be."""
+"""Sampling parameters and output options."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -8,7 +8,7 @@ from stile_contracts.messages.base import INTEGRAL, FunctionName, Message
 
 
 class Sampling(Message):
-    """llama.cpp's usual sampling parameters, by its names; one that is absent is the server's default."""
+    """llama.cpp's sampling parameters, by its names; an absent one has the server's default."""
 
     temperature: Annotated[float, Field(ge=0, le=5)] | None = None
     top_k: Annotated[int, Field(ge=0, le=1_000_000), INTEGRAL] | None = None
@@ -21,9 +21,9 @@ class Sampling(Message):
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     seed: Annotated[int, Field(ge=0, le=2**32 - 1), INTEGRAL] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000), INTEGRAL] | None = None
-    """Tokens of the answer, at most."""
+    """The limit of the answer, in tokens."""
     stop: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(None, max_length=16)
-    """Texts that end the answer where the model writes them."""
+    """The answer ends when the model writes one of these texts."""
 
 
 class ToolFunction(Message):
@@ -50,7 +50,7 @@ class NamedFunction(Message):
 
 
 class NamedTool(Message):
-    """The tool that the model is to use."""
+    """The tool that the model must use."""
 
     type: Literal["function"]
     function: NamedFunction
@@ -66,7 +66,7 @@ class JsonSchema(Message):
 
 
 class ResponseFormat(Message):
-    """What the answer must look like, as in OpenAI's API."""
+    """The format of the answer, as in OpenAI's API."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -90,12 +90,12 @@ class ResponseFormat(Message):
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
-    """Set where ``type`` is ``json_schema``."""
+    """Set if ``type`` is ``json_schema``, and only then."""
 
     @model_validator(mode="after")
     def _schema_is_there(self) -> Self:
         if (self.type == "json_schema") != (self.json_schema is not None):
-            raise ValueError("json_schema is set where type is json_schema, and only there")
+            raise ValueError("json_schema is required if type is json_schema, and not allowed otherwise")
         return self
 
 
@@ -105,11 +105,12 @@ LOGPROBS_SCHEMA: dict[str, Any] = {
         {"properties": {"logprobs": {"const": True}}, "required": ["logprobs"]},
     ]
 }
-"""Of a request's JSON Schema: ``top_logprobs`` need ``logprobs``, as OpenAI and llama.cpp have it."""
+"""A part of a request's JSON Schema: ``top_logprobs`` needs ``logprobs``, as in OpenAI's API and
+llama.cpp."""
 
 
 class Output(Message):
-    """What the answer is to be beside plain text; handed on to llama.cpp."""
+    """Options for answers other than plain text. They are passed on to llama.cpp."""
 
     tools: list[Tool] | None = Field(None, max_length=128)
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None

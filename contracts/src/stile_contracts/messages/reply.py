@@ -1,4 +1,4 @@
-"""A request's outcome: the answer, the refusal, or the error."""
+"""The result of a request: an answer, a refusal, or an error."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -20,26 +20,27 @@ class Usage(Message):
 
 
 class Timings(Message):
-    """How fast the model was, as llama.cpp reports it."""
+    """The speed of the model, as llama.cpp reports it."""
 
     prompt_per_second: Annotated[float, Field(ge=0)] | None = None
-    """Tokens of the prompt a second."""
+    """Tokens of the prompt in a second."""
     predicted_per_second: Annotated[float, Field(ge=0)] | None = None
-    """Tokens of the answer a second."""
+    """Tokens of the answer in a second."""
 
 
 class Refusal(Message):
-    """Why the filter refused, without the rule's words."""
+    """Why the filter refused. It does not contain the words that were found."""
 
     category: str
-    """The kind of rule: ``profanity``, ``secrets``, ``prompt_injection`` … as the policy names it."""
+    """The kind of rule: ``profanity``, ``secrets``, ``prompt_injection`` … as the policy names
+    it."""
     place: str
-    """What was refused: ``prompt``, ``messages[3]`` (counted from 0), ``tools[0]``,
+    """The location of the refused text: ``prompt``, ``messages[3]`` (counted from 0), ``tools[0]``,
     ``response_format``, or ``joined``."""
 
 
 class Reply(Message):
-    """The final answer, or the refusal in its place; the body of ``done`` and of CHAT_RESULT."""
+    """The final answer, or the refusal; the body of ``done``, and stored in CHAT_RESULT."""
 
     response: str
     id: UUID
@@ -48,28 +49,28 @@ class Reply(Message):
     usage: Usage | None = None
     finish_reason: Literal["stop", "length", "content_filter", "tool_calls"] | None = None
     refusal: Refusal | None = None
-    """Set where ``refused`` is."""
+    """Set if ``refused`` is true, and only then."""
     tool_calls: list[ToolCall] | None = None
     logprobs: dict[str, Any] | None = None
     """As llama.cpp reports them, in OpenAI's shape."""
     timings: Timings | None = None
 
     @model_validator(mode="after")
-    def _refusal_is_told(self) -> Self:
+    def _has_a_refusal(self) -> Self:
         if self.refused != (self.refusal is not None):
-            raise ValueError("refusal is set where refused is, and only there")
+            raise ValueError("refusal is required if refused is true, and not allowed otherwise")
         return self
 
 
 class Stage(StrEnum):
-    """How far a request has come."""
+    """The stage of a request."""
 
     FILTER = "filter"
     """It was being checked."""
     WAITING = "waiting"
-    """It was approved, and no worker had taken it up."""
+    """It was approved, and no worker had started it."""
     RUNNING = "running"
-    """The model was at it."""
+    """The model worked on it."""
 
 
 class ErrorBody(Message):
@@ -80,14 +81,14 @@ class ErrorBody(Message):
     """One sentence that says what to do; for people, and free to change."""
     type: str = "stile_error"
     param: str | None = None
-    """The field or header at fault."""
+    """The field or header that is wrong."""
     id: UUID | None = None
-    """The request's id, where it has one."""
+    """The request's id, if it has one."""
     final: bool
     retry_after: Annotated[float, Field(ge=0)] | None = None
-    """Seconds after which a repeat may do better."""
+    """Seconds after which the request may be sent again."""
     stage: Annotated[Stage, Field(strict=False)] | None = None
-    """Where a request was whose deadline passed."""
+    """If the deadline passed: the stage of the request at that time."""
 
 
 class ErrorReply(Message):
@@ -106,7 +107,7 @@ class ErrorReply(Message):
         retry_after: float | None = None,
         stage: Stage | None = None,
     ) -> Self:
-        """Make the error ``code`` with its table's finality."""
+        """Return the error ``code``, as final as ``ERRORS`` says."""
         final = ERRORS[code].final
         return cls(
             error=ErrorBody(

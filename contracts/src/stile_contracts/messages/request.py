@@ -1,4 +1,4 @@
-"""What a client asks, and what the filter makes of it."""
+"""The request of a client, and the request that the filter has approved."""
 
 from typing import Annotated, Any, Self
 
@@ -9,14 +9,14 @@ from stile_contracts.messages.chat_message import ChatMessage, Role
 from stile_contracts.messages.output import LOGPROBS_SCHEMA, Output, Sampling
 
 MAX_REFUSAL_CHARS = 500
-"""Of ``refusal_message``; longer ones are no refusal but an answer of the client's own making."""
+"""Limit of ``refusal_message``. A longer text would be an answer, written by the client itself."""
 
 
 class ChatRequest(Sampling, Output):
-    """What a client asks: ``POST /chat`` and ``chat.request``.
+    """A client's request: the body of ``POST /chat`` and of ``chat.request``.
 
-    ``prompt`` is the new user turn after ``messages``; where the last message already is that turn it is
-    not doubled. Either may be missing, not both.
+    ``prompt`` is the new message of the user, after ``messages``. If the last message already is
+    the prompt, it is not added again. One of the two may be missing.
     """
 
     model_config = ConfigDict(
@@ -33,9 +33,10 @@ class ChatRequest(Sampling, Output):
     messages: list[ChatMessage] | None = None
     """The conversation so far, oldest first."""
     refusal_message: Annotated[str, Field(max_length=MAX_REFUSAL_CHARS)] | None = None
-    """What the client wants to be answered where the filter refuses."""
+    """The answer if the filter refuses."""
     model: Annotated[str, Field(max_length=200)] | None = None
-    """Which is to answer, in upper or lower case; without one, or as ``stile``, whichever is idle."""
+    """The model that must answer, in upper or lower case. None or ``stile``: any idle model
+    answers."""
     stream: bool = False
 
     @field_validator("top_logprobs")
@@ -46,25 +47,30 @@ class ChatRequest(Sampling, Output):
         return value
 
     @model_validator(mode="after")
-    def _asks_something(self) -> Self:
+    def _has_content(self) -> Self:
         if self.prompt is None and not self.messages:
             raise ValueError("give a prompt, or messages, or both")
         return self
 
+    @property
+    def repeats_prompt(self) -> bool:
+        """Whether the last message is the prompt already."""
+        last = self.messages[-1] if self.messages else None
+        return last is not None and last == ChatMessage(role=Role.USER, content=self.prompt or "")
+
     def conversation(self) -> list[ChatMessage]:
-        """Return the conversation with the prompt as its last turn, oldest first."""
-        turns = list(self.messages or [])
-        if self.prompt is None:
-            return turns
-        last = ChatMessage(role=Role.USER, content=self.prompt)
-        return turns if turns and turns[-1] == last else [*turns, last]
+        """Return the conversation with the prompt as its last message, oldest first."""
+        messages = list(self.messages or [])
+        if self.prompt is None or self.repeats_prompt:
+            return messages
+        return [*messages, ChatMessage(role=Role.USER, content=self.prompt)]
 
     def sampling(self) -> Sampling:
-        """Return the sampling parameters alone."""
+        """Return only the sampling parameters."""
         return Sampling.model_construct(**self._given(Sampling))
 
     def output(self) -> Output:
-        """Return what the answer is to be, alone."""
+        """Return only the output options."""
         return Output.model_construct(**self._given(Output))
 
     def _given(self, part: type[BaseModel]) -> dict[str, Any]:
@@ -72,11 +78,11 @@ class ChatRequest(Sampling, Output):
 
 
 class ApprovedChat(Message):
-    """What the filter approved, as it lies in CHAT: the whole conversation that the model will see."""
+    """An approved request, as stored in CHAT: the whole conversation that the model will see."""
 
     messages: list[ChatMessage] = Field(min_length=1)
-    """Oldest first, the policy's system prompt before all."""
+    """Oldest first. The policy's system prompt comes before all others."""
     sampling: Sampling = Sampling()
     output: Output = Output()
     model: str | None = None
-    """As the client named it; left out where any may answer."""
+    """The name that the client sent; absent if any model may answer."""

@@ -1,1 +1,1 @@
-"""What decides whether a text may pass."""
+"""The decision: the owner's policy, the texts of a request, and every rule."""

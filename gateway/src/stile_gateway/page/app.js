@@ -1,15 +1,15 @@
 // The composition: what is kept, what is shown, and what happens when something is pressed.
-import { Asking } from "./asking.js";
-import { Composer } from "./composer.js";
-import { addQuestion, newAnswer, newConversation } from "./conversation.js";
-import { askForKey, confirm } from "./dialogs.js";
-import { Gateway } from "./gateway.js";
-import { Health } from "./health.js";
-import { Menu } from "./menu.js";
-import { Sidebar } from "./sidebar.js";
-import { FullError, Store } from "./store.js";
-import { Transcript } from "./transcript.js";
-import { Trouble } from "./trouble.js";
+import { Asking } from "./client/asking.js";
+import { Composer } from "./views/composer.js";
+import { addQuestion, newAnswer, newConversation } from "./store/conversation.js";
+import { askForKey, confirm } from "./views/dialogs.js";
+import { Gateway } from "./client/gateway.js";
+import { Health } from "./client/health.js";
+import { Menu } from "./views/menu.js";
+import { Sidebar } from "./views/sidebar.js";
+import { FullError, Store } from "./store/store.js";
+import { Transcript } from "./views/transcript.js";
+import { Trouble } from "./views/trouble.js";
 import { statusOf } from "./words.js";
 
 const DRAW_EVERY_MS = 80;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 pub use consumer::Consumer;
 pub use nats::Bus;
-pub use request::{Heard, Hearing, Request};
+pub use request::{Replies, ReplyEvent, Request};
 pub use standin::Standin;
 
 /// Whatever is waited for comes within this, or the test fails.

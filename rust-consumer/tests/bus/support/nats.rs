@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{Hearing, Request, free_port, repository, until};
+use super::{Replies, Request, free_port, repository, until};
 
-/// nats-server with the project's streams and no authentication; permissions are `tests/permissions`' part.
+/// nats-server with the project's streams and no authentication; permissions are
+/// `tests/permissions`' part.
 pub struct Bus {
     port: u16,
     folder: TempDir,
@@ -93,19 +94,19 @@ impl Bus {
         stream.info().await.unwrap().state.messages
     }
 
-    /// Approves as the filter does; returns what the requester hears.
-    pub async fn approve(&self, request: &Request) -> Hearing {
-        let hearing = self.hear(&request.reply_to).await;
+    /// Approves as the filter does; returns the replies to it.
+    pub async fn approve(&self, request: &Request) -> Replies {
+        let replies = self.listen(&request.reply_to).await;
         self.put(request.subject(), request.headers(), &request.body)
             .await;
-        hearing
+        replies
     }
 
-    /// Hears what is said to a reply subject.
-    pub async fn hear(&self, reply_to: &str) -> Hearing {
+    /// Subscribes to a reply subject.
+    pub async fn listen(&self, reply_to: &str) -> Replies {
         let subscriber = self.client.subscribe(reply_to.to_owned()).await.unwrap();
         self.client.flush().await.unwrap();
-        Hearing::new(subscriber)
+        Replies::new(subscriber)
     }
 
     /// Puts a message into CHAT, and wakes the workers.

@@ -1,4 +1,4 @@
-//! A request, and what its requester hears.
+//! A request, and the replies to it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -39,7 +39,7 @@ impl Request {
         }
     }
 
-    pub fn hearing(prompt: &str, events: &'static str) -> Self {
+    pub fn with_events(prompt: &str, events: &'static str) -> Self {
         Self {
             events,
             ..Self::new(prompt)
@@ -91,7 +91,7 @@ impl Request {
 
 /// One reply message.
 #[derive(Debug)]
-pub struct Heard {
+pub struct ReplyEvent {
     pub event: String,
     pub attempt: u64,
     pub seq: u64,
@@ -99,10 +99,10 @@ pub struct Heard {
     pub headers: HeaderMap,
 }
 
-/// What a requester hears.
-pub struct Hearing(Subscriber);
+/// The replies to a request.
+pub struct Replies(Subscriber);
 
-impl Hearing {
+impl Replies {
     pub fn new(subscriber: Subscriber) -> Self {
         Self(subscriber)
     }
@@ -110,15 +110,15 @@ impl Hearing {
     /// The next message, as it is.
     pub async fn message(&mut self) -> Message {
         let message = timeout(PATIENCE, self.0.next()).await;
-        message.expect("nothing was heard").unwrap()
+        message.expect("there was no reply").unwrap()
     }
 
     /// The next event.
-    pub async fn next(&mut self) -> Heard {
+    pub async fn next(&mut self) -> ReplyEvent {
         let message = self.message().await;
         let headers = message.headers.expect("an event has headers");
         let header = |name: &str| headers.get(name).unwrap().as_str();
-        Heard {
+        ReplyEvent {
             event: header("Chat-Event").to_owned(),
             attempt: header("Chat-Attempt").parse().unwrap(),
             seq: header("Chat-Seq").parse().unwrap(),
@@ -128,17 +128,17 @@ impl Hearing {
     }
 
     /// Every event up to the final one.
-    pub async fn all(&mut self) -> Vec<Heard> {
-        let mut heard = Vec::new();
+    pub async fn all(&mut self) -> Vec<ReplyEvent> {
+        let mut all = Vec::new();
         loop {
-            heard.push(self.next().await);
-            if matches!(heard.last().unwrap().event.as_str(), "done" | "error") {
-                return heard;
+            all.push(self.next().await);
+            if matches!(all.last().unwrap().event.as_str(), "done" | "error") {
+                return all;
             }
         }
     }
 
-    /// Whether nothing more is said for a while.
+    /// Whether nothing more comes for a while.
     pub async fn is_quiet(&mut self) -> bool {
         timeout(Duration::from_millis(500), self.0.next())
             .await

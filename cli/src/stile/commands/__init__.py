@@ -1,0 +1,1 @@
+"""The commands of `stile`, one module each."""

@@ -1,0 +1,46 @@
+"""`stile clients`: programs that send requests over NATS, each in an account of its own."""
+
+import asyncio
+import shlex
+from typing import Annotated
+
+import typer
+
+from stile.home import find_home
+from stile.keys import credentials
+from stile.nats import clients, config
+from stile.settings import Settings
+
+commands = typer.Typer(help="Programs that send requests over NATS, each in an account of its own.")
+
+
+@commands.command()
+def add(name: Annotated[str, typer.Argument(help="Letters, digits, - and _; at most 64.")]) -> None:
+    """Make a client: its account and its key; a nats-server that runs knows it at once."""
+    settings = Settings.load()
+    home = find_home(settings)
+    clients.make(home, name)
+    config.write_clients(home.nats, clients.registered(home))
+    seed = credentials.seed_file(home.clients, name)
+    if clients.server_pid(home) is None:
+        typer.echo("No nats-server runs here: it will know the client when it is started.", err=True)
+    else:
+        asyncio.run(clients.introduce(settings, home, seed))
+    context = f"stile-{name}"
+    typer.echo(
+        f"""{name} has the key {seed}: give it only to the program that has this name.
+
+  {clients.request_line(f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))}")}
+
+Or, with a context of the nats command line:
+
+  nats context add {context} --server {settings.nats_url} --nkey {shlex.quote(str(seed))}
+  {clients.request_line(f"--context {context}")}"""
+    )
+
+
+@commands.command("list")
+def list_() -> None:
+    """List the clients and their public keys."""
+    for name, key in clients.registered(find_home(Settings.load())).items():
+        typer.echo(f"{name}\t{key}")

@@ -1,0 +1,145 @@
+"""`stile up`: starts every part, in the foreground, and stops them all when it ends."""
+
+import asyncio
+import contextlib
+import fcntl
+import shlex
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from stile import files
+from stile.home import Home, Root, find_home, find_root
+from stile.keys import credentials, signing
+from stile.models.catalogue import Catalogue, Weights
+from stile.nats import clients, config, connection, provision, tls
+from stile.settings import Settings
+from stile.supervise import parts
+from stile.supervise.supervisor import Supervisor
+from stile.supervise.terminal import Terminal
+from stile_runtime.settings import SettingsError
+
+LOCAL_CLIENT = "local"
+"""The direct client that is there from the first start, so that the printed `nats req` works at
+once."""
+
+
+def up() -> None:
+    """Start everything: nats-server, llama.cpp, the filter, the consumer and the gateway.
+
+    It runs in the foreground; Ctrl-C stops everything, a second one kills it.
+    """
+    settings = Settings.load()
+    root = find_root(settings)
+    home = find_home(settings)
+    terminal = Terminal()
+    with _alone(home):
+        plan = _plan(settings, root, home, terminal)
+        supervisor = Supervisor(plan, home.logs, home.state, terminal)
+        asyncio.run(supervisor.run(lambda: _announce(settings, home, terminal)))
+
+
+def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> list[parts.Part]:
+    """Check what can be checked before anything is started; return what to start."""
+    weights = _weights(settings, root, terminal)
+    addresses = parts.check_ports(settings)
+    keys = credentials.ensure(home.credentials)
+    signing.ensure(home.credentials)
+    if not credentials.seed_file(home.clients, LOCAL_CLIENT).exists():
+        clients.make(home, LOCAL_CLIENT)
+    configuration = config.write(
+        root.nats, home.nats, keys, clients.registered(home), tls.of_server(settings)
+    )
+    home.store.mkdir(parents=True, exist_ok=True)
+    key = _llama_key(settings, home)
+    server = parts.nats(settings, home, addresses, configuration)
+    return [
+        replace(server, once_ready=_provisioning(settings, root, home, terminal)),
+        parts.llama(settings, weights, key),
+        parts.filter_service(settings, home, addresses),
+        parts.rust_consumer(settings, home, key),
+        parts.gateway(settings, home),
+    ]
+
+
+def _llama_key(settings: Settings, home: Home) -> Path | None:
+    """Return the file of llama.cpp's key; a server that is started here gets a new key each time."""
+    if settings.llama_key_file is not None:
+        return settings.llama_key_file.absolute()
+    key = credentials.llama_key_file(home.credentials)
+    key.unlink(missing_ok=True)
+    if settings.llama_url is None:
+        return credentials.ensure_llama_key(home.credentials)
+    if settings.llama_key is None:
+        return None
+    files.replace(key, settings.llama_key.get_secret_value())
+    return key
+
+
+def _weights(settings: Settings, root: Root, terminal: Terminal) -> Weights | None:
+    if settings.llama_url is not None:
+        return None
+    weights = Catalogue(root).weights(settings.model)
+    needed = weights.path.stat().st_size
+    if needed > psutil.virtual_memory().available:
+        terminal.say(
+            f"The model {weights.name} is {needed / 1e9:.1f} GB, and less memory than that is free: "
+            "it may be slow, or be stopped by the system."
+        )
+    return weights
+
+
+def _provisioning(
+    settings: Settings, root: Root, home: Home, terminal: Terminal
+) -> Callable[[], Awaitable[None]]:
+    async def provision_streams() -> None:
+        seed = credentials.seed_file(home.credentials, connection.PROVISIONER)
+        plan = provision.read_plan(root.streams)
+        async with connection.connect(settings.login(seed, connection.PROVISIONER_INBOX)) as client:
+            await provision.apply(client, plan, lambda step: terminal.say(f"streams: {step}"))
+
+    return provision_streams
+
+
+def _announce(settings: Settings, home: Home, terminal: Terminal) -> None:
+    seed = credentials.seed_file(home.clients, LOCAL_CLIENT)
+    terminal.say(
+        f"""
+Stile is up on {settings.url}
+
+  curl {settings.url}/chat -H 'Content-Type: application/json' -d '{{"prompt": "Why is the sky blue?"}}'
+  {clients.request_line(f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))}")}
+
+Ctrl-C stops everything.
+"""
+    )
+    if settings.is_shared and not _is_key_asked_for(settings, home):
+        terminal.warn(
+            "No API key is asked for: everybody who reaches this machine over the network can use it. "
+            "`stile keys add NAME` makes a key, and from then on one is asked for."
+        )
+
+
+def _is_key_asked_for(settings: Settings, home: Home) -> bool:
+    return settings.api_keys != "off" and (settings.api_keys is not None or home.api_keys.exists())
+
+
+@contextlib.contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """Hold the home's lock.
+
+    Raises:
+        SettingsError: another `stile up` holds it.
+    """
+    home.folder.mkdir(parents=True, exist_ok=True)
+    with home.lock.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingsError(
+                f"Stile runs already in {home.folder}: `stile down` stops it; "
+                "a second one needs another STILE_HOME and other ports"
+            ) from error
+        yield

@@ -1,0 +1,96 @@
+"""Where Stile's own files and one installation's files are."""
+
+from pathlib import Path
+
+from stile.settings import Settings
+from stile_runtime.api_keys import KEY_FILE
+from stile_runtime.settings import SettingsError
+
+
+class Root:
+    """Stile's own files, which every installation shares.
+
+    Args:
+        folder: a checkout, or what ``STILE_ROOT`` names.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.nats = folder / "nats"
+        """The committed configuration of nats-server."""
+        self.streams = self.nats / "streams.json"
+        """The streams that there should be."""
+        self.models = folder / "models"
+        """The weights, beside the list of them."""
+
+
+class Home:
+    """The files of one installation.
+
+    Args:
+        folder: what ``STILE_HOME`` names, or ``.stile`` in the checkout.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.credentials = folder / "credentials"
+        """The services' seeds."""
+        self.clients = folder / "clients"
+        """The direct clients' seeds."""
+        self.nats = folder / "nats"
+        """The configuration that nats-server runs with."""
+        self.store = folder / "data" / "nats"
+        """The streams on disk."""
+        self.logs = folder / "logs"
+        """A log for each part."""
+        self.api_keys = folder / KEY_FILE
+        """The API keys' digests, if ``STILE_API_KEYS`` names no other file."""
+        self.lock = folder / "lock"
+        """Held by the one `stile up` that may run here."""
+        self.state = folder / "state.json"
+        """What `stile status` reads."""
+
+
+def find_root(settings: Settings) -> Root:
+    """Find Stile's own files: at ``STILE_ROOT``, else in the checkout around this package.
+
+    If there is none around the package, the one around the current folder is used.
+
+    Raises:
+        SettingsError: they are not there.
+    """
+    if settings.root is not None:
+        if not _is_root(settings.root):
+            raise SettingsError(
+                f"STILE_ROOT={settings.root}: no nats/nats-server.conf and models/models.toml there"
+            )
+        return Root(settings.root.resolve())
+    for folder in (*Path(__file__).resolve().parents, *(Path.cwd() / "here").parents):
+        if _is_root(folder):
+            return Root(folder)
+    raise SettingsError("no checkout of Stile around this folder: go into one, or set STILE_ROOT to one")
+
+
+def find_home(settings: Settings) -> Home:
+    """Return where this installation's files are; makes nothing.
+
+    Raises:
+        SettingsError: ``STILE_HOME`` is not set, and no checkout is found to put it in.
+    """
+    if settings.home is not None:
+        return Home(settings.home.resolve())
+    return Home(find_root(settings).folder / ".stile")
+
+
+def find_api_keys(settings: Settings) -> Path:
+    """Return the file of API keys; makes nothing.
+
+    Raises:
+        SettingsError: neither it nor ``STILE_HOME`` is set, and no checkout is found to put it in.
+    """
+    named = settings.api_keys
+    return (named if isinstance(named, Path) else find_home(settings).api_keys).absolute()
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / "nats" / "nats-server.conf").is_file() and (folder / "models" / "models.toml").is_file()

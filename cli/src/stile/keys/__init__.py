@@ -1,0 +1,1 @@
+"""The keys and secrets of an installation, in files."""

@@ -1,0 +1,1 @@
+"""The models: the list of them, their weights, and the server that runs one."""

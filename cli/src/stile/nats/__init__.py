@@ -1,0 +1,1 @@
+"""nats-server: its configuration, its streams, and connections to it."""

@@ -1,0 +1,34 @@
+"""One short connection to NATS, for a command that asks it something."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import nats.errors
+from nats.aio.client import Client
+
+from stile.errors import BusError
+from stile_runtime import connection
+from stile_runtime.connection import Login
+
+PROVISIONER = "provisioner"
+"""The user that may call all of JetStream's API, and nothing else."""
+PROVISIONER_INBOX = f"_INBOX_{PROVISIONER}"
+
+
+@asynccontextmanager
+async def connect(login: Login) -> AsyncIterator[Client]:
+    """Connect, and close the connection after the block.
+
+    Raises:
+        BusError: nats-server is not there, or does not know the key.
+    """
+    try:
+        client = await connection.connect(login, "stile")
+    except FileNotFoundError as error:
+        raise BusError(f"{error.filename}: no such file") from error
+    except (OSError, nats.errors.Error) as error:
+        raise BusError(f"no bus on {login.url}: {error}") from error
+    try:
+        yield client
+    finally:
+        await client.close()

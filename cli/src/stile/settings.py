@@ -1,0 +1,147 @@
+"""What can be set for `stile`, by ``STILE_…`` variables; each command reads them once."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, FilePath, SecretStr, model_validator
+
+from stile_runtime import settings as runtime
+from stile_runtime.connection import Login
+
+EMBEDDED_MODEL = "SmolLM2-135M-Instruct"
+"""The model that comes with the environment (models/models.toml), so that a first start downloads
+nothing."""
+
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104 -- looked up, not bound
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _http_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("should begin with http:// or https://")
+    return text.rstrip("/")
+
+
+def _require_pair(port: str, cert: Path | None, key: Path | None, ca: Path | None) -> None:
+    variable = f"STILE_NATS_{port}"
+    if (cert is None) is not (key is None):
+        raise ValueError(f"set both {variable}_CERT and {variable}_KEY, or neither")
+    if ca is not None and cert is None:
+        raise ValueError(f"{variable}_CLIENT_CA needs {variable}_CERT, too")
+
+
+class Settings(runtime.Settings):
+    """The variables that `stile` reads; each stands in docs/configuration.md."""
+
+    root: Path | None = None
+    """The folder with ``nats/`` and ``models/``; by default the checkout."""
+    home: Path | None = None
+    """Data, logs and credentials; by default ``.stile`` in the checkout."""
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    nats_host: str = "127.0.0.1"
+    nats_port: Port = 4222
+    nats_server_cert: FilePath | None = None
+    """nats-server's certificate, PEM; if it is set, nats-server accepts only TLS."""
+    nats_server_key: FilePath | None = None
+    nats_server_client_ca: FilePath | None = None
+    """The authorities of the clients' certificates, PEM; if it is set, each client needs one."""
+    nats_cluster_ca: FilePath | None = None
+    """The authorities of the cluster's servers, PEM; each server asks each other for a certificate."""
+    nats_cluster_cert: FilePath | None = None
+    nats_cluster_key: FilePath | None = None
+    nats_leaf_cert: FilePath | None = None
+    """nats-server's certificate for edge sites' servers, PEM; then their links use only TLS."""
+    nats_leaf_key: FilePath | None = None
+    nats_leaf_client_ca: FilePath | None = None
+    """The authorities of the edge sites' certificates, PEM; if it is set, each site needs one."""
+    nats_link_ca: FilePath | None = None
+    """The authorities of the hub's certificate, for an edge site; then their link uses only TLS."""
+    nats_link_cert: FilePath | None = None
+    """The certificate that the site's server shows the hub."""
+    nats_link_key: FilePath | None = None
+    nats_site_cert: FilePath | None = None
+    """The certificate that the site's server shows its devices; then they must use TLS."""
+    nats_site_key: FilePath | None = None
+    nats_site_client_ca: FilePath | None = None
+    """The authorities of the devices' certificates, PEM; if it is set, each device needs one."""
+    nats_monitor_port: Port | None = None
+    """By default 8222, or any free port if another program has that one."""
+    llama_port: Port = 11434
+    llama_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    """A llama.cpp server that runs already; then none is started."""
+    llama_key: SecretStr | None = None
+    """The key of that server, if it asks for one."""
+    llama_key_file: FilePath | None = None
+    """A file that holds it."""
+    consumer_port: Port = 8080
+    filter_port: Port | None = None
+    """By default 8081, or any free port if another program has that one."""
+    model: str = EMBEDDED_MODEL
+    """The path of a GGUF file, or a name of models/models.toml."""
+    context: Annotated[int, Field(ge=256)] = 4096
+    """Tokens of a conversation and its answer together."""
+    threads: Annotated[int, Field(ge=1)] | None = None
+    """Of llama.cpp; by default the number of physical cores."""
+    api_keys: Literal["off"] | Path | None = None
+    """The file of API keys: the gateway asks for one as soon as it is there; ``off``: never."""
+    api_key: SecretStr | None = None
+    """The API key of `stile chat`."""
+
+    @model_validator(mode="after")
+    def _servers_tls_is_whole(self) -> Self:
+        _require_pair("SERVER", self.nats_server_cert, self.nats_server_key, self.nats_server_client_ca)
+        _require_pair("LEAF", self.nats_leaf_cert, self.nats_leaf_key, self.nats_leaf_client_ca)
+        _require_pair("SITE", self.nats_site_cert, self.nats_site_key, self.nats_site_client_ca)
+        if (self.nats_link_cert is None) is not (self.nats_link_key is None):
+            raise ValueError("set both STILE_NATS_LINK_CERT and STILE_NATS_LINK_KEY, or neither")
+        if self.nats_link_cert is not None and self.nats_link_ca is None:
+            raise ValueError("STILE_NATS_LINK_CERT needs STILE_NATS_LINK_CA, too")
+        cluster = (self.nats_cluster_ca, self.nats_cluster_cert, self.nats_cluster_key)
+        if any(cluster) and not all(cluster):
+            raise ValueError("set STILE_NATS_CLUSTER_CA, STILE_NATS_CLUSTER_CERT and …_KEY, or none of them")
+        return self
+
+    @model_validator(mode="after")
+    def _one_key_of_a_server_that_runs(self) -> Self:
+        if self.llama_key is not None and self.llama_key_file is not None:
+            raise ValueError("set one of STILE_LLAMA_KEY and STILE_LLAMA_KEY_FILE, not both")
+        if (self.llama_key or self.llama_key_file) and self.llama_url is None:
+            raise ValueError("STILE_LLAMA_KEY needs STILE_LLAMA_URL: llama.cpp gets a key of its own here")
+        return self
+
+    def login(self, seed: Path | None, inbox: str, url: str | None = None) -> Login:
+        """Make what a command logs in to nats-server with.
+
+        Args:
+            seed: the file with the user's seed.
+            inbox: the prefix of its reply subjects.
+            url: of a server elsewhere.
+        """
+        return Login(url or self.nats_url, seed, self.tls(), inbox)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may reach the gateway."""
+        try:
+            return not ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() != "localhost"
+
+    @property
+    def url(self) -> str:
+        """The gateway's address from this machine."""
+        return f"http://{authority(self.host, self.port)}"
+
+    @property
+    def nats_url(self) -> str:
+        """nats-server's address from this machine."""
+        return f"nats://{authority(self.nats_host, self.nats_port)}"
+
+
+def authority(host: str, port: int) -> str:
+    """Join an address to connect to and a port; one that means "every address" becomes loopback."""
+    host = _ANY_ADDRESS.get(host, host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,1 @@
+"""Starts the parts, keeps them alive and stops them."""

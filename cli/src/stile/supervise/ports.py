@@ -1,0 +1,58 @@
+"""TCP ports: whether one is free, and which program has it."""
+
+import socket
+from contextlib import suppress
+
+import psutil
+
+from stile.errors import PortError
+
+
+def is_free(host: str, port: int) -> bool:
+    """Return whether a server could listen on ``host``:``port`` now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        # As servers do: a connection that is still closing does not hold the port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def holder(port: int) -> str | None:
+    """Return the program that listens on ``port``, ``nginx (pid 12)``, if this user may know it."""
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections(kind="tcp"):
+            match connection.laddr:
+                case (_, here) if here == port and connection.status == psutil.CONN_LISTEN and connection.pid:
+                    return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return None
+
+
+def require_free(part: str, host: str, port: int, variable: str) -> None:
+    """Check that ``part`` can have its port.
+
+    Raises:
+        PortError: it is taken; the message says by which program, and which variable changes it.
+    """
+    if not is_free(host, port):
+        by = holder(port)
+        raise PortError(
+            f"port {port}, which {part} wants, is in use{f' by {by}' if by else ''}: "
+            f"stop that, or set {variable} to another port"
+        )
+
+
+def choose(preferred: int, taken: set[int]) -> int:
+    """Return ``preferred`` if it is free on loopback and not in ``taken``, else another port."""
+    host = "127.0.0.1"
+    if preferred not in taken and is_free(host, preferred):
+        return preferred
+    while True:
+        with socket.socket() as listener:
+            listener.bind((host, 0))
+            port = int(listener.getsockname()[1])
+        if port not in taken:
+            return port

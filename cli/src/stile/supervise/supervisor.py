@@ -1,0 +1,128 @@
+"""Starts the parts in order, keeps them, and stops them in the opposite order."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from stile.errors import PartError, StileError
+from stile.supervise import state
+from stile.supervise.log import PartLog
+from stile.supervise.parts import Part
+from stile.supervise.runner import Runner
+from stile.supervise.terminal import Terminal
+
+
+class Supervisor:
+    """All parts of one `stile up`; ``run`` once, in the main thread.
+
+    The children ask the kernel to end with the thread that made them (child.py), so that thread
+    must be the one that lives as long as the process.
+
+    Args:
+        parts: in the order to start them.
+        logs: folder of their logs.
+        state_file: what `stile status` reads.
+        terminal: what people see.
+    """
+
+    def __init__(self, parts: Sequence[Part], logs: Path, state_file: Path, terminal: Terminal) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        self._state_file = state_file
+        self._terminal = terminal
+        self._created = state.created(os.getpid()) or 0.0
+        self._runners = [
+            Runner(part, self._log(part, logs), self._write_state, terminal.say) for part in parts
+        ]
+
+    async def run(self, announce: Callable[[], None]) -> None:
+        """Start everything, ``announce`` it, and keep it until SIGINT or SIGTERM.
+
+        Raises:
+            PartError: a part cannot be started, or keeps dying. Nothing is left running.
+        """
+        stopping = self._on_signals()
+        keepers: list[asyncio.Task[None]] = []
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            for runner in self._runners:
+                keepers.append(asyncio.create_task(runner.keep(), name=runner.part.name))
+                if not await self._is_ready(runner, keepers, stop):
+                    return
+                await runner.part.once_ready()
+            announce()
+            await _first(*keepers, stop)
+        finally:
+            await self._stop(keepers)
+            stop.cancel()
+
+    async def _is_ready(
+        self, runner: Runner, keepers: list[asyncio.Task[None]], stop: asyncio.Task[bool]
+    ) -> bool:
+        """Wait until the part is ready; return False if everything is to stop before that."""
+        began = time.monotonic()
+        ready = asyncio.create_task(runner.ready.wait())
+        try:
+            with self._terminal.waiting(f"{runner.part.name}: starting …"):
+                while not ready.done() and not stop.done():
+                    await _first(*keepers, stop, ready, within=10.0)
+                    if not ready.done() and not stop.done():
+                        self._terminal.say(
+                            f"{runner.part.name}: still starting, {time.monotonic() - began:.0f} s"
+                        )
+        finally:
+            ready.cancel()
+        if stop.done():
+            return False
+        self._terminal.say(f"{runner.part.name}: ready after {time.monotonic() - began:.1f} s")
+        return True
+
+    def _log(self, part: Part, folder: Path) -> PartLog:
+        return PartLog(part.name, folder, self._terminal, quotes_requests=part.quotes_requests)
+
+    def _on_signals(self) -> asyncio.Event:
+        stopping = asyncio.Event()
+
+        def on_signal() -> None:
+            if stopping.is_set():
+                self._terminal.say("Killing everything.")
+                for runner in self._runners:
+                    runner.kill()
+            stopping.set()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, on_signal)
+        return stopping
+
+    async def _stop(self, keepers: list[asyncio.Task[None]]) -> None:
+        for runner in self._runners:
+            runner.hold()
+        running = [runner for runner in reversed(self._runners) if runner.status.pid is not None]
+        if running:
+            self._terminal.say("Stopping …")
+        for runner in running:
+            await runner.stop()
+            self._terminal.say(f"{runner.part.name}: stopped")
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
+        for runner in self._runners:
+            runner.log.close()
+        self._state_file.unlink(missing_ok=True)
+
+    def _write_state(self) -> None:
+        parts = tuple(runner.status for runner in self._runners)
+        state.write(self._state_file, state.State(os.getpid(), self._created, parts))
+
+
+async def _first(*tasks: asyncio.Task[None] | asyncio.Task[bool], within: float | None = None) -> None:
+    """Wait ``within`` seconds for the first of ``tasks``, and raise what it raised."""
+    done, _ = await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        if isinstance(error := task.exception(), StileError):
+            raise error
+        if error is not None:
+            raise PartError(f"{task.get_name()}: {error!r}") from error

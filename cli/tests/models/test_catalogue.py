@@ -1,0 +1,40 @@
+"""Models: the list, and what `STILE_MODEL` can name."""
+
+import hashlib
+
+import pytest
+
+from harness.models.catalogue import CONTENT, FILE, make_root
+from stile.errors import ModelError
+from stile.home import Root, find_root
+from stile.models.catalogue import Catalogue
+from stile.settings import EMBEDDED_MODEL, Settings
+
+
+def test_the_list_is_read_and_the_embedded_model_is_there():
+    """The committed list is valid; the model of the environment is whole, and is what the list says."""
+    catalogue = Catalogue(find_root(Settings()))
+    embedded = catalogue.find(EMBEDDED_MODEL)
+    digest = hashlib.sha256(catalogue.path(EMBEDDED_MODEL).read_bytes()).hexdigest()
+    assert digest == embedded.sha256
+    assert [model.name for model in catalogue.models if model.recommended] == ["Llama-3.2-1B-Instruct-Q4_K_M"]
+
+
+def test_what_stile_model_can_name(tmp_path):
+    """A GGUF file by its path, or a model by its name; each failure says what to do."""
+    catalogue = Catalogue(Root(make_root(tmp_path)))
+    with pytest.raises(ModelError, match="stile models pull Small-Q4"):
+        catalogue.weights("Small-Q4")
+    with pytest.raises(ModelError, match="there are: Small-Q4"):
+        catalogue.weights("Nothing")
+    with pytest.raises(ModelError, match="no such file"):
+        catalogue.weights("/nowhere/x.gguf")
+    other = tmp_path / "own.gguf"
+    other.write_bytes(b"PK")
+    with pytest.raises(ModelError, match="not a GGUF file"):
+        catalogue.weights(str(other))
+    other.write_bytes(CONTENT)
+    assert catalogue.weights(str(other)).name == "own"
+    (tmp_path / "models" / FILE).write_bytes(CONTENT)
+    assert catalogue.weights("Small-Q4").path == tmp_path / "models" / FILE
+    assert catalogue.weights(FILE).name == "Small-Q4"

@@ -1,0 +1,28 @@
+"""Direct clients: their names and keys."""
+
+import stat
+
+import pytest
+
+from stile.home import Home
+from stile.nats import clients
+from stile_runtime.settings import SettingsError
+
+
+@pytest.mark.parametrize("name", ["http-x", "APP", "SYS", "gateway", "a.b", "", "a b", "*", "x" * 65])
+def test_names_that_no_client_may_have(tmp_path, name):
+    """Names are subject tokens, and none of Stile's own."""
+    with pytest.raises(SettingsError):
+        clients.make(Home(tmp_path), name)
+    assert clients.registered(Home(tmp_path)) == {}
+
+
+def test_a_client_is_made_once(tmp_path):
+    """The seed is for its owner's eyes; a second one of the same name is refused."""
+    home = Home(tmp_path)
+    clients.make(home, "alice")
+    seed = home.clients / "alice.nk"
+    assert stat.S_IMODE(seed.stat().st_mode) == 0o600
+    assert clients.registered(home)["alice"].startswith("U")
+    with pytest.raises(SettingsError, match="there is a client alice"):
+        clients.make(home, "alice")

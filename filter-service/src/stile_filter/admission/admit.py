@@ -1,0 +1,272 @@
+"""The use case: one request in, the messages to send out. ``docs/protocol.md``, "The filter", is its text."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import structlog
+
+from stile_contracts import headers, models
+from stile_contracts.errors import ErrorCode
+from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Stage
+from stile_filter.admission import limits
+from stile_filter.admission.approval import Approvals
+from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
+from stile_filter.admission.ports import Observer, Queue, Signer
+from stile_filter.admission.repeats import PendingRequest, Repeats
+from stile_filter.errors import RequestError, UnconfirmedError
+from stile_filter.guard.decide import Decider, State, Verdict
+from stile_filter.guard.policy import Policy
+from stile_filter.guard.texts import RequestTexts
+from stile_filter.store import Approval, Store
+from stile_filter.transport.failures import answered
+from stile_filter.transport.message import IncomingMessage, OutgoingMessage
+from stile_filter.transport.reply import Replies, error_reply, to_json
+from stile_runtime.fleet import REMEMBERED_SECONDS, Fleet
+
+_MAX_PUBLISHES = 3
+"""How often an approval is published if CHAT refused it, and held no such request a moment later."""
+
+_REPEATED = "repeated"
+"""The end of a request that was received before."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _InFlight:
+    """A request that is being decided."""
+
+    replies: Replies
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Admission:
+    """Handles requests.
+
+    Args:
+        policy: limits, system prompt, refusal texts.
+        decider: the policy's rules.
+        store: where approvals and results are kept.
+        queue: who waits, and for how long.
+        fleet: the workers that live, and their models.
+        signer: signs approvals.
+        signature_fault: returns why the workers would drop an approval now, or None if they would not.
+        clock_fault: returns why deadlines can't be compared with this clock, or None if they can.
+        observer: counts how requests end.
+        now: the time, in seconds since the Unix epoch.
+    """
+
+    def __init__(  # noqa: PLR0913 -- the composition root is its only caller
+        self,
+        policy: Policy,
+        decider: Decider,
+        store: Store,
+        *,
+        queue: Queue,
+        fleet: Fleet,
+        signer: Signer,
+        signature_fault: Callable[[], str | None],
+        clock_fault: Callable[[], str | None],
+        observer: Observer,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._policy = policy
+        self._decider = decider
+        self._store = store
+        self._queue = queue
+        self._fleet = fleet
+        self._approvals = Approvals(policy, signer)
+        self._repeats = Repeats(store, queue, self._approvals)
+        self._signature_fault = signature_fault
+        self._clock_fault = clock_fault
+        self._observer = observer
+        self._now = now
+        self._in_flight: dict[tuple[UUID, str, str], _InFlight] = {}
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    async def handle(self, incoming: IncomingMessage) -> list[OutgoingMessage]:
+        """Decide over a request and return what its requester is sent. Never raises."""
+        started = time.perf_counter()
+        ended, messages = await answered("request", incoming, self._handle)
+        self._observer.ended(ended, time.perf_counter() - started)
+        return messages
+
+    async def _handle(self, incoming: IncomingMessage, replies: Replies) -> str:
+        replies.wanted = wanted_events(incoming)
+        envelope = read_envelope(incoming, replies.wanted, int(self._now() * 1000))
+        replies.chat_id = envelope.id
+        # The gateway repeats a request that it has no reply to: it is not decided twice at once.
+        hand = (envelope.id, envelope.reply_to, envelope.body_sha256)
+        if first := self._in_flight.get(hand):
+            await first.decided.wait()
+            replies.messages = list(first.replies.messages)
+            return _REPEATED
+        mine = self._in_flight[hand] = _InFlight(replies)
+        try:
+            async with self._turn(envelope):
+                return await self._decide(incoming, envelope, replies)
+        finally:
+            del self._in_flight[hand]
+            # Those that wait go on at the next turn of the loop, when the reply to an error is made as well.
+            mine.decided.set()
+
+    def _turn(self, envelope: Envelope) -> AbstractAsyncContextManager[None]:
+        """Have requests under one key decided in turn: CHAT judges only between two of the same subject."""
+        return self._turns.setdefault(envelope.id, asyncio.Lock()) if envelope.keyed else nullcontext()
+
+    async def _decide(self, incoming: IncomingMessage, envelope: Envelope, replies: Replies) -> str:
+        request = limits.read_body(incoming.body)
+        if request.stream:
+            if replies.wanted is EventLevel.ACCEPTED:
+                raise RequestError(
+                    ErrorCode.INVALID_REQUEST,
+                    f"what is answered later is not streamed; leave {headers.CHAT_RESPOND} or this out",
+                    param="stream",
+                )
+            replies.wanted = EventLevel.TOKEN
+        texts = RequestTexts(request)
+        limits.check_limits(request, texts, self._policy.limits, allow_system=self._policy.allow_system)
+        pending = PendingRequest(request, texts, envelope, replies)
+        # Under its key a request has one result or one place in CHAT, whatever lane and model a repeat names.
+        if envelope.keyed and (
+            await self._repeats.reply_with_result(pending) or await self._repeats.reply_accepted(pending)
+        ):
+            return _REPEATED
+        if (reason := self._clock_fault()) is not None:
+            return await self._withhold(pending, reason)
+        if self._is_late(envelope):
+            return await self._expire(pending)
+        model = limits.model_of(request)
+        if model is not None and await self._fleet.lacks(model):
+            return await self._turn_away(pending, self._no_such_model())
+        retry_after = self._queue.claim(envelope.subject, envelope.client)
+        if retry_after is not None:
+            full = RequestError(
+                ErrorCode.CLIENT_QUEUE_FULL,
+                "as many of your requests are waiting as there is room for; try again later",
+                retry_after=retry_after,
+            )
+            return await self._turn_away(pending, full)
+        try:
+            return await self._check(pending)
+        finally:
+            self._queue.release(envelope.client)
+
+    async def _check(self, pending: PendingRequest) -> str:
+        verdict = await self._decider.decide(pending.texts)
+        if self._is_late(pending.envelope):
+            return await self._expire(pending)
+        if verdict.state is State.ALLOW:
+            if (reason := self._signature_fault()) is not None:
+                return await self._withhold(pending, reason)
+            return await self._approve(pending)
+        if verdict.state is State.REFUSE:
+            return await self._refuse(pending, verdict)
+        return await self._fail(pending, verdict)
+
+    def _is_late(self, envelope: Envelope) -> bool:
+        return envelope.deadline_ms <= self._now() * 1000
+
+    async def _expire(self, pending: PendingRequest) -> str:
+        """Store that its deadline passed; if it was approved before, that is for the workers to do."""
+        if await self._repeats.reply_accepted(pending):
+            return _REPEATED
+        error = RequestError(
+            ErrorCode.DEADLINE_EXCEEDED, "its deadline passed while it was checked", stage=Stage.FILTER
+        )
+        if await self._store_result(error_reply(error, pending.envelope.id), pending):
+            raise error
+        return _REPEATED
+
+    async def _withhold(self, pending: PendingRequest, reason: str) -> str:
+        """Approve nothing that would be dropped or end at a wrong time; a repeat is still answered."""
+        if await self._repeats.reply_accepted(pending):
+            return _REPEATED
+        log.warning("approval_withheld", chat_id=str(pending.envelope.id), reason=reason)
+        raise RequestError(
+            ErrorCode.FILTER_ERROR, "nobody would take the request up as things are; try again later"
+        )
+
+    async def _turn_away(self, pending: PendingRequest, error: RequestError) -> str:
+        """Refuse it with ``error``, unless it is a repeat of what has a place in CHAT, or a result."""
+        if await self._repeats.reply_accepted(pending) or await self._repeats.reply_with_result(pending):
+            return _REPEATED
+        raise error
+
+    def _no_such_model(self) -> RequestError:
+        known = ", ".join(self._fleet.model_names(REMEMBERED_SECONDS)) or "none that is known yet"
+        return RequestError(
+            ErrorCode.MODEL_NOT_FOUND,
+            f"no worker has this model; there are: {known}; {models.WHICHEVER} is whichever is idle",
+            param="model",
+        )
+
+    async def _approve(self, pending: PendingRequest) -> str:
+        replies = pending.replies
+        signed = self._approvals.message(pending.request, pending.envelope, replies.wanted)
+        for _ in range(_MAX_PUBLISHES):
+            approval = await self._store.approve(*signed)
+            if approval is Approval.FULL:
+                raise RequestError(
+                    ErrorCode.QUEUE_FULL,
+                    "too many requests are waiting; try again later",
+                    retry_after=self._queue.retry_after(),
+                )
+            if approval is Approval.STORED:
+                replies.accepted(
+                    self._queue.accepted(
+                        self._approvals.subscription(
+                            pending.request, pending.texts, pending.envelope, replies.wanted
+                        )
+                    )
+                )
+                return "accepted"
+            if await self._repeats.reply_accepted(pending):
+                return _REPEATED
+        raise UnconfirmedError
+
+    async def _refuse(self, pending: PendingRequest, verdict: Verdict) -> str:
+        if verdict.rule is None or verdict.location is None:
+            raise AssertionError("a refusal has a rule and a place")
+        category, chat_id = verdict.rule.category, pending.envelope.id
+        reply = Reply(
+            response=pending.request.refusal_message or self._policy.refusal(category),
+            id=chat_id,
+            refused=True,
+            finish_reason="content_filter",
+            refusal=Refusal(category=category, place=verdict.location),
+        )
+        log.info("request_refused", chat_id=str(chat_id), rule=verdict.rule.id, place=verdict.location)
+        if await self._store_result(reply, pending):
+            pending.replies.done(reply)
+            return "refused"
+        return _REPEATED
+
+    async def _store_result(self, outcome: Reply | ErrorReply, pending: PendingRequest) -> bool:
+        """Store a result. If there is one already, reply with that, and return False."""
+        envelope = pending.envelope
+        stored_headers = {
+            headers.CHAT_ID: str(envelope.id),
+            headers.CHAT_BODY_SHA256: envelope.body_sha256,
+            headers.CHAT_POLICY: self._policy.version,
+        }
+        if await self._store.store_result(envelope.client, envelope.id, to_json(outcome), stored_headers):
+            return True
+        if not await self._repeats.reply_with_result(pending):
+            raise UnconfirmedError
+        return False
+
+    async def _fail(self, pending: PendingRequest, verdict: Verdict) -> str:
+        rule = verdict.rule.id if verdict.rule else None
+        log.warning("scan_failed", chat_id=str(pending.envelope.id), rule=rule, state=verdict.state)
+        # What was approved before stays so; a scanner's bad moment does not take that back.
+        if await self._repeats.reply_accepted(pending):
+            return _REPEATED
+        if verdict.state is State.TIMEOUT:
+            raise RequestError(ErrorCode.FILTER_TIMEOUT, "the check took too long; try again")
+        raise RequestError(ErrorCode.FILTER_ERROR, "the check could not be made; try again")

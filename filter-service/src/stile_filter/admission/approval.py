@@ -1,0 +1,93 @@
+"""What a request becomes once it is approved: the message in CHAT, and what the queue needs to know of it."""
+
+from typing import NamedTuple
+
+from stile_contracts import headers, models
+from stile_contracts.messages import ApprovedChat, ChatMessage, ChatRequest, EventLevel, Role
+from stile_filter.admission.envelope import Envelope
+from stile_filter.admission.limits import model_of
+from stile_filter.admission.ports import Signer
+from stile_filter.guard import call_ids
+from stile_filter.guard.control_tokens import neutralised
+from stile_filter.guard.policy import ControlTokens, Policy
+from stile_filter.guard.texts import RequestTexts
+from stile_filter.queue.positions import Subscription
+from stile_filter.queue.speed import Size
+
+
+class SignedMessage(NamedTuple):
+    """A message for CHAT."""
+
+    subject: str
+    body: bytes
+    """An ``ApprovedChat``."""
+    headers: dict[str, str]
+
+
+class Approvals:
+    """Makes them.
+
+    Args:
+        policy: the system prompt, and how long an answer may be.
+        signer: signs them.
+    """
+
+    def __init__(self, policy: Policy, signer: Signer) -> None:
+        self._policy = policy
+        self._signer = signer
+
+    def message(self, request: ChatRequest, envelope: Envelope, wanted: EventLevel) -> SignedMessage:
+        """Make the signed message of a request."""
+        chat = self._conversation(request)
+        if self._policy.control_tokens is ControlTokens.NEUTRALISE:
+            chat = neutralised(chat)
+        body = chat.model_dump_json(exclude_none=True).encode()
+        subject = envelope.approved_subject(model_of(request))
+        unsigned = self._headers(envelope, wanted)
+        return SignedMessage(subject, body, unsigned | self._signer.sign(subject, unsigned, body))
+
+    def subscription(
+        self, request: ChatRequest, texts: RequestTexts, envelope: Envelope, wanted: EventLevel
+    ) -> Subscription:
+        """Return what the queue needs to know of an approved request."""
+        chars = texts.joined.chars + len(self._policy.system_prompt or "")
+        return Subscription(
+            envelope.subject,
+            models.token(model_of(request) or ""),
+            envelope.id,
+            envelope.reply_to,
+            wanted,
+            Size(chars, self._answer_tokens(request)),
+            envelope.deadline_ms,
+        )
+
+    def _answer_tokens(self, request: ChatRequest) -> int:
+        limit = self._policy.answer_tokens
+        return min(request.max_tokens or limit, limit)
+
+    def _conversation(self, request: ChatRequest) -> ApprovedChat:
+        turns = call_ids.renumbered(request.conversation())
+        if self._policy.system_prompt:
+            turns = [ChatMessage(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
+        sampling = request.sampling().model_copy(update={"max_tokens": self._answer_tokens(request)})
+        # Parts that were validated when they were read.
+        return ApprovedChat.model_construct(
+            messages=turns,
+            sampling=sampling,
+            output=request.output(),
+            model=model_of(request),
+        )
+
+    def _headers(self, envelope: Envelope, wanted: EventLevel) -> dict[str, str]:
+        traced = {headers.TRACEPARENT: envelope.traceparent} if envelope.traceparent else {}
+        return {
+            headers.CHAT_ID: str(envelope.id),
+            headers.CHAT_CLIENT: envelope.client,
+            headers.CHAT_LANE: envelope.lane,
+            headers.CHAT_DEADLINE: str(envelope.deadline_ms),
+            headers.CHAT_EVENTS: wanted,
+            headers.CHAT_REPLY_TO: envelope.reply_to,
+            headers.CHAT_BODY_SHA256: envelope.body_sha256,
+            headers.CHAT_POLICY: self._policy.version,
+            **traced,
+        }

@@ -1,0 +1,229 @@
+"""The composition root: settings, policy, scanners, handler, bus; then run until told to stop."""
+
+import asyncio
+import sys
+
+import structlog
+from faststream import FastStream
+
+from stile_contracts import subjects
+from stile_filter.admission.admit import Admission
+from stile_filter.admission.signature_status import SignatureStatus
+from stile_filter.errors import Fault, LostLoopError, PolicyError, StartError
+from stile_filter.guard.decide import Decider, NoScanners, State
+from stile_filter.guard.policy import Policy, Rule
+from stile_filter.guard.scanners.pool import ScannerError, ScannerPool
+from stile_filter.ops.background import Background
+from stile_filter.ops.clock import WallClock
+from stile_filter.ops.health import Health, HealthServer
+from stile_filter.ops.metrics import Metrics
+from stile_filter.queue.positions import PositionNotifier
+from stile_filter.requests.cancel import Canceller
+from stile_filter.requests.dead_letters import DeadLetters
+from stile_filter.requests.result_shares import ResultShares
+from stile_filter.requests.status import StatusRequests
+from stile_filter.settings import Settings
+from stile_filter.store.jetstream import JetStreamStore
+from stile_filter.transport.bus import Bus
+from stile_filter.transport.subscribers import Kind, Subscribers
+from stile_runtime import logs
+from stile_runtime.fleet import Fleet
+from stile_runtime.settings import SettingsError
+
+HEARTBEAT_SECONDS = 2.0
+SHARES_SECONDS = 5.0
+SWEEP_SECONDS = 60.0
+"""Between two looks for what CHAT gave up while no filter heard of it."""
+
+log = structlog.get_logger()
+
+
+class Service:
+    """Everything wired together.
+
+    Args:
+        settings: the environment.
+        policy: the owner's rules.
+    """
+
+    def __init__(self, settings: Settings, policy: Policy) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._metrics = Metrics()
+        self._fleet = Fleet()
+        self._bus = Bus(settings)
+        self._pool = self._scanner_pool()
+        self._health = Health(self._unready)
+        self._server: HealthServer | None = None
+        store = JetStreamStore(lambda: self._bus.client)
+        self._outcome_shares = ResultShares(store)
+        decider = Decider(policy, self._pool or NoScanners(), self._monitored)
+        self._clock = WallClock()
+        self._queue = PositionNotifier(
+            self._fleet,
+            store,
+            self._bus.send,
+            most=policy.limits.max_waiting_per_client,
+            observer=self._metrics,
+            wall_clock=self._clock,
+        )
+        signer = settings.signer()
+        self._signatures = SignatureStatus(signer, self._fleet)
+        self._signature_fault: str | None = None  # as of the last heartbeat, for the probes' thread too
+        handler = Admission(
+            policy,
+            decider,
+            store,
+            queue=self._queue,
+            fleet=self._fleet,
+            signer=signer,
+            signature_fault=self._signatures.fault,
+            clock_fault=self._clock.fault,
+            observer=self._metrics,
+        )
+        canceller = Canceller(store, self._metrics.cancelled)
+        lookup = StatusRequests(store, self._queue.position, self._metrics.looked_up)
+        self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter)
+        self._subscribers = Subscribers(
+            self._bus,
+            [
+                Kind("request", subjects.GATEWAY_REQUESTS, subjects.REQUESTS, handler.handle),
+                Kind("cancellation", subjects.GATEWAY_CANCELS, subjects.CANCELS, canceller.handle),
+                Kind("lookup", subjects.GATEWAY_STATUS_REQUESTS, subjects.STATUS_REQUESTS, lookup.handle),
+            ],
+            self._metrics.turned_away,
+            follower=self._queue,
+            heartbeat=self._fleet.receive_body,
+            advisory=self._dead_letters.advised,
+        )
+        self._metrics.in_flight.set_function(lambda: self._subscribers.in_flight)
+        self._app = FastStream(
+            self._bus.broker,
+            logger=None,
+            on_startup=[self._start],
+            after_startup=[self._started],
+            on_shutdown=[self._subscribers.drain],
+            after_shutdown=[self._stop],
+        )
+        # Told to exit, it drains first.
+        self._background = Background(self._app.exit)
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            SettingsError, StartError: it can't start.
+            LostLoopError: one of its background loops has ended by itself.
+        """
+        try:
+            await self._app.run()
+        finally:
+            await self._stop()
+        self._background.check()
+
+    async def _start(self) -> None:
+        if self._settings.signing_key is None:
+            log.warning("approvals_unsigned", variable="STILE_SIGNING_KEY")
+        if self._settings.filter_port:
+            try:
+                self._server = HealthServer(
+                    self._settings.filter_host,
+                    self._settings.filter_port,
+                    self._health,
+                    self._metrics.registry,
+                )
+            except OSError as error:
+                raise SettingsError(f"STILE_FILTER_PORT: can't listen there: {error.strerror}") from error
+        if self._pool:
+            log.info("scanners_loading", scanners=[rule.id for rule in self._policy.scanners])
+            try:
+                await self._pool.start()
+            except ScannerError as error:
+                raise self._scanner_fault(error) from error
+
+    async def _started(self) -> None:
+        await self._subscribers.start()
+        self._fleet.listens()
+        await self._queue.look()
+        for name, loop in (
+            ("looks", self._queue.keep_looking()),
+            ("places", self._queue.keep_notifying()),
+            ("heartbeats", self._beat()),
+            ("sweeps", self._sweep()),
+            ("shares", self._share()),
+        ):
+            self._background.start(name, loop)
+        log.info("filter_ready", policy=self._policy.version, instance=self._bus.instance)
+
+    async def _stop(self) -> None:
+        await self._background.stop()
+        if self._pool:
+            await self._pool.close()
+        if self._server:
+            await asyncio.to_thread(self._server.close)
+            self._server = None
+
+    async def _beat(self) -> None:
+        while True:
+            self._health.turned()
+            self._look_at_signatures()
+            await self._bus.beat(self._unready(), self._queue.state())
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def _look_at_signatures(self) -> None:
+        before, self._signature_fault = self._signature_fault, self._signatures.fault()
+        if self._signature_fault is not None and before is None:
+            log.error("approvals_not_believed", reason=self._signature_fault)
+        elif self._signature_fault is None and before is not None:
+            log.info("approvals_believed")
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._dead_letters.sweep()
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _share(self) -> None:
+        while True:
+            await self._outcome_shares.look()
+            await asyncio.sleep(SHARES_SECONDS)
+
+    def _unready(self) -> str | None:
+        if self._pool and not self._pool.ready:
+            return "the scanners are being loaded"
+        return self._subscribers.unready() or self._clock.fault() or self._signature_fault
+
+    def _monitored(self, rule: Rule, place: str, state: State) -> None:
+        self._metrics.monitored(rule, state)
+        log.info("monitored", rule=rule.id, place=place, state=state)
+
+    def _scanner_pool(self) -> ScannerPool | None:
+        if not self._policy.scanners:
+            return None
+        return ScannerPool(
+            self._policy.scanners,
+            processes=self._policy.scan_processes,
+            spares=self._policy.scan_spares,
+            timeout=self._policy.scan_timeout,
+            restarted=self._metrics.scanner_restarted,
+        )
+
+    def _scanner_fault(self, error: ScannerError) -> PolicyError:
+        lines = {rule.id: rule.line for rule in self._policy.scanners}
+        return PolicyError(self._policy.file.path, [Fault(lines[error.rule], str(error))])
+
+
+def main() -> None:
+    """Run the service; exit 1 if it can't start or lost a loop, with the reason on stderr."""
+    try:
+        settings = Settings.load()
+        logs.configure(settings)
+        asyncio.run(Service(settings, Policy(settings.policy)).run())
+    except (SettingsError, StartError, LostLoopError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 -- the one line that says why it does not run
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

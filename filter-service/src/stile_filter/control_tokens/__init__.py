@@ -1,6 +1,0 @@
-"""Control tokens: text that a model's reader takes for the structure of the conversation."""
-
-from stile_filter.control_tokens.markers import has_marker
-from stile_filter.control_tokens.neutralising import neutralised
-
-__all__ = ["has_marker", "neutralised"]

@@ -1,0 +1,138 @@
+"""The decision: a request's texts, the policy's rules, one verdict."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from stile_filter.guard.control_tokens import has_marker
+from stile_filter.guard.keywords import KeywordMatcher
+from stile_filter.guard.policy import FORGED, Action, ControlTokens, Policy, Rule
+from stile_filter.guard.texts import RequestTexts, Text
+
+
+class State(StrEnum):
+    """How a rule, or the whole policy, judges a text."""
+
+    ALLOW = "allow"
+    REFUSE = "refuse"
+    ERROR = "error"
+    """A scanner raised, ended, or did not see all of the text."""
+    TIMEOUT = "timeout"
+
+
+class Finding(NamedTuple):
+    """What one rule found in one text, where that is not ``allow``."""
+
+    rule: str
+    text: int
+    """The index of the text."""
+    state: State
+
+
+class ScanResult(NamedTuple):
+    """What the scanners say of some texts."""
+
+    findings: Sequence[Finding]
+    failure: State | None = None
+    """``error`` or ``timeout`` where not every refusing rule saw every text."""
+
+
+class Scanners(Protocol):
+    """Layer 2: whatever runs the policy's scanners."""
+
+    async def scan(self, texts: Sequence[str]) -> ScanResult:
+        """Scan each text with each rule. Never raises: what goes wrong is a state."""
+        ...
+
+
+class NoScanners:
+    """Layer 2 of a policy without scanners."""
+
+    async def scan(self, texts: Sequence[str]) -> ScanResult:
+        """Find nothing."""
+        del texts
+        return ScanResult(())
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the policy says of a request; rule, category and location where it is not ``allow``."""
+
+    state: State
+    rule: Rule | None = None
+    location: str | None = None
+
+
+Monitor = Callable[[Rule, str, State], None]
+"""Is told what a ``monitor`` rule found, where, and how."""
+
+
+class Decider:
+    """Decides over requests.
+
+    Args:
+        policy: the rules.
+        scanners: layer 2.
+        monitor: told of what ``monitor`` rules find.
+    """
+
+    def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
+        self._refuses_control_tokens = policy.control_tokens is ControlTokens.REFUSE
+        self._keywords = policy.keywords
+        self._matcher = KeywordMatcher(policy.phrases, policy.everyday)
+        self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners}
+        self._scanners = scanners
+        self._monitor = monitor
+
+    async def decide(self, texts: RequestTexts) -> Verdict:
+        """Judge every message, the prompt and the joined text.
+
+        Control tokens come first, then keywords, and scanners if those allow it.
+        """
+        found = texts.distinct
+        if self._refuses_control_tokens and (location := _location_of_marker(found)):
+            return Verdict(State.REFUSE, FORGED, location)
+        verdict = self._match(texts)
+        if verdict.state is State.ALLOW and self._rules:
+            return await self._scan(found)
+        return verdict
+
+    def _match(self, texts: RequestTexts) -> Verdict:
+        watched: dict[int, str] = {}
+        refusal: Verdict | None = None
+        # A message by itself may be written so that the word is found there only, and the other way round.
+        for text in [*texts.distinct, *texts.user_messages]:
+            for index in sorted(self._matcher.find(*text.parts)):
+                rule = self._keywords[index]
+                if rule.action is Action.MONITOR:
+                    watched.setdefault(index, text.location)
+                elif refusal is None:
+                    refusal = Verdict(State.REFUSE, rule, text.location)
+        for index, location in watched.items():
+            self._monitor(self._keywords[index], location, State.REFUSE)
+        return refusal or Verdict(State.ALLOW)
+
+    async def _scan(self, contents: list[Text]) -> Verdict:
+        scanned = await self._scanners.scan([text.whole for text in contents])
+        failed: Verdict | None = None
+        for finding in scanned.findings:
+            rule, location = self._rules[finding.rule], contents[finding.text].location
+            if rule.action is Action.MONITOR:
+                self._monitor(rule, location, finding.state)
+            elif finding.state is State.REFUSE:
+                return Verdict(State.REFUSE, rule, location)
+            else:
+                failed = failed or Verdict(finding.state, rule, location)
+        if failed:
+            return failed
+        return Verdict(scanned.failure) if scanned.failure else Verdict(State.ALLOW)
+
+
+def _location_of_marker(contents: list[Text]) -> str | None:
+    """Return the location of the first marker that the model would read; None if there is none."""
+    joined = contents[-1]
+    # Templates put structure between two texts. One that puts nothing between joins them as this does.
+    if not has_marker("".join(joined.parts)):
+        return None
+    return next((text.location for text in contents if any(map(has_marker, text.parts))), joined.location)

@@ -1,0 +1,275 @@
+"""What the owner allows: ``policy.yml``, typed. ``docs/policy.md`` describes every key."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stile_filter.errors import Fault, PolicyError
+from stile_filter.guard.control_tokens import has_marker
+from stile_filter.guard.keywords import Phrases, plain
+from stile_filter.guard.policy_file import Location, PolicyFile, name
+
+_Text = Annotated[str, Field(min_length=1)]
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+_PARTIAL_MATCH_TYPES = {"truncate_head_tail", "truncate_token_head_tail"}
+_CUSTOM_TYPE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+class Action(StrEnum):
+    """What follows when a rule finds something."""
+
+    REFUSE = "refuse"
+    MONITOR = "monitor"
+    """It is logged and counted, and the request goes on."""
+
+
+class ControlTokens(StrEnum):
+    """What follows when a client writes a marker of a chat template."""
+
+    REFUSE = "refuse"
+    NEUTRALISE = "neutralise"
+    """In what is approved, each marker is broken, so that the model reads it as plain text."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class KeywordList(_Section):
+    """Words and phrases of one category."""
+
+    id: _Name
+    category: _Name
+    action: Action = Action.REFUSE
+    files: list[_Text] = []
+    """Files of one phrase a line, relative to the policy; empty lines and lines with ``#`` are skipped."""
+    phrases: list[_Text] = []
+    excepted: Annotated[list[_Text], Field(alias="except")] = []
+    """Phrases that are no hit after all, alone or around a banned one."""
+    except_files: list[_Text] = []
+    """Files of such phrases, in the form of ``files``."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] | None = None
+    """The list's language (ISO 639-1); its phrases count only in sentences of it."""
+    ordinary: dict[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], list[_Text]] = {}
+    """By language: phrases of the list that are everyday words there."""
+
+
+class ScannerRule(_Section):
+    """One LLM-Guard input scanner, in the format of LLM-Guard's API server, or a class of the owner's own."""
+
+    type: _Text
+    params: dict[str, Any] = {}
+    id: _Name | None = None
+    category: _Name | None = None
+    action: Action = Action.REFUSE
+
+
+class Topics(_Section):
+    """What the model is told to talk about, and nothing else."""
+
+    allow: Annotated[list[_Text], Field(min_length=1)]
+    otherwise: _Text = "I can only help with the topics I was set up for."
+
+
+class Refusals(_Section):
+    """What a refused client reads, where its request has no ``refusal_message``."""
+
+    default: _Text = "This request can't be answered here."
+    categories: dict[str, _Text] = {}
+
+
+class Limits(_Section):
+    """How much a request may hold, and a client ask; more is an error, nothing is cut."""
+
+    prompt_chars: Annotated[int, Field(ge=1)] = 32768
+    message_chars: Annotated[int, Field(ge=1)] = 32768
+    messages: Annotated[int, Field(ge=1)] = 200
+    schema_cost: Annotated[int, Field(ge=1)] = 500
+    """Of all JSON Schemas of a request, in units of ``schema_cost``: one is about 2 ms of one slow core."""
+    max_waiting_per_client: Annotated[int, Field(ge=1)] = 50
+    """Of one client's requests, so that no client takes all the places in CHAT."""
+
+
+class PolicyDocument(_Section):
+    """The file as it is written."""
+
+    keywords: list[KeywordList] = []
+    everyday_files: list[_Text] = []
+    """Files of words that may stand beside one another, whatever they make when put together."""
+    input_scanners: list[ScannerRule] = []
+    system_prompt: _Text | None = None
+    topics: Topics | None = None
+    allow_system: bool = False
+    control_tokens: ControlTokens = ControlTokens.REFUSE
+    on_error: Literal["refuse"] = "refuse"
+    """A scanner that fails is never a pass (DESIGN, decision 9), so there is no other value."""
+    refusals: Refusals = Refusals()
+    limits: Limits = Limits()
+    answer_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    """Of one answer, at most: a model that finds no end would keep everybody else waiting."""
+    scan_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10
+    scan_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    scan_spares: Annotated[int, Field(ge=0, le=64)] = 1
+
+
+class Rule(BaseModel):
+    """What a finding is told by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    category: str
+    action: Action
+
+
+FORGED = Rule(id="control_tokens", category="control_tokens", action=Action.REFUSE)
+"""The built-in rule."""
+
+_FORGED_REFUSAL = (
+    "This request holds a control token of a language model. "
+    "Put a space inside, for example `< |im_end|>`, to ask about it."
+)
+
+
+class Scanner(Rule):
+    """A scanner rule, ready to be built in a child process."""
+
+    type: str
+    params: dict[str, Any]
+    line: int
+
+
+class Policy:
+    """A policy that can be used: files read, ids unique, scanners' folders there.
+
+    Args:
+        path: the policy's file.
+
+    Raises:
+        PolicyError: with file, line and reason of everything that is wrong.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.file = PolicyFile(path)
+        self._digest = hashlib.sha256(self.file.content)
+        try:
+            document = PolicyDocument.model_validate(self.file.data)
+        except ValidationError as error:
+            raise PolicyError(
+                path,
+                [
+                    Fault(
+                        self.file.line(fault["loc"]),
+                        f"{name(fault['loc'])}: {fault['msg']}".removeprefix(": "),
+                    )
+                    for fault in error.errors(include_url=False)
+                ],
+            ) from error
+        self.keywords = [
+            Rule(id=words.id, category=words.category, action=words.action) for words in document.keywords
+        ]
+        self.phrases = [self._phrases(index, words) for index, words in enumerate(document.keywords)]
+        self.everyday = frozenset(self._lines(("everyday_files",), document.everyday_files))
+        self.scanners = [self._scanner(index, rule) for index, rule in enumerate(document.input_scanners)]
+        self._unique_ids()
+        self.system_prompt = _system_prompt(document)
+        if self.system_prompt and has_marker(self.system_prompt):
+            where = "system_prompt" if has_marker(document.system_prompt or "") else "topics"
+            raise self.file.error((where,), f"{where}: holds a control token; put a space inside it")
+        self.control_tokens = document.control_tokens
+        self.allow_system = document.allow_system
+        self.refusals = document.refusals
+        self.limits = document.limits
+        self.answer_tokens = document.answer_tokens
+        self.scan_timeout = document.scan_timeout_seconds
+        self.scan_processes = document.scan_processes
+        self.scan_spares = document.scan_spares
+        self.version = self._digest.hexdigest()[:12]
+
+    def refusal(self, category: str) -> str:
+        """Return what a client reads that was refused for ``category``."""
+        built_in = _FORGED_REFUSAL if category == FORGED.category else self.refusals.default
+        return self.refusals.categories.get(category, built_in)
+
+    def _phrases(self, index: int, words: KeywordList) -> Phrases:
+        phrases = list(words.phrases)
+        for phrase_index, phrase in enumerate(words.phrases):
+            if not plain(phrase):
+                where = ("keywords", index, "phrases", phrase_index)
+                raise self.file.error(where, f"{name(where)}: nothing visible to look for")
+        phrases += self._lines(("keywords", index, "files"), words.files)
+        if not phrases:
+            raise self.file.error(("keywords", index), f"keywords[{index}]: a list needs files or phrases")
+        excepted = [*words.excepted, *self._lines(("keywords", index, "except_files"), words.except_files)]
+        return Phrases(phrases, excepted, words.language, words.ordinary)
+
+    def _lines(self, where: Location, files: Sequence[str]) -> list[str]:
+        """Read files of one phrase a line."""
+        phrases: list[str] = []
+        for index, file in enumerate(files):
+            here = (*where, index)
+            try:
+                content = (self.file.path.parent / file).read_bytes()
+                lines = content.decode().splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise self.file.error(here, f"{name(here)}: can't be read: {error}") from error
+            self._digest.update(content)
+            phrases += [line for line in map(str.strip, lines) if line and not line.startswith("#")]
+        return phrases
+
+    def _scanner(self, index: int, rule: ScannerRule) -> Scanner:
+        here = ("input_scanners", index)
+        params = dict(rule.params)
+        if not rule.type.isidentifier() and not _CUSTOM_TYPE.fullmatch(rule.type):
+            where: Location = (*here, "type")
+            raise self.file.error(
+                where, f"{name(where)}: an LLM-Guard scanner's name, or package.module:Class"
+            )
+        if params.get("match_type") in _PARTIAL_MATCH_TYPES and rule.type == "PromptInjection":
+            where = (*here, "params", "match_type")
+            raise self.file.error(
+                where, f"{name(where)}: looks at a text's ends only; use full, sentence or chunks"
+            )
+        if params.get("model_path") is not None:
+            where = (*here, "params", "model_path")
+            folder = self.file.path.parent / str(params["model_path"])
+            if not (folder / "config.json").is_file():
+                raise self.file.error(where, f"{name(where)}: no folder with a model's config.json: {folder}")
+            params["model_path"] = str(folder.resolve())
+        label = rule.type.rpartition(":")[2]
+        return Scanner(
+            id=rule.id or label,
+            category=rule.category or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", label).lower(),
+            action=rule.action,
+            type=rule.type,
+            params=params,
+            line=self.file.line(here),
+        )
+
+    def _unique_ids(self) -> None:
+        seen = {FORGED.id}
+        places = [("keywords", index) for index in range(len(self.keywords))]
+        places += [("input_scanners", index) for index in range(len(self.scanners))]
+        for place, rule in zip(places, [*self.keywords, *self.scanners], strict=True):
+            if rule.id in seen:
+                raise self.file.error(
+                    place, f"{name(place)}: a second rule of the id {rule.id!r}; give it its own"
+                )
+            seen.add(rule.id)
+
+
+def _system_prompt(document: PolicyDocument) -> str | None:
+    parts = [document.system_prompt] if document.system_prompt else []
+    if document.topics:
+        parts.append(
+            "Talk about these topics only: "
+            + "; ".join(document.topics.allow)
+            + f". To anything else answer exactly: {document.topics.otherwise}"
+        )
+    return "\n\n".join(parts) or None

@@ -1,0 +1,100 @@
+"""A child process: builds the policy's scanners, then scans what its parent hands over.
+
+Run as ``python -m stile_filter.guard.scanners.child``. Frames come on standard input; answers go to what was
+standard output when it started. Whatever the scanners print goes nowhere: it may hold the text.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+from typing import Any, BinaryIO, NoReturn
+
+import structlog
+
+from stile_filter.guard.scanners import registry, wire
+from stile_filter.guard.scanners.registry import Scan
+
+PROBE = "What time is it?"
+"""ScanResult once at the start: a scanner that can't scan this can't scan anything."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+class _Child:
+    def __init__(self, answers: BinaryIO) -> None:
+        self._answers = answers
+        self._rules: list[tuple[str, bool, Scan]] = []
+
+    def build(self, rules: list[dict[str, Any]]) -> bool:
+        for rule in rules:
+            try:
+                scan = registry.build(rule["type"], rule["params"])
+                scan(PROBE)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a scanner raises is told
+                self._say({"fault": rule["id"], "reason": f"{type(error).__name__}: {error}"})
+                return False
+            self._rules.append((rule["id"], rule["refuses"], scan))
+        self._say({"ready": True})
+        return True
+
+    def scan(self, texts: list[str]) -> None:
+        """Scan with the rules that refuse, tell, then with those that are only watched, and tell."""
+        for refusing in (True, False):
+            findings = []
+            for index, text in enumerate(texts):
+                for rule, refuses, scan in self._rules:
+                    if refuses is refusing and (state := _state(scan, text)):
+                        findings.append([rule, index, state])
+            self._say({"findings": findings})
+
+    def _say(self, frame: dict[str, Any]) -> None:
+        self._answers.write(wire.encode(frame))
+        self._answers.flush()
+
+
+def _state(scan: Scan, text: str) -> str | None:
+    try:
+        return None if scan(text) else "refuse"
+    except Exception:  # noqa: BLE001 -- whatever a scanner raises is an error of the moment
+        return "error"
+
+
+def _hush() -> BinaryIO:
+    """Send what is printed or logged nowhere; return the way to the parent."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    return answers
+
+
+def _drop(*_: object) -> NoReturn:
+    raise structlog.DropEvent
+
+
+def _end_with_parent() -> None:
+    # A parent that is killed can't end its children, and one that scans does not see its pipe close.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve the parent until it closes the pipe."""
+    _end_with_parent()
+    # Ctrl-C reaches the whole process group; the parent says when it is over.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    child = _Child(_hush())
+    frames = sys.stdin.buffer
+    first = wire.read(frames)
+    if first is None or not child.build(first["rules"]):
+        return
+    while (job := wire.read(frames)) is not None:
+        child.scan(job["texts"])
+
+
+if __name__ == "__main__":
+    main()

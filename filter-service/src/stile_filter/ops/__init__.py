@@ -1,0 +1,1 @@
+"""What keeps the process running, and shows how it does."""

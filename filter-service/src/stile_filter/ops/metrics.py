@@ -1,0 +1,135 @@
+"""What is counted."""
+
+import math
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from stile_contracts.messages import CancelHit, QueueState
+from stile_contracts.subjects import Lane
+from stile_filter.guard.decide import State
+from stile_filter.guard.policy import Rule
+
+_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+_ESTIMATE_BUCKETS = (-300, -60, -30, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 30, 60, 300)
+
+
+class Metrics:
+    """The service's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "stile_filter_requests",
+            "Requests by outcome: accepted, refused, repeated, dropped, unconfirmed, or an error's code.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "stile_filter_request_seconds",
+            "From a request's arrival to its answer.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._monitored = Counter(
+            "stile_filter_monitored",
+            "What rules found that are watched only.",
+            ["rule", "state"],
+            registry=self.registry,
+        )
+        self._cancelled = Counter(
+            "stile_filter_cancellations",
+            "Cancellations by what they hit: waiting, running, finished, unknown.",
+            ["hit"],
+            registry=self.registry,
+        )
+        self._dead_letters = Counter(
+            "stile_filter_dead_letters",
+            "Requests that the filter laid aside, as no worker could: begun too often, never finished.",
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "stile_filter_in_hand",
+            "Requests, cancellations and lookups being handled.",
+            registry=self.registry,
+        )
+        self._turned_away = Counter(
+            "stile_filter_turned_away",
+            "Messages that their client's full line had no room for; told says whether the client was told.",
+            ["kind", "told"],
+            registry=self.registry,
+        )
+        self._restarts = Counter(
+            "stile_filter_scanner_restarts", "Scanner processes that were replaced.", registry=self.registry
+        )
+
+        self._lookups = Counter(
+            "stile_filter_lookups",
+            "Lookups by what was found: done, error, position, started, not_found, or an error's code.",
+            ["found"],
+            registry=self.registry,
+        )
+        self._waiting = Gauge(
+            "stile_filter_queue_waiting",
+            "Approved requests that no worker has taken up, as this filter sees them.",
+            ["lane"],
+            registry=self.registry,
+        )
+        self._running = Gauge(
+            "stile_filter_queue_running",
+            "Requests that a worker has taken up, as this filter sees them.",
+            registry=self.registry,
+        )
+        self._estimate = Gauge(
+            "stile_filter_queue_estimate_seconds",
+            "In how many seconds a new client's request would be begun; NaN where no speed was measured.",
+            ["lane"],
+            registry=self.registry,
+        )
+        self._error = Histogram(
+            "stile_filter_estimate_error_seconds",
+            "The wait that was told with `accepted`, less the wait there was; below zero it was longer.",
+            buckets=_ESTIMATE_BUCKETS,
+            registry=self.registry,
+        )
+
+    def ended(self, outcome: str, seconds: float) -> None:
+        """Count a request that ended as ``outcome`` after ``seconds``."""
+        self._requests.labels(outcome).inc()
+        self._seconds.observe(seconds)
+
+    def looked_up(self, found: str) -> None:
+        """Count a lookup by what it found."""
+        self._lookups.labels(found).inc()
+
+    def estimated(self, error_seconds: float) -> None:
+        """Note by how much an estimate was too long, or, below zero, too short."""
+        self._error.observe(error_seconds)
+
+    def queue(self, state: QueueState) -> None:
+        """Show the queue."""
+        for lane, shown in ((Lane.INTERACTIVE, state.interactive), (Lane.BATCH, state.batch)):
+            self._waiting.labels(lane).set(shown.waiting)
+            estimate = shown.estimate_seconds
+            self._estimate.labels(lane).set(math.nan if estimate is None else estimate)
+        self._running.set(state.running)
+
+    def cancelled(self, hit: CancelHit) -> None:
+        """Count a cancellation by what it hit."""
+        self._cancelled.labels(hit).inc()
+
+    def dead_letter(self) -> None:
+        """Count a request that was laid aside."""
+        self._dead_letters.inc()
+
+    def turned_away(self, kind: str, *, told: bool) -> None:
+        """Count a message that its client's line had no room for."""
+        self._turned_away.labels(kind, "true" if told else "false").inc()
+
+    def monitored(self, rule: Rule, state: State) -> None:
+        """Count what a ``monitor`` rule found."""
+        self._monitored.labels(rule.id, state).inc()
+
+    def scanner_restarted(self) -> None:
+        """Count a scanner process that was replaced."""
+        self._restarts.inc()

@@ -1,0 +1,1 @@
+"""The clients: who they are, and what each may have."""

@@ -1,0 +1,1 @@
+"""OpenAI's API: ``/v1/chat/completions`` and ``/v1/models``."""

@@ -1,0 +1,156 @@
+"""``/v1/chat/completions`` and ``/v1/models``: what OpenAI's clients use."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+
+from stile_contracts.messages import Reply
+from stile_gateway.dialects.base import ApiRequest, Dialect
+from stile_gateway.dialects.openai.answer import completion
+from stile_gateway.dialects.openai.errors import OpenAIError, openai_error
+from stile_gateway.dialects.openai.request import CompletionCall, CompletionRequest, read_completion
+from stile_gateway.dialects.openai.stream import Chunks
+from stile_gateway.errors import GatewayError, InternalError, ModelNotFoundError
+from stile_gateway.http.answers import answer
+from stile_gateway.http.dependencies import Client, Headers, Sender, services_of
+from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.readiness import served_model
+from stile_gateway.requests.events import ReplyEvent
+
+PROCESSING_MS = "openai-processing-ms"
+"""What OpenAI's answers carry: milliseconds until the first byte."""
+
+
+class Model(BaseModel):
+    """A model that a worker has."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    """When it was made is not known."""
+    owned_by: Literal["stile"] = "stile"
+
+
+class Models(BaseModel):
+    """All of them."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+_ANSWER: dict[str, Any] = {
+    "description": "A `chat.completion`; with `stream`, its `chat.completion.chunk`s as they come.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "id": {"type": "string"},
+                    "object": {"const": "chat.completion"},
+                    "created": {"type": "integer"},
+                    "model": {"type": "string"},
+                    "choices": {"type": "array", "minItems": 1, "maxItems": 1},
+                    "usage": {"type": "object"},
+                },
+                "required": ["id", "object", "created", "model", "choices", "usage"],
+            }
+        },
+        "text/event-stream": {
+            "schema": {
+                "description": "Server-sent events without names; `[DONE]` or an error is the last.",
+                "type": "object",
+                "properties": {"data": {"type": "string"}},
+                "required": ["data"],
+            }
+        },
+    },
+}
+_MODEL_ERRORS = errors(400, 401, 429, 503, shape=OpenAIError)
+
+
+class OpenAI(Dialect):
+    """OpenAI's chat completions."""
+
+    prefixes = ("/v1/chat/completions", "/v1/models")
+    bodies = (CompletionRequest,)
+
+    def read(self, body: bytes, request: Request) -> CompletionCall:  # noqa: ARG002 -- the base's
+        """Read a ``CompletionRequest``."""
+        return read_completion(body)
+
+    def whole(self, request: ApiRequest, chat_id: UUID, event: ReplyEvent) -> Response:  # noqa: ARG002 -- the base's
+        """Return a ``chat.completion``."""
+        assert isinstance(request, CompletionCall)  # noqa: S101 -- read has made it
+        if not isinstance(event.body, Reply):
+            raise InternalError("The request ended without an answer.")
+        return JSONResponse(completion(event.body, request.created, request.model))
+
+    def writer(self, request: ApiRequest, chat_id: UUID) -> Chunks:
+        """Return what writes chunks."""
+        assert isinstance(request, CompletionCall)  # noqa: S101 -- read has made it
+        return Chunks(chat_id, request.created, request.model, include_usage=request.include_usage)
+
+    def error(self, error: GatewayError) -> bytes:
+        """Write an error in OpenAI's shape."""
+        return json.dumps(openai_error(error), ensure_ascii=False).encode()
+
+    def error_headers(self, error: GatewayError) -> Mapping[str, str]:
+        """Say if a repeat is of no use: OpenAI's clients repeat a 5xx by themselves."""
+        return {"x-should-retry": "false"} if error.reply().error.final else {}
+
+    def answer_headers(self, seconds: float) -> Mapping[str, str]:
+        """Say how long it took."""
+        return {PROCESSING_MS: str(round(seconds * 1000))}
+
+    def router(self) -> APIRouter:
+        """Return the routes of chat completions and of models."""
+        routes = APIRouter(prefix="/v1", tags=["OpenAI"])
+        routes.add_api_route(
+            "/chat/completions",
+            self._post,
+            methods=["POST"],
+            operation_id="chat_completions",
+            summary="Ask the model as OpenAI's clients do",
+            responses={200: _ANSWER, **errors(shape=OpenAIError)},
+            response_class=Response,
+            openapi_extra=request_body(CompletionRequest),
+        )
+        routes.add_api_route(
+            "/models", _get_models, operation_id="models", summary="The models", responses=_MODEL_ERRORS
+        )
+        routes.add_api_route(
+            "/models/{model}",
+            _get_model,
+            operation_id="model",
+            summary="One model",
+            responses={
+                **_MODEL_ERRORS,
+                404: {"model": OpenAIError, "description": "`model_not_found`"},
+                422: {"model": OpenAIError},
+            },
+        )
+        return routes
+
+    async def _post(self, request: Request, sender: Sender, headers: Headers) -> Response:
+        """Ask the model; the filter decides first. A refusal's `finish_reason` is `content_filter`."""
+        return await answer(self, request, sender, headers)
+
+
+async def _get_models(request: Request, _client: Client) -> Models:
+    """List the models of the workers that were heard lately; without a worker there is none."""
+    return Models(data=[Model(id=name) for name in services_of(request).fleet.model_names()])
+
+
+async def _get_model(
+    request: Request, _client: Client, model: Annotated[str, Path(examples=["smollm2"])]
+) -> Model:
+    """Tell whether a worker that was heard lately has the model; `stile` is whichever is idle."""
+    name = served_model(services_of(request).fleet, model)
+    if name is None:
+        raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")
+    return Model(id=name)

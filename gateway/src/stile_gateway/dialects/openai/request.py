@@ -1,0 +1,178 @@
+"""A chat completion's request, read once and written as a ``ChatRequest``.
+
+Parameters that Stile does not know are ignored, as llama.cpp does. A parameter that would change the shape of
+the answer, and cannot be done, is an error that names it.
+"""
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import pydantic_core
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stile_contracts.messages import (
+    INTEGRAL,
+    LOGPROBS_SCHEMA,
+    ChatMessage,
+    Output,
+    Role,
+    Sampling,
+    roles_schema,
+)
+from stile_gateway.dialects.base import ApiRequest
+from stile_gateway.dialects.faults import invalid_request
+from stile_gateway.errors import InvalidRequestError, UnsupportedParameterError
+
+_DEVELOPER = "developer"
+
+_Stop = Annotated[str, Field(min_length=1, max_length=200)]
+_Stops = Annotated[list[_Stop], Field(max_length=16)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+
+class TextPart(_Part):
+    """A piece of a message's text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class Message(ChatMessage):
+    """One message of a conversation; what it must have by its role is the contract's rule."""
+
+    model_config = ConfigDict(json_schema_extra=roles_schema(Role.SYSTEM, Role.USER, _DEVELOPER))
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]  # type: ignore[assignment]  # one more
+    """``developer`` is another word for ``system``; the policy may allow neither."""
+    content: str | Annotated[list[TextPart], Field(min_length=1)] | None = None  # type: ignore[assignment]
+    """A text, or its parts, which are joined."""
+
+
+class StreamOptions(_Part):
+    """How the answer is streamed."""
+
+    include_usage: bool | None = None
+    """The counts of tokens come in a chunk of their own, the last."""
+
+
+class CompletionRequest(Sampling, Output):
+    """The body of ``POST /v1/chat/completions``: OpenAI's, and llama.cpp's sampling parameters."""
+
+    model_config = ConfigDict(json_schema_extra=LOGPROBS_SCHEMA)
+
+    model: Annotated[str, Field(max_length=200)] | None = None
+    """One of ``/v1/models``, in upper or lower case; without one, or as ``stile``, whichever is idle."""
+    messages: list[Message] = Field(min_length=1)
+    """The conversation, oldest first."""
+    max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000), INTEGRAL] | None = None
+    """Outweighs ``max_tokens``, its older name."""
+    stop: _Stop | _Stops | None = None  # type: ignore[assignment]  # OpenAI takes a text alone too
+    n: Annotated[int, Field(ge=1, le=1), INTEGRAL] | None = None
+    """One answer."""
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionCall(ApiRequest):
+    """A ``CompletionRequest``, translated."""
+
+    model: str | None = None
+    """As the client named it."""
+    include_usage: bool = False
+    created: int = field(default_factory=lambda: int(time.time()))
+    """When it came, in seconds since the Unix epoch."""
+
+
+def read_completion(body: bytes) -> CompletionCall:
+    """Read and translate a body.
+
+    Raises:
+        UnsupportedParameterError: it asks for what Stile cannot do.
+        InvalidRequestError: it is no such request; ``param`` is the field at fault.
+    """
+    try:
+        fields = pydantic_core.from_json(body)
+    except ValueError:
+        raise InvalidRequestError("The body is not valid JSON.", param="body") from None
+    _check_supported(fields)
+    try:
+        request = CompletionRequest.model_validate(fields)
+    except ValidationError as error:
+        raise invalid_request(error) from None
+    messages = [_translate(message) for message in request.messages]
+    options = request.stream_options
+    return CompletionCall(
+        body=_chat_request(request, messages),
+        contents=[message.get("content") for message in messages],
+        is_stream=bool(request.stream),
+        model=request.model,
+        include_usage=bool(options and options.include_usage),
+    )
+
+
+def _chat_request(request: CompletionRequest, messages: list[dict[str, Any]]) -> bytes:
+    """Write ``request`` as a ``ChatRequest``: the same one always as the same bytes."""
+    same = {*Sampling.model_fields, *Output.model_fields, "model"}
+    chat = request.model_dump(mode="json", include=same, exclude_none=True)
+    chat["messages"] = messages
+    if request.max_completion_tokens is not None:
+        chat["max_tokens"] = request.max_completion_tokens
+    if isinstance(request.stop, str):
+        chat["stop"] = [request.stop]
+    return json.dumps(chat, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _translate(message: Message) -> dict[str, Any]:
+    translated = message.model_dump(mode="json", exclude_none=True)
+    if message.role == _DEVELOPER:
+        translated["role"] = Role.SYSTEM.value
+    if isinstance(message.content, list):
+        translated["content"] = "".join(part.text for part in message.content)
+    return translated
+
+
+def _check_supported(body: Any) -> None:  # noqa: ANN401 -- whatever JSON came
+    """Refuse what OpenAI's API has and Stile's has not."""
+    if not isinstance(body, dict):
+        return
+    n = body.get("n")
+    if isinstance(n, int | float) and n > 1:
+        raise UnsupportedParameterError("One answer is given at a time; leave n out.", param="n")
+    if "audio" in _items(body.get("modalities")) or body.get("audio") is not None:
+        raise UnsupportedParameterError("Answers are text; leave audio out.", param="modalities")
+    if body.get("functions"):
+        raise UnsupportedParameterError("Send functions as tools.", param="functions")
+    if body.get("logit_bias"):
+        raise UnsupportedParameterError("No token can be favoured; leave logit_bias out.", param="logit_bias")
+    if body.get("top_logprobs") is not None and not body.get("logprobs"):
+        raise UnsupportedParameterError("logprobs must be true if this is used.", param="top_logprobs")
+    for index, tool in enumerate(_items(body.get("tools"))):
+        if _kind(tool) not in {"function", None}:
+            raise UnsupportedParameterError("A tool is a function.", param=f"tools[{index}].type")
+    if _kind(body.get("tool_choice")) not in {"function", None}:
+        raise UnsupportedParameterError("A tool is a function.", param="tool_choice.type")
+    _check_text(_items(body.get("messages")))
+
+
+def _check_text(messages: list[Any]) -> None:
+    for index, message in enumerate(messages):
+        parts = _items(message.get("content")) if isinstance(message, dict) else ()
+        for number, part in enumerate(parts):
+            if _kind(part) not in {"text", None}:
+                param = f"messages[{index}].content[{number}]"
+                raise UnsupportedParameterError("Messages hold text alone.", param=param)
+
+
+def _items(value: Any) -> list[Any]:  # noqa: ANN401 -- whatever JSON came
+    return value if isinstance(value, list) else []
+
+
+def _kind(value: Any) -> str | None:  # noqa: ANN401 -- whatever JSON came
+    kind = value.get("type") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else None

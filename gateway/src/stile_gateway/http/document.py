@@ -1,0 +1,77 @@
+"""The OpenAPI document: FastAPI's, with the bodies that the dialects read by themselves, and the errors."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from stile_contracts.errors import ERRORS
+from stile_contracts.messages import ErrorReply
+from stile_gateway.clients.callers import Callers
+from stile_gateway.dialects.base import Dialects
+
+OPERATIONS = "operations"
+"""The tag of what needs no key."""
+_REF = "#/components/schemas/{model}"
+_RETRY = {
+    name: {"description": description, "schema": {"type": "integer", "minimum": 1}}
+    for name, description in (
+        ("Retry-After", "Seconds after which a repeat may do better."),
+        ("retry-after-ms", "The same in milliseconds."),
+    )
+}
+
+
+def request_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a body that the route reads by itself, once its client is known (docs/adr/0024)."""
+    schema = {"$ref": _REF.format(model=model.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def errors(*statuses: int, shape: type[BaseModel] = ErrorReply) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of these statuses; of all but 404 and 405 if none is given."""
+    every = {kind.status for kind in ERRORS.values()} - {404, 405}
+    described: dict[int | str, dict[str, Any]] = {
+        status: {
+            "model": shape,
+            "description": " or ".join(f"`{code}`" for code, kind in ERRORS.items() if kind.status == status),
+        }
+        for status in sorted(statuses or every)
+    }
+    for status in {429, 503} & described.keys():
+        described[status]["headers"] = _RETRY
+    return described
+
+
+def document(app: FastAPI, dialects: Dialects, callers: Callers) -> Callable[[], dict[str, Any]]:
+    """Return what makes ``app``'s document, once; as soon as keys are asked for, it says so."""
+    for_keys = False
+
+    def openapi() -> dict[str, Any]:
+        nonlocal for_keys
+        if app.openapi_schema is None or callers.need_keys is not for_keys:
+            for_keys = callers.need_keys
+            made = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes
+            )
+            schemas = made["components"]["schemas"]
+            for body in (body for dialect in dialects.all for body in dialect.bodies):
+                schema = body.model_json_schema(ref_template=_REF)
+                schemas |= schema.pop("$defs", {})
+                schemas[body.__name__] = schema
+            if for_keys:
+                _ask_for_keys(made)
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    return openapi
+
+
+def _ask_for_keys(document: dict[str, Any]) -> None:
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path in document["paths"].values():
+        for operation in path.values():
+            if operation.get("tags") != [OPERATIONS]:
+                operation["security"] = [{"key": []}]

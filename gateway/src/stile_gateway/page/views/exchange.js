@@ -1,0 +1,138 @@
+// A question and its answer, as the page shows them.
+import { button, element } from "../element.js";
+import { patch, render } from "./markdown.js";
+import { noticeOf, statisticsOf, statusOf } from "../words.js";
+
+export class ExchangeView {
+  #exchange;
+  #actions;
+  #question = element("div", { class: "question" });
+  #status = element("p", { class: "status" });
+  #prose = element("div", { class: "prose" });
+  #notice = element("div", { class: "notice" });
+  #statistics = element("span", { class: "statistics" });
+  #copy = button("Copy answer", "copy", { class: "quiet", "data-copy": "answer" });
+  #edit = button("Edit", "edit", { class: "quiet edit", click: () => this.edit() });
+  #again;
+  #rendered = null;
+
+  /**
+   * @param actions {resend(exchange, question), regenerate(exchange)}; nothing is done while something is answered.
+   */
+  constructor(exchange, actions) {
+    this.#exchange = exchange;
+    this.#actions = actions;
+    const regenerate = () => actions.regenerate(exchange);
+    this.#again = button("Answer again", "again", { class: "quiet", click: regenerate }, { labelled: true });
+    this.root = element(
+      "li",
+      { class: "exchange" },
+      element("h2", { class: "hidden" }, "You"),
+      this.#question,
+      element("h2", { class: "hidden" }, "Answer"),
+      element(
+        "div",
+        { class: "answer" },
+        this.#status,
+        this.#prose,
+        this.#notice,
+        element("div", { class: "below" }, this.#statistics, this.#copy, this.#again),
+      ),
+    );
+    this.#showQuestion();
+  }
+
+  /** The answer as it is seen, for a screen reader. */
+  get text() {
+    const parts = [...this.#notice.children, this.#prose].filter((part) => !part.hidden);
+    return parts.map((part) => part.textContent.trim()).filter(Boolean).join(" ");
+  }
+
+  /** The answer's Markdown, for the clipboard. */
+  get source() {
+    return this.#exchange.answer.text;
+  }
+
+  /**
+   * Show the exchange as it is now.
+   * @param isOpenHere whether this tab waits for the answer.
+   * @param isFree whether nothing is being answered in its conversation, so that it can be edited.
+   * @param isLast whether it can be answered again.
+   */
+  update({ isOpenHere, isFree, isLast }) {
+    const { answer, leftOut } = this.#exchange;
+    const status = isOpenHere ? statusOf(answer) : "";
+    this.#status.textContent = status;
+    this.#status.hidden = !status;
+    const isRefused = answer.state === "refused"; // whose words are the policy's, and stand in the notice
+    if (this.#rendered !== answer.text && !isRefused) {
+      patch(this.#prose, render(answer.text));
+      this.#rendered = answer.text;
+    }
+    this.#prose.hidden = isRefused || !answer.text;
+    this.#prose.classList.toggle("writing", isOpenHere && answer.text !== "");
+    this.#showNotice(noticeOf(this.#exchange, isOpenHere));
+    this.#statistics.textContent = isOpenHere ? "" : statisticsOf(answer);
+    this.#copy.hidden = isOpenHere || isRefused || !answer.text;
+    this.#again.hidden = !(isFree && isLast);
+    this.#edit.hidden = !isFree;
+    this.root.classList.toggle("refused", isRefused);
+    this.root.classList.toggle("left-out", leftOut);
+    this.root.setAttribute("aria-busy", String(isOpenHere));
+  }
+
+  /** Put the question into a box to be changed and sent again. */
+  edit() {
+    const area = element("textarea", { dir: "auto", "aria-label": "Edit the question", rows: "3" });
+    area.value = this.#exchange.question;
+    const leave = () => {
+      this.#showQuestion();
+      this.#edit.focus();
+    };
+    const send = () => {
+      const question = area.value.trim();
+      if (question) this.#actions.resend(this.#exchange, question);
+    };
+    area.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") {
+        event.stopPropagation(); // it would stop an answer
+        leave();
+      } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send();
+    });
+    this.#question.replaceChildren(
+      element(
+        "form",
+        { class: "editor", submit: (event) => (event.preventDefault(), send()) },
+        area,
+        element("p", {}, "What follows this question is replaced."),
+        element(
+          "div",
+          { class: "buttons" },
+          element("button", { type: "button", click: leave }, "Cancel"),
+          element("button", { type: "submit", class: "main" }, "Send again"),
+        ),
+      ),
+    );
+    area.focus();
+  }
+
+  #showQuestion() {
+    this.#question.replaceChildren(
+      element("div", { class: "asked", dir: "auto" }, this.#exchange.question),
+      this.#edit,
+    );
+  }
+
+  #showNotice(notice) {
+    this.#notice.hidden = !notice;
+    this.#notice.className = `notice ${notice?.kind ?? ""}`;
+    const { title, text, note } = notice ?? {};
+    this.#notice.replaceChildren(
+      ...[
+        title ? element("strong", {}, title) : null,
+        element("p", { dir: "auto" }, text ?? ""),
+        note ? element("p", { class: "note" }, note) : null,
+      ].filter(Boolean),
+    );
+  }
+}

@@ -1,0 +1,75 @@
+// The conversation that is shown.
+import { copy } from "./clipboard.js";
+import { element } from "../element.js";
+import { ExchangeView } from "./exchange.js";
+
+/** How near to its end (in pixels) the reader must be to be taken along with what is written. */
+const NEAR = 80;
+const COPIED_MS = 2_000;
+
+export class Transcript {
+  #root;
+  #actions;
+  #announce;
+  #views = new Map();
+  #conversation = null;
+
+  /**
+   * @param root the scrolling element.
+   * @param actions as ExchangeView's.
+   * @param announce tells screen readers a sentence.
+   */
+  constructor(root, actions, announce) {
+    this.#root = root;
+    this.#actions = actions;
+    this.#announce = announce;
+    root.addEventListener("click", (event) => this.#copyFrom(event.target.closest("[data-copy]")));
+  }
+
+  /** Show a conversation from its beginning; `openId` is the exchange that this tab has open. */
+  show(conversation, openId) {
+    this.#conversation = conversation;
+    this.#views = new Map(
+      conversation.exchanges.map((exchange) => [exchange.id, new ExchangeView(exchange, this.#actions)]),
+    );
+    const roots = [...this.#views.values()].map((view) => view.root);
+    this.#root.replaceChildren(...(roots.length ? [element("ol", {}, ...roots)] : []));
+    this.update(openId);
+    this.#root.scrollTop = this.#root.scrollHeight;
+  }
+
+  /** Show what has changed in it. */
+  update(openId) {
+    const isNear = this.#root.scrollHeight - this.#root.scrollTop - this.#root.clientHeight < NEAR;
+    const exchanges = this.#conversation.exchanges;
+    const isFree = openId === null;
+    for (const exchange of exchanges) {
+      const isLast = exchange === exchanges.at(-1);
+      this.#views.get(exchange.id).update({ isOpenHere: exchange.id === openId, isFree, isLast });
+    }
+    if (isNear) this.#root.scrollTop = this.#root.scrollHeight;
+  }
+
+  /** Edit the last question. */
+  editLast() {
+    const last = this.#conversation?.exchanges.at(-1);
+    if (last) this.#views.get(last.id).edit();
+  }
+
+  /** An answer as it is seen, for a screen reader. */
+  textOf(exchange) {
+    return this.#views.get(exchange.id)?.text ?? "";
+  }
+
+  async #copyFrom(button) {
+    if (!button) return;
+    const text =
+      button.dataset.copy === "code"
+        ? button.closest("figure").querySelector("pre").textContent
+        : [...this.#views.values()].find((view) => view.root.contains(button)).source;
+    const copied = await copy(text);
+    this.#announce(copied ? "Copied" : "The browser does not let this page copy");
+    button.classList.toggle("copied", copied);
+    setTimeout(() => button.classList.remove("copied"), COPIED_MS);
+  }
+}

@@ -1,0 +1,1 @@
+"""uvicorn as the gateway runs it, below the application."""

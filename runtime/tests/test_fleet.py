@@ -1,0 +1,96 @@
+"""The registry of heartbeats, in memory."""
+
+import pytest
+
+from stile_contracts.messages import Heartbeat
+from stile_runtime.fleet import ALIVE_SECONDS, REMEMBERED_SECONDS, Fleet
+
+EPOCH = 1_800_000_000.0
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    """The monotonic clock of the process that receives."""
+    return Clock()
+
+
+@pytest.fixture
+def fleet(clock):
+    """A registry whose wall clock stands still."""
+    return Fleet(clock, lambda: EPOCH)
+
+
+def beat(part="consumer", instance="a", *, ready=True, **fields):
+    return Heartbeat(part=part, instance=instance, version="1", ready=ready, **fields)
+
+
+def test_a_process_is_alive_as_long_as_its_last_heartbeat_counts(fleet, clock):
+    """Two heartbeats may be lost; each process is counted once."""
+    fleet.receive(beat())
+    clock.now += 2
+    fleet.receive(beat())
+    fleet.receive(beat(instance="b"))
+    clock.now += ALIVE_SECONDS
+    assert [heartbeat.instance for heartbeat in fleet.alive("consumer")] == ["a", "b"]
+    assert fleet.alive("filter") == []
+    clock.now += 0.1
+    assert fleet.alive("consumer") == []
+
+
+def test_processes_can_be_chosen_by_their_model(fleet):
+    """By its token, which is the same for upper and lower case."""
+    fleet.receive(beat(instance="a", model="SmolLM2"))
+    fleet.receive(beat(instance="b", model="llama"))
+    fleet.receive(beat(instance="c"))
+    assert [heartbeat.instance for heartbeat in fleet.alive("consumer", "smollm2")] == ["a"]
+    assert len(fleet.alive("consumer")) == 3
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "ahead"),
+    [(None, None), (1_800_000_000_000, 0.0), (1_800_000_640_000, 640.0), (1_799_999_960_500, -39.5)],
+)
+def test_how_far_a_senders_clock_is_ahead(fleet, now_ms, ahead):
+    """In seconds, as of when the heartbeat arrived; unknown if the sender does not say."""
+    fleet.receive(beat(now_ms=now_ms))
+    [member] = fleet.members("consumer")
+    assert member.clock_ahead == ahead
+
+
+def test_models_live_as_their_workers_and_are_remembered_longer(fleet, clock):
+    """Who asks says how long ago the last heartbeat of a model may be."""
+    fleet.receive(beat(model="SmolLM2"))
+    clock.now += ALIVE_SECONDS + 0.1
+    assert fleet.model_names() == []
+    assert fleet.models(REMEMBERED_SECONDS) == {"smollm2": "SmolLM2"}
+    clock.now += REMEMBERED_SECONDS
+    assert fleet.models(REMEMBERED_SECONDS) == {}
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b'{"part": "model"}'])
+def test_what_is_no_heartbeat_is_not_taken_in(fleet, body):
+    """Anything may be published on the subject by a faulty part."""
+    assert not fleet.receive_body(body)
+    assert fleet.receive_body(beat().model_dump_json().encode())
+    assert len(fleet.alive("consumer")) == 1
+
+
+def test_the_queue_is_the_one_sent_last(fleet, clock):
+    """Several filters send theirs; a filter that sends none is passed over."""
+    lane = {"waiting": 1}
+    fleet.receive(beat("filter", "a", queue={"interactive": lane, "batch": lane, "running": 1}))
+    clock.now += 1
+    fleet.receive(beat("filter", "b", queue={"interactive": lane, "batch": lane, "running": 2}))
+    fleet.receive(beat("filter", "c"))
+    assert fleet.queue().running == 2
+    clock.now += ALIVE_SECONDS + 0.1
+    assert fleet.queue() is None

@@ -1,0 +1,142 @@
+//! The replies to a requester: events, and the final answer.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{Message, ToolCall, valid, within};
+use crate::error::InvalidMessage;
+
+/// Counts of tokens, as llama.cpp reports them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Usage {
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    pub total_tokens: u64,
+}
+
+/// How fast the model was, as llama.cpp reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Tokens of the prompt a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_per_second: Option<f64>,
+    /// Tokens of the answer a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_per_second: Option<f64>,
+}
+
+/// Why the filter refused, without the rule's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The kind of rule.
+    pub category: String,
+    /// `prompt`, `messages[3]`, `tools[0]`, `response_format` or `joined`.
+    pub place: String,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model came to its end, or to a `stop` text.
+    Stop,
+    /// `max_tokens` or the context's size was reached.
+    Length,
+    /// The filter refused.
+    ContentFilter,
+    /// The model calls tools.
+    ToolCalls,
+}
+
+/// The final answer, or the refusal in its place; the body of `done` and of `CHAT_RESULT`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The text.
+    pub response: String,
+    /// The request's id.
+    pub id: Uuid,
+    /// Whether the filter refused.
+    #[serde(default)]
+    pub refused: bool,
+    /// The model's short name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Counts of tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Why it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<FinishReason>,
+    /// Set if `refused` is, and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    /// The tools that the model calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<ToolCall>>,
+    /// In `OpenAI`'s shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<Map<String, Value>>,
+    /// How fast it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timings: Option<Timings>,
+}
+
+impl Message for Reply {
+    fn check(&self) -> Result<(), InvalidMessage> {
+        let calls = self.tool_calls.as_deref().unwrap_or_default();
+        valid("tool_calls", calls.iter().all(ToolCall::is_whole))?;
+        if let Some(timings) = self.timings {
+            within("timings", timings.prompt_per_second, 0.0..=f64::MAX)?;
+            within("timings", timings.predicted_per_second, 0.0..=f64::MAX)?;
+        }
+        valid("refusal", self.refused == self.refusal.is_some())
+    }
+}
+
+/// The request is stored in CHAT. The filter sends this; here it is read in tests alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AcceptedEvent {
+    /// The request's id.
+    pub id: Uuid,
+    /// How many requests are answered before it, the running ones among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+    /// In how many seconds it will start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_seconds: Option<f64>,
+}
+
+impl Message for AcceptedEvent {
+    fn check(&self) -> Result<(), InvalidMessage> {
+        within("estimate_seconds", self.estimate_seconds, 0.0..=f64::MAX)
+    }
+}
+
+/// A worker has taken the request up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedEvent {
+    /// The request's id.
+    pub id: Uuid,
+    /// The model's short name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+impl Message for StartedEvent {}
+
+/// A piece of the answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TokenEvent {
+    /// The text; empty if the piece consists of calls alone.
+    pub text: String,
+    /// Deltas of calls, in `OpenAI`'s shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<Map<String, Value>>>,
+    /// Those of this piece, in `OpenAI`'s shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<Map<String, Value>>,
+}
+
+impl Message for TokenEvent {}

@@ -1,0 +1,266 @@
+//! llama.cpp's answer, put together from the events of its stream, and its error answers. Pure: no
+//! network, no clock.
+//!
+//! The format is `OpenAI`'s chat completions as llama.cpp's server extends it
+//! (<https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md>).
+
+#[cfg(test)]
+mod tests;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::contract::messages::{FinishReason, Reply, Timings, TokenEvent, ToolCall, Usage};
+use crate::error::ModelError;
+
+/// An answer of more bytes than this is given up: it would not fit the bus (`max_payload` 4 MB).
+const MAX_ANSWER_BYTES: usize = 2 << 20;
+/// A reason is a sentence; what follows quotes the request at length.
+const MAX_REASON_CHARS: usize = 300;
+
+/// An answer while it is being written.
+#[derive(Debug, Default)]
+pub struct Answer {
+    text: String,
+    calls: Vec<ToolCall>,
+    logprobs: Vec<Value>,
+    /// Bytes of all that is kept, about.
+    size: usize,
+    model: Option<String>,
+    usage: Option<Usage>,
+    timings: Option<Timings>,
+    finish_reason: Option<FinishReason>,
+    finished: bool,
+    complete: bool,
+}
+
+impl Answer {
+    /// Takes up one event's data; returns the piece that it adds to the answer, if any.
+    ///
+    /// # Errors
+    /// [`ModelError`]: the event is an error, cannot be read, or makes the answer too long.
+    pub fn push(&mut self, data: &[u8]) -> Result<Option<TokenEvent>, ModelError> {
+        if data == b"[DONE]" {
+            self.complete = true;
+            return Ok(None);
+        }
+        let chunk: Chunk = serde_json::from_slice(data)
+            .map_err(|_| ModelError::Failed("its stream cannot be read"))?;
+        if let Some(error) = chunk.error {
+            return Err(if error.is_about_context() {
+                ModelError::ContextExceeded
+            } else {
+                ModelError::Failed("it broke off with an error")
+            });
+        }
+        if self.model.is_none() {
+            self.model = chunk
+                .model
+                .map(|model| short_name(&model).to_owned())
+                .filter(|name| !name.is_empty());
+        }
+        self.usage = chunk.usage.or(self.usage);
+        self.timings = chunk.timings.or(self.timings);
+        let Some(choice) = chunk.choices.into_iter().next() else {
+            return Ok(None);
+        };
+        if let Some(reason) = choice.finish_reason {
+            self.finished = true;
+            self.finish_reason = match reason.as_str() {
+                "stop" => Some(FinishReason::Stop),
+                "length" => Some(FinishReason::Length),
+                "tool_calls" => Some(FinishReason::ToolCalls),
+                _ => None,
+            };
+        }
+        let piece = TokenEvent {
+            text: choice.delta.content.unwrap_or_default(),
+            tool_calls: choice.delta.tool_calls.filter(|calls| !calls.is_empty()),
+            logprobs: choice.logprobs,
+        };
+        if piece == TokenEvent::default() {
+            return Ok(None);
+        }
+        self.keep(&piece, data.len())?;
+        Ok(Some(piece))
+    }
+
+    /// Adds a piece that came in an event of `bytes`.
+    fn keep(&mut self, piece: &TokenEvent, bytes: usize) -> Result<(), ModelError> {
+        let is_text = piece.tool_calls.is_none() && piece.logprobs.is_none();
+        self.size += if is_text { piece.text.len() } else { bytes };
+        if self.size > MAX_ANSWER_BYTES {
+            return Err(ModelError::Failed("its answer has no end"));
+        }
+        self.text.push_str(&piece.text);
+        for delta in piece.tool_calls.iter().flatten() {
+            self.keep_call(delta)?;
+        }
+        if let Some(Value::Array(tokens)) = piece
+            .logprobs
+            .as_ref()
+            .and_then(|logprobs| logprobs.get("content"))
+        {
+            self.logprobs.extend_from_slice(tokens);
+        }
+        Ok(())
+    }
+
+    fn keep_call(&mut self, delta: &Map<String, Value>) -> Result<(), ModelError> {
+        let unreadable = || ModelError::Failed("its call of a tool cannot be read");
+        let delta = CallDelta::deserialize(delta).map_err(|_| unreadable())?;
+        if delta.index == self.calls.len() {
+            self.calls.push(ToolCall::default());
+        }
+        let call = self.calls.get_mut(delta.index).ok_or_else(unreadable)?;
+        call.id.push_str(&delta.id.unwrap_or_default());
+        let function = delta.function;
+        call.function
+            .name
+            .push_str(&function.name.unwrap_or_default());
+        call.function
+            .arguments
+            .push_str(&function.arguments.unwrap_or_default());
+        Ok(())
+    }
+
+    /// Whether the model has come to its end; the counts may still follow.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether nothing follows in the stream.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Tokens of the answer, if llama.cpp has sent its counts.
+    #[must_use]
+    pub fn completion_tokens(&self) -> Option<u64> {
+        self.usage.map(|usage| usage.completion_tokens)
+    }
+
+    /// Makes the reply of the whole answer.
+    ///
+    /// # Errors
+    /// [`ModelError::Failed`]: the stream ended before the model did.
+    pub fn into_reply(self, id: Uuid) -> Result<Reply, ModelError> {
+        if !self.finished {
+            return Err(ModelError::Failed("its stream broke off"));
+        }
+        if !self.calls.iter().all(ToolCall::is_whole) {
+            return Err(ModelError::Failed("its call of a tool has no name"));
+        }
+        let has_logprobs = !self.logprobs.is_empty();
+        let logprobs = || Map::from_iter([("content".to_owned(), Value::Array(self.logprobs))]);
+        Ok(Reply {
+            response: self.text,
+            id,
+            refused: false,
+            model: self.model,
+            usage: self.usage,
+            finish_reason: self.finish_reason,
+            refusal: None,
+            tool_calls: (!self.calls.is_empty()).then_some(self.calls),
+            logprobs: has_logprobs.then(logprobs),
+            timings: self.timings,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    model: Option<String>,
+    usage: Option<Usage>,
+    timings: Option<Timings>,
+    error: Option<ApiError>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    delta: Delta,
+    logprobs: Option<Map<String, Value>>,
+    finish_reason: Option<String>,
+}
+
+/// `reasoning_content` is not read: it is no part of the answer.
+#[derive(Default, Deserialize)]
+struct Delta {
+    content: Option<String>,
+    tool_calls: Option<Vec<Map<String, Value>>>,
+}
+
+/// What a delta of a call adds to it; the first one of a call names it.
+#[derive(Default, Deserialize)]
+struct CallDelta {
+    #[serde(default)]
+    index: usize,
+    id: Option<String>,
+    #[serde(default)]
+    function: FunctionDelta,
+}
+
+#[derive(Default, Deserialize)]
+struct FunctionDelta {
+    name: Option<String>,
+    arguments: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ErrorAnswer {
+    error: ApiError,
+}
+
+#[derive(Deserialize)]
+struct ApiError {
+    r#type: Option<String>,
+    message: Option<String>,
+}
+
+impl ApiError {
+    fn is_about_context(&self) -> bool {
+        self.r#type.as_deref() == Some("exceed_context_size_error")
+    }
+
+    /// What llama.cpp finds wrong with the request, on one line.
+    fn fault(self) -> Option<String> {
+        let is_the_requests = self.r#type.as_deref() == Some("invalid_request_error");
+        let message = self.message.filter(|_| is_the_requests)?;
+        let line = message
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c });
+        Some(line.take(MAX_REASON_CHARS).collect())
+    }
+}
+
+/// What an answer with an HTTP error status means.
+#[must_use]
+pub fn error_answer(status: u16, body: &[u8]) -> ModelError {
+    let error = serde_json::from_slice::<ErrorAnswer>(body).ok();
+    let error = error.map(|answer| answer.error);
+    match status {
+        _ if error.as_ref().is_some_and(ApiError::is_about_context) => ModelError::ContextExceeded,
+        401 => ModelError::WrongKey,
+        503 => ModelError::NotThere("it is loading"),
+        400..=499 => error
+            .filter(|_| status == 400)
+            .and_then(ApiError::fault)
+            .map_or(
+                ModelError::Failed("it refused the request"),
+                ModelError::Refused,
+            ),
+        _ => ModelError::Failed("it answered with an error"),
+    }
+}
+
+/// The last part of a model's name: llama.cpp names a model by its path on the server's disk.
+#[must_use]
+pub fn short_name(model: &str) -> &str {
+    model.rsplit(['/', '\\']).next().unwrap_or(model)
+}

@@ -1,0 +1,189 @@
+#![allow(clippy::needless_pass_by_value)] // `json!` is handed over as it is made
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+const ID: Uuid = Uuid::from_u128(0x0192_0f3c_7a51_7c3e_8f00_0123_4567_89ab);
+
+fn answer(events: &[Value]) -> (Vec<String>, Result<Reply, ModelError>) {
+    let (pieces, reply) = told(events);
+    (pieces.into_iter().map(|piece| piece.text).collect(), reply)
+}
+
+fn told(events: &[Value]) -> (Vec<TokenEvent>, Result<Reply, ModelError>) {
+    let mut answer = Answer::default();
+    let mut pieces = Vec::new();
+    for event in events {
+        match answer.push(event.to_string().as_bytes()) {
+            Ok(piece) => pieces.extend(piece),
+            Err(error) => return (pieces, Err(error)),
+        }
+    }
+    (pieces, answer.into_reply(ID))
+}
+
+fn chunk(delta: Value, reason: Option<&str>) -> Value {
+    json!({"model": "/models/some.gguf", "choices": [{"delta": delta, "finish_reason": reason}]})
+}
+
+/// A whole stream: a role, thoughts, words, the end, and the counts in a chunk without choices.
+#[test]
+fn a_stream_becomes_a_reply() {
+    let (pieces, reply) = answer(&[
+        chunk(json!({"role": "assistant", "content": null}), None),
+        chunk(json!({"reasoning_content": "hm"}), None),
+        chunk(json!({"content": "Blue"}), None),
+        chunk(json!({"content": " sky"}), None),
+        chunk(json!({}), Some("length")),
+        json!({"model": "x", "choices": [], "timings": {},
+               "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}),
+    ]);
+    assert_eq!(pieces, ["Blue", " sky"]);
+    let reply = reply.unwrap();
+    assert_eq!(reply.response, "Blue sky");
+    assert_eq!(reply.model.as_deref(), Some("some.gguf"));
+    assert_eq!(reply.usage.unwrap().completion_tokens, 2);
+    assert_eq!(reply.finish_reason, Some(FinishReason::Length));
+}
+
+/// Calls are put together by their index, and every delta is passed on as it came.
+#[test]
+fn deltas_become_calls() {
+    let first = json!({"index": 0, "id": "c1", "type": "function",
+                       "function": {"name": "weather", "arguments": "{"}});
+    let more = json!({"index": 0, "function": {"arguments": "}"}});
+    let second = json!({"index": 1, "id": "c2", "type": "function",
+                        "function": {"name": "time", "arguments": "{}"}});
+    let (pieces, reply) = told(&[
+        chunk(json!({"role": "assistant", "content": null}), None),
+        chunk(json!({"tool_calls": [first]}), None),
+        chunk(json!({"tool_calls": [more, second]}), None),
+        chunk(json!({}), Some("tool_calls")),
+    ]);
+    let deltas: Vec<_> = pieces
+        .into_iter()
+        .filter_map(|piece| piece.tool_calls)
+        .collect();
+    assert_eq!(json!(deltas), json!([[first], [more, second]]));
+    let reply = reply.unwrap();
+    assert_eq!(reply.finish_reason, Some(FinishReason::ToolCalls));
+    assert_eq!(
+        json!(reply.tool_calls),
+        json!([
+            {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}},
+            {"id": "c2", "type": "function", "function": {"name": "time", "arguments": "{}"}}
+        ])
+    );
+}
+
+/// A call out of order, or without a name, is no answer.
+#[test]
+fn a_broken_call_is_a_failure() {
+    for call in [
+        json!({"index": 1, "id": "c", "function": {"name": "x", "arguments": ""}}),
+        json!({"index": 0, "id": "c", "function": {"arguments": "{}"}}),
+        json!({"index": 0, "function": {"name": 7}}),
+    ] {
+        let (_, reply) = told(&[
+            chunk(json!({"tool_calls": [call]}), None),
+            chunk(json!({}), Some("tool_calls")),
+        ]);
+        assert!(matches!(reply, Err(ModelError::Failed(_))), "{call}");
+    }
+}
+
+/// The pieces' logprobs are the answer's, in their order; the speeds are llama.cpp's.
+#[test]
+fn logprobs_and_timings_are_kept() {
+    let token = |word: &str| {
+        json!({"choices": [{"delta": {"content": word}, "finish_reason": null,
+                            "logprobs": {"content": [{"token": word, "logprob": -0.5}]}}]})
+    };
+    let (pieces, reply) = told(&[
+        token("a"),
+        token("b"),
+        chunk(json!({}), Some("stop")),
+        json!({"choices": [], "timings": {"prompt_per_second": 12.5, "predicted_ms": 3}}),
+    ]);
+    assert!(pieces.iter().all(|piece| piece.logprobs.is_some()));
+    let reply = reply.unwrap();
+    assert_eq!(
+        json!(reply.logprobs),
+        json!({"content": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -0.5}]})
+    );
+    assert_eq!(reply.timings.unwrap().prompt_per_second, Some(12.5));
+}
+
+/// A stream without its end is not an answer, however much text it brought.
+#[test]
+fn a_stream_that_breaks_off_is_a_failure() {
+    let (pieces, reply) = answer(&[chunk(json!({"content": "Blue"}), None)]);
+    assert_eq!(pieces, ["Blue"]);
+    assert!(matches!(reply, Err(ModelError::Failed(_))));
+}
+
+/// Errors in the middle of a stream are told apart as those before it are.
+#[test]
+fn errors_are_told_apart() {
+    let context = json!({"error": {"code": 400, "type": "exceed_context_size_error"}});
+    let other = json!({"error": {"code": 500, "type": "server_error"}});
+    assert!(matches!(
+        answer(std::slice::from_ref(&context)).1,
+        Err(ModelError::ContextExceeded)
+    ));
+    assert!(matches!(
+        answer(std::slice::from_ref(&other)).1,
+        Err(ModelError::Failed(_))
+    ));
+    let fault = json!({"error": {"type": "invalid_request_error", "message": "a\n".repeat(400)}});
+    let unexplained = json!({"error": {"type": "invalid_request_error"}});
+    let refused = error_answer(400, fault.to_string().as_bytes());
+    assert!(
+        matches!(&refused, ModelError::Refused(reason) if reason.starts_with("a a a ") && reason.len() == 300),
+        "{refused}"
+    );
+    for (status, body, expected) in [
+        (400, &fault, "invalid_request"),
+        (400, &unexplained, "model_failed"),
+        (401, &fault, "model_unavailable"),
+        (403, &fault, "model_failed"),
+        (500, &fault, "model_failed"),
+        (400, &context, "context_length_exceeded"),
+        (400, &other, "model_failed"),
+        (500, &other, "model_failed"),
+        (503, &other, "model_unavailable"),
+    ] {
+        let error = error_answer(status, body.to_string().as_bytes());
+        let code = crate::error::JobError::from(error).code().unwrap();
+        assert_eq!(code.name(), expected);
+    }
+}
+
+/// An answer that never ends does not fill the memory.
+#[test]
+fn an_endless_answer_is_given_up() {
+    let piece = chunk(json!({"content": "x".repeat(1 << 20)}), None);
+    let (_, reply) = answer(&[piece.clone(), piece.clone(), piece]);
+    assert!(matches!(reply, Err(ModelError::Failed(_))));
+}
+
+proptest! {
+    /// Whatever llama.cpp may send, it is an answer or a failure.
+    #[test]
+    fn no_event_makes_it_fail(data: Vec<u8>) {
+        let _ = Answer::default().push(&data);
+        let _ = error_answer(500, &data);
+    }
+
+    /// The pieces are the text.
+    #[test]
+    fn pieces_join_to_the_response(words in prop::collection::vec("\\PC{1,8}", 0..8)) {
+        let mut events: Vec<Value> =
+            words.iter().map(|word| chunk(json!({"content": word}), None)).collect();
+        events.push(chunk(json!({}), Some("stop")));
+        let (pieces, reply) = answer(&events);
+        prop_assert_eq!(pieces.concat(), reply.unwrap().response);
+    }
+}

@@ -1,0 +1,116 @@
+//! The requests that this process works on, so that one that is cancelled can be stopped.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::contract::address::RequestKey;
+
+/// The requests in flight, shared by the process's workers; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct InFlight(Arc<Mutex<HashMap<RequestKey, Holds>>>);
+
+/// How often one request is in flight: twice, if a lease ran out. Its cancellation stops all.
+#[derive(Debug, Default)]
+struct Holds {
+    count: usize,
+    token: CancellationToken,
+}
+
+/// A request is in flight until this is dropped.
+#[derive(Debug)]
+pub struct InFlightGuard {
+    request: RequestKey,
+    token: CancellationToken,
+    all: InFlight,
+}
+
+impl InFlight {
+    /// Enters a request. A look for its result after this misses no cancellation: that is stored
+    /// before its event is sent, so either the look finds it, or the event is received.
+    #[must_use]
+    pub fn enter(&self, request: &RequestKey) -> InFlightGuard {
+        let mut all = self.all();
+        let holds = all.entry(request.clone()).or_default();
+        holds.count += 1;
+        InFlightGuard {
+            request: request.clone(),
+            token: holds.token.clone(),
+            all: self.clone(),
+        }
+    }
+
+    /// Stops the request, if it is in flight.
+    pub fn cancel(&self, request: &RequestKey) {
+        if let Some(holds) = self.all().get(request) {
+            holds.token.cancel();
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<RequestKey, Holds>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InFlightGuard {
+    /// Waits until the request is cancelled.
+    pub async fn cancelled(&self) {
+        self.token.cancelled().await;
+    }
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        let mut all = self.all.all();
+        if let Some(holds) = all.get_mut(&self.request) {
+            holds.count -= 1;
+            if holds.count == 0 {
+                all.remove(&self.request);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(client: &str) -> RequestKey {
+        RequestKey {
+            client: client.to_owned(),
+            id: uuid::Uuid::nil(),
+        }
+    }
+
+    /// The request of this client is stopped and no other; one that is over is forgotten.
+    #[test]
+    fn the_request_in_flight_is_stopped() {
+        let in_flight = InFlight::default();
+        let (alice, bob) = (
+            in_flight.enter(&request("alice")),
+            in_flight.enter(&request("bob")),
+        );
+        in_flight.cancel(&request("alice"));
+        in_flight.cancel(&request("carol"));
+        assert!(alice.token.is_cancelled() && !bob.token.is_cancelled());
+        drop((alice, bob));
+        assert!(in_flight.all().is_empty());
+        assert!(!in_flight.enter(&request("alice")).token.is_cancelled());
+    }
+
+    /// A request that two workers have can be stopped until both have left it.
+    #[test]
+    fn a_request_that_is_in_flight_twice_is_stopped_after_one_has_left() {
+        let in_flight = InFlight::default();
+        let (first, second) = (
+            in_flight.enter(&request("alice")),
+            in_flight.enter(&request("alice")),
+        );
+        drop(first);
+        in_flight.cancel(&request("alice"));
+        assert!(second.token.is_cancelled());
+        drop(second);
+        assert!(in_flight.all().is_empty());
+    }
+}

@@ -1,0 +1,5 @@
+//! Which request is next, and which ones this process works on.
+
+pub mod in_flight;
+pub mod order;
+pub mod queue;

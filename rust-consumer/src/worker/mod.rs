@@ -1,0 +1,294 @@
+//! One job, from its delivery to its reply: the steps of `docs/protocol.md`, "The consumer".
+
+pub mod approval;
+pub mod coalescer;
+pub mod guard;
+pub mod job;
+pub mod pipeline;
+pub mod run_loop;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::Bus;
+use crate::bus::jobs::{AckDecision, Delivery, Lease};
+use crate::bus::replies::Replies;
+use crate::bus::results::ChatResult;
+use crate::bus::retry::{Backoff, SHORTEST_WAIT, retry};
+use crate::contract::headers::Envelope;
+use crate::contract::messages::{ErrorReply, Reply, Stage};
+use crate::error::{BusError, ErrorCode, JobError, ModelError};
+use crate::llama::slot::Slot;
+use crate::llama::{Llama, control_tokens, request};
+use crate::ops::metrics::Metrics;
+use crate::ops::status::Status;
+use crate::schedule::in_flight::{InFlight, InFlightGuard};
+use approval::Keys;
+use job::{GenerationRequest, Job};
+use pipeline::Pipeline;
+
+/// A message is worked on this often; the next delivery only answers that it was too often.
+const MAX_ATTEMPTS: u64 = 3;
+
+/// Answers jobs, one after the other.
+#[derive(Debug)]
+pub struct Worker {
+    /// The bus.
+    pub bus: Bus,
+    /// The filter's keys; `None`: signatures are not checked.
+    pub approvals: Option<Keys>,
+    /// The model.
+    pub llama: Llama,
+    /// How long a job is held while llama.cpp is away.
+    pub llama_gone: Duration,
+    /// What the service knows of itself.
+    pub status: Status,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The requests that a cancellation may stop.
+    pub in_flight: InFlight,
+    /// No time is left: the job is given back.
+    pub abandon: CancellationToken,
+    /// The model's slot.
+    pub slot: Slot,
+}
+
+impl Worker {
+    /// Verifies a delivery. One that nobody can be answered for is counted and logged: nothing is
+    /// sent or stored, as the reply subject may be the attack.
+    ///
+    /// # Errors
+    /// How its message is acknowledged then.
+    pub fn verify<'a>(&self, delivery: &'a Delivery) -> Result<Job<'a>, AckDecision> {
+        Job::verify(delivery, self.approvals.as_ref()).map_err(|error| {
+            let subject = &*delivery.subject;
+            let chat_id = delivery
+                .address
+                .as_ref()
+                .map(|address| address.id.to_string());
+            if let JobError::Forged(reason) = &error {
+                tracing::error!(chat_id, subject, %reason, "an approval is not the filter's");
+            } else {
+                tracing::warn!(chat_id, subject, reason = error.name(), "nobody to answer");
+            }
+            self.metrics.ended(error.name());
+            error.ack_decision()
+        })
+    }
+
+    /// Answers one job; returns how its message is acknowledged. `decided` is notified once the
+    /// model is not needed for it any more: what is left is to store and send the result.
+    pub async fn handle(
+        &mut self,
+        job: &Job<'_>,
+        lease: Duration,
+        decided: &Notify,
+    ) -> AckDecision {
+        let metrics = Arc::clone(&self.metrics);
+        let (bus, abandon) = (self.bus.clone(), self.abandon.clone());
+        let attempt = job.envelope.attempt;
+        metrics.in_flight.inc();
+        self.status.enter();
+        if attempt > 1 {
+            metrics.redeliveries.inc();
+        }
+        let lease = Lease::new(&bus, job.delivery, lease);
+        let ended = tokio::select! {
+            biased;
+            ended = lease.keep(self.answer(job, decided)) => ended,
+            () = abandon.cancelled() => Err(JobError::Stopping),
+        };
+        let seconds = job.delivery.received.elapsed().as_secs_f64();
+        let chat_id = job.envelope.address.id;
+        let (name, decision) = match ended {
+            Ok(ended) => {
+                metrics.service_seconds.observe(seconds);
+                ended
+            }
+            Err(error) => {
+                tracing::warn!(%chat_id, attempt, %error, "the job is given back");
+                (error.name(), error.ack_decision())
+            }
+        };
+        metrics.ended(name);
+        let client = &*job.envelope.address.client;
+        tracing::info!(%chat_id, client, attempt, outcome = name, seconds, "job");
+        metrics.in_flight.dec();
+        self.status.leave();
+        decision
+    }
+
+    /// Decides, stores, replies. An answer of the model and an error are results alike.
+    async fn answer(
+        &mut self,
+        job: &Job<'_>,
+        decided: &Notify,
+    ) -> Result<(&'static str, AckDecision), JobError> {
+        let bus = self.bus.clone();
+        let envelope = &job.envelope;
+        let mut pipeline = Pipeline::new(Replies::new(&bus, envelope));
+        let in_flight = self.in_flight.enter(&envelope.address.key());
+        let decision = self.decide(job, &mut pipeline, &in_flight).await;
+        decided.notify_one();
+        let (name, decision, result) = match decision {
+            Ok(Decision::Answer(reply)) => {
+                let result = ChatResult::answer(&reply)?;
+                (
+                    "done",
+                    AckDecision::Ack,
+                    self.store(envelope, result).await?,
+                )
+            }
+            Ok(Decision::Stored(result)) => ("stored", AckDecision::Ack, result),
+            Err(error) => {
+                let Some(code) = error.code() else {
+                    return Err(error);
+                };
+                let reply = ErrorReply::of(code, error.to_string(), envelope.address.id);
+                let result = ChatResult::error(&reply.at(error.stage()).about(error.param()))?;
+                let result = self.store(envelope, result).await?;
+                (error.name(), error.ack_decision(), result)
+            }
+        };
+        pipeline.finish(&result).await?;
+        let error = result.error.map(ErrorCode::name);
+        self.status.ended(job.delivery.received.elapsed(), error);
+        Ok((name, decision))
+    }
+
+    async fn decide(
+        &mut self,
+        job: &Job<'_>,
+        pipeline: &mut Pipeline<'_>,
+        in_flight: &InFlightGuard,
+    ) -> Result<Decision, JobError> {
+        let (bus, envelope) = (&self.bus, &job.envelope);
+        if envelope.attempt > MAX_ATTEMPTS {
+            // A worker that has answered it, and died then, has left no dead letter.
+            if let Some(known) = retry(|| bus.find_result(envelope)).await? {
+                return Ok(Decision::Stored(known));
+            }
+            let reason = ErrorCode::TooManyAttempts;
+            bus.bury(&envelope.address, job.delivery, reason).await;
+            return Err(JobError::TooManyAttempts);
+        }
+        let generation = job.read()?;
+        if let Some(known) = retry(|| bus.find_result(envelope)).await? {
+            return Ok(Decision::Stored(known));
+        }
+        pipeline.started(self.status.now().model.as_deref()).await?;
+        let began = Instant::now();
+        let reply = tokio::select! {
+            biased;
+            () = in_flight.cancelled() => Err(JobError::Cancelled),
+            answered = timeout_at(generation.deadline, self.generate(envelope, &generation, pipeline)) => {
+                answered.unwrap_or(Err(JobError::DeadlineExceeded(Stage::Running)))
+            }
+        }?;
+        self.status.served(began.elapsed(), &reply);
+        Ok(Decision::Answer(Box::new(reply)))
+    }
+
+    /// Stores the result, as often as it takes while the lease lasts; returns the one that counts.
+    async fn store(&self, envelope: &Envelope, result: ChatResult) -> Result<ChatResult, JobError> {
+        let bus = &self.bus;
+        let mut result = result;
+        loop {
+            match retry(|| bus.store_result(envelope, &result)).await {
+                Ok(true) => return Ok(result),
+                Ok(false) => {}
+                Err(BusError::TooLarge) => {
+                    let error = ModelError::Failed("its answer is too long to be sent");
+                    let id = envelope.address.id;
+                    let reply = ErrorReply::of(ErrorCode::ModelFailed, error.to_string(), id);
+                    result = ChatResult::error(&reply)?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(known) = retry(|| bus.find_result(envelope)).await? {
+                return Ok(known);
+            }
+            // A cluster refuses as soon as another's is on its way to the replicas. Or there was
+            // one, and its hour has passed: then this is the result.
+            sleep(SHORTEST_WAIT).await;
+        }
+    }
+
+    /// Calls llama.cpp until it answers, or has been away for too long.
+    async fn generate(
+        &mut self,
+        envelope: &Envelope,
+        generation: &GenerationRequest,
+        pipeline: &mut Pipeline<'_>,
+    ) -> Result<Reply, JobError> {
+        let request = request::completion_request(&generation.chat, envelope.address.id)?;
+        let mut gone = None;
+        let mut backoff = Backoff::default();
+        loop {
+            let checked = Box::pin(control_tokens::check(&self.llama, &generation.chat)).await;
+            let ended = match checked {
+                Ok(()) => self.call(envelope, request.clone(), pipeline).await,
+                Err(error) => Err(error),
+            };
+            let error = match ended {
+                Err(JobError::Model(error)) if error.is_absence() => error,
+                ended => return ended,
+            };
+            let wait = backoff.next_wait();
+            if Instant::now() + wait
+                >= *gone.get_or_insert_with(|| Instant::now() + self.llama_gone)
+            {
+                return Err(error.into());
+            }
+            tracing::warn!(chat_id = %envelope.address.id, %error, "llama.cpp is away, trying again");
+            self.status.missed_llama();
+            sleep(wait).await;
+        }
+    }
+
+    async fn call(
+        &mut self,
+        envelope: &Envelope,
+        request: Bytes,
+        pipeline: &mut Pipeline<'_>,
+    ) -> Result<Reply, JobError> {
+        if self.slot.unsure || envelope.attempt > 1 {
+            self.slot.freed(Duration::ZERO).await?;
+        }
+        let began = Instant::now();
+        self.slot.unsure = true; // Until the call has ended well: it may be dropped anywhere below.
+        let completion = match self.llama.complete(request).await {
+            Ok(completion) => completion,
+            // What hangs is started again, and has done nothing for this request.
+            Err(ModelError::Failed(_)) if self.status.now().is_stuck() => {
+                return Err(ModelError::NotThere("it hangs").into());
+            }
+            Err(error) => {
+                self.slot.unsure = !matches!(error, ModelError::ContextExceeded);
+                return Err(error.into());
+            }
+        };
+        let metrics = &self.metrics;
+        let on_first = || {
+            let seconds = began.elapsed().as_secs_f64();
+            metrics.first_token_seconds.observe(seconds);
+        };
+        let answer = pipeline.run(completion, on_first).await?;
+        let tokens = answer.completion_tokens().unwrap_or_default();
+        metrics.tokens.inc_by(tokens);
+        let reply = answer.into_reply(envelope.address.id)?;
+        self.slot.unsure = false;
+        Ok(reply)
+    }
+}
+
+enum Decision {
+    Answer(Box<Reply>),
+    Stored(ChatResult),
+}

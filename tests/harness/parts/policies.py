@@ -1,0 +1,22 @@
+"""The shipped policy for tests in which no scanner takes part."""
+
+from pathlib import Path
+
+import yaml
+
+from harness.nats.bus import REPOSITORY
+
+
+def unscanned(folder: Path) -> dict[str, str]:
+    """Return the variable for a copy of the shipped policy in ``folder`` that has no scanners.
+
+    A filter that has to start scanners is ready only after several seconds.
+    """
+    shipped = REPOSITORY / "filter-service" / "policy.yml"
+    if not (wordlists := folder / "wordlists").exists():
+        wordlists.symlink_to(shipped.with_name("wordlists"))
+    policy = yaml.safe_load(shipped.read_text())
+    del policy["input_scanners"]
+    file = folder / "unscanned.yml"
+    file.write_text(yaml.safe_dump(policy, allow_unicode=True))
+    return {"STILE_POLICY": str(file)}

@@ -1,0 +1,87 @@
+"""Clients that come back for their answers, on real parts: restarts, streams that go on, cancellations."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from harness.processes.wait import until
+
+LATER = {"Prefer": "respond-async"}
+EVENTS = {"Accept": "text/event-stream", "Idempotency-Key": "k"}
+
+
+@pytest.fixture
+async def system(start_system):
+    """Every part, before a model that writes for six seconds."""
+    return await start_system(tokens=60, token_seconds=0.1)
+
+
+async def generations(system):
+    return [generation["outcome"] for generation in (await system.model.log())["generations"]]
+
+
+async def restart_gateway(system):
+    """Kill it, as a crash would, and start it again on its port."""
+    system.parts["gateway"].kill()
+    system.start_part("gateway")
+    await system.ready()
+
+
+async def test_an_answer_is_there_after_the_gateway_died(start_system):
+    """Waiting, cancelled, done: each is told by a gateway that never saw the request; one generation each."""
+    system = await start_system(tokens=400, token_seconds=0.05)
+    async with httpx.AsyncClient(base_url=system.url, timeout=90) as http:
+        first = (await http.post("/chat", json={"prompt": "first"}, headers=LATER)).headers["location"]
+        second = (await http.post("/chat", json={"prompt": "second"}, headers=LATER)).headers["location"]
+        await until(lambda: generations(system), what="the model is at the first")
+        await restart_gateway(system)
+        state = (await http.get(second)).json()
+        assert (state["state"], state["position"]) == ("waiting", 1)
+        assert (await http.delete(first)).json()["hit"] == "running"
+        assert (await http.get(first)).json()["error"]["code"] == "cancelled"
+        answer = await http.get(second, params={"wait": "60"})
+    assert (answer.status_code, answer.json()["response"].split()[1]) == (200, "second")
+    assert await generations(system) == ["cancelled", "done"]
+
+
+async def test_a_stream_goes_on_after_the_gateway_died(system):
+    """The key and the last id bring the rest of the answer: every word once, one generation."""
+    body, text, last_id = {"prompt": "x"}, "", None
+    async with httpx.AsyncClient(base_url=system.url, timeout=60) as http:
+        async with http.stream("POST", "/chat", json=body, headers=EVENTS) as response:
+            async for line in response.aiter_lines():
+                if line.startswith("id: "):
+                    last_id = line.removeprefix("id: ")
+                elif line.startswith('data: {"text"'):
+                    text += json.loads(line.removeprefix("data: "))["text"]
+                    if len(text) > 20:
+                        break
+        await restart_gateway(system)
+        rest = await http.post("/chat", json=body, headers={**EVENTS, "Last-Event-ID": last_id})
+        whole = await http.post("/chat", json=body, headers={"Idempotency-Key": "k"})
+    assert "event: started" not in rest.text
+    data = [json.loads(line[6:]) for line in rest.text.splitlines() if line.startswith("data: ")]
+    text += "".join(one["text"] for one in data if "text" in one)
+    assert text == whole.json()["response"] == data[-1]["response"]
+    assert await generations(system) == ["done"]
+
+
+async def test_an_asynchronous_request_ends_with_delete_alone(system):
+    """Who looks and goes away again changes nothing; `DELETE` stops the model, and the state says so."""
+    async with httpx.AsyncClient(base_url=system.url, timeout=60) as http:
+        here = (await http.post("/chat", json={"prompt": "x"}, headers=LATER)).headers["location"]
+        await until(lambda: generations(system), what="the model is at it")
+        with pytest.raises(httpx.ReadTimeout):
+            await http.get(here, params={"wait": "60"}, timeout=0.3)
+        assert (await http.get(here)).json()["state"] == "running"
+        waiting = asyncio.create_task(http.get(here, params={"wait": "60"}))
+        assert (await http.delete(here)).json()["hit"] == "running"
+        assert (await waiting).json()["error"]["code"] == "cancelled"
+        assert (await http.get(here)).status_code == 499
+
+        async def stopped():
+            return await generations(system) == ["cancelled"]
+
+        await until(stopped, what="the model stopped")
