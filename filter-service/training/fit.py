@@ -71,10 +71,13 @@ def _fit(head: str, rows: list[Row], windows: Windows) -> Head:
 
 def _regression(head: str, features: sparse.csr_matrix, labels: np.ndarray, weights: np.ndarray) -> Head:
     model = LogisticRegression(
-        C=STRENGTH.get(head, DEFAULT_STRENGTH), solver="liblinear", random_state=SEED, tol=1e-3
+        C=STRENGTH.get(head, DEFAULT_STRENGTH), solver="liblinear", random_state=SEED, tol=1e-2
     )
-    model.fit(features, labels, sample_weight=weights)
-    return Head(model.coef_[0].astype(np.float64), float(model.intercept_[0]))
+    used = np.flatnonzero(np.bincount(features.indices, minlength=features.shape[1]) > 1)
+    model.fit(features[:, used], labels, sample_weight=weights)
+    all_weights = np.zeros(features.shape[1])
+    all_weights[used] = model.coef_[0]
+    return Head(all_weights, float(model.intercept_[0]))
 
 
 def _weights(rows: list[Row], labels: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from stile_filter.guard.trained.windows import windows
 
 LEXICON_VALUE = 0.25
 """What a lexicon row counts beside an n-gram's 1/sqrt(n); larger than most, as there are few of them."""
-MOST_WINDOWS = 24
+MOST_WINDOWS = 10
 """Windows of one text that are learned from or measured on."""
 
 _lexicon = load_lexicon()
