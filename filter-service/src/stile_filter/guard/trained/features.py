@@ -2,8 +2,8 @@
 
 A text is folded, cut into sentences, and each sentence into words. Rows come from three places:
 
-- n-grams of 2 to 5 characters within a word, its boundaries among them; a script without spaces is one long
-  word, so its n-grams run through whole sentences;
+- n-grams of 3 to 5 characters within a word, its boundaries among them, or of 1 to 3 in scripts that are
+  written without spaces, where a sentence is one long word;
 - n-grams of 1 to 3 words, punctuation counted as words;
 - classes of the lexicon (``lexicon.py``), which mean the same in every language: each class, each pair and
   each triple of classes in one sentence.
@@ -29,12 +29,17 @@ LONGEST_WORD = 24
 """Characters. Longer runs (Chinese, base64) are cut, so that one cannot hold the filter up."""
 LONGEST_SENTENCE = 240
 """Characters; longer ones are cut between words."""
-MOST_CLASSES = 12
+MOST_CLASSES = 9
 """Classes of one sentence that are paired; more would be a word list, and cost more than it says."""
 
 _WORD = re.compile(rf"\w{{1,{LONGEST_WORD}}}|[^\w\s]{{1,3}}")
 _SENTENCE = re.compile(r"[^.!?;\n\u061f\u0964\u3002\uff01\uff1f]+[.!?;\n\u061f\u0964\u3002\uff01\uff1f]*|[.!?;\n]+")
 _DIGITS = re.compile(r"\d")
+
+
+_SIZES = (12, 16, 20)
+_UNSPACED_SIZES = (4, 8, 12)
+"""Of n-grams, in bytes: four for each character."""
 
 
 class Sentence(NamedTuple):
@@ -55,6 +60,11 @@ def fold(text: str) -> str:
     return _DIGITS.sub("0", folded)
 
 
+def unspaced(character: str) -> bool:
+    """Tell whether a character's script is written without spaces (Thai, Chinese, Japanese; Korean's is akin)."""
+    return "\u0e00" <= character <= "\u0eff" or character >= "\u2e80"
+
+
 def sentences(text: str) -> Iterator[Sentence]:
     """Cut a folded text into sentences of at most ``LONGEST_SENTENCE`` characters."""
     for match in _SENTENCE.finditer(text):
@@ -71,7 +81,7 @@ def sentences(text: str) -> Iterator[Sentence]:
 
 
 def character_rows(word: str) -> list[int]:
-    """Return the rows of a word's n-grams of 2 to 5 characters; none for punctuation."""
+    """Return the rows of a word's n-grams of characters; none for punctuation."""
     if not word[0].isalnum():
         return []
     data = f" {word} ".encode("utf-32-le")
@@ -79,7 +89,7 @@ def character_rows(word: str) -> list[int]:
     mask = HASH_ROWS - 1
     return [
         crc32(data[start : start + size]) & mask
-        for size in (8, 12, 16, 20)
+        for size in (_UNSPACED_SIZES if unspaced(word[0]) else _SIZES)
         for start in range(0, end - size + 4, 4)
     ]
 

@@ -1,6 +1,5 @@
 """Scores a text: for each head, how sure it is that its worst window asks for what the head knows."""
 
-from collections.abc import Sequence
 from math import exp, sqrt
 
 from stile_filter.guard.trained.features import (
@@ -15,61 +14,71 @@ from stile_filter.guard.trained.weights import ZERO, Weights, load_weights
 from stile_filter.guard.trained.windows import windows
 
 
+_LOWEST = -30.0
+"""Log-odds; exp() would overflow far below."""
+
+
 class Heads:
     """All heads over one table; nothing of a text is kept."""
 
     def __init__(self, weights: Weights, lexicon: Lexicon) -> None:
         self.names = weights.heads
-        self.thresholds = weights.thresholds
         self._weights = weights
         self._lexicon = lexicon
         self._width = len(weights.heads)
 
     def scores(self, text: str) -> dict[str, float]:
-        """Return each head's score of ``text``, 0 to 1; 0 for a text without words."""
+        """Return each head's score of ``text``, 0 to 1; 0.5 is where its false alarms are as few as promised."""
         parts = list(sentences(fold(text)))
-        by_word: dict[str, tuple[list[int], int]] = {}
-        sums: list[list[int]] = []
-        counts: list[int] = []
-        lexical: list[set[int]] = []
+        if not parts:
+            return dict.fromkeys(self.names, 0.0)
+        of_word: dict[str, bytes] = {}
+        sums, counts, lexical = [], [], []
         for part in parts:
-            rows = word_rows(part.words)
-            sum_, count = self._sum(rows), len(rows)
-            vectors = [sum_]
-            for word in part.words:
-                known = by_word.get(word)
-                if known is None:
-                    rows = character_rows(word)
-                    known = by_word[word] = self._sum(rows), len(rows)
-                vectors.append(known[0])
-                count += known[1]
-            sums.append([sum(lane) for lane in zip(*vectors, strict=True)])
+            sum_, count = self._ngrams(part.words, of_word)
+            sums.append(sum_)
             counts.append(count)
             lexical.append(lexicon_rows(self._lexicon.classes_of(part.words)))
-        best = [float("-inf")] * self._width
+        worst = [_LOWEST] * self._width
         for start, end in windows([part.characters for part in parts]):
-            for lane, score in enumerate(self._score(sums[start:end], counts[start:end], lexical[start:end])):
-                best[lane] = max(best[lane], score)
-        return {name: 1 / (1 + exp(-max(score, -30.0))) for name, score in zip(self.names, best, strict=True)}
+            if end - start == 1:
+                score = self._score(sums[start], counts[start], lexical[start])
+            else:
+                together = [sum(lane) for lane in zip(*sums[start:end], strict=True)]
+                score = self._score(together, sum(counts[start:end]), set().union(*lexical[start:end]))
+            worst = list(map(max, worst, score))
+        return {name: 1 / (1 + exp(-score)) for name, score in zip(self.names, worst, strict=True)}
 
-    def _score(self, sums: Sequence[list[int]], counts: Sequence[int], lexical: Sequence[set[int]]) -> list[float]:
-        weights = self._weights
-        ngrams = sums[0] if len(sums) == 1 else [sum(lane) for lane in zip(*sums, strict=True)]
-        norm = sqrt(sum(counts) or 1)
-        lexicon = self._sum(list(lexical[0] if len(lexical) == 1 else set().union(*lexical)))
+    def _ngrams(self, words: list[str], of_word: dict[str, bytes]) -> tuple[list[int], int]:
+        """Return the sum of a sentence's n-grams, head by head, and how many they are."""
+        width, table = self._width, self._weights.table
+        found = [table[row * width : row * width + width] for row in word_rows(words)]
+        for word in words:
+            known = of_word.get(word)
+            if known is None:
+                rows = character_rows(word)
+                known = of_word[word] = b"".join([table[row * width : row * width + width] for row in rows])
+            found.append(known)
+        return self._sum(b"".join(found))
+
+    def _sum(self, joined: bytes) -> tuple[list[int], int]:
+        width = self._width
+        count = len(joined) // width
+        zero = ZERO * count
+        return [sum(joined[lane::width]) - zero for lane in range(width)], count
+
+    def _score(self, ngrams: list[int], count: int, lexical: set[int]) -> list[float]:
+        """Return a window's log-odds, head by head."""
+        width, weights = self._width, self._weights
+        table = weights.table
+        words, _ = self._sum(b"".join([table[row * width : row * width + width] for row in lexical]))
+        norm = sqrt(count)
         return [
             bias + ngram_scale * ngram / norm + lexicon_scale * word
             for bias, ngram_scale, ngram, lexicon_scale, word in zip(
-                weights.biases, weights.ngram_scales, ngrams, weights.lexicon_scales, lexicon, strict=True
+                weights.biases, weights.ngram_scales, ngrams, weights.lexicon_scales, words, strict=True
             )
         ]
-
-    def _sum(self, rows: list[int]) -> list[int]:
-        """Return the sum of some rows, head by head."""
-        width, table = self._width, self._weights.table
-        joined = b"".join([table[row * width : row * width + width] for row in rows])
-        zero = ZERO * len(rows)
-        return [sum(joined[lane::width]) - zero for lane in range(width)]
 
 
 def load_heads() -> Heads:

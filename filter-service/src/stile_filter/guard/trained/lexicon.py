@@ -2,7 +2,7 @@
 
 The lists lie in ``data/lexicon/``. A file holds several classes, each under its name in brackets, with a line
 or two for each language, stems separated by commas. A stem matches at a word's beginning, or anywhere if its
-script is written without spaces; one with a full stop behind it is a whole word. A phrase is several words,
+script is written without spaces or, as Arabic, writes small words onto others; one with a full stop behind it is a whole word. A phrase is several words,
 the last of which is a stem.
 """
 
@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
-from stile_filter.guard.trained.features import fold, sentences
+from stile_filter.guard.trained.features import fold, sentences, unspaced
 
 _FOLDER = files("stile_filter.guard.trained") / "data" / "lexicon"
 
@@ -57,11 +57,6 @@ def load_lexicon() -> Lexicon:
 def _pattern(stem: str) -> str:
     words = [word for sentence in sentences(fold(stem.removesuffix("."))) for word in sentence.words]
     pattern = " ".join(words)
-    if _unspaced(pattern[0]):
+    if unspaced(pattern[0]) or "\u0600" <= pattern[0] <= "\u06ff":
         return pattern
     return f" {pattern} " if stem.endswith(".") else f" {pattern}"
-
-
-def _unspaced(character: str) -> bool:
-    """Tell whether a script is written without spaces, or with prefixes written onto the word (Arabic)."""
-    return "\u0600" <= character <= "\u06ff" or "\u0e00" <= character <= "\u0eff" or character >= "\u2e80"

@@ -29,8 +29,6 @@ class Weights:
     ngram_scales: tuple[float, ...]
     """What one step of a byte is worth in a row of n-grams, for each head."""
     lexicon_scales: tuple[float, ...]
-    thresholds: dict[str, float]
-    """Each head's own threshold, 0 to 1."""
 
 
 def load_weights(folder: Traversable = DATA) -> Weights:
@@ -56,5 +54,4 @@ def load_weights(folder: Traversable = DATA) -> Weights:
         biases=tuple(head["bias"] for head in heads),
         ngram_scales=tuple(head["ngram_scale"] for head in heads),
         lexicon_scales=tuple(head["lexicon_scale"] for head in heads),
-        thresholds={head["name"]: head["threshold"] for head in heads},
     )
