@@ -15,9 +15,9 @@ OWN_WEIGHT = 3.0
 """What a line of our own counts: there are few, and each was written to say something."""
 SOURCE_POWER = 0.6
 """A source of n texts counts as n to this power, so that a large one does not drown the others."""
-STRENGTH = {"injection": 30.0}
+STRENGTH = {"injection": 2.0}
 """Inverse regularisation, by head."""
-DEFAULT_STRENGTH = 20.0
+DEFAULT_STRENGTH = 2.0
 
 
 @dataclass(frozen=True, slots=True)

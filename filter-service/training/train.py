@@ -62,10 +62,14 @@ def main() -> None:
 
 
 def _threshold(corpus: Corpus, head: Head, name: str) -> float:
-    """Return the log-odds above which no more harmless texts lie than allowed, in any set kept for that."""
-    allowed = _FALSE_ALARMS.get(name, _MONITORED)
-    sets = [corpus.scores(head, source, name, 0) for source in sorted(corpus.always_out)]
-    return max(float(np.quantile(scores, 1 - allowed)) for scores in sets if len(scores))
+    """Return the log-odds above which lie no more harmless texts than allowed.
+
+    Neither of our own that are kept back, taken together, nor of the questions that are only measured on.
+    """
+    own = [corpus.scores(head, source, name, 0) for source in sorted(corpus.always_out - {MEASURED_ONLY})]
+    questions = corpus.scores(head, MEASURED_ONLY, name, 0)
+    share = 1 - _FALSE_ALARMS.get(name, _MONITORED)
+    return max(float(np.quantile(scores, share)) for scores in (np.concatenate(own), questions))
 
 
 def _pack(weights: np.ndarray, lane: np.ndarray) -> float:

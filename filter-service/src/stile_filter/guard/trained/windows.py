@@ -1,13 +1,15 @@
 """Cuts a text into the windows that are scored; the worst of them counts.
 
-An instruction hidden in a long document would drown in it, so each sentence is a window by itself, and so is
-each run of sentences that fits ``WINDOW`` characters.
+An instruction hidden in a long document would drown in it, so each sentence is a window by itself, and so are
+runs of sentences that fit ``WINDOW`` characters, each half of which lies in the next as well.
 """
 
 from collections.abc import Iterator, Sequence
 
 WINDOW = 320
 """Characters."""
+SHORTEST = 12
+"""Characters. A shorter sentence says too little to be judged alone."""
 
 
 def windows(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -17,21 +19,19 @@ def windows(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
         sizes: how many characters each of its sentences has.
     """
     count = len(sizes)
-    if sum(sizes) <= WINDOW:
-        yield 0, count
-    else:
-        end, size = 0, 0
-        for start in range(count):
-            while end < count and (size + sizes[end] <= WINDOW or end == start):
-                size += sizes[end]
-                end += 1
+    start, end = 0, 0
+    while end < count:
+        end, size = start, 0
+        while end < count and (end == start or size + sizes[end] <= WINDOW):
+            size += sizes[end]
+            end += 1
+        if end - start > 1 or count == 1 or size <= SHORTEST:
             yield start, end
-            if end == count:
-                break
-            size -= sizes[start]
+        passed = 0
+        while start < end - 1 and passed < WINDOW // 2:
+            passed += sizes[start]
+            start += 1
+        if passed < WINDOW // 2:
+            start = end
     if count > 1:
         yield from ((number, number + 1) for number in range(count) if sizes[number] > SHORTEST)
-
-
-SHORTEST = 12
-"""Characters. A shorter sentence says too little to be judged alone."""
