@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import sparse
-
 from fit import Head, fit, worst
 from lines import HELD_BACK, read_lines
 from matrix import Windows, window_matrix
 from rows import Row
+from scipy import sparse
 from sources import read_sources
 
 MEASURED_ONLY = "xquad"

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
-from corpus import MEASURED_ONLY, Corpus, load_corpus
+from corpus import Corpus, load_corpus
 from lines import HELD_BACK
 from rows import CATEGORIES
 
@@ -62,7 +61,9 @@ def _fold(corpus: Corpus, name: str, fold: tuple[str, ...]) -> None:
         caught = scores[1][source]
         if len(caught):
             cells = [_recall(caught, scores[0][other]) for other in harmless]
-            highest = [max(np.quantile(scores[0][other], 1 - share) for other in harmless) for share in SHARES]
+            highest = [
+                max(np.quantile(scores[0][other], 1 - share) for other in harmless) for share in SHARES
+            ]
             cells.append(" / ".join(f"{100 * (caught > limit).mean():.0f}" for limit in highest))
             _print(f"| {source} | {len(caught)} | " + " | ".join(cells) + " |")
     _print("")

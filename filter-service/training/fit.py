@@ -4,11 +4,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
-from sklearn.linear_model import LogisticRegression
-
 from matrix import Windows
 from rows import HEADS, Row
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
 
 SEED = 20261128
 OWN_WEIGHT = 3.0
@@ -85,7 +84,11 @@ def _weights(rows: list[Row], labels: np.ndarray) -> np.ndarray:
     return np.array(
         [
             row.weight
-            * (OWN_WEIGHT if row.source.startswith("own_") else groups[row.source, label] ** (SOURCE_POWER - 1))
+            * (
+                OWN_WEIGHT
+                if row.source.startswith("own_")
+                else groups[row.source, label] ** (SOURCE_POWER - 1)
+            )
             for row, label in zip(rows, labels.tolist(), strict=True)
         ]
     )

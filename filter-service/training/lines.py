@@ -1,7 +1,7 @@
-"""Reads Stile's own lines, in ``lines/``.
+r"""Reads Stile's own lines, in ``lines/``.
 
 A line is ``label|text``: ``x`` an injection, ``o`` harmless, or one or more categories of harm with commas
-between. ``\\n`` in a text is a line's end. ``## theme`` begins a theme; one written ``## !theme`` is held
+between. ``\n`` in a text is a line's end. ``## theme`` begins a theme; one written ``## !theme`` is held
 back from training, whole, and measured on.
 """
 

@@ -5,14 +5,14 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
+from rows import Row
 from scipy import sparse
 
-from rows import Row
 from stile_filter.guard.trained.features import ROWS, character_rows, fold, lexicon_rows, sentences, word_rows
 from stile_filter.guard.trained.lexicon import load_lexicon
 from stile_filter.guard.trained.windows import windows
 
-LEXICON_VALUE = 0.25
+LEXICON_VALUE = 0.4
 """What a lexicon row counts beside an n-gram's 1/sqrt(n); larger than most, as there are few of them."""
 MOST_WINDOWS = 10
 """Windows of one text that are learned from or measured on."""

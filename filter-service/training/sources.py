@@ -1,4 +1,4 @@
-"""Reads the public data sets, each a source; which file is which, and its checksum, says ``manifest.json``."""
+"""Reads the public data sets, each a source; ``manifest.json`` names the files and their checksums."""
 
 import csv
 import hashlib
@@ -20,7 +20,7 @@ _UNSUITABLE = {
     "overload_with_information",
     "repeated_token_attack",
 }
-"""CyberSecEval's variants that are attacks only beside their system prompt: the user's text is an everyday one."""
+"""CyberSecEval's variants that are attacks only beside their system prompt; the text itself is harmless."""
 
 _CATQA = {
     "Drug": ("crime",),
@@ -116,7 +116,10 @@ def _cyberseceval(folder: Path) -> Iterator[Row]:
         for entry in _json(folder / f"{name}.json"):
             if entry["injection_variant"] not in _UNSUITABLE:
                 yield attack(entry["user_input"], source)
-    for name, source in (("mitre_frr", "mitre_frr"), ("frr_multilingual_machine_translated", "frr_translated")):
+    for name, source in (
+        ("mitre_frr", "mitre_frr"),
+        ("frr_multilingual_machine_translated", "frr_translated"),
+    ):
         for entry in _json(folder / f"{name}.json"):
             yield harmless(entry["mutated_prompt"], source)
 

@@ -8,12 +8,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-
 from corpus import MEASURED_ONLY, Corpus, load_corpus
 from fit import SEED, Head
 from matrix import LEXICON_VALUE
 from rows import HEADS
 from sources import MANIFEST
+
 from stile_filter.guard.trained.features import HASH_ROWS
 from stile_filter.guard.trained.weights import ZERO
 

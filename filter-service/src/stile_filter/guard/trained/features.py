@@ -33,7 +33,9 @@ MOST_CLASSES = 9
 """Classes of one sentence that are paired; more would be a word list, and cost more than it says."""
 
 _WORD = re.compile(rf"\w{{1,{LONGEST_WORD}}}|[^\w\s]{{1,3}}")
-_SENTENCE = re.compile(r"[^.!?;\n\u061f\u0964\u3002\uff01\uff1f]+[.!?;\n\u061f\u0964\u3002\uff01\uff1f]*|[.!?;\n]+")
+_SENTENCE = re.compile(
+    r"[^.!?;\n\u061f\u0964\u3002\uff01\uff1f]+[.!?;\n\u061f\u0964\u3002\uff01\uff1f]*|[.!?;\n]+"
+)
 _DIGITS = re.compile(r"\d")
 
 
@@ -49,19 +51,30 @@ class Sentence(NamedTuple):
     characters: int
 
 
+class _Kept(dict[int, int | None]):
+    """Maps accents and what is invisible to nothing, all else to itself, as it is met."""
+
+    def __missing__(self, code: int) -> int | None:
+        kept = None if unicodedata.category(chr(code)) in {"Mn", "Cf"} else code
+        self[code] = kept
+        return kept
+
+
+_KEPT = _Kept()
+
+
 def fold(text: str) -> str:
     """Return ``text`` in lower case, in compatibility form, without accents, every digit a zero."""
     if text.isascii():
         folded = text.lower()
     else:
         parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-        kept = "".join(c for c in parts if unicodedata.category(c) not in {"Mn", "Cf"})
-        folded = unicodedata.normalize("NFC", kept)
+        folded = unicodedata.normalize("NFC", parts.translate(_KEPT))
     return _DIGITS.sub("0", folded)
 
 
 def unspaced(character: str) -> bool:
-    """Tell whether a character's script is written without spaces (Thai, Chinese, Japanese; Korean's is akin)."""
+    """Tell whether a script has no spaces between words (Thai, Chinese, Japanese), or few (Korean)."""
     return "\u0e00" <= character <= "\u0eff" or character >= "\u2e80"
 
 

@@ -13,7 +13,6 @@ from stile_filter.guard.trained.lexicon import Lexicon, load_lexicon
 from stile_filter.guard.trained.weights import ZERO, Weights, load_weights
 from stile_filter.guard.trained.windows import windows
 
-
 _LOWEST = -30.0
 """Log-odds; exp() would overflow far below."""
 
@@ -28,7 +27,7 @@ class Heads:
         self._width = len(weights.heads)
 
     def scores(self, text: str) -> dict[str, float]:
-        """Return each head's score of ``text``, 0 to 1; 0.5 is where its false alarms are as few as promised."""
+        """Return each head's score of ``text``, 0 to 1; above 0.5 lie as few harmless texts as promised."""
         parts = list(sentences(fold(text)))
         if not parts:
             return dict.fromkeys(self.names, 0.0)

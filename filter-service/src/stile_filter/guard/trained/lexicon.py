@@ -1,9 +1,9 @@
 """Words that mean one thing in many languages: "ignore", "vergiss" and "忽略" are one class.
 
 The lists lie in ``data/lexicon/``. A file holds several classes, each under its name in brackets, with a line
-or two for each language, stems separated by commas. A stem matches at a word's beginning, or anywhere if its
-script is written without spaces or, as Arabic, writes small words onto others; one with a full stop behind it is a whole word. A phrase is several words,
-the last of which is a stem.
+or two for each language, stems separated by commas. A stem matches at a word's beginning. It matches anywhere
+if its script is written without spaces or, as Arabic, writes small words onto others. A stem with a full stop
+behind it is a whole word. A phrase is several words, the last of which is a stem.
 """
 
 from importlib.resources import files

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from stile_filter.guard.trained.heads import load_heads
 
 DEFAULT_THRESHOLD = 0.5
-"""Every head's score is shifted so that its false alarms are as few as promised here (docs/guard-trained.md)."""
+"""Every head's score is shifted so that this is its threshold; docs/guard-trained.md says what it lets by."""
 
 CATEGORIES = ("sexual", "violence", "self_harm", "hate", "harassment", "crime", "weapons")
 
