@@ -14,7 +14,9 @@ OWN_WEIGHT = 3.0
 """What a line of our own counts: there are few, and each was written to say something."""
 SOURCE_POWER = 0.6
 """A source of n texts counts as n to this power, so that a large one does not drown the others."""
-STRENGTH = {"injection": 2.0}
+HARD = {"prompts_chat": 3.0, "instructions": 3.0, "notinject": 3.0, "frr_translated": 2.0, "mitre_frr": 2.0}
+"""What texts count that are harmless and look like attacks, or are long: most false alarms are such."""
+STRENGTH = {"injection": 4.0}
 """Inverse regularisation, by head."""
 DEFAULT_STRENGTH = 2.0
 
@@ -55,7 +57,6 @@ def _fit(head: str, rows: list[Row], windows: Windows) -> Head:
     each = np.bincount(windows.owners, minlength=len(rows))
     weights = _weights(rows, labels)[windows.owners]
     negative = np.flatnonzero(of_window == 0)
-    weights[negative] /= np.sqrt(each[windows.owners[negative]])
     single = np.flatnonzero((of_window == 1) & (each[windows.owners] == 1))
     chosen = np.concatenate([negative, single])
     head_ = _regression(head, windows.features[chosen], of_window[chosen], weights[chosen])
@@ -84,6 +85,7 @@ def _weights(rows: list[Row], labels: np.ndarray) -> np.ndarray:
     return np.array(
         [
             row.weight
+            * HARD.get(row.source, 1.0)
             * (
                 OWN_WEIGHT
                 if row.source.startswith("own_")

@@ -33,7 +33,11 @@ class TrainedInjection:
 
 
 class TrainedHarm:
-    """Refuses requests for harm, of any kind or of chosen categories."""
+    """Refuses requests for harm, of any kind or of chosen categories.
+
+    Heads of single categories know less than the one of all harm and fire sooner, so a category counts only as
+    far as that one agrees.
+    """
 
     def __init__(
         self, *, threshold: float = DEFAULT_THRESHOLD, categories: Collection[str] | None = None
@@ -42,7 +46,7 @@ class TrainedHarm:
 
         Args:
             threshold: the score from which on a text is refused.
-            categories: of ``CATEGORIES``; without it, all of them and harm that fits none.
+            categories: of ``CATEGORIES``; without it, harm of any kind.
 
         Raises:
             ValueError: the threshold is not between 0 and 1, or a category is not known.
@@ -52,13 +56,15 @@ class TrainedHarm:
         if unknown or (categories is not None and not categories):
             raise ValueError(f"categories must be some of {', '.join(CATEGORIES)}")
         self._threshold = _checked(threshold)
-        self._names = ("harm", *CATEGORIES) if categories is None else tuple(sorted(categories))
+        self._categories = None if categories is None else tuple(sorted(categories))
         self._heads = load_heads()
 
     def scan(self, prompt: str) -> tuple[str, bool, float]:
-        """Score ``prompt`` by the worst of its categories."""
+        """Score ``prompt``."""
         scores = self._heads.scores(prompt)
-        score = max(scores[name] for name in self._names)
+        score = scores["harm"]
+        if self._categories is not None:
+            score = min(score, max(scores[name] for name in self._categories))
         return prompt, score < self._threshold, score
 
 
