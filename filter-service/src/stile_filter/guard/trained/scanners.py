@@ -35,8 +35,8 @@ class TrainedInjection:
 class TrainedHarm:
     """Refuses requests for harm, of any kind or of chosen categories.
 
-    Heads of single categories know less than the one of all harm and fire sooner, so a category counts only as
-    far as that one agrees.
+    Heads of single categories know less than the one of all harm and fire sooner, so a category counts only
+    as far as that one agrees.
     """
 
     def __init__(
