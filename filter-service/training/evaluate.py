@@ -40,9 +40,8 @@ def main() -> None:
         _print(f"\n## {name}: recall in percent at 0.5, 1, 2 % false alarms of each harmless set\n")
         for fold in folds:
             _fold(corpus, name, fold)
-    _print(
-        "\n## categories, each head alone, on our own lines kept back\n\n| category | n | recall |\n|---|---|---|"
-    )
+    _print("\n## categories, each head alone, on our own lines kept back\n")
+    _print("| category | n | recall |\n|---|---|---|")
     heads = corpus.fit(CATEGORIES)
     for name in CATEGORIES:
         harmless = np.concatenate(
