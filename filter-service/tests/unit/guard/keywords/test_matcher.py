@@ -106,7 +106,7 @@ def test_every_invisible_character_is_ignored():
         ("darn", "DARN!"),
         ("darn", "(darn)"),
         ("darn", "oh_darn_it"),
-        ("darn", "ｄａｒｎ"),  # noqa: RUF001
+        ("darn", "ｄａｒｎ"),
         ("darn", "d\u00adarn"),
         ("darn", "\u202edarn\u202c"),
         ("two words", "two\n\t words"),
