@@ -80,7 +80,7 @@ class RequestTexts:
 
     @cached_property
     def user_messages(self) -> list[Text]:
-        """The user's messages as one text, without the answers between; empty if that is no text of its own."""
+        """The user's messages as one text without the answers between, unless it is one of the others."""
         parts = [
             message.content
             for message in self._request.conversation()

@@ -8,17 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-<<<<<<<< HEAD:filter-service/tests/guard/keywords/test_matcher.py
-from stile_filter.settings import default_policy
 from stile_filter.guard.keywords import KeywordMatcher, Phrases
 from stile_filter.guard.keywords.fold import plain as normalise
 from stile_filter.guard.keywords.phrases import is_word
 from stile_filter.guard.policy import Policy
-========
-from stile_filter.guard.keywords import KeywordMatcher, Phrases, is_word, normalise
-from stile_filter.guard.policy import Policy
 from stile_filter.settings import default_policy
->>>>>>>> m:filter-service/tests/unit/guard/test_keywords.py
 
 DATA = Path(__file__).parents[3] / "data"
 
