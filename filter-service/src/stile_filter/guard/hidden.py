@@ -37,9 +37,6 @@ _MIN_BITS = 8
 _SUSPECT = re.compile(f"[{_ZERO_WIDTH}{_SELECTOR}\u2065\u202d\u202e\ufff0-\ufff8\U000e0000-\U000e0fff]")
 """Any character that a payload is made of; a text without one is done with in one look."""
 
-_REMOVABLE = re.compile("[\u00ad\u200b\u2060-\u2064\ufeff\u180e\u206a-\u206f]")
-"""What can be taken out of any text without a change of its look in any script."""
-
 
 class Payload(NamedTuple):
     """Hidden data in a text."""
@@ -50,16 +47,20 @@ class Payload(NamedTuple):
     end: int
 
 
+class HiddenText:
+    """A scanner in LLM-Guard's form: refuses hidden payloads, and nothing that people type or paste."""
+
+    def scan(self, prompt: str) -> tuple[str, bool, float]:
+        """Return the text, whether it may pass, and 1.0 if it holds a payload."""
+        found = payload(prompt) is not None
+        return prompt, not found, float(found)
+
+
 def payload(text: str) -> Payload | None:
     """Return the first payload that is hidden in ``text``, or None."""
     if text.isascii() or not _SUSPECT.search(text):
         return None
     return next(_payloads(text), None)
-
-
-def cleaned(text: str) -> str:
-    """Return ``text`` without the invisible characters that mean nothing in any script."""
-    return text if text.isascii() else _REMOVABLE.sub("", text)
 
 
 def _payloads(text: str) -> Iterator[Payload]:

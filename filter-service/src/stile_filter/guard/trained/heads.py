@@ -1,5 +1,6 @@
 """Scores a text: for each head, how sure it is that its worst window asks for what the head knows."""
 
+from functools import cache
 from math import exp, sqrt
 
 from stile_filter.guard.trained.features import (
@@ -25,9 +26,16 @@ class Heads:
         self._weights = weights
         self._lexicon = lexicon
         self._width = len(weights.heads)
+        # The scanners of a process ask for the same text one after the other.
+        self._last: tuple[str, dict[str, float]] | None = None
 
     def scores(self, text: str) -> dict[str, float]:
         """Return each head's score of ``text``, 0 to 1; above 0.5 lie as few harmless texts as promised."""
+        if self._last is None or self._last[0] != text:
+            self._last = text, self._scores(text)
+        return self._last[1]
+
+    def _scores(self, text: str) -> dict[str, float]:
         parts = list(sentences(fold(text)))
         if not parts:
             return dict.fromkeys(self.names, 0.0)
@@ -80,8 +88,9 @@ class Heads:
         ]
 
 
+@cache
 def load_heads() -> Heads:
-    """Read what ships.
+    """Read what ships, once for all scanners of a process.
 
     Raises:
         WeightsError: the weights are missing or damaged.
