@@ -78,11 +78,15 @@ fn damaged(whole: &[u8], damages: &[Damage]) -> Vec<u8> {
 
 fn fixtures() -> Vec<Vec<u8>> {
     let v1 = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/fixtures/v1");
+    let mut folders = vec![v1.join("valid"), v1.join("invalid")];
     let mut bodies = Vec::new();
-    for kind in ["valid", "invalid"] {
-        for folder in fs::read_dir(v1.join(kind)).unwrap() {
-            for file in fs::read_dir(folder.unwrap().path()).unwrap() {
-                bodies.push(fs::read(file.unwrap().path()).unwrap());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                bodies.push(fs::read(path).unwrap());
             }
         }
     }

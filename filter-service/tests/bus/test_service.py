@@ -224,7 +224,8 @@ async def test_sigterm_while_scanners_load(run_filter):
     service.signal(signal.SIGTERM)
     await until(lambda: service.exit_code is not None, within=30)
     assert service.exit_code == 0, service.output()
-    assert not any(child.is_running() for child in children)
+    # One that was being started has ended too, but its new parent may not have asked how.
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
 
 
 async def test_a_killed_service_leaves_no_child(bus, run_filter):
