@@ -22,7 +22,7 @@ class State(StrEnum):
 
 
 class Finding(NamedTuple):
-    """What one rule found in one text, where that is not ``allow``."""
+    """What one rule found in one text, if that is not ``allow``."""
 
     rule: str
     text: int
@@ -35,7 +35,7 @@ class ScanResult(NamedTuple):
 
     findings: Sequence[Finding]
     failure: State | None = None
-    """``error`` or ``timeout`` where not every refusing rule saw every text."""
+    """``error`` or ``timeout`` if not every refusing rule saw every text."""
 
 
 class Scanners(Protocol):
@@ -57,7 +57,7 @@ class NoScanners:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the policy says of a request; rule, category and location where it is not ``allow``."""
+    """What the policy says of a request; rule, category and location if it is not ``allow``."""
 
     state: State
     rule: Rule | None = None
@@ -65,7 +65,7 @@ class Verdict:
 
 
 Monitor = Callable[[Rule, str, State], None]
-"""Is told what a ``monitor`` rule found, where, and how."""
+"""Receives what a ``monitor`` rule found: the rule, the location, and the state."""
 
 
 class Decider:

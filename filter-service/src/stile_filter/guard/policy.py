@@ -78,7 +78,7 @@ class Topics(_Section):
 
 
 class Refusals(_Section):
-    """What a refused client reads, where its request has no ``refusal_message``."""
+    """What a refused client reads if its request has no ``refusal_message``."""
 
     default: _Text = "This request can't be answered here."
     categories: dict[str, _Text] = {}
@@ -108,7 +108,7 @@ class PolicyDocument(_Section):
     allow_system: bool = False
     control_tokens: ControlTokens = ControlTokens.REFUSE
     on_error: Literal["refuse"] = "refuse"
-    """A scanner that fails is never a pass (DESIGN, decision 9), so there is no other value."""
+    """A scanner that fails is never a pass (docs/design.md), so there is no other value."""
     refusals: Refusals = Refusals()
     limits: Limits = Limits()
     answer_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1024

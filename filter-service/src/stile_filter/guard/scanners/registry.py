@@ -10,7 +10,7 @@ from stile_filter.guard.scanners.joiners import without_joiners
 from stile_filter.guard.scanners.windows import cut
 
 Scan = Callable[[str], bool]
-"""Tells whether a text may pass; raises where it can't be told."""
+"""Tells whether a text may pass; raises if it can't be told."""
 
 _OWN = {
     "HiddenText": "stile_filter.guard.hidden:HiddenText",
@@ -132,7 +132,7 @@ def _configured(own: Any, model_params: dict[str, Any]) -> Any:  # noqa: ANN401 
 
 
 def _tokenizer(scanner: object) -> Any | None:  # noqa: ANN401 -- transformers ships no usable types
-    """Return the tokenizer that the scanner's model reads with; None where it reads with none."""
+    """Return the tokenizer that the scanner's model reads with; None if it reads without one."""
     for held in _held(scanner):
         tokenizer = getattr(held, "tokenizer", None)
         if hasattr(tokenizer, "model_max_length") and callable(tokenizer):
