@@ -29,9 +29,9 @@ def may_take(own: float, free: float, kept: float) -> bool:
 
 
 def level(amounts: Iterable[float], room: float) -> float:
-    """Return up to where each amount may stand so that together they fit into ``room``.
+    """Return how much of each amount may stay so that together they fit into ``room``.
 
-    Whoever has less keeps all of it; infinite where they fit as they are.
+    Whoever has less keeps all of it; infinite if they fit as they are.
     """
     left, ascending = room, sorted(amounts)
     for index, amount in enumerate(ascending):

@@ -58,7 +58,7 @@ def rotate(folder: Path, *, revoke: bool = False) -> str:
     leaves the old key signing.
 
     Args:
-        folder: where the two files lie.
+        folder: of the two files.
         revoke: remove the former key: what it has signed is dropped.
 
     Raises:

@@ -91,7 +91,7 @@ def _verify(path: Path, model: Model) -> None:
             digest.update(piece)
     if digest.hexdigest() != model.sha256:
         raise ModelError(
-            f"{path.name} has the SHA-256 {digest.hexdigest()}, where models.toml says {model.sha256}"
+            f"{path.name} has the SHA-256 {digest.hexdigest()}, but models.toml says {model.sha256}"
         )
 
 
@@ -100,7 +100,7 @@ def _require_space(folder: Path, model: Model, drafts: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < model.size - there + _SPARE_BYTES:
         raise ModelError(
-            f"{model.name} needs {model.size / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB are free"
+            f"{model.name} needs {model.size / 1e9:.1f} GB in {folder}; {free / 1e9:.1f} GB are free"
         )
 
 

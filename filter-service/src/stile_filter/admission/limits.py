@@ -32,7 +32,7 @@ def read_body(body: bytes) -> ChatRequest:
 
 
 def model_of(request: ChatRequest) -> str | None:
-    """Return the name of the model that is to answer; None where any may."""
+    """Return the name of the model that is to answer; None if any may."""
     return request.model if models.names_one(request.model) else None
 
 
@@ -40,7 +40,7 @@ def check_limits(request: ChatRequest, texts: RequestTexts, limits: Limits, *, a
     """Hold the request against the policy's limits.
 
     Raises:
-        RequestError: it holds more than they allow, a ``system`` message where there may be none, a choice
+        RequestError: it holds more than they allow, a ``system`` message although there may be none, a choice
             of a tool that it does not have, or a schema that llama.cpp can't be handed.
     """
     messages = request.messages or []

@@ -9,7 +9,7 @@ from stile_contracts.messages import ChatMessage
 def renumbered(turns: Sequence[ChatMessage]) -> list[ChatMessage]:
     """Return the turns with ids of the filter's own, and every tool's answer still at its call.
 
-    An answer belongs to the latest turn that has a call of its id; where several calls of that turn have it,
+    An answer belongs to the latest turn that has a call of its id; if several calls of that turn have it,
     the answers come in their order. An answer to no call gets an id that no call has.
     """
     new_ids = (f"call{number:05}" for number in count())

@@ -22,7 +22,7 @@ class State(StrEnum):
 
 
 class Finding(NamedTuple):
-    """What one rule found in one text, where that is not ``allow``."""
+    """What one rule found in one text, if that is not ``allow``."""
 
     rule: str
     text: int
@@ -35,7 +35,7 @@ class ScanResult(NamedTuple):
 
     findings: Sequence[Finding]
     failure: State | None = None
-    """``error`` or ``timeout`` where not every refusing rule saw every text."""
+    """``error`` or ``timeout`` if not every refusing rule saw every text."""
 
 
 class Scanners(Protocol):
@@ -57,7 +57,7 @@ class NoScanners:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the policy says of a request; rule, category and location where it is not ``allow``."""
+    """What the policy says of a request; rule, category and location if it is not ``allow``."""
 
     state: State
     rule: Rule | None = None
@@ -65,7 +65,7 @@ class Verdict:
 
 
 Monitor = Callable[[Rule, str, State], None]
-"""Is told what a ``monitor`` rule found, where, and how."""
+"""Receives what a ``monitor`` rule found: the rule, the location, and the state."""
 
 
 class Decider:
@@ -80,7 +80,7 @@ class Decider:
     def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
         self._refuses_control_tokens = policy.control_tokens is ControlTokens.REFUSE
         self._keywords = policy.keywords
-        self._matcher = KeywordMatcher(policy.phrases)
+        self._matcher = KeywordMatcher(policy.phrases, policy.everyday)
         self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners}
         self._scanners = scanners
         self._monitor = monitor
@@ -93,28 +93,25 @@ class Decider:
         found = texts.distinct
         if self._refuses_control_tokens and (location := _location_of_marker(found)):
             return Verdict(State.REFUSE, FORGED, location)
-        verdict = self._match(found)
+        verdict = self._match(texts)
         if verdict.state is State.ALLOW and self._rules:
             return await self._scan(found)
         return verdict
 
-    def _match(self, contents: list[Text]) -> Verdict:
-        # The joined text, the last, has every phrase that a part of it has, and no exception that no part
-        # has: mostly one look is all.
-        found = self._matcher.find(*contents[-1].parts)
-        refused: set[int] = set()
-        for index in found:
-            if self._keywords[index].action is Action.REFUSE:
-                refused.add(index)
-            else:
-                self._monitor(self._keywords[index], contents[-1].location, State.REFUSE)
-        if not refused:
-            return Verdict(State.ALLOW)
-        for text in contents:
-            here = refused & self._matcher.find(*text.parts)
-            if here:
-                return Verdict(State.REFUSE, self._keywords[min(here)], text.location)
-        raise AssertionError("the joined text is one of them")
+    def _match(self, texts: RequestTexts) -> Verdict:
+        watched: dict[int, str] = {}
+        refusal: Verdict | None = None
+        # A message by itself may be written so that the word is found there only, and the other way round.
+        for text in [*texts.distinct, *texts.user_messages]:
+            for index in sorted(self._matcher.find(*text.parts)):
+                rule = self._keywords[index]
+                if rule.action is Action.MONITOR:
+                    watched.setdefault(index, text.location)
+                elif refusal is None:
+                    refusal = Verdict(State.REFUSE, rule, text.location)
+        for index, location in watched.items():
+            self._monitor(self._keywords[index], location, State.REFUSE)
+        return refusal or Verdict(State.ALLOW)
 
     async def _scan(self, contents: list[Text]) -> Verdict:
         scanned = await self._scanners.scan([text.whole for text in contents])

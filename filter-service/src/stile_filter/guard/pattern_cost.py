@@ -1,6 +1,6 @@
 """What a regular expression costs llama.cpp, which follows every way to read a text at once.
 
-Two things cost. Each alternative is one more way at one place. And where pieces can take the same character
+Two things cost. Each alternative is one more way at one place. And if pieces can take the same character
 one after the other (``(.?){30}``, ``[a-z]*[a-z]*``), the ways multiply with each character of a token, of
 which the model has tens of thousands: that is the crowd. The weights are measured (ADR 0014).
 """
@@ -36,7 +36,7 @@ _ELEMENTS_A_CHAR = 10
 """Reading a pattern costs the filter itself: 50,000 characters are 0.5 s."""
 
 _AGAIN = 3
-"""What a crowd counts for where the choice is there again after it."""
+"""What a crowd counts for if the choice is there again after it."""
 
 _UNBOUNDED = -1
 _MAX_COUNT = 1_000_000
@@ -54,9 +54,9 @@ class _Node:
     first: int = 0
     """The characters that it can begin with."""
     tail: int = 0
-    """The characters by which it can go on where it could have ended."""
+    """The characters by which it can go on when it could have ended."""
     length: int | None = 0
-    """Characters, where that is always the same number."""
+    """Characters, if that is always the same number."""
     nullable: bool = True
     crowd: int = 1
     """Ways to take one and the same character, at most."""
@@ -168,7 +168,7 @@ def _alternation(nodes: list[_Node]) -> _Node:
         for bit in _bits(node.first):
             takers[bit] = takers.get(bit, 0) + node.crowd
     if whole.length is None:
-        # The shorter one may be at its end where the longer goes on.
+        # The shorter one may be at its end when the longer one goes on.
         whole.tail |= whole.first
     # Where it is not repeated this is one choice, which `ways` counts; `_repeated` sees to the rest.
     whole.crowd = max(takers.values(), default=1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.control_tokens import has_marker
-from stile_filter.guard.keywords import Phrases, normalise
+from stile_filter.guard.keywords import Phrases, plain
 from stile_filter.guard.policy_file import Location, PolicyFile, name
 
 _Text = Annotated[str, Field(min_length=1)]
@@ -51,6 +52,12 @@ class KeywordList(_Section):
     phrases: list[_Text] = []
     excepted: Annotated[list[_Text], Field(alias="except")] = []
     """Phrases that are no hit after all, alone or around a banned one."""
+    except_files: list[_Text] = []
+    """Files of such phrases, in the form of ``files``."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] | None = None
+    """The list's language (ISO 639-1); its phrases count only in sentences of it."""
+    ordinary: dict[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], list[_Text]] = {}
+    """By language: phrases of the list that are everyday words there."""
 
 
 class ScannerRule(_Section):
@@ -71,7 +78,7 @@ class Topics(_Section):
 
 
 class Refusals(_Section):
-    """What a refused client reads, where its request has no ``refusal_message``."""
+    """What a refused client reads if its request has no ``refusal_message``."""
 
     default: _Text = "This request can't be answered here."
     categories: dict[str, _Text] = {}
@@ -93,13 +100,15 @@ class PolicyDocument(_Section):
     """The file as it is written."""
 
     keywords: list[KeywordList] = []
+    everyday_files: list[_Text] = []
+    """Files of words that may stand beside one another, whatever they make when put together."""
     input_scanners: list[ScannerRule] = []
     system_prompt: _Text | None = None
     topics: Topics | None = None
     allow_system: bool = False
     control_tokens: ControlTokens = ControlTokens.REFUSE
     on_error: Literal["refuse"] = "refuse"
-    """A scanner that fails is never a pass (DESIGN, decision 9), so there is no other value."""
+    """A scanner that fails is never a pass (docs/design.md), so there is no other value."""
     refusals: Refusals = Refusals()
     limits: Limits = Limits()
     answer_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
@@ -166,6 +175,7 @@ class Policy:
             Rule(id=words.id, category=words.category, action=words.action) for words in document.keywords
         ]
         self.phrases = [self._phrases(index, words) for index, words in enumerate(document.keywords)]
+        self.everyday = frozenset(self._lines(("everyday_files",), document.everyday_files))
         self.scanners = [self._scanner(index, rule) for index, rule in enumerate(document.input_scanners)]
         self._unique_ids()
         self.system_prompt = _system_prompt(document)
@@ -190,21 +200,28 @@ class Policy:
     def _phrases(self, index: int, words: KeywordList) -> Phrases:
         phrases = list(words.phrases)
         for phrase_index, phrase in enumerate(words.phrases):
-            if not normalise(phrase):
+            if not plain(phrase):
                 where = ("keywords", index, "phrases", phrase_index)
                 raise self.file.error(where, f"{name(where)}: nothing visible to look for")
-        for file_index, file in enumerate(words.files):
-            where = ("keywords", index, "files", file_index)
+        phrases += self._lines(("keywords", index, "files"), words.files)
+        if not phrases:
+            raise self.file.error(("keywords", index), f"keywords[{index}]: a list needs files or phrases")
+        excepted = [*words.excepted, *self._lines(("keywords", index, "except_files"), words.except_files)]
+        return Phrases(phrases, excepted, words.language, words.ordinary)
+
+    def _lines(self, where: Location, files: Sequence[str]) -> list[str]:
+        """Read files of one phrase a line."""
+        phrases: list[str] = []
+        for index, file in enumerate(files):
+            here = (*where, index)
             try:
                 content = (self.file.path.parent / file).read_bytes()
                 lines = content.decode().splitlines()
             except (OSError, UnicodeDecodeError) as error:
-                raise self.file.error(where, f"{name(where)}: can't be read: {error}") from error
+                raise self.file.error(here, f"{name(here)}: can't be read: {error}") from error
             self._digest.update(content)
             phrases += [line for line in map(str.strip, lines) if line and not line.startswith("#")]
-        if not phrases:
-            raise self.file.error(("keywords", index), f"keywords[{index}]: a list needs files or phrases")
-        return Phrases(phrases, words.excepted)
+        return phrases
 
     def _scanner(self, index: int, rule: ScannerRule) -> Scanner:
         here = ("input_scanners", index)

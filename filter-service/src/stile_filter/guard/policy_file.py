@@ -17,7 +17,7 @@ class PolicyFile:
     """A parsed YAML file.
 
     Args:
-        path: where it lies.
+        path: of the file.
 
     Raises:
         PolicyError: it can't be read, or is no YAML mapping.

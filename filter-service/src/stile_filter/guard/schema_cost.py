@@ -127,7 +127,7 @@ class _Walk:
 
         Args:
             schema: it, or whatever stands in its place.
-            path: where it stands.
+            path: its location in the schema.
             depth: levels around it, behind references too.
             here: references on the way to it that no level of the answer lies between.
         """

@@ -79,6 +79,17 @@ class RequestTexts:
         return list(found.values())
 
     @cached_property
+    def user_messages(self) -> list[Text]:
+        """The user's messages as one text without the answers between, unless it is one of the others."""
+        parts = [
+            message.content
+            for message in self._request.conversation()
+            if message.role is Role.USER and message.content is not None
+        ]
+        text = Text(tuple(parts), JOINED)
+        return [text] if len(parts) > 1 and all(text.parts != other.parts for other in self.distinct) else []
+
+    @cached_property
     def _messages(self) -> list[Text]:
         return [
             Text(parts, f"messages[{index}]")

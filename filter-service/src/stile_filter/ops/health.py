@@ -25,7 +25,7 @@ class Health:
     """What the probes are told.
 
     Args:
-        unready: why the service can't decide now, or None where it can.
+        unready: why the service can't decide now, or None if it can.
     """
 
     def __init__(self, unready: Callable[[], str | None]) -> None:

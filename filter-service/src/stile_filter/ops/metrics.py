@@ -82,7 +82,7 @@ class Metrics:
         )
         self._estimate = Gauge(
             "stile_filter_queue_estimate_seconds",
-            "In how many seconds a new client's request would be begun; NaN where no speed was measured.",
+            "In how many seconds a new client's request would start; NaN if no speed was measured.",
             ["lane"],
             registry=self.registry,
         )

@@ -1,6 +1,6 @@
 """The use case: a request that CHAT gives up. ``docs/protocol.md``, "Dead letters", is its text.
 
-A worker lays aside what it is handed once too often. This is for what no worker could: where the last
+A worker lays aside what it is handed once too often. This is for what no worker could: if the last
 delivery's worker died as well, nats-server hands the request out no more, and leaves it in CHAT, where it
 takes a place for ever.
 """

@@ -37,7 +37,7 @@ class Follower(Protocol):
         ...
 
     def started(self, moved: subjects.RequestAddress, model: str | None) -> None:
-        """Take in that a worker has taken a request up, and the token of its model where it told one."""
+        """Take in that a worker has taken a request up, and the token of its model if it has sent one."""
         ...
 
     def finished(self, moved: subjects.RequestAddress) -> None:

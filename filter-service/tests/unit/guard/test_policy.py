@@ -77,10 +77,19 @@ def test_a_policy_that_is_not_there(tmp_path):
 
 
 def test_the_default_policy():
-    """What comes with the service can be read: a word list, two scanners, the documented limits."""
+    """What comes with the service can be read: word lists, four scanners, the documented limits."""
     policy = Policy(default_policy())
-    assert [rule.id for rule in policy.keywords] == ["profanity"]
-    assert [rule.type for rule in policy.scanners] == ["InvisibleText", "Secrets"]
+    languages = ["de", "fr", "es", "ru", "zh"]
+    assert [rule.id for rule in policy.keywords] == [
+        "profanity",
+        *(f"profanity-{name}" for name in languages),
+    ]
+    assert [rule.type for rule in policy.scanners] == [
+        "HiddenText",
+        "Secrets",
+        "TrainedInjection",
+        "TrainedHarm",
+    ]
     assert policy.limits.model_dump() == {
         "prompt_chars": 32768,
         "message_chars": 32768,

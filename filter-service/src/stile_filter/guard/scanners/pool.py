@@ -257,7 +257,7 @@ def _findings(frame: dict[str, Any]) -> list[Finding]:
 
 
 def _scratch_root() -> Path:
-    # In memory where the system has such a folder: scanners write texts to temporary files (Secrets does).
+    # In memory if the system has such a folder: scanners write texts to temporary files (Secrets does).
     shared = Path("/dev/shm")  # noqa: S108 -- a folder of this process's own is made in it, mode 0700
     return shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
 

@@ -10,7 +10,14 @@ from stile_filter.guard.scanners.joiners import without_joiners
 from stile_filter.guard.scanners.windows import cut
 
 Scan = Callable[[str], bool]
-"""Tells whether a text may pass; raises where it can't be told."""
+"""Tells whether a text may pass; raises if it can't be told."""
+
+_OWN = {
+    "HiddenText": "stile_filter.guard.hidden:HiddenText",
+    "TrainedHarm": "stile_filter.guard.trained.scanners:TrainedHarm",
+    "TrainedInjection": "stile_filter.guard.trained.scanners:TrainedInjection",
+}
+"""Stile's own scanners, by their short names."""
 
 _DEFAULT_MODELS = {
     "BanCode": ("ban_code", "MODEL_SM"),
@@ -36,12 +43,13 @@ def build(kind: str, params: dict[str, Any]) -> Scan:
     """Build the scanner ``kind``.
 
     Args:
-        kind: the name of an LLM-Guard input scanner, or ``package.module:Class`` with the same ``scan``.
+        kind: the name of a scanner of Stile or LLM-Guard, or ``package.module:Class`` with the same ``scan``.
         params: its arguments, ``model_path`` and its kin among them.
 
     Raises:
         Exception: whatever the scanner raises over its arguments or its model.
     """
+    kind = _OWN.get(kind, kind)
     if ":" in kind:
         module, _, name = kind.partition(":")
         scanner = getattr(importlib.import_module(module), name)(**params)
@@ -124,7 +132,7 @@ def _configured(own: Any, model_params: dict[str, Any]) -> Any:  # noqa: ANN401 
 
 
 def _tokenizer(scanner: object) -> Any | None:  # noqa: ANN401 -- transformers ships no usable types
-    """Return the tokenizer that the scanner's model reads with; None where it reads with none."""
+    """Return the tokenizer that the scanner's model reads with; None if it reads without one."""
     for held in _held(scanner):
         tokenizer = getattr(held, "tokenizer", None)
         if hasattr(tokenizer, "model_max_length") and callable(tokenizer):

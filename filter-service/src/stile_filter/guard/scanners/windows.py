@@ -31,7 +31,7 @@ def cut(text: str, tokenizer: Tokenizer, limit: int) -> list[str]:
     """Cut ``text`` into windows of at most ``limit`` tokens, special tokens included.
 
     Returns:
-        The windows, in order; the text itself where it fits. Every character is in one of them, and each but
+        The windows, in order; the text itself if it fits. Every character is in one of them, and each but
         the first begins before the one before it ends.
 
     Raises:

@@ -17,7 +17,7 @@ class OpenAIErrorBody(BaseModel):
     param: str | None
     code: str | None
     stage: Stage | None = None
-    """Stile's own, and left out where there is none: where a request was whose deadline passed."""
+    """Stile's own, and left out if there is none: where a request was whose deadline passed."""
 
 
 class OpenAIError(BaseModel):
