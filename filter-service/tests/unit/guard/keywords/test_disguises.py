@@ -24,6 +24,13 @@ def matcher():
     return KeywordMatcher([Phrases(WORDS, ["blorp fish", "mount skrim"])], Policy(default_policy()).everyday)
 
 
+@pytest.fixture(scope="module")
+def shipped():
+    """The matcher of the default policy."""
+    policy = Policy(default_policy())
+    return KeywordMatcher(policy.phrases, policy.everyday)
+
+
 def shifted(first):
     return lambda word: "".join(chr(first + LETTERS.index(char)) for char in word)
 
@@ -187,17 +194,15 @@ def test_over_turns(matcher):
         "C:\\Users\\ann\\file.txt",
     ],
 )
-def test_code_numbers_and_abbreviations_pass(text):
+def test_code_numbers_and_abbreviations_pass(shipped, text):
     """With the default policy and its lists, nothing is refused for how it looks."""
-    policy = Policy(default_policy())
-    assert list(KeywordMatcher(policy.phrases, policy.everyday).hits(text)) == []
+    assert list(shipped.hits(text)) == []
 
 
 ORDINARY = Path(__file__).parents[3] / "data" / "ordinary.txt"
 
 
 @pytest.mark.parametrize("text", ORDINARY.read_text().splitlines())
-def test_ordinary_words_of_other_languages_names_and_idioms_pass(text):
+def test_ordinary_words_of_other_languages_names_and_idioms_pass(shipped, text):
     """A word counts only if it is meant."""
-    policy = Policy(default_policy())
-    assert list(KeywordMatcher(policy.phrases, policy.everyday).hits(text)) == []
+    assert list(shipped.hits(text)) == []
