@@ -1,6 +1,6 @@
 """The decision: a request's texts, the policy's rules, one verdict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -101,17 +101,24 @@ class Decider:
     def _match(self, texts: RequestTexts) -> Verdict:
         watched: dict[int, str] = {}
         refusal: Verdict | None = None
-        # A message by itself may be written so that the word is found there only, and the other way round.
-        for text in [*texts.distinct, *texts.user_messages]:
-            for index in sorted(self._matcher.find(*text.parts)):
-                rule = self._keywords[index]
+        for location, found in self._found(texts):
+            for rule_index in sorted(found):
+                rule = self._keywords[rule_index]
                 if rule.action is Action.MONITOR:
-                    watched.setdefault(index, text.location)
+                    watched.setdefault(rule_index, location)
                 elif refusal is None:
-                    refusal = Verdict(State.REFUSE, rule, text.location)
+                    refusal = Verdict(State.REFUSE, rule, location)
         for index, location in watched.items():
             self._monitor(self._keywords[index], location, State.REFUSE)
         return refusal or Verdict(State.ALLOW)
+
+    def _found(self, texts: RequestTexts) -> Iterator[tuple[str, set[int]]]:
+        *apart, joined = texts.distinct
+        for text in apart or [joined]:
+            yield text.location, self._matcher.find(*text.parts)
+        # Each text was searched; together they can only have what lies across two of them.
+        for text in (joined, *texts.user_messages):
+            yield text.location, self._matcher.find_across(*text.parts)
 
     async def _scan(self, contents: list[Text]) -> Verdict:
         scanned = await self._scanners.scan([text.whole for text in contents])

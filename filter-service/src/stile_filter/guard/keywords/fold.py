@@ -35,6 +35,9 @@ _MARKS = re.compile(
 """Marks that a reader can leave out: of Latin, Greek, Cyrillic, Hebrew and Arabic letters, and kana. The
 vowel signs of Indic scripts and Thai are letters to their readers, so they stay."""
 
+_CHARACTER = re.compile(f"(?s).{_MARKS.pattern}*")
+"""A letter and its marks, which may be one letter once they are folded."""
+
 # Hangul filler and the like are ignorable; an empty Braille cell and U+115F are drawn as nothing.
 _BLANK = {"\u2800", "\u115f", "\u1160", "\u3164", "\uffa0"}
 
@@ -134,15 +137,16 @@ class Folded:
 
     Args:
         parts: what was written apart.
-        fold: how; a longer text never has a shorter form.
+        fold: how.
     """
 
     def __init__(self, parts: Iterable[str], fold: Callable[[str], str]) -> None:
-        self._parts = tuple(parts)
+        self.parts = tuple(parts)
         self._fold = fold
-        folded = [(index, form) for index, form in enumerate(map(fold, self._parts)) if form]
+        folded = [(index, form) for index, form in enumerate(map(fold, self.parts)) if form]
         self._indexes = [index for index, _ in folded]
         self._starts = [0, *accumulate(len(form) + 1 for _, form in folded[:-1])]
+        self._maps: dict[int, tuple[list[int], list[int]]] = {}
         self.text = " ".join(form for _, form in folded)
         self.seams = [start - 1 for start in self._starts[1:]]
         """Where the spaces between two parts are."""
@@ -154,19 +158,29 @@ class Folded:
     def locate(self, start: int, end: int) -> Span:
         """Find where a stretch of the text comes from; of one in two parts, what is in the first."""
         position = bisect_right(self._starts, start) - 1
-        part = self._indexes[position]
-        source, offset = self._parts[part], self._starts[position]
-        # The form of a beginning is a beginning of the form, or nearly; so the way back is a search.
-        first = self._beginning(source, start - offset + 1) - 1
-        last = self._beginning(source, min(end - offset, len(self._fold(source))))
-        return Span(part, max(first, 0), max(last, first + 1))
+        part, offset = self._indexes[position], self._starts[position]
+        if part not in self._maps:
+            self._maps[part] = self._map(self.parts[part])
+        folded, written = self._maps[part]
+        first = max(bisect_right(folded, start - offset) - 1, 0)
+        behind = bisect_left(folded, end - offset, lo=first)
+        last = written[behind] if behind < len(written) else len(self.parts[part])
+        return Span(part, written[first], max(last, written[first] + 1))
 
-    def _beginning(self, source: str, length: int) -> int:
-        low, high = 0, len(source)
-        while low < high:
-            middle = (low + high) // 2
-            if len(self._fold(source[:middle])) < length:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+    def _map(self, source: str) -> tuple[list[int], list[int]]:
+        """Return where each visible character begins, in the folded text and in the source."""
+        forms: dict[str, int] = {}
+        folded, written = [], []
+        length, gap = 0, False
+        for found in _CHARACTER.finditer(source):
+            character = found[0]
+            if character not in forms:
+                forms[character] = len(self._fold(character))
+            if forms[character]:
+                length += gap and length > 0
+                gap = False
+                folded.append(length)
+                written.append(found.start())
+                length += forms[character]
+            gap = gap or character.isspace()
+        return folded, written

@@ -1,56 +1,28 @@
 """Layer 1: every keyword list at once, over the text as it is meant."""
 
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from stile_filter.guard.keywords import language
-from stile_filter.guard.keywords.decoding import decoded
-from stile_filter.guard.keywords.fold import Folded, Span, is_loose, plain, skeleton, skeletons
-from stile_filter.guard.keywords.phrases import Automaton, Match, Phrases, compiled
-from stile_filter.guard.keywords.views import (
-    Disguised,
-    Everyday,
-    Leet,
-    Shape,
-    Spelled,
-    Split,
-    Stretched,
-    turned,
-)
+from stile_filter.guard.keywords import decoding
+from stile_filter.guard.keywords.fold import Folded, Span, plain, skeleton, skeletons
+from stile_filter.guard.keywords.forms import Stretched, turned_forms, upright
+from stile_filter.guard.keywords.judge import Judge
+from stile_filter.guard.keywords.leet import Leet
+from stile_filter.guard.keywords.phrases import Automaton, Everyday, Match, Phrases, compiled
+from stile_filter.guard.keywords.pieces import Spelled, Split
+from stile_filter.guard.keywords.shape import Shape
 
 _DEPTH = 3
 """How often a text that was decoded is decoded again."""
 
-_MIN_WORDS = 3
-"""Of fewer words no language is guessed."""
+_EDGE_CHARS = 256
+"""Of each part, what lies so near to the next one that a phrase may cross."""
+_CUT = "\ue000" * 8
+"""Put for the middle of a long part; no phrase and no disguise reaches over it."""
 
-_SURE = 0.6
-_LIKELY = 0.3
-_POSSIBLE = 0.1
-"""Confidences from which on a sentence's language is taken for certain, likely, and possible; measured on
-the short questions of twelve languages."""
-
-
-_SPOKEN = frozenset(
-    [
-        "ARABIC",
-        "ARMENIAN",
-        "BOPOMOFO",
-        "CJK",
-        "CYRILLIC",
-        "GEORGIAN",
-        "GREEK",
-        "HANGUL",
-        "HEBREW",
-        "HIRAGANA",
-        "KATAKANA",
-        "THAI",
-    ]
-)
-"""Scripts of which a word alone is more likely a word of its own than an English one in disguise."""
+_Accept = Callable[[Folded, Match], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +36,8 @@ class Hit:
     """In which way of reading the text it was found; of encodings from the outside in: ``base64/leet``."""
     span: Span
     """In the original."""
+    crosses: bool
+    """Whether it lies in more than one part."""
 
 
 class KeywordMatcher:
@@ -75,13 +49,7 @@ class KeywordMatcher:
     """
 
     def __init__(self, lists: Sequence[Phrases], everyday: Everyday = frozenset()) -> None:
-        self._lists = lists
-        phrases = compiled(lists, plain)
-        self._plain = Automaton((phrase.text, phrase) for phrase in phrases)
-        self._skeletons = Automaton((form, phrase) for phrase in phrases if (form := skeleton(phrase.text)))
-        self._disguised = Automaton(Disguised(phrases, everyday).forms)
-        leet = Leet(phrases)
-        self._views = (leet, Stretched(phrases), Spelled(leet, phrases), Split(phrases, everyday))
+        self._patterns = _Patterns(lists, everyday)
 
     def find(self, *parts: str) -> set[int]:
         """Return the indexes of the lists that a text has a phrase of.
@@ -89,65 +57,101 @@ class KeywordMatcher:
         Args:
             parts: the text, as it was written apart: a phrase may lie across two parts, an exception not.
         """
-        found: set[int] = set()
-        for hit in self.hits(*parts):
-            found.add(hit.index)
-            if len(found) == len(self._lists):
-                break
-        return found
+        return {hit.index for hit in _Search(self._patterns, set()).hits(parts)}
+
+    def find_across(self, *parts: str) -> set[int]:
+        """Return the indexes of the lists that have a phrase across two parts or more; see ``find``."""
+        if len(parts) == 1:
+            return set()
+        near = [_edges(part) for part in parts]
+        return {hit.index for hit in _Search(self._patterns, None).hits(near) if hit.crosses}
 
     def hits(self, *parts: str) -> Iterator[Hit]:
         """Yield where a text has phrases, and in which view; see ``find``.
 
         A place may be found in several views; one view of it is enough.
         """
-        yield from self._search(parts, "", _DEPTH)
+        yield from _Search(self._patterns, None).hits(parts)
 
-    def _search(self, parts: Sequence[str], outer: str, depth: int) -> Iterator[Hit]:
+
+class _Patterns:
+    """What is looked for, in each way of reading a text."""
+
+    def __init__(self, lists: Sequence[Phrases], everyday: Everyday) -> None:
+        phrases = compiled(lists, plain)
+        leet = Leet(phrases)
+        self.lists = lists
+        self.plain = Automaton((phrase.text, phrase) for phrase in phrases)
+        self.skeletons = Automaton((form, phrase) for phrase in phrases if (form := skeleton(phrase.text)))
+        self.turned = Automaton(turned_forms(phrases, everyday))
+        self.views = (leet, Stretched(phrases), Spelled(leet), Split(phrases, everyday))
+
+
+class _Search:
+    """One search.
+
+    Args:
+        patterns: what to look for.
+        found: lists that were found, of which no more need be found; None: every place is wanted.
+    """
+
+    def __init__(self, patterns: _Patterns, found: set[int] | None) -> None:
+        self._patterns = patterns
+        self._found = found
+        self._judge = Judge(patterns.lists)
+
+    def hits(self, parts: Sequence[str], outer: str = "", depth: int = _DEPTH) -> Iterator[Hit]:
+        """Yield the hits in a text, which was decoded from the ``outer`` views."""
+        patterns, judge = self._patterns, self._judge
         folded = Folded(parts, plain)
-        yield from self._hits(parts, folded, "plain", outer, self._plain.words(folded.text))
+        yield from self._of(folded, f"{outer}plain", patterns.plain.words(folded.text))
         text = folded
         if not all(map(str.isascii, parts)):
             for fold in skeletons(parts):
                 looked = Folded(parts, fold)
-                matches = self._skeletons.words(looked.text)
-                yield from self._hits(parts, looked, "look-alikes", outer, matches, self._looks_alike)
+                matches = patterns.skeletons.words(looked.text)
+                yield from self._of(looked, f"{outer}look-alikes", matches, judge.looks_alike)
                 text = looked if fold is skeleton else text
-        matches = self._disguised.words(folded.text)
-        yield from self._hits(parts, folded, "disguised", outer, matches, self._is_ascii)
+        yield from self._of(
+            folded, f"{outer}turned", patterns.turned.words(folded.text), judge.may_be_english
+        )
         shape = Shape(text.text)
-        for view in self._views:
+        for view in patterns.views:
             matches = view.matches(text.text, shape)
-            yield from self._hits(parts, text, view.name, outer, matches, self._is_of_the_language)
+            yield from self._of(text, outer + view.name, matches, judge.may_be_english)
         if depth:
-            yield from self._decoded(parts, outer, depth)
+            yield from self._decoded(parts, outer, depth - 1)
 
     def _decoded(self, parts: Sequence[str], outer: str, depth: int) -> Iterator[Hit]:
         for index, part in enumerate(parts):
-            if (upright := turned(part)) is not None:
-                for hit in self._search([upright], f"{outer}upside-down/", 0):
-                    yield Hit(hit.index, hit.phrase, hit.view, Span(index, 0, len(part)))
-            for inner in decoded(part):
-                for hit in self._search([inner.text], f"{outer}{inner.view}/", depth - 1):
-                    yield Hit(hit.index, hit.phrase, hit.view, Span(index, inner.start, inner.end))
+            whole = Span(index, 0, len(part))
+            if (turned := upright(part)) is not None:
+                for hit in self.hits([turned], f"{outer}upside-down/", 0):
+                    yield replace(hit, span=whole)
+            if (read := decoding.rewritten(part)) is not None:
+                for hit in self.hits([read[1]], f"{outer}{read[0]}/", depth):
+                    yield replace(hit, span=whole)
+        words = [(index, word) for index, part in enumerate(parts) for word in decoding.words(part)]
+        if words:
+            for hit in self.hits([word.text for _, word in words], outer, depth):
+                index, word = words[hit.span.part]
+                view = f"{outer}{word.view}/{hit.view.removeprefix(outer)}"
+                yield replace(hit, view=view, span=Span(index, word.start, word.end), crosses=False)
 
-    def _hits(  # noqa: PLR0913, PLR0917 -- what a view found, and how to judge it
-        self,
-        parts: Sequence[str],
-        folded: Folded,
-        view: str,
-        outer: str,
-        matches: Iterable[Match],
-        accept: Callable[[Sequence[str], Folded, Match], bool] | None = None,
+    def _of(
+        self, folded: Folded, view: str, matches: Iterable[Match], accept: _Accept | None = None
     ) -> Iterator[Hit]:
         doubtful: list[Match] = []
         for match in matches:
-            if accept is not None and not accept(parts, folded, match):
+            phrase = match.phrase
+            if not phrase.excepted and self._is_known(phrase.banned):
                 continue
-            if match.phrase.doubtful:
+            if accept is not None and not accept(folded, match):
+                continue
+            if phrase.doubtful:
                 doubtful.append(match)
             else:
-                yield from self._of(parts, folded, view, outer, match, match.phrase.banned)
+                yield from self._counted(folded, view, match, phrase.banned)
         covers = _covers(doubtful, folded)
         for match in doubtful:
             uncovered = {
@@ -155,87 +159,27 @@ class KeywordMatcher:
                 for index in match.phrase.banned
                 if index not in covers or not covers[index].holds(match.start, match.end)
             }
-            yield from self._of(parts, folded, view, outer, match, uncovered)
+            if not self._is_known(uncovered):
+                yield from self._counted(folded, view, match, uncovered)
 
-    def _of(  # noqa: PLR0913, PLR0917
-        self,
-        parts: Sequence[str],
-        folded: Folded,
-        view: str,
-        outer: str,
-        match: Match,
-        indexes: Iterable[int],
-    ) -> Iterator[Hit]:
+    def _is_known(self, indexes: set[int]) -> bool:
+        return self._found is not None and indexes <= self._found
+
+    def _counted(self, folded: Folded, view: str, match: Match, indexes: set[int]) -> Iterator[Hit]:
         for index in indexes:
-            if index in match.phrase.by_language and not self._counts(parts, folded, match, index):
+            if index in match.phrase.by_language and not self._judge.is_in_language(folded, match, index):
                 continue
+            if self._found is not None:
+                self._found.add(index)
             span = folded.locate(match.start, match.end)
-            yield Hit(index, match.phrase.text, f"{outer}{view}", span)
-
-    def _counts(self, parts: Sequence[str], folded: Folded, match: Match, index: int) -> bool:
-        """Tell whether the phrase counts in the language of its sentence."""
-        words = self._lists[index]
-        sentence, others = _sentence(parts, folded, match)
-        likely = language.likely(sentence)
-        if words.language is not None:
-            return likely.get(words.language, 0) >= _LIKELY
-        mine = sum(
-            likely.get(name, 0)
-            for name, ordinary in words.ordinary.items()
-            if match.phrase.text in map(plain, ordinary)
-        )
-        if mine < _POSSIBLE or likely.get("en", 0) > mine or not others.strip():
-            return True
-        # The word itself may have spoken for its language; then the others speak against it.
-        return language.likely(others).get("en", 0) >= _LIKELY
-
-    def _looks_alike(self, parts: Sequence[str], folded: Folded, match: Match) -> bool:
-        """Tell whether a word without accents and look-alikes is what its writer meant."""
-        span = folded.locate(match.start, match.end)
-        written = parts[span.part][span.start : span.end]
-        letters = [char for char in written if char.isalpha()]
-        if not match.phrase.text.isascii():
-            # Latin letters alone are no Russian word, whatever they look like.
-            return any(_script(char) != "LATIN" for char in letters)
-        if written.isascii():
-            return False  # the plain view has judged it
-        scripts = {_script(char) for char in letters}
-        if scripts <= {"LATIN"}:
-            return not letters or self._is_of_the_language(parts, folded, match)
-        if "LATIN" in scripts or len(scripts) > 1:
-            return True
-        # One foreign script alone: its own word, unless the text around it is Latin.
-        around = language.sentence_around(parts[span.part], span.start, span.end)
-        others = [_script(char) for char in around.replace(written, " ") if char.isalpha()]
-        if not others:
-            return not (scripts <= _SPOKEN and any(map(is_loose, letters)))
-        return others.count("LATIN") * 2 > len(others)
-
-    def _is_of_the_language(self, parts: Sequence[str], folded: Folded, match: Match) -> bool:
-        """Tell whether the sentence may be English, for which the disguises were made."""
-        # A disguised word speaks for no language, and a sentence needs some words to speak for one.
-        _, others = _sentence(parts, folded, match)
-        if sum(len(word) > 1 for word in others.split()) < _MIN_WORDS:
-            return True
-        likely = language.likely(others)
-        return likely.get("en", 0) >= _POSSIBLE or max(likely.values(), default=0) < _SURE
-
-    @staticmethod
-    def _is_ascii(parts: Sequence[str], folded: Folded, match: Match) -> bool:
-        del parts
-        return folded.text[match.start : match.end].isascii()
+            crosses = folded.crosses_seam(match.start, match.end)
+            yield Hit(index, match.phrase.text, view, span, crosses)
 
 
-def _sentence(parts: Sequence[str], folded: Folded, match: Match) -> tuple[str, str]:
-    """Return the sentence that a match stands in, with the matched words and without."""
-    span = folded.locate(match.start, match.end)
-    part = parts[span.part]
-    around = language.sentence_around(part, span.start, span.end)
-    return around, around.replace(part[span.start : span.end], " ")
-
-
-def _script(char: str) -> str:
-    return unicodedata.name(char, "").partition(" ")[0]
+def _edges(part: str) -> str:
+    if len(part) <= 2 * _EDGE_CHARS:
+        return part
+    return f"{part[:_EDGE_CHARS]}{_CUT}{part[-_EDGE_CHARS:]}"
 
 
 def _covers(matches: Iterable[Match], folded: Folded) -> "dict[int, _Cover]":

@@ -16,6 +16,13 @@ _UNSPACED = re.compile(
 )
 
 
+SHORT = 3
+"""Words of up to so many letters stand by chance in codes and initials; less is taken for them."""
+
+Everyday = Collection[str]
+"""Words that people use every day, lower case."""
+
+
 class Phrases(NamedTuple):
     """One list."""
 

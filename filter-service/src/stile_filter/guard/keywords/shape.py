@@ -1,0 +1,66 @@
+"""A cheap look at a text, which says where another look is worth the work."""
+
+from collections.abc import Iterator
+
+_SIGNS = "0123456789@$!|+€£¥§¢*#^(<[{/\\}=>"
+_GAPS = (" ", "  ", "   ")
+
+
+class Shape:
+    """What a text is made of: ``x`` for a letter, ``1`` for what can stand for one, a space for all else."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text.translate(_SHAPES)
+
+    def mixed(self) -> Iterator[int]:
+        """Yield where a sign or digit that can stand for a letter touches one."""
+        yield from places(self.text, "x1")
+        yield from places(self.text, "1x")
+
+    def spelled(self) -> Iterator[int]:
+        """Yield where single letters stand apart, three in a row."""
+        for signs, gaps in ((self.text, ("1",)), (self.text.replace("1", "x"), _GAPS)):
+            for gap in gaps:
+                for start in places(signs, f"x{gap}x{gap}x"):
+                    if not start or self.text[start - 1] != "x":
+                        yield start
+
+
+class _Shapes(dict[int, str]):
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        # An apostrophe belongs to its word, or "don't" would be a word and a single letter.
+        self[code] = shape = "1" if is_sign(char) else "x" if char.isalpha() or char == "'" else " "
+        return shape
+
+
+_SHAPES = _Shapes()
+
+
+def is_sign(char: str) -> bool:
+    """Tell whether ``char`` is a digit or sign that can stand for a letter."""
+    return char in _SIGNS
+
+
+def places(text: str, part: str) -> Iterator[int]:
+    """Yield where ``part`` stands in ``text``; one may begin within the one before."""
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
+
+
+def token_at(text: str, at: int) -> tuple[int, int]:
+    """Return where the word around ``at`` begins and ends; folded texts have single spaces."""
+    end = text.find(" ", at)
+    return text.rfind(" ", 0, at) + 1, end if end >= 0 else len(text)
+
+
+_EDGES = "\"'“”‘’.,;:!?)]}>…([{<"  # noqa: RUF001
+
+
+def bare(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return where the word is without the quotes, brackets and marks around it."""
+    word = text[start:end]
+    left = len(word) - len(word.lstrip(_EDGES))
+    return start + left, start + max(left, len(word.rstrip(_EDGES)))
