@@ -6,6 +6,7 @@ import pytest
 
 from harness.clients.request_sender import RequestSender
 from harness.filter.deciding import WORDS, Deciding
+from harness.filter.signing_key import FIXTURE
 from harness.nats.bus import Bus
 from harness.processes.process import BIN, Process
 from harness.processes.wait import until
@@ -31,6 +32,14 @@ async def bus(tmp_path):
 async def gateway(bus):
     """The gateway's side of the bus."""
     return await RequestSender(await bus.connect("gateway")).listen()
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    """A file with the seed of the contract's fixture."""
+    file = tmp_path / "signing.key"
+    file.write_text(FIXTURE["seed"] + "\n")
+    return file
 
 
 @pytest.fixture

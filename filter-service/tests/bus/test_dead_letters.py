@@ -5,28 +5,13 @@ from uuid import UUID
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from harness.filter.waiting_request import HEADERS, ID, LANE, SUBJECT
 from harness.processes.wait import until
 from stile_contracts import headers, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply
 from stile_filter.store import UndeliverableMessage
 from stile_filter.store.jetstream import JetStreamStore
-
-ID = UUID("0190a5d0-0000-7000-8000-000000000001")
-LANE = subjects.Lane.BATCH
-PLACE = subjects.approved(LANE, "alice", ID)
-FINISHED = subjects.finished(LANE, "alice", ID)
-REPLY_TO = "_R_.requester.1"
-OWN = {
-    "Chat-Id": str(ID),
-    "Chat-Client": "alice",
-    "Chat-Lane": "batch",
-    "Chat-Deadline": "9999999999999",
-    "Chat-Events": "none",
-    "Chat-Reply-To": REPLY_TO,
-    "Chat-Body-SHA256": "ab" * 32,
-    "Chat-Policy": "0" * 12,
-}
 
 
 class Line:
@@ -68,7 +53,7 @@ class Line:
         await self.filter.jetstream().publish(
             self.place(chat_id),
             b"the conversation",
-            headers=OWN | {"Chat-Id": str(chat_id), "Chat-Reply-To": reply_to},
+            headers=HEADERS | {"Chat-Id": str(chat_id), "Chat-Reply-To": reply_to},
         )
         return chat_id, hearing
 
@@ -181,5 +166,5 @@ async def test_only_what_is_delivered_no_more_is_found(line):
 async def test_a_stream_without_lines_holds_nothing_that_was_given_up(bus):
     """No consumer was ever made."""
     client = await bus.connect("filter")
-    await client.jetstream().publish(PLACE, b"x", headers={headers.CHAT_ID: str(ID)})
+    await client.jetstream().publish(SUBJECT, b"x", headers={headers.CHAT_ID: str(ID)})
     assert await JetStreamStore(lambda: client).given_up() == []

@@ -1,32 +1,9 @@
 """The real service signs what it approves."""
 
-import json
-from pathlib import Path
-
-import pytest
 from nacl.signing import SigningKey
 
+from harness.filter.signing_key import OTHER_SEED, put
 from stile_contracts import signing
-
-FIXTURE = json.loads(
-    (Path(__file__).parents[3] / "contracts" / "fixtures" / "v1" / "signature.json").read_text()
-)
-OTHER_SEED = signing.encode(bytes(range(32)))
-
-
-def put(path, text):
-    """Replace the file at once, as ``stile keys rotate-signing`` does."""
-    draft = path.with_suffix(".new")
-    draft.write_text(text)
-    draft.replace(path)
-
-
-@pytest.fixture
-def key_file(tmp_path):
-    """A file with the fixture's seed."""
-    file = tmp_path / "signing.key"
-    file.write_text(FIXTURE["seed"] + "\n")
-    return file
 
 
 async def test_the_service_signs_with_the_key_of_the_moment(bus, run_filter, key_file):

@@ -50,6 +50,17 @@ async def up(tmp_path):
     await asyncio.to_thread(up.process.stop, 90)
 
 
+async def another_one_answers(up, before):
+    """Requests that wait for a llama.cpp that is stuck are answered by the next one."""
+    waiting = [asyncio.create_task(up.ask(f"Say hello, {number}.", 4)) for number in range(2)]
+    await until(lambda: "llama does no more work" in up.output(), within=120, what="it is ended")
+    for answer in await asyncio.gather(*waiting):
+        assert answer.status_code == 200, answer.text
+    after = await up.status()
+    assert after["llama"]["pid"] != before["llama"]["pid"]
+    assert (after["llama"]["state"], after["llama"]["restarts"]) == ("running", 1)
+
+
 async def test_only_the_consumer_may_ask_the_model(up):
     """No page of another site (no preflight, any Host) and no other program here gets an answer."""
     model = Model(up)
@@ -137,26 +148,14 @@ async def test_a_wedged_model_is_started_again_and_what_waited_is_answered(up):
         await model.post(body, key=model.key, within=2.0)
     # A worker that is new is not sure of the slot: an earlier one's call may still hold it.
     os.kill(before["rust-consumer"]["pid"], signal.SIGKILL)
-    waiting = [asyncio.create_task(up.ask(f"Say hello, {number}.", 4)) for number in range(2)]
-    await until(lambda: "llama does no more work" in up.output(), within=120, what="it is ended")
-    for answer in await asyncio.gather(*waiting):
-        assert answer.status_code == 200, answer.text
-    after = await up.status()
-    assert after["llama"]["pid"] != before["llama"]["pid"]
-    assert (after["llama"]["state"], after["llama"]["restarts"]) == ("running", 1)
+    await another_one_answers(up, before)
 
 
 async def test_a_frozen_model_is_started_again_and_what_waited_is_answered(up):
     """One that takes connections and answers nothing does not end on SIGTERM either: it is killed."""
     before = await up.status()
     os.kill(before["llama"]["pid"], signal.SIGSTOP)
-    waiting = [asyncio.create_task(up.ask(f"Say hello, {number}.", 4)) for number in range(2)]
-    await until(lambda: "llama does no more work" in up.output(), within=120, what="it is ended")
-    for answer in await asyncio.gather(*waiting):
-        assert answer.status_code == 200, answer.text
-    after = await up.status()
-    assert after["llama"]["pid"] != before["llama"]["pid"]
-    assert (after["llama"]["state"], after["llama"]["restarts"]) == ("running", 1)
+    await another_one_answers(up, before)
 
 
 async def test_a_server_that_runs_already_has_its_own_key(tmp_path):

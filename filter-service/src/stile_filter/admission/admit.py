@@ -189,7 +189,7 @@ class Admission:
             return _REPEATED
         log.warning("approval_withheld", chat_id=str(pending.envelope.id), reason=reason)
         raise RequestError(
-            ErrorCode.FILTER_ERROR, "nobody would take the request up as things are; try again later"
+            ErrorCode.FILTER_ERROR, "the workers do not accept this filter's signature now; try again later"
         )
 
     async def _turn_away(self, pending: PendingRequest, error: RequestError) -> str:
@@ -199,10 +199,10 @@ class Admission:
         raise error
 
     def _no_such_model(self) -> RequestError:
-        known = ", ".join(self._fleet.model_names(REMEMBERED_SECONDS)) or "none that is known yet"
+        known = ", ".join(self._fleet.model_names(REMEMBERED_SECONDS)) or "none yet"
         return RequestError(
             ErrorCode.MODEL_NOT_FOUND,
-            f"no worker has this model; there are: {known}; {models.WHICHEVER} is whichever is idle",
+            f"no worker has this model; use one of these: {known}; or {models.WHICHEVER}, for any model",
             param="model",
         )
 

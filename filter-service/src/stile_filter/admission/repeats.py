@@ -30,7 +30,7 @@ class Repeats:
     Args:
         store: where approvals and results are kept.
         queue: who waits, and for how long.
-        approvals: makes what the queue is told of a request.
+        approvals: makes what the queue needs to know of a request.
     """
 
     def __init__(self, store: Store, queue: Queue, approvals: Approvals) -> None:

@@ -44,7 +44,7 @@ class ChatView:
         self._batch: set[QueueEntry] = set()
         self._history = ServiceHistory()
         self._interactive_starts: dict[str | None, int] = {}
-        """By model, and under None whichever it is: since the last start of the batch lane."""
+        """Starts for each model, and for all under None: since the last start of the batch lane."""
         self._lately: tuple[set[str], set[str]] = (set(), set())
         """What arrived or left before the last look, and since."""
         self._named: set[str] = set()

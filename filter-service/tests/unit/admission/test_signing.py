@@ -1,35 +1,14 @@
 """Signing with a key in a file, and taking up another one while it runs."""
 
-import json
-from pathlib import Path
-
 import pytest
 import structlog
 from nacl.signing import SigningKey
 
+from harness.filter.signing_key import FIXTURE, OTHER_SEED, put
 from stile_contracts import signing
 from stile_filter.admission.signing import FileSigner, NoSigner
 
-FIXTURE = json.loads(
-    (Path(__file__).parents[4] / "contracts" / "fixtures" / "v1" / "signature.json").read_text()
-)
 APPROVAL = (FIXTURE["subject"], FIXTURE["headers"], FIXTURE["body"].encode())
-OTHER_SEED = signing.encode(bytes(range(32)))
-
-
-def put(path, text):
-    """Replace the file at once, as ``stile keys rotate-signing`` does."""
-    draft = path.with_suffix(".new")
-    draft.write_text(text)
-    draft.replace(path)
-
-
-@pytest.fixture
-def key_file(tmp_path):
-    """A file with the fixture's seed."""
-    file = tmp_path / "signing.key"
-    file.write_text(FIXTURE["seed"] + "\n")
-    return file
 
 
 def test_a_signature_is_the_fixtures(key_file):

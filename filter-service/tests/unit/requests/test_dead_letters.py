@@ -1,12 +1,12 @@
 """What CHAT gives up, over a store in memory."""
 
 import json
-from uuid import UUID
 
 import pytest
 import structlog
 
 from harness.filter.store import FakeStore
+from harness.filter.waiting_request import FINISHED, HEADERS, ID, LANE, REPLY_TO, SUBJECT
 from stile_contracts import subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Reply
@@ -16,30 +16,15 @@ from stile_filter.store import StoredMessage
 from stile_filter.transport.message import IncomingMessage
 from stile_filter.transport.reply import to_json
 
-ID = UUID("0190a5d0-0000-7000-8000-000000000001")
-LANE = subjects.Lane.BATCH
-PLACE = subjects.approved(LANE, "alice", ID)
 RESULT = subjects.result("alice", ID)
 DEAD = subjects.dead(LANE, "alice", ID)
-FINISHED = subjects.finished(LANE, "alice", ID)
-REPLY_TO = "_R_.requester.1"
 NOW = 1_800_000_000.0
-OWN = {
-    "Chat-Id": str(ID),
-    "Chat-Client": "alice",
-    "Chat-Lane": "batch",
-    "Chat-Deadline": "9999999999999",
-    "Chat-Events": "none",
-    "Chat-Reply-To": REPLY_TO,
-    "Chat-Body-SHA256": "ab" * 32,
-    "Chat-Policy": "0" * 12,
-}
 
 
-def given_up(subject=PLACE, **changed):
+def given_up(subject=SUBJECT, **changed):
     """Make a store whose CHAT holds one request that is delivered no more."""
     store = FakeStore()
-    store.hold(subject, {**OWN, "Nats-Stream": "CHAT", **changed}, b"the conversation", seq=7)
+    store.hold(subject, {**HEADERS, "Nats-Stream": "CHAT", **changed}, b"the conversation", seq=7)
     store.give_up(subject, 4)
     return store
 
@@ -70,7 +55,7 @@ async def test_a_given_up_request_is_laid_aside_answered_and_taken_out():
     assert system.store.steps == ["dead", "result", "send", "remove", FINISHED]
     dead = system.store.dead[DEAD]
     assert dead.body == b"the conversation"
-    assert dead.headers == OWN | {
+    assert dead.headers == HEADERS | {
         "Chat-Attempt": "4",
         "Chat-Dead-Reason": "too_many_attempts",
         "Chat-Dead-At": "1800000000000",
@@ -78,7 +63,7 @@ async def test_a_given_up_request_is_laid_aside_answered_and_taken_out():
     outcome = system.store.results[RESULT]
     error = ErrorReply.model_validate_json(outcome.body).error
     assert (error.code, error.final, error.id) == (ErrorCode.TOO_MANY_ATTEMPTS, True, ID)
-    assert outcome.headers["Chat-Body-SHA256"] == OWN["Chat-Body-SHA256"]
+    assert outcome.headers["Chat-Body-SHA256"] == HEADERS["Chat-Body-SHA256"]
     [said] = system.sent
     assert (said.subject, said.body) == (REPLY_TO, outcome.body)
     assert said.headers["Nats-Service-Error"] == "too_many_attempts"

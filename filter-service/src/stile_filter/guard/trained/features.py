@@ -3,7 +3,7 @@
 A text is folded, cut into sentences, and each sentence into words. Rows come from three places:
 
 - n-grams of 3 to 5 characters within a word, its boundaries among them, or of 1 to 3 in scripts that are
-  written without spaces, where a sentence is one long word;
+  written without spaces, because there a sentence is one long word;
 - n-grams of 1 to 3 words, punctuation counted as words;
 - classes of the lexicon (``lexicon.py``), which mean the same in every language: each class, each pair and
   each triple of classes in one sentence.

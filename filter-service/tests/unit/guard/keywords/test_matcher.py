@@ -20,8 +20,11 @@ letters = st.sampled_from("abAß ﬁé.你\u200b\n-1")
 words = st.text(letters, min_size=1, max_size=4)
 
 
-def _a_list(banned, excepted):
-    return Phrases(banned, excepted)
+several_lists = st.lists(
+    st.tuples(st.lists(words, max_size=4), st.lists(words, max_size=2)).map(lambda pair: Phrases(*pair)),
+    min_size=1,
+    max_size=3,
+)
 
 
 def naive(lists, text):
@@ -49,15 +52,7 @@ def naive(lists, text):
 
 
 @given(
-    st.lists(
-        st.builds(
-            _a_list,
-            st.lists(words, max_size=4),
-            st.lists(words, max_size=2),
-        ),
-        min_size=1,
-        max_size=3,
-    ),
+    several_lists,
     st.text(letters, max_size=30),
 )
 def test_agrees_with_a_naive_search(lists, text):
@@ -190,15 +185,7 @@ def test_a_phrase_lies_across_parts_where_an_exception_does_not():
 
 
 @given(
-    st.lists(
-        st.builds(
-            _a_list,
-            st.lists(words, max_size=4),
-            st.lists(words, max_size=2),
-        ),
-        min_size=1,
-        max_size=3,
-    ),
+    several_lists,
     st.lists(st.text(letters, max_size=12), max_size=4),
 )
 def test_together_parts_have_all_that_each_has(lists, parts):

@@ -149,7 +149,7 @@ async def _get_models(request: Request, _client: Client) -> Models:
 async def _get_model(
     request: Request, _client: Client, model: Annotated[str, Path(examples=["smollm2"])]
 ) -> Model:
-    """Tell whether a worker that was heard lately has the model; `stile` is whichever is idle."""
+    """Tell whether a living worker has the model; `stile` stands for any model."""
     name = served_model(services_of(request).fleet, model)
     if name is None:
         raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")

@@ -66,7 +66,7 @@ class CompletionRequest(Sampling, Output):
     model_config = ConfigDict(json_schema_extra=LOGPROBS_SCHEMA)
 
     model: Annotated[str, Field(max_length=200)] | None = None
-    """One of ``/v1/models``, in upper or lower case; without one, or as ``stile``, whichever is idle."""
+    """One of ``/v1/models``, in upper or lower case; without one, or as ``stile``, any model."""
     messages: list[Message] = Field(min_length=1)
     """The conversation, oldest first."""
     max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000), INTEGRAL] | None = None
