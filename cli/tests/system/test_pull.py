@@ -74,8 +74,8 @@ def test_an_interrupted_download_is_taken_up_again(tmp_path):
 @pytest.mark.parametrize(
     ("described", "served", "sentence"),
     [
-        ({"sha256": "0" * 64}, CONTENT, "where models.toml says"),
-        ({}, CONTENT[:-1] + b"!", "where models.toml says"),
+        ({"sha256": "0" * 64}, CONTENT, "but models.toml says"),
+        ({}, CONTENT[:-1] + b"!", "but models.toml says"),
         ({"file": "Other.gguf"}, CONTENT, "is not on http://"),
     ],
     ids=["wrong checksum", "other content", "no such file"],

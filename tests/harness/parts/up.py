@@ -17,6 +17,7 @@ from harness.processes.process import BIN, Process
 from harness.processes.wait import until
 
 STILE = BIN / "stile"
+PORTS = ("PORT", "NATS_PORT", "NATS_MONITOR_PORT", "LLAMA_PORT", "CONSUMER_PORT", "FILTER_PORT")
 
 
 class Up:
@@ -24,7 +25,8 @@ class Up:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.home = folder / "home"
-        self.ports = {name: free_port() for name in ("PORT", "NATS_PORT", "LLAMA_PORT", "CONSUMER_PORT")}
+        # All of them: those that it chooses by itself, another one on this machine may choose as well.
+        self.ports = {name: free_port() for name in PORTS}
         self.environment = {
             "STILE_HOME": str(self.home),
             **{f"STILE_{name}": str(port) for name, port in self.ports.items()},

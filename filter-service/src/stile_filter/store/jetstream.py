@@ -25,7 +25,7 @@ from nats.js.api import (
 
 from stile_contracts import headers, subjects
 from stile_contracts.subjects import RequestAddress
-from stile_filter.errors import RefusedError, UnavailableError
+from stile_filter.errors import RefusedError, UnavailableError, UnconfirmedError
 from stile_filter.store.calls import Calls
 from stile_filter.store.protocol import (
     Approval,
@@ -64,7 +64,8 @@ class JetStreamStore(Calls):
 
     async def approve(self, subject: str, body: bytes, message_headers: dict[str, str]) -> Approval:
         """Publish an approved request into CHAT, again if no confirmation comes; then wake the workers."""
-        give_up = time.monotonic() + _IN_FLIGHT_SECONDS
+        # From the first refusal on: before it, the servers may have chosen a leader for many seconds.
+        give_up: float | None = None
         while True:
             try:
                 await self.call(lambda js: js.publish(subject, body, headers=message_headers))
@@ -77,8 +78,11 @@ class JetStreamStore(Calls):
                 return Approval.STORED
             if await self._get(subjects.CHAT_STREAM, subject=subject):
                 return Approval.TAKEN
-            if await self._is_full(len(body)) or time.monotonic() > give_up:
+            if await self._is_full(len(body)):
                 return Approval.FULL
+            give_up = give_up or time.monotonic() + _IN_FLIGHT_SECONDS
+            if time.monotonic() > give_up:
+                raise UnconfirmedError
             # The one that has the subject is on its way, or it was taken out since: the next publish tells.
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
