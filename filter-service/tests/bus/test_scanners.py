@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 
 import psutil
@@ -158,6 +159,33 @@ async def test_llm_guards_own_scanners(start):
         Finding("InvisibleText", 2, State.REFUSE),
         Finding("Regex", 3, State.REFUSE),
     }
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "HiddenText",
+        "Credentials",
+        "TrainedInjection",
+        "InvisibleText",
+        "Secrets",
+        "Regex:patterns=['x']",
+        "BanSubstrings:substrings=['x']",
+    ],
+)
+async def test_a_scanner_brings_only_what_it_needs(kind):
+    """A scanner without a model imports neither transformers nor spaCy, so its process starts soon."""
+    name, _, params = kind.partition(":")
+    code = (
+        "import sys; from stile_filter.guard.scanners import registry; "
+        f"registry.build({name!r}, dict({params}))('a text'); "
+        "print(sorted({'transformers', 'spacy', 'presidio_analyzer', 'torch'} & set(sys.modules)))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    printed, _ = await process.communicate()
+    assert printed.decode().splitlines()[-1] == "[]"
 
 
 async def test_classifiers_see_every_token(start, injection_model, toxicity_model):

@@ -13,6 +13,7 @@ from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.control_tokens import has_marker
 from stile_filter.guard.keywords import Phrases, plain
 from stile_filter.guard.policy_file import Location, PolicyFile, name
+from stile_filter.guard.scanners.excepted import pattern_of
 
 _Text = Annotated[str, Field(min_length=1)]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -61,13 +62,21 @@ class KeywordList(_Section):
 
 
 class ScannerRule(_Section):
-    """One LLM-Guard input scanner, in the format of LLM-Guard's API server, or a class of the owner's own."""
+    """One scanner, in the format of LLM-Guard's API server: its own, Stile's or the owner's."""
 
     type: _Text
     params: dict[str, Any] = {}
     id: _Name | None = None
     category: _Name | None = None
     action: Action = Action.REFUSE
+    excepted: Annotated[list[_Text], Field(alias="except")] = []
+    """Phrases that are no finding after all."""
+    except_patterns: list[_Text] = []
+    """Regular expressions of such texts."""
+    except_files: list[_Text] = []
+    """Files of such phrases, in the form of ``files``."""
+    optional: bool = False
+    """Without its model's folder the scanner is off, and that is no error."""
 
 
 class Topics(_Section):
@@ -143,6 +152,10 @@ class Scanner(Rule):
     type: str
     params: dict[str, Any]
     line: int
+    excepted: tuple[str, ...] = ()
+    """Patterns."""
+    is_there: bool = True
+    """False if it is optional and its model's folder is missing."""
 
 
 class Policy:
@@ -176,8 +189,11 @@ class Policy:
         ]
         self.phrases = [self._phrases(index, words) for index, words in enumerate(document.keywords)]
         self.everyday = frozenset(self._lines(("everyday_files",), document.everyday_files))
-        self.scanners = [self._scanner(index, rule) for index, rule in enumerate(document.input_scanners)]
-        self._unique_ids()
+        scanners = [self._scanner(index, rule) for index, rule in enumerate(document.input_scanners)]
+        self._unique_ids(scanners)
+        self.absent = [rule.id for rule in scanners if not rule.is_there]
+        """The optional scanners whose models are not there."""
+        self.scanners = [rule for rule in scanners if rule.is_there]
         self.system_prompt = _system_prompt(document)
         if self.system_prompt and has_marker(self.system_prompt):
             where = "system_prompt" if has_marker(document.system_prompt or "") else "topics"
@@ -225,7 +241,7 @@ class Policy:
 
     def _scanner(self, index: int, rule: ScannerRule) -> Scanner:
         here = ("input_scanners", index)
-        params = dict(rule.params)
+        params, is_there = dict(rule.params), True
         if not rule.type.isidentifier() and not _CUSTOM_TYPE.fullmatch(rule.type):
             where: Location = (*here, "type")
             raise self.file.error(
@@ -239,9 +255,16 @@ class Policy:
         if params.get("model_path") is not None:
             where = (*here, "params", "model_path")
             folder = self.file.path.parent / str(params["model_path"])
-            if not (folder / "config.json").is_file():
+            is_there = (folder / "config.json").is_file()
+            if not is_there and not rule.optional:
                 raise self.file.error(where, f"{name(where)}: no folder with a model's config.json: {folder}")
             params["model_path"] = str(folder.resolve())
+            if rule.optional:
+                self._digest.update(f"{rule.type} {is_there}".encode())
+        elif rule.optional:
+            raise self.file.error(
+                (*here, "optional"), f"{name(here)}: only a scanner with a model_path can be"
+            )
         label = rule.type.rpartition(":")[2]
         return Scanner(
             id=rule.id or label,
@@ -250,13 +273,27 @@ class Policy:
             type=rule.type,
             params=params,
             line=self.file.line(here),
+            excepted=self._excepted(here, rule),
+            is_there=is_there,
         )
 
-    def _unique_ids(self) -> None:
+    def _excepted(self, here: Location, rule: ScannerRule) -> tuple[str, ...]:
+        phrases = [*rule.excepted, *self._lines((*here, "except_files"), rule.except_files)]
+        for index, pattern in enumerate(rule.except_patterns):
+            where = (*here, "except_patterns", index)
+            try:
+                matches_nothing = re.compile(pattern).search("")
+            except re.error as error:
+                raise self.file.error(where, f"{name(where)}: no regular expression: {error}") from error
+            if matches_nothing:
+                raise self.file.error(where, f"{name(where)}: matches the empty text")
+        return (*map(pattern_of, phrases), *rule.except_patterns)
+
+    def _unique_ids(self, scanners: Sequence[Scanner]) -> None:
         seen = {FORGED.id}
         places = [("keywords", index) for index in range(len(self.keywords))]
-        places += [("input_scanners", index) for index in range(len(self.scanners))]
-        for place, rule in zip(places, [*self.keywords, *self.scanners], strict=True):
+        places += [("input_scanners", index) for index in range(len(scanners))]
+        for place, rule in zip(places, [*self.keywords, *scanners], strict=True):
             if rule.id in seen:
                 raise self.file.error(
                     place, f"{name(place)}: a second rule of the id {rule.id!r}; give it its own"

@@ -32,6 +32,22 @@ WRONG = {
         4,
         "model_path",
     ),
+    "a pattern that is none": (
+        "input_scanners:\n- type: Secrets\n  except_patterns:\n  - 'ok'\n  - '('\n",
+        5,
+        "no regular expression",
+    ),
+    "a pattern that matches nothing": (
+        "input_scanners:\n- type: Secrets\n  except_patterns: ['a*']\n",
+        3,
+        "the empty text",
+    ),
+    "missing file of exceptions": (
+        "input_scanners:\n- type: Secrets\n  except_files:\n  - gone.txt\n",
+        4,
+        "gone.txt",
+    ),
+    "optional without a model": ("input_scanners:\n- type: Secrets\n  optional: true\n", 3, "model_path"),
     "sees the ends only": (
         "input_scanners:\n- type: PromptInjection\n  params: {match_type: truncate_head_tail}\n",
         3,
@@ -84,12 +100,15 @@ def test_the_default_policy():
         "profanity",
         *(f"profanity-{name}" for name in languages),
     ]
-    assert [rule.type for rule in policy.scanners] == [
+    assert [rule.type for rule in policy.scanners][:4] == [
         "HiddenText",
-        "Secrets",
+        "Credentials",
         "TrainedInjection",
         "TrainedHarm",
     ]
+    # Whether their models were downloaded here or not.
+    optional = {rule.id for rule in policy.scanners[4:]} | set(policy.absent)
+    assert optional == {"PromptInjection", "Toxicity", "PromptGuard"}
     assert policy.limits.model_dump() == {
         "prompt_chars": 32768,
         "message_chars": 32768,
@@ -161,3 +180,15 @@ def test_topics_join_the_system_prompt(policy_file):
     assert policy.system_prompt.startswith("Be kind.\n\n")
     assert "wood; steel" in policy.system_prompt
     assert "No." in policy.system_prompt
+
+
+def test_an_optional_scanner_waits_for_its_model(policy_file, tmp_path):
+    """Without its folder it is off, with it it is on, and the policy's version tells the two apart."""
+    text = "input_scanners:\n- type: Toxicity\n  optional: true\n  params: {model_path: toxicity}\n"
+    off = Policy(policy_file(text))
+    assert (off.scanners, off.absent) == ([], ["Toxicity"])
+    (tmp_path / "toxicity").mkdir()
+    (tmp_path / "toxicity" / "config.json").touch()
+    on = Policy(policy_file(text))
+    assert ([rule.id for rule in on.scanners], on.absent) == (["Toxicity"], [])
+    assert on.version != off.version

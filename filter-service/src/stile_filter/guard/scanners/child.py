@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NoReturn
 import structlog
 
 from stile_filter.guard.scanners import registry, wire
-from stile_filter.guard.scanners.registry import Scan
+from stile_filter.guard.scanners.excepted import Scan
 
 PROBE = "What time is it?"
 """ScanResult once at the start: a scanner that can't scan this can't scan anything."""
@@ -30,7 +30,7 @@ class _Child:
     def build(self, rules: list[dict[str, Any]]) -> bool:
         for rule in rules:
             try:
-                scan = registry.build(rule["type"], rule["params"])
+                scan = registry.build(rule["type"], rule["params"], rule["excepted"])
                 scan(PROBE)
             except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a scanner raises is told
                 self._say({"fault": rule["id"], "reason": f"{type(error).__name__}: {error}"})

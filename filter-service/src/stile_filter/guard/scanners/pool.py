@@ -133,6 +133,7 @@ class ScannerPool:
                 "id": rule.id,
                 "type": rule.type,
                 "params": rule.params,
+                "excepted": rule.excepted,
                 "refuses": rule.action is Action.REFUSE,
             }
             for rule in rules

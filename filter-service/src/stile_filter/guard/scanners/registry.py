@@ -1,18 +1,18 @@
-"""Builds a scanner out of ``type`` and ``params``. Runs in child processes only: it imports ``llm_guard``."""
+"""Builds a scanner out of ``type`` and ``params``. Runs in child processes only."""
 
 import copy
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from stile_filter.guard.scanners import llm_guard
+from stile_filter.guard.scanners.excepted import Scan, with_exceptions
 from stile_filter.guard.scanners.joiners import without_joiners
 from stile_filter.guard.scanners.windows import cut
 
-Scan = Callable[[str], bool]
-"""Tells whether a text may pass; raises if it can't be told."""
-
 _OWN = {
+    "Credentials": "stile_filter.guard.credentials:Credentials",
     "HiddenText": "stile_filter.guard.hidden:HiddenText",
     "TrainedHarm": "stile_filter.guard.trained.scanners:TrainedHarm",
     "TrainedInjection": "stile_filter.guard.trained.scanners:TrainedInjection",
@@ -39,16 +39,21 @@ _NO_LIMIT = 100_000
 """Tokenizers without a length report a number far above any model's."""
 
 
-def build(kind: str, params: dict[str, Any]) -> Scan:
+def build(kind: str, params: dict[str, Any], excepted: Sequence[str] = ()) -> Scan:
     """Build the scanner ``kind``.
 
     Args:
         kind: the name of a scanner of Stile or LLM-Guard, or ``package.module:Class`` with the same ``scan``.
         params: its arguments, ``model_path`` and its kin among them.
+        excepted: patterns of what is no finding.
 
     Raises:
         Exception: whatever the scanner raises over its arguments or its model.
     """
+    return with_exceptions(_scan(kind, params), excepted)
+
+
+def _scan(kind: str, params: dict[str, Any]) -> Scan:
     kind = _OWN.get(kind, kind)
     if ":" in kind:
         module, _, name = kind.partition(":")
@@ -69,19 +74,16 @@ def build(kind: str, params: dict[str, Any]) -> Scan:
 
 
 def _llm_guard(kind: str, params: dict[str, Any]) -> tuple[Any, int]:
-    input_scanners = importlib.import_module("llm_guard.input_scanners")
-    scanner = getattr(input_scanners, kind, None)
-    if not isinstance(scanner, type) or kind == "Scanner":
-        raise ValueError("LLM-Guard has no input scanner of this name")
     if kind == "Anonymize":
-        return _anonymize(scanner, params), _DEFAULT_MAX_TOKENS
+        return _anonymize(llm_guard.scanner(kind), params), _DEFAULT_MAX_TOKENS
+    scanner = llm_guard.scanner(kind)
     model_params = {name: params.pop(name) for name in _MODEL_PARAMS if name in params}
     if kind not in _DEFAULT_MODELS:
         if model_params:
             raise ValueError(f"takes no {', '.join(model_params)}")
         return scanner(**params), _DEFAULT_MAX_TOKENS
     module, constant = _DEFAULT_MODELS[kind]
-    own = getattr(importlib.import_module(f"llm_guard.input_scanners.{module}"), constant)
+    own = getattr(llm_guard.module(f"input_scanners.{module}"), constant)
     model = _configured(own, model_params)
     folder = Path(model.onnx_path) if model_params.get("model_path") else None
     if folder is None or (folder / model.onnx_subfolder / model.onnx_filename).is_file():
@@ -90,10 +92,10 @@ def _llm_guard(kind: str, params: dict[str, Any]) -> tuple[Any, int]:
 
 
 def _anonymize(scanner: type, params: dict[str, Any]) -> Any:  # noqa: ANN401 -- llm_guard ships no types
-    vault = importlib.import_module("llm_guard.vault").Vault
+    vault = llm_guard.module("vault").Vault
     model_params = {name: params.pop(name) for name in _MODEL_PARAMS if name in params}
     if model_params:
-        helpers = importlib.import_module("llm_guard.input_scanners.anonymize_helpers")
+        helpers = llm_guard.module("input_scanners.anonymize_helpers")
         configuration = copy.deepcopy(helpers.DEBERTA_AI4PRIVACY_v2_CONF)
         configuration["DEFAULT_MODEL"] = _configured(configuration["DEFAULT_MODEL"], model_params)
         params["recognizer_conf"] = configuration
