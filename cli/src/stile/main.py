@@ -12,6 +12,7 @@ from stile.commands import (
     dlq,
     doctor,
     down,
+    guard,
     keys,
     leaf,
     models,
@@ -33,6 +34,7 @@ app.command()(status.status)
 app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.add_typer(models.commands, name="models")
+app.add_typer(guard.commands, name="guard")
 app.add_typer(clients.commands, name="clients")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(dlq.commands, name="dlq")

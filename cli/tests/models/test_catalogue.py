@@ -3,11 +3,13 @@
 import hashlib
 
 import pytest
+from ruamel.yaml import YAML
 
 from harness.models.catalogue import CONTENT, FILE, make_root
 from stile.errors import ModelError
 from stile.home import Root, find_root
 from stile.models.catalogue import Catalogue
+from stile.models.classifiers import Classifiers
 from stile.settings import EMBEDDED_MODEL, Settings
 
 
@@ -38,3 +40,21 @@ def test_what_stile_model_can_name(tmp_path):
     (tmp_path / "models" / FILE).write_bytes(CONTENT)
     assert catalogue.weights("Small-Q4").path == tmp_path / "models" / FILE
     assert catalogue.weights(FILE).name == "Small-Q4"
+
+
+def test_the_classifiers_are_those_of_the_policy():
+    """Each one is an optional scanner of the policy, in the folder that `stile guard pull` makes."""
+    root = find_root(Settings())
+    policy = YAML(typ="safe").load(root.folder / "filter-service" / "policy.yml")
+    optional = {
+        rule.get("id", rule["type"]): rule["params"]
+        for rule in policy["input_scanners"]
+        if rule.get("optional")
+    }
+    classifiers = Classifiers(root)
+    assert {entry.rule: f"../models/{entry.name}" for entry in classifiers.all} == {
+        rule: params["model_path"] for rule, params in optional.items()
+    }
+    for entry in classifiers.all:
+        files = [file.name for file in entry.files]
+        assert optional[entry.rule].get("model_onnx_file_name", "model.onnx") in files

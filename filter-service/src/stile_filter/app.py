@@ -53,7 +53,7 @@ class Service:
         self._fleet = Fleet()
         self._bus = Bus(settings)
         self._pool = self._scanner_pool()
-        self._health = Health(self._unready)
+        self._health = Health(self._unready, policy.layers)
         self._server: HealthServer | None = None
         store = JetStreamStore(lambda: self._bus.client)
         self._outcome_shares = ResultShares(store)
@@ -153,7 +153,12 @@ class Service:
             ("shares", self._share()),
         ):
             self._background.start(name, loop)
-        log.info("filter_ready", policy=self._policy.version, instance=self._bus.instance)
+        log.info(
+            "filter_ready",
+            policy=self._policy.version,
+            instance=self._bus.instance,
+            layers="; ".join(self._policy.layers),
+        )
 
     async def _stop(self) -> None:
         await self._background.stop()

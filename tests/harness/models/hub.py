@@ -1,4 +1,4 @@
-"""A small Hugging Face hub on loopback: one file, with what its client asks for, and faults."""
+"""A small Hugging Face hub on loopback: some files, with what its client asks for, and faults."""
 
 import hashlib
 import http.server
@@ -7,19 +7,22 @@ from typing import Self
 
 
 class Hub:
-    """Serves ``content`` as ``repository/file``; ``ranges`` records what was asked for.
+    """Serves ``content`` as ``repository/file``; ``ranges`` and ``paths`` record what was asked for.
 
     Args:
         content: the file's bytes.
-        file: its name; every other is a 404.
+        file: its name.
+        others: more files, by the ends of their paths; every other is a 404.
     """
 
-    def __init__(self, content: bytes, file: str) -> None:
+    def __init__(self, content: bytes, file: str, others: dict[str, bytes] | None = None) -> None:
         self.content = content
         self.file = file
+        self.others = others or {}
         self.cut_at: int | None = None
         """Break off before this byte of the file, whatever part of it was asked for."""
         self.ranges: list[str | None] = []
+        self.paths: list[str] = []
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -31,6 +34,11 @@ class Hub:
         self._server.shutdown()
         self._server.server_close()
 
+    def find(self, path: str) -> bytes | None:
+        """Return the file that is served under ``path``."""
+        served = {self.file: self.content, **self.others}
+        return next((content for name, content in served.items() if path.endswith(f"/{name}")), None)
+
     def _handler(hub) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805 -- `self` is the handler's
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_HEAD(self) -> None:
@@ -38,31 +46,33 @@ class Hub:
 
             def do_GET(self) -> None:
                 hub.ranges.append(self.headers["Range"])
+                hub.paths.append(self.path)
                 self._answer(body=True)
 
             def log_message(self, *_: object) -> None:
                 pass
 
             def _answer(self, *, body: bool) -> None:
-                if not self.path.endswith(f"/{hub.file}"):
+                content = hub.find(self.path)
+                if content is None:
                     self.send_response(404)
                     self.send_header("X-Error-Code", "EntryNotFound")
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
                 first = int((self.headers["Range"] or "bytes=0-")[6:].split("-")[0]) if body else 0
-                rest = hub.content[first:]
+                rest = content[first:]
                 self.send_response(206 if first else 200)
-                self.send_header("ETag", f'"{hashlib.sha256(hub.content).hexdigest()}"')
+                self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
                 self.send_header("X-Repo-Commit", "a" * 40)
                 self.send_header("Accept-Ranges", "bytes")
                 self.send_header("Content-Length", str(len(rest)))
                 if first:
-                    last = len(hub.content) - 1
-                    self.send_header("Content-Range", f"bytes {first}-{last}/{len(hub.content)}")
+                    last = len(content) - 1
+                    self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
                 self.end_headers()
                 if body:
-                    self.wfile.write(hub.content[first : hub.cut_at])
+                    self.wfile.write(content[first : hub.cut_at])
                     if hub.cut_at is not None:
                         self.close_connection = True
 

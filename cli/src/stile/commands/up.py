@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from stile import files
+from stile import files, guard
 from stile.home import Home, Root, find_home, find_root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue, Weights
@@ -37,8 +37,9 @@ def up() -> None:
     terminal = Terminal()
     with _alone(home):
         plan = _plan(settings, root, home, terminal)
+        guard_port = next(part.port for part in plan if part.name == "filter-service")
         supervisor = Supervisor(plan, home.logs, home.state, terminal)
-        asyncio.run(supervisor.run(lambda: _announce(settings, home, terminal)))
+        asyncio.run(supervisor.run(lambda: _announce(settings, home, terminal, guard_port)))
 
 
 def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> list[parts.Part]:
@@ -103,14 +104,18 @@ def _provisioning(
     return provision_streams
 
 
-def _announce(settings: Settings, home: Home, terminal: Terminal) -> None:
+def _announce(settings: Settings, home: Home, terminal: Terminal, guard_port: int | None) -> None:
     seed = credentials.seed_file(home.clients, LOCAL_CLIENT)
+    layers = "\n".join(f"  {line}" for line in guard.layers(guard_port or 0) or ["the filter is not ready"])
     terminal.say(
         f"""
 Stile is up on {settings.url}
 
   curl {settings.url}/chat -H 'Content-Type: application/json' -d '{{"prompt": "Why is the sky blue?"}}'
   {clients.request_line(f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))}")}
+
+The guard, layer by layer:
+{layers}
 
 Ctrl-C stops everything.
 """

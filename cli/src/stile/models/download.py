@@ -1,4 +1,4 @@
-"""Fetches a model's weights; a file under the real name is whole and is what models.toml describes.
+"""Fetches a model's files; what lies under the real name is whole and is what models.toml describes.
 
 huggingface_hub downloads into a folder of drafts, where an interrupted download is resumed; only a
 file whose SHA-256 is right moves to its place.
@@ -23,10 +23,14 @@ from huggingface_hub.errors import (
 
 from stile.errors import ModelError
 from stile.models.catalogue import Catalogue, Model
+from stile.models.classifiers import Classifier, Classifiers, File
 
 DRAFTS = ".drafts"
 _SPARE_BYTES = 64 * 1024 * 1024
 _PIECE = 1024 * 1024
+
+Source = Model | Classifier
+"""What says from which repository and revision a file comes."""
 
 
 def pull(catalogue: Catalogue, model: Model, show: Callable[[str], None]) -> Path:
@@ -43,7 +47,7 @@ def pull(catalogue: Catalogue, model: Model, show: Callable[[str], None]) -> Pat
         return place
     drafts = catalogue.folder / DRAFTS / model.name
     _require_space(catalogue.folder, model, drafts)
-    draft = _download(model, drafts)
+    draft = _download(model, model.file, drafts, f"stile models pull {model.name}")
     show("Checking it …")
     try:
         _verify(draft, model)
@@ -57,46 +61,79 @@ def pull(catalogue: Catalogue, model: Model, show: Callable[[str], None]) -> Pat
     return place
 
 
-def _download(model: Model, drafts: Path) -> Path:
-    what = f"{model.repository}/{model.file}"
+def pull_classifier(classifiers: Classifiers, classifier: Classifier, show: Callable[[str], None]) -> Path:
+    """Fetch a classifier's folder if it is not here yet; return its place.
+
+    Raises:
+        ModelError: it cannot be fetched, or is not as described; nothing is left under its name.
+    """
+    place = classifiers.place(classifier)
+    if classifiers.is_here(classifier):
+        show(f"{place} is there")
+        return place
+    drafts = classifiers.folder / DRAFTS / classifier.name
+    _require_space(classifiers.folder, classifier, drafts)
+    whole = drafts / "whole"
+    shutil.rmtree(whole, ignore_errors=True)
+    for file in classifier.files:
+        draft = _download(classifier, f"{classifier.subfolder}{file.name}", drafts, "stile guard pull")
+        try:
+            _verify(draft, file)
+        except ModelError:
+            draft.unlink()  # the next attempt fetches this file anew
+            raise
+    whole.mkdir()
+    for file in classifier.files:
+        (drafts / f"{classifier.subfolder}{file.name}").replace(whole / file.name)
+    shutil.rmtree(place, ignore_errors=True)  # a folder that misses a file
+    whole.replace(place)
+    shutil.rmtree(drafts)
+    with contextlib.suppress(OSError):  # another download is on its way
+        drafts.parent.rmdir()
+    return place
+
+
+def _download(source: Source, file: str, drafts: Path, again: str) -> Path:
+    what = f"{source.repository}/{file}"
     endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     try:
         return Path(
             huggingface_hub.hf_hub_download(
-                model.repository, model.file, revision=model.revision, local_dir=drafts, endpoint=endpoint
+                source.repository, file, revision=source.revision, local_dir=drafts, endpoint=endpoint
             )
         )
     except GatedRepoError as error:
         raise ModelError(
-            f"{what} is behind a licence: accept it at {endpoint}/{model.repository}, then set HF_TOKEN"
+            f"{what} is behind a licence: accept it at {endpoint}/{source.repository}, then set HF_TOKEN"
         ) from error
     except LocalEntryNotFoundError as error:
         # The hub's client looks into its cache before it gives up, and names only that.
-        raise ModelError(f"{endpoint} cannot be reached for {what}; `stile models pull` resumes") from error
+        raise ModelError(f"{endpoint} cannot be reached for {what}; `{again}` resumes") from error
     except (RepositoryNotFoundError, EntryNotFoundError) as error:
         raise ModelError(f"{what} is not on {endpoint}") from error
     except HfHubHTTPError as error:
         raise ModelError(f"{endpoint} does not hand out {what}: {_first_line(error)}") from error
     except (httpx.HTTPError, OSError, RuntimeError, ValueError) as error:
         raise ModelError(
-            f"the download of {what} broke off ({_first_line(error)}); `stile models pull {model.name}` "
-            "takes it up again"
+            f"the download of {what} broke off ({_first_line(error)}); `{again}` takes it up again"
         ) from error
 
 
-def _verify(path: Path, model: Model) -> None:
+def _verify(path: Path, described: Model | File) -> None:
+    if described.sha256 is None:
+        return
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
-    if digest.hexdigest() != model.sha256:
+    if digest.hexdigest() != described.sha256:
         raise ModelError(
-            f"{path.name} has the SHA-256 {digest.hexdigest()}, but models.toml says {model.sha256}"
+            f"{path.name} has the SHA-256 {digest.hexdigest()}, but models.toml says {described.sha256}"
         )
 
 
-def _require_space(folder: Path, model: Model, drafts: Path) -> None:
-    there = sum(path.stat().st_size for path in drafts.rglob("*.incomplete"))
+def _require_space(folder: Path, model: Source, drafts: Path) -> None:
+    there = sum(path.stat().st_size for path in drafts.rglob("*") if path.is_file())
     free = shutil.disk_usage(folder).free
     if free < model.size - there + _SPARE_BYTES:
         raise ModelError(

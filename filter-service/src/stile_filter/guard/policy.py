@@ -208,6 +208,17 @@ class Policy:
         self.scan_spares = document.scan_spares
         self.version = self._digest.hexdigest()[:12]
 
+    @property
+    def layers(self) -> list[str]:
+        """Say which rules refuse, which are only watched, and which are off, a line each."""
+        rules = [FORGED, *self.keywords, *self.scanners]
+        named = {
+            "on": [rule.id for rule in rules if rule.action is Action.REFUSE],
+            "monitor": [rule.id for rule in rules if rule.action is Action.MONITOR],
+            "off, no model": self.absent,
+        }
+        return [f"{state}: {', '.join(ids)}" for state, ids in named.items() if ids]
+
     def refusal(self, category: str) -> str:
         """Return what a client reads that was refused for ``category``."""
         built_in = _FORGED_REFUSAL if category == FORGED.category else self.refusals.default

@@ -5,7 +5,7 @@ The standard library's server in a thread: it answers a probe every few seconds,
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -26,10 +26,12 @@ class Health:
 
     Args:
         unready: why the service can't decide now, or None if it can.
+        layers: which layers are on, a line each; they follow the ``ok`` of ``/readyz``.
     """
 
-    def __init__(self, unready: Callable[[], str | None]) -> None:
+    def __init__(self, unready: Callable[[], str | None], layers: Sequence[str] = ()) -> None:
         self.unready = unready
+        self.layers = layers
         self._turned = time.monotonic()
 
     def turned(self) -> None:
@@ -93,4 +95,5 @@ class HealthServer:
                 return [b"not found\n"]
         status = "503 Service Unavailable" if reason else "200 OK"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"{reason or 'ok'}\n".encode()]
+        layers = self._health.layers if environ.get("PATH_INFO") == "/readyz" else ()
+        return ["".join(f"{line}\n" for line in ([reason] if reason else ["ok", *layers])).encode()]

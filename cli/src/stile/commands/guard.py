@@ -1,0 +1,70 @@
+"""`stile guard`: which layers of the filter are on, and the models of its classifiers."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stile import guard
+from stile.errors import ModelError, StileError
+from stile.home import find_home, find_root
+from stile.models.classifiers import Classifiers
+from stile.settings import Settings
+from stile.supervise import state
+
+commands = typer.Typer(help="Which layers of the filter are on, and the models of its classifiers.")
+
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Names that `stile guard status` shows; by default, all free ones.")
+]
+Accepted = Annotated[
+    bool, typer.Option("--accept-licence", help="You have read the model's licence and accept it.")
+]
+
+
+@commands.command()
+def pull(names: Names = None, accept_licence: Accepted = False) -> None:  # noqa: FBT002 -- typer's way to describe a flag
+    """Fetch the classifiers' models, taking up interrupted downloads, and check them.
+
+    The policy's optional scanners are on as soon as their models are there and the filter starts anew.
+    """
+    from stile.models import download  # noqa: PLC0415 -- huggingface_hub takes half a second that no other command needs
+
+    classifiers = Classifiers(find_root(Settings.load()))
+    wanted = [classifiers.find(name) for name in names or ()]
+    for classifier in wanted:
+        if classifier.terms and not accept_licence:
+            raise ModelError(
+                f"{classifier.name} is under the {classifier.licence}: read {classifier.terms}, "
+                "then repeat the command with --accept-licence"
+            )
+    for classifier in wanted or [entry for entry in classifiers.all if entry.terms is None]:
+        typer.echo(download.pull_classifier(classifiers, classifier, lambda text: typer.echo(text, err=True)))
+
+
+@commands.command()
+def status() -> None:
+    """Show which classifiers are downloaded, and which layers of a running filter are on."""
+    settings = Settings.load()
+    classifiers = Classifiers(find_root(settings))
+    table = Table(box=None)
+    for heading in ("name", "scanner", "size", "licence", ""):
+        table.add_column(heading, justify="right" if heading == "size" else "left")
+    for entry in classifiers.all:
+        here = "downloaded" if classifiers.is_here(entry) else "not downloaded"
+        table.add_row(entry.name, entry.rule, f"{entry.size / 1e6:.0f} MB", entry.licence, here)
+    Console(highlight=False).print(table)
+    running = state.read(find_home(settings).state)
+    port = (
+        next((part.port for part in running.parts if part.name == "filter-service"), None)
+        if running
+        else None
+    )
+    if port is None:
+        typer.echo("The filter is not running here.")
+        return
+    layers = guard.layers(port)
+    if layers is None:
+        raise StileError("the filter is not ready; `stile status` and its log say more")
+    typer.echo("\n".join(layers))
