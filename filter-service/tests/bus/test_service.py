@@ -276,7 +276,9 @@ async def test_health_and_heartbeat(bus, run_filter, gateway):
     await gateway.answer(1)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         assert (await http.get("/healthz")).status_code == 200
-        assert (await http.get("/readyz")).status_code == 200
+        ready = await http.get("/readyz")
+        assert (ready.status_code, ready.text.splitlines()[0]) == (200, "ok")
+        assert ready.text.splitlines()[1].startswith("on: control_tokens, ")
         assert (await http.get("/nothing")).status_code == 404
         assert 'stile_filter_requests_total{outcome="refused"} 1.0' in (await http.get("/metrics")).text
         bus.kill()

@@ -192,3 +192,5 @@ def test_an_optional_scanner_waits_for_its_model(policy_file, tmp_path):
     on = Policy(policy_file(text))
     assert ([rule.id for rule in on.scanners], on.absent) == (["Toxicity"], [])
     assert on.version != off.version
+    assert off.layers == ["on: control_tokens", "off, no model: Toxicity"]
+    assert on.layers == ["on: control_tokens, Toxicity"]
