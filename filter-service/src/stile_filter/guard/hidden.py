@@ -15,7 +15,7 @@ _ZERO_WIDTH = (
     "\u034f\u180e\u200b-\u200d\u2060-\u2064\u206a-\u206f\ufeff\u115f\u1160\u17b4\u17b5\u3164\uffa0"
     "\ufff9-\ufffb\U00013430-\U00013455\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
 )
-"""Drawn as nothing; two kinds of them in a row are bits (Unicode 17.0, Default_Ignorable_Code_Point and Cf)."""
+"""Drawn as nothing; two kinds of them in a row are bits (Unicode 17.0, Default_Ignorable and Cf)."""
 _MARKS = "\u00ad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2800"
 """Drawn as nothing, or as a space, and in daily use; in a long run of several kinds they are bits too."""
 
@@ -39,7 +39,7 @@ _PERIODIC = re.compile(r"(.{1,6}?)\1{2,}", re.DOTALL)
 _OVERRIDDEN = re.compile("([\u202d\u202e])([^\u202c\n]*)")
 _NUMBER = re.compile(r"[\s0-9A-Fx.,:;()+/*=-]*")
 """What calculators and address books copy behind a left-to-right override: a number, hexadecimal ones too."""
-_ANNOTATED = re.compile("\ufff9[^\ufffb\n]*\ufffa[^\ufffb\n]*\ufffb")
+_ANNOTATED = re.compile("\ufff9[^\ufff9-\ufffb\n]*\ufffa[^\ufff9-\ufffb\n]*\ufffb")
 # Letters of scripts that are written without joiners: Latin to Armenian, Georgian, kana, Han, Hangul.
 _LETTER = "A-Za-z0-9 \u00c0-\u058f\u10a0-\u10ff\u1e00-\u1fff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
 _BIT = _ZERO_WIDTH.replace("\u2060-\u2064", "\u2060")
@@ -126,7 +126,7 @@ def _spread(text: str) -> Iterator[Payload]:
 
 
 def _carries_bits(chars: str) -> bool:
-    """Tell whether invisible characters are at least a byte of two kinds, and not one unit again and again."""
+    """Tell whether invisible characters are a byte or more of two kinds, and not one unit that repeats."""
     counts = Counter(chars).most_common(2)
     if len(chars) < _MIN_BITS or len(counts) < _KINDS or counts[1][1] < _MIN_OF_EACH:
         return False

@@ -124,6 +124,14 @@ def test_what_people_type_and_paste_passes(text):
     assert payload(text) is None
 
 
+@pytest.mark.parametrize(
+    "unit", ["\ufff9\ufffa", "\ufff9x", "\u200ba", "\u200b\u200c", "\u202e ", "👍\ufe0f"]
+)
+def test_a_long_text_ends(unit):
+    """Whatever repeats is looked at once: a search that goes back to each beginning would not end here."""
+    payload(unit * 100_000)
+
+
 def test_as_a_scanner():
     """It stands in a policy beside LLM-Guard's."""
     assert HiddenText().scan("plain") == ("plain", True, 0.0)
