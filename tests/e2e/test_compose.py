@@ -17,7 +17,7 @@ from harness.processes.wait import until
 pytestmark = pytest.mark.timeout(1800)
 
 SERVICES = {"nats", "llama-cpp", "filter-service", "rust-consumer", "gateway", "bus-port"}
-ONE_SHOTS = {"credentials", "provision", "models"}
+ONE_SHOTS = {"credentials", "provision", "models", "guard-models"}
 
 
 class Compose:
@@ -94,7 +94,7 @@ def test_no_container_has_more_rights_than_it_needs(compose):
         assert host["Memory"] > 0, name
         assert not host["Privileged"], name
         kept = {capability.removeprefix("CAP_") for capability in host["CapAdd"] or ()}
-        if name == "models":
+        if name in ("models", "guard-models"):
             assert (each["Config"]["User"], kept) == ("0:0", {"SETGID", "SETUID"})
         else:
             assert (each["Config"]["User"], kept) == ("10001:10001", set()), name
