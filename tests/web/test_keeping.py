@@ -29,22 +29,6 @@ async def test_a_reload_keeps_the_conversation(chat_page):
     ]
 
 
-async def test_a_reload_in_mid_answer_keeps_what_was_written_and_frees_the_model(system, chat_page):
-    """What the reader saw is there, marked as cut off; the model does not go on for nobody."""
-    await system.model.speed(tokens=4000, token_seconds=0.02)
-    await chat_page.ask("Leave me")
-    await chat_page.is_writing()
-    await chat_page.page.reload()
-    await expect(chat_page.answer).to_contain_text("echo: Leave me")
-    await expect(chat_page.notice).to_contain_text("Cut off")
-
-    async def is_free():
-        last = (await system.model.log())["generations"][-1]
-        return (last["prompt"], last["outcome"]) == ("Leave me", "cancelled")
-
-    await until(is_free, what="the model has let go")
-
-
 async def test_an_answer_is_made_again(chat_page):
     """Answering again asks the same with the same history, and replaces the answer."""
     await chat_page.ask_and_hear("One")

@@ -1,7 +1,7 @@
 // The composition: what is kept, what is shown, and what happens when something is pressed.
 import { Asking } from "./client/asking.js";
 import { Composer } from "./views/composer.js";
-import { addQuestion, newAnswer, newConversation } from "./store/conversation.js";
+import { addQuestion, newAnswer, newConversation, underWay } from "./store/conversation.js";
 import { askForKey, confirm } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Health } from "./client/health.js";
@@ -14,6 +14,8 @@ import { statusOf } from "./words.js";
 
 const DRAW_EVERY_MS = 80;
 const SAVE_EVERY_MS = 1_000;
+/** A question that was kept back is not sent after this time: nobody expects it any more. */
+const SEND_WITHIN_MS = 3_600_000;
 
 class App {
   #store = new Store();
@@ -59,8 +61,11 @@ class App {
     });
     addEventListener("pagehide", () => this.#leave());
     addEventListener("pageshow", (event) => {
-      if (event.persisted) this.#refresh(); // it comes back as it was left, but for what was being answered
+      if (!event.persisted) return;
+      this.#refresh(); // it comes back as it was left, but for what was being answered
+      this.#resumeAll();
     });
+    this.#resumeAll();
     this.#open(this.#store.get(this.#store.current) ?? newConversation());
     this.#health.check();
   }
@@ -70,7 +75,8 @@ class App {
   }
 
   #open(conversation) {
-    // Where something is being answered in it, its newest words are here and not in the store.
+    this.#resume(conversation);
+    // If something is being answered in it, its newest words are here and not in the store.
     this.#conversation = this.#openings.get(conversation.id)?.conversation ?? conversation;
     this.#store.current = this.#conversation.id;
     this.#menu.close();
@@ -80,14 +86,37 @@ class App {
 
   /** Another tab has changed something. */
   #refresh() {
+    for (const [id, { asking }] of this.#openings) {
+      if (this.#store.get(id) !== null) continue;
+      this.#openings.delete(id); // it was deleted there
+      asking.leave();
+    }
     if (!this.#opening) {
       this.#conversation = this.#store.get(this.#conversation.id) ?? newConversation();
-      this.#transcript.show(this.#conversation, null);
+      if (underWay(this.#conversation)?.answer.id) this.#resume(this.#conversation);
+      this.#transcript.show(this.#conversation, this.#opening?.exchange.id ?? null);
     }
     this.#showFrame();
   }
 
-  /** The page is being left: what is open is kept as far as it has come. */
+  #resumeAll() {
+    for (const conversation of this.#store.all()) this.#resume(conversation);
+  }
+
+  /** Go on with what was being answered when a page was left. */
+  #resume(conversation) {
+    if (this.#openings.has(conversation.id)) return;
+    const exchange = underWay(conversation);
+    if (exchange === null) return;
+    if (!exchange.answer.id && Date.now() - exchange.answer.at > SEND_WITHIN_MS) {
+      exchange.answer = { state: "failed", text: "", error: { code: "page", message: "It was not sent: Stile was away." } };
+      this.#save(conversation);
+      return;
+    }
+    this.#run(conversation, exchange);
+  }
+
+  /** The page is being left: what is open is kept as far as it has come, and goes on at its next load. */
   #leave() {
     for (const { asking, conversation } of this.#openings.values()) {
       this.#save(conversation);
@@ -110,13 +139,22 @@ class App {
 
   #ask(exchange) {
     const conversation = this.#conversation;
+    this.#run(conversation, exchange);
+    this.#save(conversation);
+    this.#show();
+  }
+
+  #run(conversation, exchange) {
     let saved = 0;
+    let id = exchange.answer.id;
     const changed = () => {
       if (this.#openings.get(conversation.id)?.exchange !== exchange) return; // it was deleted
       const isOver = !["held", "open"].includes(exchange.answer.state);
       if (isOver) this.#openings.delete(conversation.id);
-      if (isOver || Date.now() - saved > SAVE_EVERY_MS) {
+      // Its id at once: with it, whatever happens to this page, the answer is found.
+      if (isOver || id !== exchange.answer.id || Date.now() - saved > SAVE_EVERY_MS) {
         saved = Date.now();
+        id = exchange.answer.id;
         this.#save(conversation);
       }
       if (conversation === this.#conversation) this.#draw(isOver ? exchange : null);
@@ -132,8 +170,6 @@ class App {
       needKey: () => this.#needKey("This Stile asks for an API key. Whoever keeps it can give you one."),
     });
     this.#openings.set(conversation.id, { asking, conversation, exchange });
-    this.#save(conversation);
-    this.#show();
     asking.run();
   }
 

@@ -1,14 +1,31 @@
-// One question on its way: sent, waiting, answered, stopped; and sent again where nobody could take it.
-import { historyBefore, exchangeAt } from "../store/conversation.js";
-import { Failure, UNREACHABLE } from "./failure.js";
+// One question on its way: sent, waiting, answered, stopped; and continued after whatever came in between.
+import { historyBefore, exchangeAt, newId } from "../store/conversation.js";
+import { CONNECTION_LOST, Failure, UNREACHABLE } from "./failure.js";
 
 /** Nobody took the question, so it is kept until everything is there again. */
-const AWAY = new Set([UNREACHABLE, "bus_unavailable", "no_filter", "shutting_down"]);
+const AWAY = new Set([UNREACHABLE, CONNECTION_LOST, "bus_unavailable", "no_filter", "accept_timeout", "shutting_down"]);
+/** The gateway has stopped waiting; the answer may come all the same. */
+const GATEWAY_LEFT = "answer_timeout";
 /** There was no room for it, so it is sent again a little later. */
 const FULL = new Set(["queue_full", "client_queue_full"]);
 const FULL_SECONDS = 5;
+/** What only an answer under way has. */
+const NOT_UNDER_WAY = {
+  held: undefined,
+  place: undefined,
+  started: undefined,
+  lost: undefined,
+  key: undefined,
+  id: undefined,
+  last: undefined,
+};
 
-/** Fills in `exchange.answer` (conversation.js) until it is no longer `held` or `open`. */
+/**
+ * Fills in `exchange.answer` (conversation.js) until it is no longer `held` or `open`.
+ *
+ * A question is sent under a key of its own, and Stile answers it even if nobody listens. So a page that was
+ * reloaded, or that has lost its connection, asks for the rest; only `stop` cancels.
+ */
 export class Asking {
   #gateway;
   #health;
@@ -17,7 +34,7 @@ export class Asking {
   #changed;
   #needKey;
   #going = new AbortController();
-  #id = null;
+  #isStopping = false;
   #firstToken = 0;
 
   /**
@@ -31,17 +48,18 @@ export class Asking {
     this.#exchange = exchange;
     this.#changed = changed;
     this.#needKey = needKey;
+    exchange.answer.key ??= newId();
   }
 
   get #answer() {
     return this.#exchange.answer;
   }
 
-  /** Ask until there is an answer, or a reason why there is none. */
+  /** Ask, or ask for the rest, until there is an answer, or a reason why there is none. */
   async run() {
     while (!this.#going.signal.aborted) {
       try {
-        await this.#ask();
+        await this.#listen();
         return;
       } catch (error) {
         if (this.#going.signal.aborted) return;
@@ -53,33 +71,48 @@ export class Asking {
     }
   }
 
-  /** Go, and leave the answer as it is; the gateway cancels what nobody listens to. */
+  /** Go, and leave the answer as it is: this page, or another one, asks for the rest. */
   leave() {
     this.#going.abort();
   }
 
   /** Stop: the model is freed, or the place in the queue. */
   stop() {
-    const id = this.#id;
+    if (!["held", "open"].includes(this.#answer.state)) return;
+    const { id } = this.#answer;
+    this.#isStopping = this.#answer.state === "open" && !id; // it is on its way, and has no name yet
     this.#end("stopped");
+    if (this.#isStopping) return;
     this.leave();
-    // Closing the stream has cancelled it too, unless a proxy in between keeps it open.
-    if (id) this.#gateway.cancel(id).catch(() => {});
+    if (id) this.#cancel(id);
   }
 
-  async #ask() {
+  #cancel(id) {
+    this.#gateway.cancel(id).catch(() => {}); // without a connection it goes on to its end, unseen
+  }
+
+  async #listen() {
+    const { id, last, key } = this.#answer;
+    const { signal } = this.#going;
     const { messages, owners } = historyBefore(this.#conversation, this.#exchange);
-    const prompt = this.#exchange.question;
-    this.#id = null;
-    for await (const { name, said } of this.#gateway.ask({ prompt, messages, signal: this.#going.signal })) {
-      if (this.#going.signal.aborted) return;
-      this.#id = said.id ?? this.#id;
-      this.#hear(name, said, owners);
+    const events = id
+      ? this.#gateway.follow({ id, last, signal })
+      : this.#gateway.ask({ prompt: this.#exchange.question, messages, key, signal });
+    for await (const event of events) {
+      if (signal.aborted) return;
+      if (this.#isStopping) {
+        if (event.said.id) this.#cancel(event.said.id);
+        this.leave();
+        return;
+      }
+      this.#receive(event, owners);
     }
   }
 
-  #hear(name, said, owners) {
+  #receive({ name, said, last }, owners) {
     const answer = this.#answer;
+    answer.id = said.id ?? answer.id;
+    answer.lost = undefined;
     if (name === "queued") {
       answer.state = "open";
       answer.held = undefined;
@@ -88,9 +121,11 @@ export class Asking {
       // Another `started` is another attempt: what came before it is void.
       Object.assign(answer, { state: "open", held: undefined, place: undefined, text: "", started: true });
       answer.model = said.model;
+      answer.last = last;
     } else if (name === "token") {
       this.#firstToken ||= performance.now();
       answer.text += said.text;
+      answer.last = last;
     } else if (name === "done") {
       this.#finish(said, owners);
       return;
@@ -115,14 +150,16 @@ export class Asking {
 
   /** Wait for what is in the way of asking (again); tell whether it is worth asking again. */
   async #overcomes(error) {
+    if (this.#isStopping) return false;
     if (error.code === "invalid_api_key") return this.#needKey();
-    if (this.#id !== null) return false; // it was taken: asking again is for the user to say
-    if (AWAY.has(error.code)) {
-      this.#hold({ reason: error.message });
+    if (AWAY.has(error.code) || (this.#answer.id && error.code === GATEWAY_LEFT)) {
+      // What was taken is not sent again: the page asks for the rest of its answer.
+      if (this.#answer.id) this.#lose();
+      else this.#hold({ reason: error.message });
       await this.#unlessStopped(Promise.all([this.#health.ready(), pause(error.retryAfter ?? 1)]));
       return true;
     }
-    if (FULL.has(error.code)) {
+    if (FULL.has(error.code) && !this.#answer.id) {
       const seconds = error.retryAfter ?? FULL_SECONDS;
       this.#hold({ reason: error.message, seconds });
       await this.#unlessStopped(pause(seconds));
@@ -136,21 +173,32 @@ export class Asking {
     this.#changed();
   }
 
+  #lose() {
+    this.#answer.lost = true;
+    this.#changed();
+  }
+
   #unlessStopped(wait) {
     const stopped = new Promise((goOn) => this.#going.signal.addEventListener("abort", goOn, { once: true }));
     return Promise.race([wait, stopped]);
   }
 
   #fail(error) {
+    if (this.#isStopping) return; // nothing was taken, so there is nothing to cancel
+    if (error.code === "cancelled") {
+      this.#end("stopped"); // in another tab
+      return;
+    }
     if (!(error instanceof Failure)) console.error(error);
-    const code = error.code ?? "page";
-    this.#answer.error = { code, message: error.message, final: error.final ?? false };
+    const isForgotten = error.code === "not_found" && this.#answer.id;
+    const message = isForgotten ? "Stile no longer has this answer: it keeps answers for an hour." : error.message;
+    this.#answer.error = { code: error.code ?? "page", message, final: error.final ?? false };
     this.#health.check();
     this.#end("failed");
   }
 
   #end(state) {
-    Object.assign(this.#answer, { state, held: undefined, place: undefined, started: undefined });
+    Object.assign(this.#answer, { state, ...NOT_UNDER_WAY });
     this.#changed();
   }
 }

@@ -11,21 +11,34 @@ export class Gateway {
   }
 
   /**
-   * Ask, and yield the events up to `done`, each as {name, said}.
+   * Ask, and yield the events up to `done`, each as {name, said, last}: `last` is the event's id.
+   *
+   * The request goes on to its end if this page goes; the same one under the same `key` joins it.
    * @throws {Failure} there is no answer.
    */
-  async *ask({ prompt, messages, signal }) {
-    const answer = await this.#fetch("chat", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-      body: JSON.stringify({ prompt, messages, stream: true }),
-      signal,
-    });
+  async *ask({ prompt, messages, key, signal }) {
+    const headers = { "Content-Type": "application/json", "Idempotency-Key": key, Prefer: "respond-async" };
+    const body = JSON.stringify({ prompt, messages, stream: true });
+    yield* this.#events("chat", { method: "POST", headers, body, signal });
+  }
+
+  /**
+   * Yield the events of a request that was sent before: after `last`, or all.
+   * @throws {Failure} there is no answer.
+   */
+  async *follow({ id, last, signal }) {
+    const headers = last ? { "Last-Event-ID": last } : {};
+    yield* this.#events(`chat/${id}`, { headers, signal });
+  }
+
+  async *#events(address, { headers, signal, ...options }) {
+    const accept = { Accept: "text/event-stream" };
+    const answer = await this.#fetch(address, { ...options, headers: { ...headers, ...accept }, signal });
     try {
-      for await (const { name, data } of events(answer.body)) {
+      for await (const { name, data, id } of events(answer.body)) {
         const said = JSON.parse(data);
         if (name === "error") throw new Failure(said.error);
-        yield { name, said };
+        yield { name, said, last: id };
         if (name === "done") return;
       }
     } catch (error) {

@@ -2,9 +2,11 @@
 //
 //   conversation  {version: 1, id, title, created, updated, exchanges}       times are ISO 8601
 //   exchange      {id, asked, question, leftOut, answer}
-//   answer        {state, text, place, held, refusal, error, model, usage, speed, finish}
+//   answer        {state, at, text, place, held, refusal, error, model, usage, speed, finish}
+//                 while it is under way: {key, id, last, lost}
 //
-// `state` is one of STATES. An answer that is `open` in no tab was cut off when its page was left.
+// `state` is one of STATES. `key` is the Idempotency-Key of the request, `id` its id in Stile, `last` the id of
+// its last event: with these any page asks for the rest. `at` is when it was asked, in ms.
 
 export const STATES = ["held", "open", "done", "stopped", "refused", "failed"];
 const TITLE_CHARS = 60;
@@ -21,7 +23,7 @@ export function newConversation() {
 }
 
 export function newAnswer() {
-  return { state: "open", text: "" };
+  return { state: "open", at: Date.now(), text: "" };
 }
 
 /** Add a question, and return its exchange. The first one gives the conversation its title. */
@@ -67,6 +69,11 @@ function isSent({ leftOut, answer }) {
 export function exchangeAt(place, owners) {
   const index = /^messages\[(\d+)\]/.exec(place)?.[1];
   return index === undefined ? null : (owners[Number(index)] ?? null);
+}
+
+/** Return the exchange whose answer is under way, or null. */
+export function underWay({ exchanges }) {
+  return exchanges.findLast(({ answer }) => ["held", "open"].includes(answer.state) && answer.key) ?? null;
 }
 
 /** Tell whether every word of `query` stands in the conversation, in any case. */
