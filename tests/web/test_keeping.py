@@ -29,6 +29,16 @@ async def test_a_reload_keeps_the_conversation(chat_page):
     ]
 
 
+async def test_a_draft_outlasts_a_reload(chat_page):
+    """What is written and not sent is there again; what was sent is not."""
+    await chat_page.box.fill("Half a thou")
+    await chat_page.page.reload()
+    await expect(chat_page.box).to_have_value("Half a thou")
+    await chat_page.ask_and_hear("A whole one")
+    await chat_page.page.reload()
+    await expect(chat_page.box).to_have_value("")
+
+
 async def test_an_answer_is_made_again(chat_page):
     """Answering again asks the same with the same history, and replaces the answer."""
     await chat_page.ask_and_hear("One")

@@ -5,6 +5,7 @@ import { addQuestion, newAnswer, newConversation, underWay } from "./store/conve
 import { askForKey, confirm } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Health } from "./client/health.js";
+import { KEY_NEEDED } from "./client/failure.js";
 import { Menu } from "./views/menu.js";
 import { Sidebar } from "./views/sidebar.js";
 import { FullError, Store } from "./store/store.js";
@@ -14,6 +15,7 @@ import { statusOf } from "./words.js";
 
 const DRAW_EVERY_MS = 80;
 const SAVE_EVERY_MS = 1_000;
+const ASK_FOR_KEY = "Enter the key you were given.";
 /** A question that was kept back is not sent after this time: nobody expects it any more. */
 const SEND_WITHIN_MS = 3_600_000;
 
@@ -26,6 +28,8 @@ class App {
   #menu = new Menu(document.getElementById("menu"), document.getElementById("sidebar"));
   #conversation = newConversation();
   #openings = new Map(); // conversation id -> {asking, conversation, exchange}
+  #refusedKey; // undefined until one is refused; null is "no key"
+  #keyBox = null;
   #told = "";
   #drawn = 0;
   #drawing = null;
@@ -34,7 +38,8 @@ class App {
     ask: (question) => this.#ask(addQuestion(this.#conversation, question)),
     stop: () => this.#stop(),
     editLast: () => this.#transcript.editLast(),
-  });
+    draft: (text) => (this.#store.draft = text),
+  }, this.#store.draft);
   #transcript = new Transcript(
     document.getElementById("transcript"),
     {
@@ -49,10 +54,11 @@ class App {
     remove: (conversation) => this.#remove(conversation),
     removeAll: () => this.#removeAll(),
     all: () => this.#store.all(),
-    changeKey: () => this.#needKey("The key that this Stile's keeper gave you. Leave it empty to forget it."),
+    changeKey: () => this.#needKey("Enter the key you were given. Leave the box empty to forget the stored key."),
   });
 
   start() {
+    this.#takeKeyFromLink();
     if (!this.#store.isKept) this.#trouble.warn("This browser keeps nothing for this address: all is gone with the page.");
     this.#store.watch(() => this.#refresh());
     addEventListener("keydown", (event) => {
@@ -68,6 +74,14 @@ class App {
     this.#resumeAll();
     this.#open(this.#store.get(this.#store.current) ?? newConversation());
     this.#health.check();
+  }
+
+  /** A link that ends in `#key=sk-…` carries the key: a fragment is not sent to any server. */
+  #takeKeyFromLink() {
+    const key = new URLSearchParams(location.hash.slice(1)).get("key");
+    if (!key) return;
+    this.#store.key = key.trim();
+    history.replaceState(null, "", location.pathname + location.search); // not in the history, or on a screenshot
   }
 
   get #opening() {
@@ -167,7 +181,7 @@ class App {
       conversation,
       exchange,
       changed,
-      needKey: () => this.#needKey("This Stile asks for an API key. Whoever keeps it can give you one."),
+      needKey: (reason) => this.#needKey(`${reason} ${ASK_FOR_KEY}`),
     });
     this.#openings.set(conversation.id, { asking, conversation, exchange });
     asking.run();
@@ -219,7 +233,19 @@ class App {
   #showHealth() {
     this.#trouble.show(this.#health.missing, this.#health.since);
     const isReady = this.#health.missing.length === 0;
-    if (isReady) this.#gateway.models().then(([model]) => this.#showModel(model ?? ""), () => {}); // under keys
+    if (isReady) this.#lookAtModels();
+  }
+
+  async #lookAtModels() {
+    try {
+      const [model] = await this.#gateway.models();
+      this.#showModel(model ?? "");
+    } catch (error) {
+      // Once for a key: whoever closes the box only wants to read.
+      if (error.code !== KEY_NEEDED || this.#refusedKey === this.#store.key) return;
+      this.#refusedKey = this.#store.key;
+      if (!document.querySelector("dialog[open]")) this.#needKey(`${error.message} ${ASK_FOR_KEY}`);
+    }
   }
 
   #showModel(name) {
@@ -227,7 +253,9 @@ class App {
   }
 
   async #needKey(reason) {
-    const key = await askForKey({ key: this.#store.key, reason });
+    // One box, however many ask for it.
+    this.#keyBox ??= askForKey({ key: this.#store.key, reason }).finally(() => (this.#keyBox = null));
+    const key = await this.#keyBox;
     if (key === null) return false;
     this.#store.key = key;
     this.#showHealth();

@@ -1,6 +1,6 @@
 // One question on its way: sent, waiting, answered, stopped; and continued after whatever came in between.
 import { historyBefore, exchangeAt, newId } from "../store/conversation.js";
-import { CONNECTION_LOST, Failure, UNREACHABLE } from "./failure.js";
+import { CONNECTION_LOST, Failure, KEY_NEEDED, UNREACHABLE } from "./failure.js";
 
 /** Nobody took the question, so it is kept until everything is there again. */
 const AWAY = new Set([UNREACHABLE, CONNECTION_LOST, "bus_unavailable", "no_filter", "accept_timeout", "shutting_down"]);
@@ -9,6 +9,8 @@ const GATEWAY_LEFT = "answer_timeout";
 /** There was no room for it, so it is sent again a little later. */
 const FULL = new Set(["queue_full", "client_queue_full"]);
 const FULL_SECONDS = 5;
+/** If there is no word for so long, the page looks whether something is missing. */
+const SILENT_MS = 1_500;
 /** What only an answer under way has. */
 const NOT_UNDER_WAY = {
   held: undefined,
@@ -39,7 +41,7 @@ export class Asking {
 
   /**
    * @param changed called after each change of the answer.
-   * @param needKey asks the user for an API key; resolves to whether there is a new one.
+   * @param needKey asks the user for an API key, for the reason given; resolves to whether there is a new one.
    */
   constructor({ gateway, health, conversation, exchange, changed, needKey }) {
     this.#gateway = gateway;
@@ -98,6 +100,17 @@ export class Asking {
     const events = id
       ? this.#gateway.follow({ id, last, signal })
       : this.#gateway.ask({ prompt: this.#exchange.question, messages, key, signal });
+    const silent = setTimeout(() => this.#health.check(), SILENT_MS); // a part may be away
+    signal.addEventListener("abort", () => clearTimeout(silent), { once: true });
+    try {
+      await this.#read(events, owners);
+    } finally {
+      clearTimeout(silent);
+    }
+  }
+
+  async #read(events, owners) {
+    const { signal } = this.#going;
     for await (const event of events) {
       if (signal.aborted) return;
       if (this.#isStopping) {
@@ -151,7 +164,7 @@ export class Asking {
   /** Wait for what is in the way of asking (again); tell whether it is worth asking again. */
   async #overcomes(error) {
     if (this.#isStopping) return false;
-    if (error.code === "invalid_api_key") return this.#needKey();
+    if (error.code === KEY_NEEDED) return this.#needKey(error.message);
     if (AWAY.has(error.code) || (this.#answer.id && error.code === GATEWAY_LEFT)) {
       // What was taken is not sent again: the page asks for the rest of its answer.
       if (this.#answer.id) this.#lose();

@@ -1,6 +1,6 @@
 // The gateway over HTTP (docs/api.md). Every address is relative, so that a proxy may put Stile under a path.
 import { events } from "./events.js";
-import { Failure, connectionLost, unreachable } from "./failure.js";
+import { Failure, connectionLost, keyNeeded, unreachable } from "./failure.js";
 
 /** Asks the gateway. `key` returns the API key, or null. */
 export class Gateway {
@@ -78,6 +78,7 @@ export class Gateway {
     }
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => null);
+    if (answer.status === 401) throw keyNeeded(key);
     if (told?.error?.code) throw new Failure(told.error);
     if (answer.status >= 502) throw unreachable(); // a proxy in front that has nobody behind it
     throw new Failure({ code: "unknown", message: `The answer was an HTTP ${answer.status}.`, final: true });

@@ -4,6 +4,7 @@
 const CONVERSATION = "stile.conversation.";
 const KEY = "stile.key";
 const CURRENT = "stile.current";
+const DRAFT = "stile.draft";
 
 /** The browser keeps no more, as its room is full. */
 export class FullError extends Error {}
@@ -94,6 +95,19 @@ export class Store {
   set current(id) {
     if (id) this.#tab.setItem(CURRENT, id);
     else this.#tab.removeItem(CURRENT);
+  }
+
+  /** What is written in this tab and not sent. */
+  get draft() {
+    return this.#tab.getItem(DRAFT) ?? "";
+  }
+  set draft(text) {
+    try {
+      if (text) this.#tab.setItem(DRAFT, text);
+      else this.#tab.removeItem(DRAFT);
+    } catch {
+      // Without room it stays in the box, and is gone with the page.
+    }
   }
 
   /** Call `changed` whenever another tab has changed a conversation. */

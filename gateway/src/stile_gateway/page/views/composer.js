@@ -9,16 +9,21 @@ export class Composer {
   #stop;
   #isOpen = false;
 
-  /** @param actions {ask(question), stop(), editLast()} */
-  constructor(form, actions) {
+  /**
+   * @param actions {ask(question), stop(), editLast(), draft(text)}; `draft` is told of each change.
+   * @param draft what was written and not sent before.
+   */
+  constructor(form, actions, draft) {
     this.#form = form;
     this.#area = form.querySelector("textarea");
+    this.#area.value = draft;
     this.#send = form.querySelector("#send");
     this.#stop = form.querySelector("#stop");
     const submit = () => {
       const question = this.#area.value.trim();
       if (!question || this.#isOpen) return;
       this.#area.value = "";
+      actions.draft("");
       this.#fit();
       actions.ask(question);
     };
@@ -27,9 +32,13 @@ export class Composer {
       submit();
     });
     this.#stop.addEventListener("click", () => actions.stop());
-    this.#area.addEventListener("input", () => this.#fit());
+    this.#area.addEventListener("input", () => {
+      actions.draft(this.#area.value);
+      this.#fit();
+    });
     this.#area.addEventListener("keydown", (event) => {
-      if (event.isComposing) return; // the Enter of an input method
+      // The Enter of an input method. Safari ends the composition first, and says it by 229 alone.
+      if (event.isComposing || event.keyCode === 229) return;
       if (event.key === "Enter" && !event.shiftKey && !hasTouchKeyboard()) {
         event.preventDefault();
         submit();

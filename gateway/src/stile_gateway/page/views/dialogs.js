@@ -9,7 +9,7 @@ export async function confirm({ title, text, action }) {
   return (await answerOf(dialog)) === "yes";
 }
 
-/** Ask for an API key; resolves to the key, to "" where it is to be forgotten, to null where nothing is to change. */
+/** Ask for an API key; resolves to the key, to "" if it is to be forgotten, to null if nothing is to change. */
 export async function askForKey({ key, reason }) {
   const dialog = document.getElementById("key");
   const input = dialog.querySelector("input");
