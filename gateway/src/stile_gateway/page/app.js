@@ -6,6 +6,7 @@ import { askForKey, confirm } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Health } from "./client/health.js";
 import { KEY_NEEDED } from "./client/failure.js";
+import { changeSettings } from "./views/settings.js";
 import { Menu } from "./views/menu.js";
 import { Sidebar } from "./views/sidebar.js";
 import { FullError, Store } from "./store/store.js";
@@ -54,11 +55,13 @@ class App {
     remove: (conversation) => this.#remove(conversation),
     removeAll: () => this.#removeAll(),
     all: () => this.#store.all(),
+    changeSettings: () => this.#changeSettings(),
     changeKey: () => this.#needKey("Enter the key you were given. Leave the box empty to forget the stored key."),
   });
 
   start() {
     this.#takeKeyFromLink();
+    this.#showSettings(this.#store.settings);
     if (!this.#store.isKept) this.#trouble.warn("This browser keeps nothing for this address: all is gone with the page.");
     this.#store.watch(() => this.#refresh());
     addEventListener("keydown", (event) => {
@@ -180,6 +183,7 @@ class App {
       health: this.#health,
       conversation,
       exchange,
+      settings: this.#store.settings,
       changed,
       needKey: (reason) => this.#needKey(`${reason} ${ASK_FOR_KEY}`),
     });
@@ -262,6 +266,19 @@ class App {
     return key !== "";
   }
 
+  async #changeSettings() {
+    const models = await this.#gateway.models().catch(() => []);
+    const settings = await changeSettings(this.#store.settings, models);
+    if (settings === null) return;
+    this.#keep(() => (this.#store.settings = settings));
+    this.#showSettings(settings);
+  }
+
+  #showSettings({ textSize, entersSend }) {
+    document.documentElement.dataset.textSize = textSize;
+    this.#composer.entersSend = entersSend;
+  }
+
   async #remove(conversation) {
     const text = `“${conversation.title}” is deleted from this browser. It cannot be brought back.`;
     if (!(await confirm({ title: "Delete this conversation?", text, action: "Delete" }))) return;
@@ -291,8 +308,12 @@ class App {
   }
 
   #save(conversation) {
+    this.#keep(() => this.#store.save(conversation));
+  }
+
+  #keep(save) {
     try {
-      this.#store.save(conversation);
+      save();
       if (this.#store.isKept) this.#trouble.warn("");
     } catch (error) {
       if (!(error instanceof FullError)) throw error;

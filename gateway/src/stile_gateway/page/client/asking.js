@@ -1,5 +1,6 @@
 // One question on its way: sent, waiting, answered, stopped; and continued after whatever came in between.
 import { historyBefore, exchangeAt, newId } from "../store/conversation.js";
+import { opening, requestFields } from "../store/settings.js";
 import { CONNECTION_LOST, Failure, KEY_NEEDED, UNREACHABLE } from "./failure.js";
 
 /** Nobody took the question, so it is kept until everything is there again. */
@@ -17,6 +18,7 @@ const NOT_UNDER_WAY = {
   place: undefined,
   started: undefined,
   lost: undefined,
+  settings: undefined,
   key: undefined,
   id: undefined,
   last: undefined,
@@ -40,16 +42,19 @@ export class Asking {
   #firstToken = 0;
 
   /**
+   * @param settings how a new question is asked (settings.js).
    * @param changed called after each change of the answer.
    * @param needKey asks the user for an API key, for the reason given; resolves to whether there is a new one.
    */
-  constructor({ gateway, health, conversation, exchange, changed, needKey }) {
+  constructor({ gateway, health, conversation, exchange, settings, changed, needKey }) {
     this.#gateway = gateway;
     this.#health = health;
     this.#conversation = conversation;
     this.#exchange = exchange;
     this.#changed = changed;
     this.#needKey = needKey;
+    // The same request must be sent if it is sent again, whatever was changed meanwhile.
+    exchange.answer.settings ??= settings;
     exchange.answer.key ??= newId();
   }
 
@@ -96,10 +101,12 @@ export class Asking {
   async #listen() {
     const { id, last, key } = this.#answer;
     const { signal } = this.#going;
-    const { messages, owners } = historyBefore(this.#conversation, this.#exchange);
+    const settings = this.#answer.settings ?? {};
+    const { messages, owners } = historyBefore(this.#conversation, this.#exchange, opening(settings));
+    const question = { prompt: this.#exchange.question, messages, fields: requestFields(settings) };
     const events = id
       ? this.#gateway.follow({ id, last, signal })
-      : this.#gateway.ask({ prompt: this.#exchange.question, messages, key, signal });
+      : this.#gateway.ask({ ...question, key, signal });
     const silent = setTimeout(() => this.#health.check(), SILENT_MS); // a part may be away
     signal.addEventListener("abort", () => clearTimeout(silent), { once: true });
     try {

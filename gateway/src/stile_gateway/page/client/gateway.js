@@ -13,12 +13,12 @@ export class Gateway {
   /**
    * Ask, and yield the events up to `done`, each as {name, said, last}: `last` is the event's id.
    *
-   * The request goes on to its end if this page goes; the same one under the same `key` joins it.
+   * `fields` are further fields of the request. It goes on to its end if this page goes; the same one under the same `key` joins it.
    * @throws {Failure} there is no answer.
    */
-  async *ask({ prompt, messages, key, signal }) {
+  async *ask({ prompt, messages, fields, key, signal }) {
     const headers = { "Content-Type": "application/json", "Idempotency-Key": key, Prefer: "respond-async" };
-    const body = JSON.stringify({ prompt, messages, stream: true });
+    const body = JSON.stringify({ ...fields, prompt, messages, stream: true });
     yield* this.#events("chat", { method: "POST", headers, body, signal });
   }
 

@@ -3,7 +3,7 @@
 //   conversation  {version: 1, id, title, created, updated, exchanges}       times are ISO 8601
 //   exchange      {id, asked, question, leftOut, answer}
 //   answer        {state, at, text, place, held, refusal, error, model, usage, speed, finish}
-//                 while it is under way: {key, id, last, lost}
+//                 while it is under way: {key, id, last, lost, settings}
 //
 // `state` is one of STATES. `key` is the Idempotency-Key of the request, `id` its id in Stile, `last` the id of
 // its last event: with these any page asks for the rest. `at` is when it was asked, in ms.
@@ -47,10 +47,11 @@ function titleOf(question) {
  *
  * Left out are refused exchanges, those that the filter has found fault with since, and those without an answer:
  * a question that nothing answers would be answered again.
+ * @param before messages that come before all others; they are of no exchange.
  */
-export function historyBefore(conversation, exchange) {
-  const messages = [];
-  const owners = [];
+export function historyBefore(conversation, exchange, before = []) {
+  const messages = [...before];
+  const owners = before.map(() => null);
   for (const earlier of conversation.exchanges) {
     if (earlier === exchange) break;
     if (!isSent(earlier)) continue;

@@ -1,10 +1,12 @@
 // Conversations, the key, and which conversation this tab shows: kept in the browser, and nowhere else.
 // Each conversation has an entry of its own, so that two tabs do not overwrite each other's.
+import { readSettings } from "./settings.js";
 
 const CONVERSATION = "stile.conversation.";
 const KEY = "stile.key";
 const CURRENT = "stile.current";
 const DRAFT = "stile.draft";
+const SETTINGS = "stile.settings";
 
 /** The browser keeps no more, as its room is full. */
 export class FullError extends Error {}
@@ -86,6 +88,17 @@ export class Store {
   set key(key) {
     if (key) this.#set(KEY, key);
     else this.#local.removeItem(KEY);
+  }
+
+  get settings() {
+    try {
+      return readSettings(JSON.parse(this.#local.getItem(SETTINGS)));
+    } catch {
+      return readSettings(null); // not written by this page
+    }
+  }
+  set settings(settings) {
+    this.#set(SETTINGS, JSON.stringify(settings));
   }
 
   /** The id of the conversation that this tab shows. */

@@ -8,6 +8,7 @@ export class Composer {
   #send;
   #stop;
   #isOpen = false;
+  #entersSend = true;
 
   /**
    * @param actions {ask(question), stop(), editLast(), draft(text)}; `draft` is told of each change.
@@ -39,7 +40,7 @@ export class Composer {
     this.#area.addEventListener("keydown", (event) => {
       // The Enter of an input method. Safari ends the composition first, and says it by 229 alone.
       if (event.isComposing || event.keyCode === 229) return;
-      if (event.key === "Enter" && !event.shiftKey && !hasTouchKeyboard()) {
+      if (event.key === "Enter" && this.#sends(event)) {
         event.preventDefault();
         submit();
       } else if (event.key === "ArrowUp" && this.#area.value === "" && !this.#isOpen) {
@@ -58,6 +59,20 @@ export class Composer {
     this.#send.hidden = isOpen;
     this.#fit();
     if (hadFocus && !this.#form.contains(document.activeElement)) this.focus();
+  }
+
+  /** Whether Enter sends; if not, Ctrl+Enter does. */
+  set entersSend(entersSend) {
+    this.#entersSend = entersSend;
+    const [send, line] = entersSend ? ["Enter", "Shift+Enter"] : ["Ctrl+Enter", "Enter"];
+    this.#form.querySelector(".hint").textContent =
+      `${send} sends · ${line} makes a new line · Esc stops · ↑ edits the last question`;
+    this.#send.title = `Send (${send})`;
+  }
+
+  #sends({ shiftKey, ctrlKey, metaKey }) {
+    if (ctrlKey || metaKey) return true;
+    return this.#entersSend && !shiftKey && !hasTouchKeyboard();
   }
 
   focus() {

@@ -1,4 +1,4 @@
-// The two questions that the page itself asks.
+// What the page itself asks.
 
 /** Ask yes or no. */
 export async function confirm({ title, text, action }) {
@@ -19,7 +19,8 @@ export async function askForKey({ key, reason }) {
   return answer === "yes" ? input.value.trim() : null;
 }
 
-function answerOf(dialog) {
+/** Show a dialog; resolves to "yes" if it was sent. */
+export function answerOf(dialog) {
   const before = document.activeElement;
   return new Promise((resolve) => {
     const listening = new AbortController();
@@ -35,7 +36,7 @@ function answerOf(dialog) {
       resolve(dialog.returnValue);
     };
     dialog.querySelector("form").addEventListener("submit", submit, { signal });
-    dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close(), { signal });
+    dialog.querySelector(".buttons [type=button]").addEventListener("click", () => dialog.close(), { signal });
     dialog.addEventListener("close", close, { signal });
     dialog.showModal();
   });

@@ -13,7 +13,7 @@ export class Sidebar {
   #actions;
   #shown = { conversations: [], currentId: null, openIds: new Set() };
 
-  /** @param actions {open(id), create(), remove(conversation), removeAll(), all(), changeKey()} */
+  /** @param actions {open(id), create(), remove(conversation), removeAll(), all(), changeKey(), changeSettings()} */
   constructor(root, actions) {
     this.#root = root;
     this.#actions = actions;
@@ -27,6 +27,7 @@ export class Sidebar {
       "#export-markdown": () => download(asMarkdown(actions.all())),
       "#delete-all": () => actions.removeAll(),
       "#change-key": () => actions.changeKey(),
+      "#change-settings": () => actions.changeSettings(),
     };
     for (const [selector, click] of Object.entries(clicks)) {
       root.querySelector(selector).addEventListener("click", click);
