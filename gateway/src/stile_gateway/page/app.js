@@ -46,6 +46,7 @@ class App {
     {
       resend: (exchange, question) => this.#resend(exchange, question),
       regenerate: (exchange) => this.#resend(exchange, exchange.question),
+      create: () => this.#open(newConversation()),
     },
     (sentence) => this.#announce(sentence),
   );

@@ -1,10 +1,13 @@
 // One question on its way: sent, waiting, answered, stopped; and continued after whatever came in between.
-import { historyBefore, exchangeAt, newId } from "../store/conversation.js";
+import { exchangeAt, historyBefore, leaveOutOldest, newId } from "../store/conversation.js";
 import { opening, requestFields } from "../store/settings.js";
 import { CONNECTION_LOST, Failure, KEY_NEEDED, UNREACHABLE } from "./failure.js";
 
 /** Nobody took the question, so it is kept until everything is there again. */
 const AWAY = new Set([UNREACHABLE, CONNECTION_LOST, "bus_unavailable", "no_filter", "accept_timeout", "shutting_down"]);
+const TOO_LONG = "context_length_exceeded";
+const QUESTION_TOO_LONG = "This question is too long for the model. Shorten it, or ask it in parts.";
+const FORGOTTEN = "Stile no longer has this answer: it keeps answers for an hour.";
 /** The gateway has stopped waiting; the answer may come all the same. */
 const GATEWAY_LEFT = "answer_timeout";
 /** There was no room for it, so it is sent again a little later. */
@@ -38,6 +41,7 @@ export class Asking {
   #changed;
   #needKey;
   #going = new AbortController();
+  #sentFrom;
   #isStopping = false;
   #firstToken = 0;
 
@@ -51,6 +55,7 @@ export class Asking {
     this.#health = health;
     this.#conversation = conversation;
     this.#exchange = exchange;
+    this.#sentFrom = conversation.sentFrom;
     this.#changed = changed;
     this.#needKey = needKey;
     // The same request must be sent if it is sent again, whatever was changed meanwhile.
@@ -172,6 +177,7 @@ export class Asking {
   async #overcomes(error) {
     if (this.#isStopping) return false;
     if (error.code === KEY_NEEDED) return this.#needKey(error.message);
+    if (error.code === TOO_LONG) return this.#shorten(error.details);
     if (AWAY.has(error.code) || (this.#answer.id && error.code === GATEWAY_LEFT)) {
       // What was taken is not sent again: the page asks for the rest of its answer.
       if (this.#answer.id) this.#lose();
@@ -186,6 +192,14 @@ export class Asking {
       return true;
     }
     return false;
+  }
+
+  /** Ask again without the oldest exchanges; that is another request, with a key of its own. */
+  #shorten(size) {
+    if (!leaveOutOldest(this.#conversation, this.#exchange, size)) return false;
+    Object.assign(this.#answer, { state: "open", text: "", key: newId(), id: undefined, last: undefined });
+    this.#changed();
+    return true;
   }
 
   #hold(held) {
@@ -210,8 +224,10 @@ export class Asking {
       return;
     }
     if (!(error instanceof Failure)) console.error(error);
+    // Leaving out the rest has not helped, so it is sent with the next question.
+    if (error.code === TOO_LONG) this.#conversation.sentFrom = this.#sentFrom;
     const isForgotten = error.code === "not_found" && this.#answer.id;
-    const message = isForgotten ? "Stile no longer has this answer: it keeps answers for an hour." : error.message;
+    const message = isForgotten ? FORGOTTEN : error.code === TOO_LONG ? QUESTION_TOO_LONG : error.message;
     this.#answer.error = { code: error.code ?? "page", message, final: error.final ?? false };
     this.#health.check();
     this.#end("failed");

@@ -9,9 +9,10 @@ export const CONNECTION_LOST = "connection_lost";
 
 /** An error that the gateway told (its `code` as in docs/api.md), or one of those above. */
 export class Failure extends Error {
-  constructor({ code, message, final = false, retry_after: retryAfter = null }) {
+  constructor({ code, message, final = false, retry_after: retryAfter = null, ...details }) {
     super(message);
     this.code = code;
+    this.details = details;
     this.final = final;
     this.retryAfter = retryAfter;
   }

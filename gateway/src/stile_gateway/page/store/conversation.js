@@ -1,10 +1,11 @@
 // A conversation as it is kept: plain data, and what is asked of it. Nothing here touches the page.
 //
-//   conversation  {version: 1, id, title, created, updated, exchanges}       times are ISO 8601
+//   conversation  {version: 1, id, title, created, updated, exchanges, sentFrom}     times are ISO 8601
 //   exchange      {id, asked, question, leftOut, answer}
 //   answer        {state, at, text, place, held, refusal, error, model, usage, speed, finish}
 //                 while it is under way: {key, id, last, lost, settings}
 //
+// `sentFrom` is the id of the first exchange that the model is still sent, if the earlier ones no longer fit.
 // `state` is one of STATES. `key` is the Idempotency-Key of the request, `id` its id in Stile, `last` the id of
 // its last event: with these any page asks for the rest. `at` is when it was asked, in ms.
 
@@ -52,14 +53,44 @@ function titleOf(question) {
 export function historyBefore(conversation, exchange, before = []) {
   const messages = [...before];
   const owners = before.map(() => null);
-  for (const earlier of conversation.exchanges) {
-    if (earlier === exchange) break;
-    if (!isSent(earlier)) continue;
+  for (const earlier of sentBefore(conversation, exchange)) {
     messages.push({ role: "user", content: earlier.question });
     messages.push({ role: "assistant", content: earlier.answer.text });
     owners.push(earlier, earlier);
   }
   return { messages, owners };
+}
+
+function sentBefore({ exchanges, sentFrom }, exchange) {
+  const from = Math.max(0, exchanges.findIndex(({ id }) => id === sentFrom));
+  return exchanges.slice(from, exchanges.indexOf(exchange)).filter(isSent);
+}
+
+/** How much of the model's context a conversation may fill: the answer needs the rest. */
+const FILLED = 0.7;
+
+/**
+ * No longer send the oldest exchanges, so that the rest fits; tell whether there were any to leave out.
+ * @param exchange the question that did not fit together with what comes before it.
+ * @param size {n_ctx, n_prompt_tokens}: what the model can read, and what it was sent, in tokens; or neither.
+ */
+export function leaveOutOldest(conversation, exchange, { n_ctx: room, n_prompt_tokens: sent }) {
+  const before = sentBefore(conversation, exchange);
+  if (before.length === 0) return false;
+  const lengths = before.map(({ question, answer }) => question.length + answer.text.length);
+  const all = lengths.reduce((sum, length) => sum + length, exchange.question.length);
+  // Without the sizes, half of it goes: another half follows if that is not enough.
+  let kept = room && sent ? Math.min(all - 1, (all * FILLED * room) / sent) : all / 2;
+  kept -= exchange.question.length;
+  let first = before.length;
+  while (first > 1 && kept >= lengths[first - 1]) kept -= lengths[(first -= 1)];
+  conversation.sentFrom = (before[first] ?? exchange).id;
+  return true;
+}
+
+/** Return how many exchanges are no longer sent because the conversation is too long. */
+export function unsentCount({ exchanges, sentFrom }) {
+  return Math.max(0, exchanges.findIndex(({ id }) => id === sentFrom));
 }
 
 function isSent({ leftOut, answer }) {
