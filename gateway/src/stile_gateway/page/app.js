@@ -1,8 +1,10 @@
 // The composition: what is kept, what is shown, and what happens when something is pressed.
 import { Asking } from "./client/asking.js";
+import { Collection } from "./collection.js";
 import { Composer } from "./views/composer.js";
-import { addQuestion, newAnswer, newConversation, underWay } from "./store/conversation.js";
-import { askForKey, confirm } from "./views/dialogs.js";
+import { addQuestion, answerAgain, newConversation, turnAnswer, underWay } from "./store/conversation.js";
+import { Notice } from "./views/notice.js";
+import { askForKey } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Health } from "./client/health.js";
 import { KEY_NEEDED } from "./client/failure.js";
@@ -16,6 +18,7 @@ import { statusOf } from "./words.js";
 
 const DRAW_EVERY_MS = 80;
 const SAVE_EVERY_MS = 1_000;
+const GO_ON = "Continue where you stopped.";
 const ASK_FOR_KEY = "Enter the key you were given.";
 /** A question that was kept back is not sent after this time: nobody expects it any more. */
 const SEND_WITHIN_MS = 3_600_000;
@@ -24,6 +27,7 @@ class App {
   #store = new Store();
   #gateway = new Gateway(() => this.#store.key);
   #health = new Health(this.#gateway, () => this.#showHealth());
+  #notice = new Notice();
   #trouble = new Trouble(document.getElementById("trouble"));
   #announcer = document.getElementById("announcer");
   #menu = new Menu(document.getElementById("menu"), document.getElementById("sidebar"));
@@ -45,17 +49,26 @@ class App {
     document.getElementById("transcript"),
     {
       resend: (exchange, question) => this.#resend(exchange, question),
-      regenerate: (exchange) => this.#resend(exchange, exchange.question),
+      regenerate: (exchange) => this.#regenerate(exchange),
+      turn: (exchange) => this.#turn(exchange),
+      goOn: () => this.#ask(addQuestion(this.#conversation, GO_ON)),
       create: () => this.#open(newConversation()),
     },
     (sentence) => this.#announce(sentence),
   );
+  #collection = new Collection(this.#store, {
+    save: (conversation) => this.#save(conversation),
+    forget: (id) => this.#forget(id),
+    changed: (sentence) => this.#changedList(sentence),
+    warn: (sentence) => this.#trouble.warn(sentence),
+  });
   #sidebar = new Sidebar(document.getElementById("sidebar"), {
     open: (id) => this.#open(this.#store.get(id) ?? newConversation()),
     create: () => this.#open(newConversation()),
-    remove: (conversation) => this.#remove(conversation),
-    removeAll: () => this.#removeAll(),
+    remove: (conversation) => this.#collection.remove(conversation),
+    removeAll: () => this.#collection.removeAll(),
     all: () => this.#store.all(),
+    import: () => this.#collection.import(),
     changeSettings: () => this.#changeSettings(),
     changeKey: () => this.#needKey("Enter the key you were given. Leave the box empty to forget the stored key."),
   });
@@ -75,6 +88,7 @@ class App {
       this.#refresh(); // it comes back as it was left, but for what was being answered
       this.#resumeAll();
     });
+    document.getElementById("rename").addEventListener("click", () => this.#collection.rename(this.#conversation));
     this.#resumeAll();
     this.#open(this.#store.get(this.#store.current) ?? newConversation());
     this.#health.check();
@@ -147,12 +161,22 @@ class App {
     if (this.#opening) return;
     const { exchanges } = this.#conversation;
     exchanges.length = exchanges.indexOf(exchange);
-    const title = this.#conversation.title;
-    const again = addQuestion(this.#conversation, question);
-    if (question === exchange.question) this.#conversation.title = title;
-    again.answer = newAnswer();
-    this.#ask(again);
+    this.#ask(addQuestion(this.#conversation, question));
     this.#composer.focus();
+  }
+
+  #regenerate(exchange) {
+    if (this.#opening) return;
+    answerAgain(exchange);
+    this.#ask(exchange);
+    this.#composer.focus();
+  }
+
+  #turn(exchange) {
+    if (this.#opening) return;
+    turnAnswer(exchange);
+    this.#save(this.#conversation);
+    this.#show();
   }
 
   #ask(exchange) {
@@ -176,7 +200,10 @@ class App {
         this.#save(conversation);
       }
       if (conversation === this.#conversation) this.#draw(isOver ? exchange : null);
-      if (isOver) this.#showFrame();
+      if (isOver) {
+        this.#showFrame();
+        this.#notice.show(conversation.title);
+      }
       if (isOver && exchange.answer.model) this.#showModel(exchange.answer.model);
     };
     const asking = new Asking({
@@ -230,7 +257,8 @@ class App {
     document.getElementById("welcome").hidden = !isEmpty;
     document.getElementById("transcript").hidden = isEmpty;
     document.getElementById("title").textContent = this.#conversation.title || "New conversation";
-    document.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
+    document.getElementById("rename").hidden = isEmpty;
+    this.#notice.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
     this.#composer.show(this.#opening !== null);
     this.#sidebar.show(this.#store.all(), this.#conversation.id, new Set(this.#openings.keys()));
   }
@@ -275,37 +303,23 @@ class App {
     this.#showSettings(settings);
   }
 
-  #showSettings({ textSize, entersSend }) {
+  #showSettings({ textSize, entersSend, notifies }) {
+    this.#notice.notifies = notifies;
     document.documentElement.dataset.textSize = textSize;
     this.#composer.entersSend = entersSend;
-  }
-
-  async #remove(conversation) {
-    const text = `“${conversation.title}” is deleted from this browser. It cannot be brought back.`;
-    if (!(await confirm({ title: "Delete this conversation?", text, action: "Delete" }))) return;
-    this.#forget(conversation.id);
-    this.#afterRemoving();
-  }
-
-  async #removeAll() {
-    const all = this.#store.all();
-    const text = `${all.length} of them are deleted from this browser. They cannot be brought back.`;
-    if (!(await confirm({ title: "Delete all conversations?", text, action: "Delete all" }))) return;
-    for (const { id } of all) this.#forget(id);
-    this.#afterRemoving();
   }
 
   #forget(id) {
     const opening = this.#openings.get(id);
     this.#openings.delete(id); // first, so that its last change is not kept
     opening?.asking.stop();
-    this.#store.remove(id);
   }
 
-  #afterRemoving() {
-    if (this.#store.get(this.#conversation.id) === null) this.#open(newConversation());
+  #changedList(sentence) {
+    const isGone = this.#conversation.exchanges.length > 0 && this.#store.get(this.#conversation.id) === null;
+    if (isGone) this.#open(newConversation());
     this.#showFrame();
-    this.#announce("Deleted");
+    if (sentence) this.#announce(sentence);
   }
 
   #save(conversation) {

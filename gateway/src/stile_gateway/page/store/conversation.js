@@ -1,7 +1,7 @@
 // A conversation as it is kept: plain data, and what is asked of it. Nothing here touches the page.
 //
 //   conversation  {version: 1, id, title, created, updated, exchanges, sentFrom}     times are ISO 8601
-//   exchange      {id, asked, question, leftOut, answer}
+//   exchange      {id, asked, question, leftOut, answer, others}     `others` are its other answers, oldest first
 //   answer        {state, at, text, place, held, refusal, error, model, usage, speed, finish}
 //                 while it is under way: {key, id, last, lost, settings}
 //
@@ -101,6 +101,20 @@ function isSent({ leftOut, answer }) {
 export function exchangeAt(place, owners) {
   const index = /^messages\[(\d+)\]/.exec(place)?.[1];
   return index === undefined ? null : (owners[Number(index)] ?? null);
+}
+
+/** Put a new answer in the place of an exchange's, which is kept beside it. Nothing that has no text is kept. */
+export function answerAgain(exchange) {
+  exchange.others = [...(exchange.others ?? []), exchange.answer].filter(({ text, state }) => text && state !== "refused");
+  exchange.answer = newAnswer();
+  exchange.leftOut = false;
+}
+
+/** Show the next older answer of an exchange; after the oldest comes the newest. */
+export function turnAnswer(exchange) {
+  const [first, ...rest] = exchange.others;
+  exchange.others = [...rest, exchange.answer];
+  exchange.answer = first;
 }
 
 /** Return the exchange whose answer is under way, or null. */

@@ -6,7 +6,7 @@ export const TEXT_SIZES = ["small", "normal", "large"];
 
 /**
  * @typedef {{model: string, length: string, temperature: number|null, instruction: string, textSize: string,
- *   entersSend: boolean}} Settings
+ *   entersSend: boolean, notifies: boolean}} Settings
  */
 export const DEFAULTS = {
   model: "",
@@ -15,6 +15,7 @@ export const DEFAULTS = {
   instruction: "",
   textSize: "normal",
   entersSend: true,
+  notifies: false,
 };
 
 /** Read settings as they were kept; what is not understood has its default. */

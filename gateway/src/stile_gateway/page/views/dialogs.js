@@ -19,6 +19,15 @@ export async function askForKey({ key, reason }) {
   return answer === "yes" ? input.value.trim() : null;
 }
 
+/** Ask for a name; resolves to null if it is to stay. */
+export async function askForName(name) {
+  const dialog = document.getElementById("rename-box");
+  const input = dialog.querySelector("input");
+  input.value = name;
+  input.select();
+  return (await answerOf(dialog)) === "yes" ? input.value.trim() || null : null;
+}
+
 /** Show a dialog; resolves to "yes" if it was sent. */
 export function answerOf(dialog) {
   const before = document.activeElement;

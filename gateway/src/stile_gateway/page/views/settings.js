@@ -10,7 +10,7 @@ import { answerOf } from "./dialogs.js";
  */
 export async function changeSettings(settings, models) {
   const dialog = document.getElementById("settings");
-  const { model, answerLength, temperature, instruction, textSize, entersSend } = dialog.querySelector("form").elements;
+  const { model, answerLength, temperature, instruction, textSize, entersSend, notifies } = dialog.querySelector("form").elements;
   const names = [...new Set([...models, settings.model])].filter(Boolean);
   model.replaceChildren(
     element("option", { value: "" }, "Any that is free"),
@@ -22,6 +22,7 @@ export async function changeSettings(settings, models) {
   instruction.value = settings.instruction;
   textSize.value = settings.textSize;
   entersSend.checked = settings.entersSend;
+  notifies.checked = settings.notifies;
   if ((await answerOf(dialog)) !== "yes") return null;
   return {
     ...DEFAULTS,
@@ -31,5 +32,6 @@ export async function changeSettings(settings, models) {
     instruction: instruction.value,
     textSize: textSize.value,
     entersSend: entersSend.checked,
+    notifies: notifies.checked,
   };
 }
