@@ -46,6 +46,17 @@ def test_a_process_is_alive_as_long_as_its_last_heartbeat_counts(fleet, clock):
     assert fleet.alive("consumer") == []
 
 
+def test_a_part_without_subscribers_is_away_until_its_next_heartbeat(fleet):
+    """No responders says it at once, and of that part alone."""
+    for part in ("filter", "consumer"):
+        fleet.receive(beat(part))
+    fleet.no_responders("filter")
+    assert fleet.alive("filter") == []
+    assert len(fleet.alive("consumer")) == 1
+    fleet.receive(beat("filter"))
+    assert len(fleet.alive("filter")) == 1
+
+
 def test_processes_can_be_chosen_by_their_model(fleet):
     """By its token, which is the same for upper and lower case."""
     fleet.receive(beat(instance="a", model="SmolLM2"))

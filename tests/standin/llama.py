@@ -17,6 +17,7 @@ With ``--key KEY`` all but ``/health`` asks for it, as a bearer token. Beyond ll
     POST /standin/faults  {"status": 500, "times": 2}, {"cut_after": 3, "times": 1} or {"loading": true}
                           {"holds": true}: a slot whose client has left stays busy until the next faults
                           {"unanswered": ["/slots"]}: these paths are not answered until the next faults
+                          {"context": 50}: longer conversations are too long, in words, until the next faults
     POST /standin/tokenize {"mode": "absent"}: how /tokenize fails from now on, or null
     POST /standin/speed   {"tokens": 8, "token_seconds": 0.1}: of the answers that begin from now on
 
@@ -64,6 +65,8 @@ class Faults:
     loading: bool = False
     holds: bool = False
     unanswered: list[str] = field(default_factory=list)
+    context: int | None = None
+    """How many tokens (here words) a conversation may have."""
 
 
 @dataclass
@@ -190,6 +193,12 @@ class Standin:
             _write_json(writer, error, self.faults.status)
             await writer.drain()
             return False
+        if (words := _words(request)) > (self.faults.context or words):
+            error = {"code": 400, "type": "exceed_context_size_error", "message": "made to be too long"}
+            sizes = {"n_prompt_tokens": words, "n_ctx": self.faults.context}
+            _write_json(writer, {"error": error | sizes}, 400)
+            await writer.drain()
+            return False
         async with self.slot:
             self.last = request
             prompt = request["messages"][-1].get("content") or ""
@@ -302,6 +311,10 @@ def _timings(generation: Generation, read: float) -> dict[str, float]:
         "predicted_ms": writing * 1000,
         "predicted_per_second": generation.tokens / writing,
     }
+
+
+def _words(request: dict[str, object]) -> int:
+    return sum(len((message.get("content") or "").split()) for message in request["messages"])
 
 
 async def _pause(seconds: float) -> None:

@@ -29,20 +29,14 @@ async def test_a_reload_keeps_the_conversation(chat_page):
     ]
 
 
-async def test_a_reload_in_mid_answer_keeps_what_was_written_and_frees_the_model(system, chat_page):
-    """What the reader saw is there, marked as cut off; the model does not go on for nobody."""
-    await system.model.speed(tokens=4000, token_seconds=0.02)
-    await chat_page.ask("Leave me")
-    await chat_page.is_writing()
+async def test_a_draft_outlasts_a_reload(chat_page):
+    """What is written and not sent is there again; what was sent is not."""
+    await chat_page.box.fill("Half a thou")
     await chat_page.page.reload()
-    await expect(chat_page.answer).to_contain_text("echo: Leave me")
-    await expect(chat_page.notice).to_contain_text("Cut off")
-
-    async def is_free():
-        last = (await system.model.log())["generations"][-1]
-        return (last["prompt"], last["outcome"]) == ("Leave me", "cancelled")
-
-    await until(is_free, what="the model has let go")
+    await expect(chat_page.box).to_have_value("Half a thou")
+    await chat_page.ask_and_hear("A whole one")
+    await chat_page.page.reload()
+    await expect(chat_page.box).to_have_value("")
 
 
 async def test_an_answer_is_made_again(chat_page):
@@ -53,6 +47,82 @@ async def test_an_answer_is_made_again(chat_page):
     await chat_page.is_over()
     await expect(chat_page.exchanges).to_have_count(2)
     assert chat_page.asked[-1] == chat_page.asked[-2]
+
+
+async def test_an_older_answer_is_kept_beside_the_new_one(system, chat_page):
+    """Both can be shown, after a reload too; the one that is shown is the one that the model is sent."""
+    await chat_page.ask_and_hear("Twice")
+    await system.model.speed(tokens=5, token_seconds=0)
+    await button(chat_page, "Answer again").click()
+    await expect(chat_page.answer).to_have_text("echo: Twice word word word word")
+    await chat_page.is_over()
+    await chat_page.page.reload()
+    await button(chat_page, "Other answer").click()
+    await expect(chat_page.answer).to_have_text("echo: Twice word word")
+    await chat_page.ask_and_hear("Next")
+    assert chat_page.asked[-1]["messages"][1]["content"] == "echo: Twice word word"
+
+
+async def test_a_cut_answer_goes_on(system, chat_page):
+    """An answer that has reached its length has a button that asks for the rest."""
+    await system.model.speed(tokens=400, token_seconds=0)
+    await button(chat_page, "Settings …").click()
+    await chat_page.page.get_by_role("combobox", name="Answers").select_option("short")
+    await button(chat_page, "Save").click()
+    await chat_page.ask_and_hear("Long")
+    await expect(chat_page.notice).to_contain_text("greatest length")
+    await button(chat_page, "Continue").click()
+    await expect(chat_page.exchanges).to_have_count(2)
+    await chat_page.is_over()
+    assert chat_page.asked[-1]["prompt"] == "Continue where you stopped."
+
+
+async def test_a_conversation_is_renamed(chat_page):
+    """The name is kept; an empty one changes nothing."""
+    await chat_page.ask_and_hear("Hello")
+    name = chat_page.page.get_by_role("textbox", name="Name")
+    for given in ("Homework", "  "):
+        await button(chat_page, "Rename the conversation").click()
+        await name.fill(given)
+        await button(chat_page, "Rename").click()
+    await chat_page.page.reload()
+    await expect(chat_page.page.locator("#title")).to_have_text("Homework")
+    await expect(chat_page.conversations).to_contain_text("Homework")
+
+
+async def test_what_was_exported_is_imported(chat_page, open_chat_page, system):
+    """In another browser all is there; a second time it stands beside the first; other files are refused."""
+    await chat_page.ask_and_hear("Take me along")
+    async with chat_page.page.expect_download() as download:
+        await button(chat_page, "JSON").click()
+    file = await (await download.value).path()
+    other = await open_chat_page(system.url)
+    for count in (1, 2):
+        async with other.page.expect_file_chooser() as chooser:
+            await button(other, "Import …").click()
+        await (await chooser.value).set_files(file)
+        await expect(other.conversations).to_have_count(count)
+    await other.conversations.get_by_role("button").first.click()
+    await expect(other.answer).to_have_text("echo: Take me along word word")
+    for content in (b"{", b'{"stile": 1, "conversations": [{}]}', b"[]"):
+        async with other.page.expect_file_chooser() as chooser:
+            await button(other, "Import …").click()
+        wrong = {"name": "x.json", "mimeType": "application/json", "buffer": content}
+        await (await chooser.value).set_files([wrong])
+        await expect(other.trouble).to_contain_text("This file")
+    await expect(other.conversations).to_have_count(2)
+
+
+async def test_a_tab_that_is_not_looked_at_says_that_the_answer_is_ready(system, chat_page):
+    """By its title, until it is looked at."""
+    await system.model.speed(tokens=20, token_seconds=0.1)
+    await chat_page.ask("Tell me")
+    hide = "(is) => { Object.defineProperty(document, 'hidden', { value: is, configurable: true });"
+    hide += " document.dispatchEvent(new Event('visibilitychange')); }"
+    await chat_page.page.evaluate(hide, arg=True)
+    await expect(chat_page.page).to_have_title(re.compile("^● Tell me"))
+    await chat_page.page.evaluate(hide, arg=False)
+    await expect(chat_page.page).to_have_title(re.compile("^Tell me"))
 
 
 async def test_a_question_is_edited_and_sent_again(chat_page):

@@ -28,6 +28,30 @@ async def test_a_phone_never_scrolls_sideways(open_chat_page, system):
     assert await chat_page.sideways() <= 0
 
 
+async def test_the_words_of_a_table_stay_whole(open_chat_page, system):
+    """No word breaks inside: on a narrow page the table scrolls."""
+    chat_page = await open_chat_page(system.url, **PHONE)
+    words = ["planet", "Jupiter", "atmosphere", "satellites", "Wirbelstürme", "temperature"]
+    rows = ["|".join(words), "|".join("-" for _ in words), "|".join(reversed(words))]
+    await chat_page.ask_and_hear("A table\n\n" + "\n".join(f"|{row}|" for row in rows))
+    lines = await chat_page.answer.locator("th, td").evaluate_all(
+        "cells => cells.map((cell) => {"
+        " const range = document.createRange(); range.selectNodeContents(cell);"
+        " return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size; })"
+    )
+    assert lines == [1] * 2 * len(words)
+
+
+async def test_a_list_and_its_marks_stand_on_one_side(chat_page):
+    """A right-to-left list has its marks on the right, within the column; a left-to-right one on the left."""
+    await chat_page.ask_and_hear("x\n\n- אחת\n- שתיים\n\nthen\n\n1. one\n2. two")
+    direction = "(list) => getComputedStyle(list).direction"
+    assert await chat_page.answer.locator("ul").evaluate(direction) == "rtl"
+    assert await chat_page.answer.locator("ol").evaluate(direction) == "ltr"
+    right = "(list) => getComputedStyle(list).paddingRight"
+    assert await chat_page.answer.locator("ul").evaluate(right) != "0px"
+
+
 async def test_on_a_phone_the_list_is_a_drawer(open_chat_page, system):
     """It opens by its button, closes by Escape and by a choice, and gives the keyboard back."""
     chat_page = await open_chat_page(system.url, **PHONE)
@@ -56,11 +80,11 @@ async def test_dark_is_as_the_system_has_it_or_as_it_was_chosen(open_chat_page, 
     # The browser restyles in its own time: expectations wait for it.
     await expect(body).not_to_have_css(colour, dark)
     light = await background(chat_page)
-    await chat_page.page.get_by_role("combobox", name="Look").select_option("Dark")
+    await chat_page.page.get_by_role("combobox", name="Theme").select_option("Dark")
     await expect(body).to_have_css(colour, dark)
     await chat_page.page.reload()
     await expect(body).to_have_css(colour, dark)
-    await chat_page.page.get_by_role("combobox", name="Look").select_option("As the system")
+    await chat_page.page.get_by_role("combobox", name="Theme").select_option("System")
     await expect(body).to_have_css(colour, light)
 
 

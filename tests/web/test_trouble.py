@@ -69,18 +69,60 @@ async def locked_system(browser, tmp_path):  # noqa: ARG001 -- no system where t
     await system.stop()
 
 
-async def test_where_a_key_is_asked_for_the_page_asks_for_it_and_keeps_it(open_chat_page, locked_system):
-    """A 401 opens a box for the key; the question is sent again with it, and later ones too."""
+async def test_a_key_is_asked_for_when_the_page_opens(open_chat_page, locked_system):
+    """Before anybody writes a question; a wrong key is called wrong, and the right one is kept."""
     chat_page = await open_chat_page(locked_system.url)
-    await chat_page.ask("May I?")
+    dialog = chat_page.page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("You need a key to ask here.")
     key = chat_page.page.get_by_role("textbox", name="API key")
     await key.fill("sk-wrong")
     await chat_page.page.keyboard.press("Enter")
+    await expect(dialog).to_contain_text("This key is not known here.")
     await expect(key).to_have_value("sk-wrong")
-    await expect(chat_page.page.get_by_role("dialog")).to_be_visible()
     await key.fill("sk-right")
     await chat_page.page.get_by_role("button", name="Use it").click()
-    await expect(chat_page.answer).to_have_text("echo: May I? word word")
+    await expect(chat_page.page.locator("#model")).to_have_text("standin")
+    await chat_page.ask_and_hear("May I?")
     await chat_page.page.reload()
     await chat_page.ask_and_hear("And again?")
     await expect(chat_page.answer).to_have_text("echo: And again? word word")
+    await expect(dialog).to_have_count(0)
+
+
+async def test_a_question_without_a_key_waits_for_it(open_chat_page, locked_system):
+    """Whoever closes the box may read on; a question asks for the key again, and is sent with it."""
+    chat_page = await open_chat_page(locked_system.url)
+    await chat_page.page.get_by_role("button", name="Cancel").click()
+    await chat_page.ask("May I?")
+    await chat_page.page.get_by_role("textbox", name="API key").fill("sk-right")
+    await chat_page.page.get_by_role("button", name="Use it").click()
+    await expect(chat_page.answer).to_have_text("echo: May I? word word")
+
+
+async def test_a_question_without_a_key_says_what_to_do(open_chat_page, locked_system):
+    """In the page's words, not in those of the API."""
+    chat_page = await open_chat_page(locked_system.url)
+    await chat_page.page.get_by_role("button", name="Cancel").click()
+    await chat_page.ask("May I?")
+    await chat_page.page.get_by_role("button", name="Cancel").click()
+    await expect(chat_page.notice).to_contain_text("You need a key to ask here.")
+    await expect(chat_page.notice).not_to_contain_text("Authorization")
+
+
+async def test_a_link_carries_the_key(open_chat_page, locked_system):
+    """It is kept, and no longer stands in the address."""
+    chat_page = await open_chat_page(f"{locked_system.url}/#key=sk-right")
+    await expect(chat_page.page).to_have_url(f"{locked_system.url}/")
+    await chat_page.ask_and_hear("By a link")
+    await expect(chat_page.answer).to_have_text("echo: By a link word word")
+
+
+async def test_a_filter_that_is_away_is_said_at_once(open_chat_page, own_system):
+    """A question that nobody takes has the page look what is missing; it does not wait for its next look."""
+    chat_page = await open_chat_page(own_system.url)
+    await expect(chat_page.page.locator("#model")).to_have_text("standin")
+    own_system.parts["filter"].kill()
+    await chat_page.ask("Is there a filter?")
+    await expect(chat_page.trouble).to_contain_text("The filter", timeout=8_000)
+    own_system.start_part("filter")
+    await expect(chat_page.answer).to_have_text("echo: Is there a filter? word word", timeout=60_000)

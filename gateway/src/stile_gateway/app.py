@@ -23,10 +23,10 @@ from stile_gateway.clients.slots import Slots, share_of
 from stile_gateway.dialects.base import Dialect, Dialects
 from stile_gateway.dialects.faults import invalid_input
 from stile_gateway.dialects.openai.api import OpenAI
-from stile_gateway.dialects.stile.api import LAST_EVENT_ID, PREFER, PREFERENCE_APPLIED, Stile
+from stile_gateway.dialects.stile.api import LAST_EVENT_ID, PREFER, Stile
 from stile_gateway.errors import GatewayError, from_http
 from stile_gateway.http import health, page, queue
-from stile_gateway.http.answers import NoResponse, note_error
+from stile_gateway.http.answers import PREFERENCE_APPLIED, NoResponse, note_error
 from stile_gateway.http.dependencies import IDEMPOTENCY_KEY, TIMEOUT, ContentLimits, Services
 from stile_gateway.http.document import document
 from stile_gateway.http.middleware import REQUEST_ID, Access, Admission, BodyLimit

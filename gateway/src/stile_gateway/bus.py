@@ -201,6 +201,7 @@ class NatsBus:
             return
         headers = message.headers or {}
         if not message.data and headers.get("Status") == _NO_RESPONDERS:
+            self._fleet.no_responders("filter")
             inbox.put(Signal.NO_RESPONDERS)
         else:
             inbox.put(ReplyMessage(headers, message.data))

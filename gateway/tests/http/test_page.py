@@ -58,11 +58,24 @@ async def test_a_file_is_sent_again_only_where_it_has_changed(client):
     """Browsers ask each time, and a file that they have costs a 304 without a body."""
     first = await client.get("/page/app.js")
     assert first.headers["cache-control"] == "no-cache"
-    for known in (first.headers["etag"], f'"other", W/{first.headers["etag"]}', "*"):
+    etag = first.headers["etag"]
+    for known in (etag, etag.removeprefix("W/"), f'"other", {etag}', "*"):
         again = await client.get("/page/app.js", headers={"If-None-Match": known})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == first.headers["etag"]
     assert (await client.get("/page/app.js", headers={"If-None-Match": '"other"'})).status_code == 200
+
+
+async def test_files_are_compressed_for_whoever_takes_it(client):
+    """The first load is under 110 kB; a client that takes no gzip gets the same bytes plain."""
+    total = 0
+    for path in ["/", *(f"/page/{name}" for name in page.read_assets())]:
+        answer = await client.get(path, headers={"Accept-Encoding": "gzip, br"})
+        assert (answer.headers["content-encoding"], answer.headers["vary"]) == ("gzip", "Accept-Encoding")
+        total += int(answer.headers["content-length"])
+        for plain in ("identity", "br", "gzip;q=0, br"):
+            assert (await client.get(path, headers={"Accept-Encoding": plain})).content == answer.content
+    assert total < 110_000
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,14 @@ class Fleet:
             self._models = {known: self._models[known] for known in remembered}
             self._models[token] = _Model(now, heartbeat.model)
 
+    def no_responders(self, part: Part) -> None:
+        """Note that nats-server knows no subscriber of a part: whoever was alive is gone, or restarts.
+
+        That is known at once; missing heartbeats are known only after ``ALIVE_SECONDS``. The next heartbeat
+        of a process brings it back.
+        """
+        self._members = {key: member for key, member in self._members.items() if key[0] != part}
+
     def members(self, part: Part, model: str | None = None) -> list[Member]:
         """Return the living processes of a part.
 

@@ -68,6 +68,26 @@ async def test_a_stream_goes_on_after_the_gateway_died(system):
     assert await generations(system) == ["done"]
 
 
+async def test_a_stream_that_is_asynchronous_outlives_its_client(start_system):
+    """A client that prefers to come back may listen too; if it goes, the request goes on to its end."""
+    headers = {"Accept": "text/event-stream", **LATER}
+    system = await start_system(settings={"STILE_UNHEARD_TIMEOUT": "1"}, tokens=40, token_seconds=0.1)
+    async with httpx.AsyncClient(base_url=system.url, timeout=60) as http:
+        async with http.stream("POST", "/chat", json={"prompt": "x"}, headers=headers) as response:
+            assert response.headers["preference-applied"] == "respond-async"
+            async for line in response.aiter_lines():
+                if line.startswith('data: {"text"'):
+                    break
+                if line.startswith('data: {"id"'):
+                    chat_id = json.loads(line.removeprefix("data: "))["id"]
+        await until(lambda: is_done(http, chat_id), what="the answer is stored")
+    assert await generations(system) == ["done"]
+
+
+async def is_done(http, chat_id):
+    return (await http.get(f"/chat/{chat_id}")).status_code == 200
+
+
 async def test_an_asynchronous_request_ends_with_delete_alone(system):
     """Who looks and goes away again changes nothing; `DELETE` stops the model, and the state says so."""
     async with httpx.AsyncClient(base_url=system.url, timeout=60) as http:

@@ -18,6 +18,8 @@ from stile_gateway.requests.events import ReplyEvent
 
 PULSE_SECONDS = 10.0
 """Between two signs of life on a silent stream; proxies close silent connections after a minute."""
+PREFERENCE_APPLIED = "Preference-Applied"
+RESPOND_ASYNC = "respond-async"
 CLIENT_GONE = "client_gone"
 """In logs and metrics, in place of an error's code: the client left before the answer."""
 
@@ -35,7 +37,10 @@ async def answer(dialect: Dialect, request: Request, client: Caller, headers: Ch
     try:
         async with unless_gone(request.receive):
             if api.is_stream:
-                return await streamed(service.events(chat, PULSE_SECONDS), dialect.writer(api, chat.id))
+                stream = await streamed(service.events(chat, PULSE_SECONDS), dialect.writer(api, chat.id))
+                if api.answer_later:
+                    stream.headers[PREFERENCE_APPLIED] = RESPOND_ASYNC
+                return stream
             event = await (service.accepted if api.answer_later else service.answer)(chat)
     except ClientGoneError:
         return NoResponse()

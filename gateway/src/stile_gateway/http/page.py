@@ -1,5 +1,6 @@
 """``/`` and ``/page/…``: the chat page, and all that it loads."""
 
+import gzip
 import hashlib
 from collections.abc import Iterator
 from importlib.resources import files
@@ -40,6 +41,8 @@ class Asset(NamedTuple):
     """One file of the page, ready to be sent."""
 
     body: bytes
+    compressed: bytes
+    """``body`` by gzip, which every browser takes."""
     media_type: str
     etag: str
     """A digest of the bytes, so that no release is taken for another."""
@@ -62,7 +65,9 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, Asset]]:
         media_type = _MEDIA_TYPES.get("." + entry.name.rpartition(".")[2])
         if media_type is not None:
             body = entry.read_bytes()
-            yield path, Asset(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+            etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+            # `mtime` is in the bytes, and would make each start's differ.
+            yield path, Asset(body, gzip.compress(body, mtime=0), media_type, etag)
 
 
 def router() -> APIRouter:
@@ -85,13 +90,25 @@ def router() -> APIRouter:
 
 
 def _send(asset: Asset, request: Request) -> Response:
-    headers = {**_HEADERS, "ETag": asset.etag}
+    headers = {**_HEADERS, "ETag": asset.etag, "Vary": "Accept-Encoding"}
     if _is_known(asset.etag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
+    if _takes_gzip(request.headers.get("accept-encoding", "")):
+        headers["Content-Encoding"] = "gzip"
+        return Response(asset.compressed, headers=headers, media_type=asset.media_type)
     return Response(asset.body, headers=headers, media_type=asset.media_type)
 
 
 def _is_known(etag: str, known: str) -> bool:
     """Compare weakly, as in RFC 9110, section 13.1.2."""
     tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
-    return etag in tags or "*" in tags
+    return etag.removeprefix("W/") in tags or "*" in tags
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Read an ``Accept-Encoding`` (RFC 9110, section 12.5.3); a weight of 0 is a no."""
+    for coding in accepted.split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip().lower() == "gzip":
+            return weight.replace(" ", "").lower() not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return False

@@ -1,10 +1,14 @@
 // The composition: what is kept, what is shown, and what happens when something is pressed.
 import { Asking } from "./client/asking.js";
+import { Collection } from "./collection.js";
 import { Composer } from "./views/composer.js";
-import { addQuestion, newAnswer, newConversation } from "./store/conversation.js";
-import { askForKey, confirm } from "./views/dialogs.js";
+import { addQuestion, answerAgain, newConversation, turnAnswer, underWay } from "./store/conversation.js";
+import { Notice } from "./views/notice.js";
+import { askForKey } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Health } from "./client/health.js";
+import { KEY_NEEDED } from "./client/failure.js";
+import { changeSettings } from "./views/settings.js";
 import { Menu } from "./views/menu.js";
 import { Sidebar } from "./views/sidebar.js";
 import { FullError, Store } from "./store/store.js";
@@ -14,16 +18,23 @@ import { statusOf } from "./words.js";
 
 const DRAW_EVERY_MS = 80;
 const SAVE_EVERY_MS = 1_000;
+const GO_ON = "Continue where you stopped.";
+const ASK_FOR_KEY = "Enter the key you were given.";
+/** A question that was kept back is not sent after this time: nobody expects it any more. */
+const SEND_WITHIN_MS = 3_600_000;
 
 class App {
   #store = new Store();
   #gateway = new Gateway(() => this.#store.key);
   #health = new Health(this.#gateway, () => this.#showHealth());
+  #notice = new Notice();
   #trouble = new Trouble(document.getElementById("trouble"));
   #announcer = document.getElementById("announcer");
   #menu = new Menu(document.getElementById("menu"), document.getElementById("sidebar"));
   #conversation = newConversation();
   #openings = new Map(); // conversation id -> {asking, conversation, exchange}
+  #refusedKey; // undefined until one is refused; null is "no key"
+  #keyBox = null;
   #told = "";
   #drawn = 0;
   #drawing = null;
@@ -32,25 +43,39 @@ class App {
     ask: (question) => this.#ask(addQuestion(this.#conversation, question)),
     stop: () => this.#stop(),
     editLast: () => this.#transcript.editLast(),
-  });
+    draft: (text) => (this.#store.draft = text),
+  }, this.#store.draft);
   #transcript = new Transcript(
     document.getElementById("transcript"),
     {
       resend: (exchange, question) => this.#resend(exchange, question),
-      regenerate: (exchange) => this.#resend(exchange, exchange.question),
+      regenerate: (exchange) => this.#regenerate(exchange),
+      turn: (exchange) => this.#turn(exchange),
+      goOn: () => this.#ask(addQuestion(this.#conversation, GO_ON)),
+      create: () => this.#open(newConversation()),
     },
     (sentence) => this.#announce(sentence),
   );
+  #collection = new Collection(this.#store, {
+    save: (conversation) => this.#save(conversation),
+    forget: (id) => this.#forget(id),
+    changed: (sentence) => this.#changedList(sentence),
+    warn: (sentence) => this.#trouble.warn(sentence),
+  });
   #sidebar = new Sidebar(document.getElementById("sidebar"), {
     open: (id) => this.#open(this.#store.get(id) ?? newConversation()),
     create: () => this.#open(newConversation()),
-    remove: (conversation) => this.#remove(conversation),
-    removeAll: () => this.#removeAll(),
+    remove: (conversation) => this.#collection.remove(conversation),
+    removeAll: () => this.#collection.removeAll(),
     all: () => this.#store.all(),
-    changeKey: () => this.#needKey("The key that this Stile's keeper gave you. Leave it empty to forget it."),
+    import: () => this.#collection.import(),
+    changeSettings: () => this.#changeSettings(),
+    changeKey: () => this.#needKey("Enter the key you were given. Leave the box empty to forget the stored key."),
   });
 
   start() {
+    this.#takeKeyFromLink();
+    this.#showSettings(this.#store.settings);
     if (!this.#store.isKept) this.#trouble.warn("This browser keeps nothing for this address: all is gone with the page.");
     this.#store.watch(() => this.#refresh());
     addEventListener("keydown", (event) => {
@@ -59,10 +84,22 @@ class App {
     });
     addEventListener("pagehide", () => this.#leave());
     addEventListener("pageshow", (event) => {
-      if (event.persisted) this.#refresh(); // it comes back as it was left, but for what was being answered
+      if (!event.persisted) return;
+      this.#refresh(); // it comes back as it was left, but for what was being answered
+      this.#resumeAll();
     });
+    document.getElementById("rename").addEventListener("click", () => this.#collection.rename(this.#conversation));
+    this.#resumeAll();
     this.#open(this.#store.get(this.#store.current) ?? newConversation());
     this.#health.check();
+  }
+
+  /** A link that ends in `#key=sk-…` carries the key: a fragment is not sent to any server. */
+  #takeKeyFromLink() {
+    const key = new URLSearchParams(location.hash.slice(1)).get("key");
+    if (!key) return;
+    this.#store.key = key.trim();
+    history.replaceState(null, "", location.pathname + location.search); // not in the history, or on a screenshot
   }
 
   get #opening() {
@@ -70,7 +107,8 @@ class App {
   }
 
   #open(conversation) {
-    // Where something is being answered in it, its newest words are here and not in the store.
+    this.#resume(conversation);
+    // If something is being answered in it, its newest words are here and not in the store.
     this.#conversation = this.#openings.get(conversation.id)?.conversation ?? conversation;
     this.#store.current = this.#conversation.id;
     this.#menu.close();
@@ -80,14 +118,37 @@ class App {
 
   /** Another tab has changed something. */
   #refresh() {
+    for (const [id, { asking }] of this.#openings) {
+      if (this.#store.get(id) !== null) continue;
+      this.#openings.delete(id); // it was deleted there
+      asking.leave();
+    }
     if (!this.#opening) {
       this.#conversation = this.#store.get(this.#conversation.id) ?? newConversation();
-      this.#transcript.show(this.#conversation, null);
+      if (underWay(this.#conversation)?.answer.id) this.#resume(this.#conversation);
+      this.#transcript.show(this.#conversation, this.#opening?.exchange.id ?? null);
     }
     this.#showFrame();
   }
 
-  /** The page is being left: what is open is kept as far as it has come. */
+  #resumeAll() {
+    for (const conversation of this.#store.all()) this.#resume(conversation);
+  }
+
+  /** Go on with what was being answered when a page was left. */
+  #resume(conversation) {
+    if (this.#openings.has(conversation.id)) return;
+    const exchange = underWay(conversation);
+    if (exchange === null) return;
+    if (!exchange.answer.id && Date.now() - exchange.answer.at > SEND_WITHIN_MS) {
+      exchange.answer = { state: "failed", text: "", error: { code: "page", message: "It was not sent: Stile was away." } };
+      this.#save(conversation);
+      return;
+    }
+    this.#run(conversation, exchange);
+  }
+
+  /** The page is being left: what is open is kept as far as it has come, and goes on at its next load. */
   #leave() {
     for (const { asking, conversation } of this.#openings.values()) {
       this.#save(conversation);
@@ -100,27 +161,49 @@ class App {
     if (this.#opening) return;
     const { exchanges } = this.#conversation;
     exchanges.length = exchanges.indexOf(exchange);
-    const title = this.#conversation.title;
-    const again = addQuestion(this.#conversation, question);
-    if (question === exchange.question) this.#conversation.title = title;
-    again.answer = newAnswer();
-    this.#ask(again);
+    this.#ask(addQuestion(this.#conversation, question));
     this.#composer.focus();
+  }
+
+  #regenerate(exchange) {
+    if (this.#opening) return;
+    answerAgain(exchange);
+    this.#ask(exchange);
+    this.#composer.focus();
+  }
+
+  #turn(exchange) {
+    if (this.#opening) return;
+    turnAnswer(exchange);
+    this.#save(this.#conversation);
+    this.#show();
   }
 
   #ask(exchange) {
     const conversation = this.#conversation;
+    this.#run(conversation, exchange);
+    this.#save(conversation);
+    this.#show();
+  }
+
+  #run(conversation, exchange) {
     let saved = 0;
+    let id = exchange.answer.id;
     const changed = () => {
       if (this.#openings.get(conversation.id)?.exchange !== exchange) return; // it was deleted
       const isOver = !["held", "open"].includes(exchange.answer.state);
       if (isOver) this.#openings.delete(conversation.id);
-      if (isOver || Date.now() - saved > SAVE_EVERY_MS) {
+      // Its id at once: with it, whatever happens to this page, the answer is found.
+      if (isOver || id !== exchange.answer.id || Date.now() - saved > SAVE_EVERY_MS) {
         saved = Date.now();
+        id = exchange.answer.id;
         this.#save(conversation);
       }
       if (conversation === this.#conversation) this.#draw(isOver ? exchange : null);
-      if (isOver) this.#showFrame();
+      if (isOver) {
+        this.#showFrame();
+        this.#notice.show(conversation.title);
+      }
       if (isOver && exchange.answer.model) this.#showModel(exchange.answer.model);
     };
     const asking = new Asking({
@@ -128,12 +211,11 @@ class App {
       health: this.#health,
       conversation,
       exchange,
+      settings: this.#store.settings,
       changed,
-      needKey: () => this.#needKey("This Stile asks for an API key. Whoever keeps it can give you one."),
+      needKey: (reason) => this.#needKey(`${reason} ${ASK_FOR_KEY}`),
     });
     this.#openings.set(conversation.id, { asking, conversation, exchange });
-    this.#save(conversation);
-    this.#show();
     asking.run();
   }
 
@@ -175,7 +257,8 @@ class App {
     document.getElementById("welcome").hidden = !isEmpty;
     document.getElementById("transcript").hidden = isEmpty;
     document.getElementById("title").textContent = this.#conversation.title || "New conversation";
-    document.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
+    document.getElementById("rename").hidden = isEmpty;
+    this.#notice.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
     this.#composer.show(this.#opening !== null);
     this.#sidebar.show(this.#store.all(), this.#conversation.id, new Set(this.#openings.keys()));
   }
@@ -183,7 +266,19 @@ class App {
   #showHealth() {
     this.#trouble.show(this.#health.missing, this.#health.since);
     const isReady = this.#health.missing.length === 0;
-    if (isReady) this.#gateway.models().then(([model]) => this.#showModel(model ?? ""), () => {}); // under keys
+    if (isReady) this.#lookAtModels();
+  }
+
+  async #lookAtModels() {
+    try {
+      const [model] = await this.#gateway.models();
+      this.#showModel(model ?? "");
+    } catch (error) {
+      // Once for a key: whoever closes the box only wants to read.
+      if (error.code !== KEY_NEEDED || this.#refusedKey === this.#store.key) return;
+      this.#refusedKey = this.#store.key;
+      if (!document.querySelector("dialog[open]")) this.#needKey(`${error.message} ${ASK_FOR_KEY}`);
+    }
   }
 
   #showModel(name) {
@@ -191,44 +286,49 @@ class App {
   }
 
   async #needKey(reason) {
-    const key = await askForKey({ key: this.#store.key, reason });
+    // One box, however many ask for it.
+    this.#keyBox ??= askForKey({ key: this.#store.key, reason }).finally(() => (this.#keyBox = null));
+    const key = await this.#keyBox;
     if (key === null) return false;
     this.#store.key = key;
     this.#showHealth();
     return key !== "";
   }
 
-  async #remove(conversation) {
-    const text = `“${conversation.title}” is deleted from this browser. It cannot be brought back.`;
-    if (!(await confirm({ title: "Delete this conversation?", text, action: "Delete" }))) return;
-    this.#forget(conversation.id);
-    this.#afterRemoving();
+  async #changeSettings() {
+    const models = await this.#gateway.models().catch(() => []);
+    const settings = await changeSettings(this.#store.settings, models);
+    if (settings === null) return;
+    this.#keep(() => (this.#store.settings = settings));
+    this.#showSettings(settings);
   }
 
-  async #removeAll() {
-    const all = this.#store.all();
-    const text = `${all.length} of them are deleted from this browser. They cannot be brought back.`;
-    if (!(await confirm({ title: "Delete all conversations?", text, action: "Delete all" }))) return;
-    for (const { id } of all) this.#forget(id);
-    this.#afterRemoving();
+  #showSettings({ textSize, entersSend, notifies }) {
+    this.#notice.notifies = notifies;
+    document.documentElement.dataset.textSize = textSize;
+    this.#composer.entersSend = entersSend;
   }
 
   #forget(id) {
     const opening = this.#openings.get(id);
     this.#openings.delete(id); // first, so that its last change is not kept
     opening?.asking.stop();
-    this.#store.remove(id);
   }
 
-  #afterRemoving() {
-    if (this.#store.get(this.#conversation.id) === null) this.#open(newConversation());
+  #changedList(sentence) {
+    const isGone = this.#conversation.exchanges.length > 0 && this.#store.get(this.#conversation.id) === null;
+    if (isGone) this.#open(newConversation());
     this.#showFrame();
-    this.#announce("Deleted");
+    if (sentence) this.#announce(sentence);
   }
 
   #save(conversation) {
+    this.#keep(() => this.#store.save(conversation));
+  }
+
+  #keep(save) {
     try {
-      this.#store.save(conversation);
+      save();
       if (this.#store.isKept) this.#trouble.warn("");
     } catch (error) {
       if (!(error instanceof FullError)) throw error;

@@ -3,6 +3,7 @@
 /** Say what an unfinished answer waits for; empty once it is being written. */
 export function statusOf(answer) {
   if (answer.state === "held") return heldText(answer.held);
+  if (answer.lost) return "The connection is lost. Stile goes on with the answer; this page gets it by itself.";
   if (answer.state !== "open" || answer.text) return "";
   if (answer.started) return "The model is reading …";
   if (answer.place) return placeText(answer.place);
@@ -55,7 +56,7 @@ export function noticeOf({ answer, leftOut }, isOpenHere) {
     return { kind: "plain", title: "", text: answer.text ? "Stopped." : "Stopped before it began." };
   }
   if (!isOpenHere && ["open", "held"].includes(answer.state)) {
-    return { kind: "plain", title: "", text: "Cut off: its page was left before it was whole." };
+    return { kind: "plain", title: "", text: "Stopped: you left the page before the answer was finished." };
   }
   if (answer.finish === "length") {
     return { kind: "plain", title: "", text: "Cut off: the answer has reached its greatest length." };

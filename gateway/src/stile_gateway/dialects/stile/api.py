@@ -15,7 +15,9 @@ from stile_gateway.dialects.faults import invalid_request
 from stile_gateway.dialects.stile.stream import NamedEvents, StreamPosition
 from stile_gateway.errors import GatewayError
 from stile_gateway.http.answers import (
+    PREFERENCE_APPLIED,
     PULSE_SECONDS,
+    RESPOND_ASYNC,
     ClientGoneError,
     NoResponse,
     answer,
@@ -29,8 +31,6 @@ from stile_gateway.requests.events import ReplyEvent
 
 LAST_EVENT_ID = "Last-Event-ID"
 PREFER = "Prefer"
-PREFERENCE_APPLIED = "Preference-Applied"
-RESPOND_ASYNC = "respond-async"
 MAX_WAIT = 60
 """Seconds of ``?wait``: proxies close a silent connection after a minute."""
 
@@ -109,7 +109,7 @@ class Stile(Dialect):
             prompt=chat.prompt,
             contents=[message.content for message in chat.messages or ()],
             is_stream=is_stream,
-            answer_later=not is_stream and _prefers_later(request),
+            answer_later=_prefers_later(request),
             path=request.url.path,
             last_event_id=request.headers.get(LAST_EVENT_ID),
         )

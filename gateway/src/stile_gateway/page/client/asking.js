@@ -1,14 +1,38 @@
-// One question on its way: sent, waiting, answered, stopped; and sent again where nobody could take it.
-import { historyBefore, exchangeAt } from "../store/conversation.js";
-import { Failure, UNREACHABLE } from "./failure.js";
+// One question on its way: sent, waiting, answered, stopped; and continued after whatever came in between.
+import { exchangeAt, historyBefore, leaveOutOldest, newId } from "../store/conversation.js";
+import { opening, requestFields } from "../store/settings.js";
+import { CONNECTION_LOST, Failure, KEY_NEEDED, UNREACHABLE } from "./failure.js";
 
 /** Nobody took the question, so it is kept until everything is there again. */
-const AWAY = new Set([UNREACHABLE, "bus_unavailable", "no_filter", "shutting_down"]);
+const AWAY = new Set([UNREACHABLE, CONNECTION_LOST, "bus_unavailable", "no_filter", "accept_timeout", "shutting_down"]);
+const TOO_LONG = "context_length_exceeded";
+const QUESTION_TOO_LONG = "This question is too long for the model. Shorten it, or ask it in parts.";
+const FORGOTTEN = "Stile no longer has this answer: it keeps answers for an hour.";
+/** The gateway has stopped waiting; the answer may come all the same. */
+const GATEWAY_LEFT = "answer_timeout";
 /** There was no room for it, so it is sent again a little later. */
 const FULL = new Set(["queue_full", "client_queue_full"]);
 const FULL_SECONDS = 5;
+/** If there is no word for so long, the page looks whether something is missing. */
+const SILENT_MS = 1_500;
+/** What only an answer under way has. */
+const NOT_UNDER_WAY = {
+  held: undefined,
+  place: undefined,
+  started: undefined,
+  lost: undefined,
+  settings: undefined,
+  key: undefined,
+  id: undefined,
+  last: undefined,
+};
 
-/** Fills in `exchange.answer` (conversation.js) until it is no longer `held` or `open`. */
+/**
+ * Fills in `exchange.answer` (conversation.js) until it is no longer `held` or `open`.
+ *
+ * A question is sent under a key of its own, and Stile answers it even if nobody listens. So a page that was
+ * reloaded, or that has lost its connection, asks for the rest; only `stop` cancels.
+ */
 export class Asking {
   #gateway;
   #health;
@@ -17,31 +41,37 @@ export class Asking {
   #changed;
   #needKey;
   #going = new AbortController();
-  #id = null;
+  #sentFrom;
+  #isStopping = false;
   #firstToken = 0;
 
   /**
+   * @param settings how a new question is asked (settings.js).
    * @param changed called after each change of the answer.
-   * @param needKey asks the user for an API key; resolves to whether there is a new one.
+   * @param needKey asks the user for an API key, for the reason given; resolves to whether there is a new one.
    */
-  constructor({ gateway, health, conversation, exchange, changed, needKey }) {
+  constructor({ gateway, health, conversation, exchange, settings, changed, needKey }) {
     this.#gateway = gateway;
     this.#health = health;
     this.#conversation = conversation;
     this.#exchange = exchange;
+    this.#sentFrom = conversation.sentFrom;
     this.#changed = changed;
     this.#needKey = needKey;
+    // The same request must be sent if it is sent again, whatever was changed meanwhile.
+    exchange.answer.settings ??= settings;
+    exchange.answer.key ??= newId();
   }
 
   get #answer() {
     return this.#exchange.answer;
   }
 
-  /** Ask until there is an answer, or a reason why there is none. */
+  /** Ask, or ask for the rest, until there is an answer, or a reason why there is none. */
   async run() {
     while (!this.#going.signal.aborted) {
       try {
-        await this.#ask();
+        await this.#listen();
         return;
       } catch (error) {
         if (this.#going.signal.aborted) return;
@@ -53,33 +83,61 @@ export class Asking {
     }
   }
 
-  /** Go, and leave the answer as it is; the gateway cancels what nobody listens to. */
+  /** Go, and leave the answer as it is: this page, or another one, asks for the rest. */
   leave() {
     this.#going.abort();
   }
 
   /** Stop: the model is freed, or the place in the queue. */
   stop() {
-    const id = this.#id;
+    if (!["held", "open"].includes(this.#answer.state)) return;
+    const { id } = this.#answer;
+    this.#isStopping = this.#answer.state === "open" && !id; // it is on its way, and has no name yet
     this.#end("stopped");
+    if (this.#isStopping) return;
     this.leave();
-    // Closing the stream has cancelled it too, unless a proxy in between keeps it open.
-    if (id) this.#gateway.cancel(id).catch(() => {});
+    if (id) this.#cancel(id);
   }
 
-  async #ask() {
-    const { messages, owners } = historyBefore(this.#conversation, this.#exchange);
-    const prompt = this.#exchange.question;
-    this.#id = null;
-    for await (const { name, said } of this.#gateway.ask({ prompt, messages, signal: this.#going.signal })) {
-      if (this.#going.signal.aborted) return;
-      this.#id = said.id ?? this.#id;
-      this.#hear(name, said, owners);
+  #cancel(id) {
+    this.#gateway.cancel(id).catch(() => {}); // without a connection it goes on to its end, unseen
+  }
+
+  async #listen() {
+    const { id, last, key } = this.#answer;
+    const { signal } = this.#going;
+    const settings = this.#answer.settings ?? {};
+    const { messages, owners } = historyBefore(this.#conversation, this.#exchange, opening(settings));
+    const question = { prompt: this.#exchange.question, messages, fields: requestFields(settings) };
+    const events = id
+      ? this.#gateway.follow({ id, last, signal })
+      : this.#gateway.ask({ ...question, key, signal });
+    const silent = setTimeout(() => this.#health.check(), SILENT_MS); // a part may be away
+    signal.addEventListener("abort", () => clearTimeout(silent), { once: true });
+    try {
+      await this.#read(events, owners);
+    } finally {
+      clearTimeout(silent);
     }
   }
 
-  #hear(name, said, owners) {
+  async #read(events, owners) {
+    const { signal } = this.#going;
+    for await (const event of events) {
+      if (signal.aborted) return;
+      if (this.#isStopping) {
+        if (event.said.id) this.#cancel(event.said.id);
+        this.leave();
+        return;
+      }
+      this.#receive(event, owners);
+    }
+  }
+
+  #receive({ name, said, last }, owners) {
     const answer = this.#answer;
+    answer.id = said.id ?? answer.id;
+    answer.lost = undefined;
     if (name === "queued") {
       answer.state = "open";
       answer.held = undefined;
@@ -88,9 +146,11 @@ export class Asking {
       // Another `started` is another attempt: what came before it is void.
       Object.assign(answer, { state: "open", held: undefined, place: undefined, text: "", started: true });
       answer.model = said.model;
+      answer.last = last;
     } else if (name === "token") {
       this.#firstToken ||= performance.now();
       answer.text += said.text;
+      answer.last = last;
     } else if (name === "done") {
       this.#finish(said, owners);
       return;
@@ -115,14 +175,17 @@ export class Asking {
 
   /** Wait for what is in the way of asking (again); tell whether it is worth asking again. */
   async #overcomes(error) {
-    if (error.code === "invalid_api_key") return this.#needKey();
-    if (this.#id !== null) return false; // it was taken: asking again is for the user to say
-    if (AWAY.has(error.code)) {
-      this.#hold({ reason: error.message });
+    if (this.#isStopping) return false;
+    if (error.code === KEY_NEEDED) return this.#needKey(error.message);
+    if (error.code === TOO_LONG) return this.#shorten(error.details);
+    if (AWAY.has(error.code) || (this.#answer.id && error.code === GATEWAY_LEFT)) {
+      // What was taken is not sent again: the page asks for the rest of its answer.
+      if (this.#answer.id) this.#lose();
+      else this.#hold({ reason: error.message });
       await this.#unlessStopped(Promise.all([this.#health.ready(), pause(error.retryAfter ?? 1)]));
       return true;
     }
-    if (FULL.has(error.code)) {
+    if (FULL.has(error.code) && !this.#answer.id) {
       const seconds = error.retryAfter ?? FULL_SECONDS;
       this.#hold({ reason: error.message, seconds });
       await this.#unlessStopped(pause(seconds));
@@ -131,8 +194,21 @@ export class Asking {
     return false;
   }
 
+  /** Ask again without the oldest exchanges; that is another request, with a key of its own. */
+  #shorten(size) {
+    if (!leaveOutOldest(this.#conversation, this.#exchange, size)) return false;
+    Object.assign(this.#answer, { state: "open", text: "", key: newId(), id: undefined, last: undefined });
+    this.#changed();
+    return true;
+  }
+
   #hold(held) {
     Object.assign(this.#answer, { state: "held", held });
+    this.#changed();
+  }
+
+  #lose() {
+    this.#answer.lost = true;
     this.#changed();
   }
 
@@ -142,15 +218,23 @@ export class Asking {
   }
 
   #fail(error) {
+    if (this.#isStopping) return; // nothing was taken, so there is nothing to cancel
+    if (error.code === "cancelled") {
+      this.#end("stopped"); // in another tab
+      return;
+    }
     if (!(error instanceof Failure)) console.error(error);
-    const code = error.code ?? "page";
-    this.#answer.error = { code, message: error.message, final: error.final ?? false };
+    // Leaving out the rest has not helped, so it is sent with the next question.
+    if (error.code === TOO_LONG) this.#conversation.sentFrom = this.#sentFrom;
+    const isForgotten = error.code === "not_found" && this.#answer.id;
+    const message = isForgotten ? FORGOTTEN : error.code === TOO_LONG ? QUESTION_TOO_LONG : error.message;
+    this.#answer.error = { code: error.code ?? "page", message, final: error.final ?? false };
     this.#health.check();
     this.#end("failed");
   }
 
   #end(state) {
-    Object.assign(this.#answer, { state, held: undefined, place: undefined, started: undefined });
+    Object.assign(this.#answer, { state, ...NOT_UNDER_WAY });
     this.#changed();
   }
 }

@@ -2,17 +2,26 @@
 
 /** The gateway was not reached, or what answered in its place was no gateway. */
 export const UNREACHABLE = "unreachable";
+/** There is no key, or not a right one. */
+export const KEY_NEEDED = "invalid_api_key";
 /** The stream of an answer ended before its last event. */
 export const CONNECTION_LOST = "connection_lost";
 
-/** An error that the gateway told (its `code` as in docs/api.md), or one of the two above. */
+/** An error that the gateway told (its `code` as in docs/api.md), or one of those above. */
 export class Failure extends Error {
-  constructor({ code, message, final = false, retry_after: retryAfter = null }) {
+  constructor({ code, message, final = false, retry_after: retryAfter = null, ...details }) {
     super(message);
     this.code = code;
+    this.details = details;
     this.final = final;
     this.retryAfter = retryAfter;
   }
+}
+
+/** Stile answers only those who have a key. `sent` is the key that it does not know, or null. */
+export function keyNeeded(sent) {
+  const message = sent ? "This key is not known here." : "You need a key to ask here.";
+  return new Failure({ code: KEY_NEEDED, message, final: true });
 }
 
 export function unreachable() {

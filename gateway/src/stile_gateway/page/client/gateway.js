@@ -1,6 +1,6 @@
 // The gateway over HTTP (docs/api.md). Every address is relative, so that a proxy may put Stile under a path.
 import { events } from "./events.js";
-import { Failure, connectionLost, unreachable } from "./failure.js";
+import { Failure, connectionLost, keyNeeded, unreachable } from "./failure.js";
 
 /** Asks the gateway. `key` returns the API key, or null. */
 export class Gateway {
@@ -11,21 +11,34 @@ export class Gateway {
   }
 
   /**
-   * Ask, and yield the events up to `done`, each as {name, said}.
+   * Ask, and yield the events up to `done`, each as {name, said, last}: `last` is the event's id.
+   *
+   * `fields` are further fields of the request. It goes on to its end if this page goes; the same one under the same `key` joins it.
    * @throws {Failure} there is no answer.
    */
-  async *ask({ prompt, messages, signal }) {
-    const answer = await this.#fetch("chat", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
-      body: JSON.stringify({ prompt, messages, stream: true }),
-      signal,
-    });
+  async *ask({ prompt, messages, fields, key, signal }) {
+    const headers = { "Content-Type": "application/json", "Idempotency-Key": key, Prefer: "respond-async" };
+    const body = JSON.stringify({ ...fields, prompt, messages, stream: true });
+    yield* this.#events("chat", { method: "POST", headers, body, signal });
+  }
+
+  /**
+   * Yield the events of a request that was sent before: after `last`, or all.
+   * @throws {Failure} there is no answer.
+   */
+  async *follow({ id, last, signal }) {
+    const headers = last ? { "Last-Event-ID": last } : {};
+    yield* this.#events(`chat/${id}`, { headers, signal });
+  }
+
+  async *#events(address, { headers, signal, ...options }) {
+    const accept = { Accept: "text/event-stream" };
+    const answer = await this.#fetch(address, { ...options, headers: { ...headers, ...accept }, signal });
     try {
-      for await (const { name, data } of events(answer.body)) {
+      for await (const { name, data, id } of events(answer.body)) {
         const said = JSON.parse(data);
         if (name === "error") throw new Failure(said.error);
-        yield { name, said };
+        yield { name, said, last: id };
         if (name === "done") return;
       }
     } catch (error) {
@@ -65,6 +78,7 @@ export class Gateway {
     }
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => null);
+    if (answer.status === 401) throw keyNeeded(key);
     if (told?.error?.code) throw new Failure(told.error);
     if (answer.status >= 502) throw unreachable(); // a proxy in front that has nobody behind it
     throw new Failure({ code: "unknown", message: `The answer was an HTTP ${answer.status}.`, final: true });

@@ -1,4 +1,5 @@
-// All conversations as a file.
+// All conversations as a file, and back.
+import { newId } from "./conversation.js";
 
 /** Return them as JSON: the data as it is kept (conversation.js). */
 export function asJson(conversations) {
@@ -10,6 +11,46 @@ export function asJson(conversations) {
 export function asMarkdown(conversations) {
   const text = conversations.map(conversationText).join("\n\n---\n\n");
   return new File([`${text}\n`], fileName("md"), { type: "text/markdown" });
+}
+
+/** What was chosen is no such file. */
+export class NotAnArchiveError extends Error {}
+
+/**
+ * Return the conversations of a file that `asJson` has made, each under a new id: nothing is overwritten.
+ * @throws {NotAnArchiveError}
+ */
+export function fromJson(text) {
+  let archive;
+  try {
+    archive = JSON.parse(text);
+  } catch {
+    throw new NotAnArchiveError("This file is not JSON.");
+  }
+  const all = archive?.stile === 1 && Array.isArray(archive.conversations) ? archive.conversations : null;
+  if (!all?.every(isConversation)) throw new NotAnArchiveError("This file was not exported by Stile's page.");
+  return all.map((conversation) => ({ ...conversation, id: newId() }));
+}
+
+function isConversation({ version, title, updated, exchanges } = {}) {
+  const isText = typeof title === "string" && typeof updated === "string";
+  return version === 1 && isText && Array.isArray(exchanges) && exchanges.every(isExchange);
+}
+
+function isExchange({ id, question, answer } = {}) {
+  return [id, question, answer?.text, answer?.state].every((part) => typeof part === "string");
+}
+
+/** Let the user choose a file; resolves to its text, or to null. */
+export function upload() {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.accept = "application/json,.json";
+  return new Promise((resolve) => {
+    input.addEventListener("change", async () => resolve(input.files[0] ? await input.files[0].text() : null));
+    input.addEventListener("cancel", () => resolve(null));
+    input.click();
+  });
 }
 
 function conversationText({ title, created, exchanges }) {

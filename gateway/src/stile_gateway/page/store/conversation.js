@@ -1,10 +1,13 @@
 // A conversation as it is kept: plain data, and what is asked of it. Nothing here touches the page.
 //
-//   conversation  {version: 1, id, title, created, updated, exchanges}       times are ISO 8601
-//   exchange      {id, asked, question, leftOut, answer}
-//   answer        {state, text, place, held, refusal, error, model, usage, speed, finish}
+//   conversation  {version: 1, id, title, created, updated, exchanges, sentFrom}     times are ISO 8601
+//   exchange      {id, asked, question, leftOut, answer, others}     `others` are its other answers, oldest first
+//   answer        {state, at, text, place, held, refusal, error, model, usage, speed, finish}
+//                 while it is under way: {key, id, last, lost, settings}
 //
-// `state` is one of STATES. An answer that is `open` in no tab was cut off when its page was left.
+// `sentFrom` is the id of the first exchange that the model is still sent, if the earlier ones no longer fit.
+// `state` is one of STATES. `key` is the Idempotency-Key of the request, `id` its id in Stile, `last` the id of
+// its last event: with these any page asks for the rest. `at` is when it was asked, in ms.
 
 export const STATES = ["held", "open", "done", "stopped", "refused", "failed"];
 const TITLE_CHARS = 60;
@@ -21,7 +24,7 @@ export function newConversation() {
 }
 
 export function newAnswer() {
-  return { state: "open", text: "" };
+  return { state: "open", at: Date.now(), text: "" };
 }
 
 /** Add a question, and return its exchange. The first one gives the conversation its title. */
@@ -45,18 +48,49 @@ function titleOf(question) {
  *
  * Left out are refused exchanges, those that the filter has found fault with since, and those without an answer:
  * a question that nothing answers would be answered again.
+ * @param before messages that come before all others; they are of no exchange.
  */
-export function historyBefore(conversation, exchange) {
-  const messages = [];
-  const owners = [];
-  for (const earlier of conversation.exchanges) {
-    if (earlier === exchange) break;
-    if (!isSent(earlier)) continue;
+export function historyBefore(conversation, exchange, before = []) {
+  const messages = [...before];
+  const owners = before.map(() => null);
+  for (const earlier of sentBefore(conversation, exchange)) {
     messages.push({ role: "user", content: earlier.question });
     messages.push({ role: "assistant", content: earlier.answer.text });
     owners.push(earlier, earlier);
   }
   return { messages, owners };
+}
+
+function sentBefore({ exchanges, sentFrom }, exchange) {
+  const from = Math.max(0, exchanges.findIndex(({ id }) => id === sentFrom));
+  return exchanges.slice(from, exchanges.indexOf(exchange)).filter(isSent);
+}
+
+/** How much of the model's context a conversation may fill: the answer needs the rest. */
+const FILLED = 0.7;
+
+/**
+ * No longer send the oldest exchanges, so that the rest fits; tell whether there were any to leave out.
+ * @param exchange the question that did not fit together with what comes before it.
+ * @param size {n_ctx, n_prompt_tokens}: what the model can read, and what it was sent, in tokens; or neither.
+ */
+export function leaveOutOldest(conversation, exchange, { n_ctx: room, n_prompt_tokens: sent }) {
+  const before = sentBefore(conversation, exchange);
+  if (before.length === 0) return false;
+  const lengths = before.map(({ question, answer }) => question.length + answer.text.length);
+  const all = lengths.reduce((sum, length) => sum + length, exchange.question.length);
+  // Without the sizes, half of it goes: another half follows if that is not enough.
+  let kept = room && sent ? Math.min(all - 1, (all * FILLED * room) / sent) : all / 2;
+  kept -= exchange.question.length;
+  let first = before.length;
+  while (first > 1 && kept >= lengths[first - 1]) kept -= lengths[(first -= 1)];
+  conversation.sentFrom = (before[first] ?? exchange).id;
+  return true;
+}
+
+/** Return how many exchanges are no longer sent because the conversation is too long. */
+export function unsentCount({ exchanges, sentFrom }) {
+  return Math.max(0, exchanges.findIndex(({ id }) => id === sentFrom));
 }
 
 function isSent({ leftOut, answer }) {
@@ -67,6 +101,25 @@ function isSent({ leftOut, answer }) {
 export function exchangeAt(place, owners) {
   const index = /^messages\[(\d+)\]/.exec(place)?.[1];
   return index === undefined ? null : (owners[Number(index)] ?? null);
+}
+
+/** Put a new answer in the place of an exchange's, which is kept beside it. Nothing that has no text is kept. */
+export function answerAgain(exchange) {
+  exchange.others = [...(exchange.others ?? []), exchange.answer].filter(({ text, state }) => text && state !== "refused");
+  exchange.answer = newAnswer();
+  exchange.leftOut = false;
+}
+
+/** Show the next older answer of an exchange; after the oldest comes the newest. */
+export function turnAnswer(exchange) {
+  const [first, ...rest] = exchange.others;
+  exchange.others = [...rest, exchange.answer];
+  exchange.answer = first;
+}
+
+/** Return the exchange whose answer is under way, or null. */
+export function underWay({ exchanges }) {
+  return exchanges.findLast(({ answer }) => ["held", "open"].includes(answer.state) && answer.key) ?? null;
 }
 
 /** Tell whether every word of `query` stands in the conversation, in any case. */

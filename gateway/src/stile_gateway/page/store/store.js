@@ -1,9 +1,12 @@
 // Conversations, the key, and which conversation this tab shows: kept in the browser, and nowhere else.
 // Each conversation has an entry of its own, so that two tabs do not overwrite each other's.
+import { readSettings } from "./settings.js";
 
 const CONVERSATION = "stile.conversation.";
 const KEY = "stile.key";
 const CURRENT = "stile.current";
+const DRAFT = "stile.draft";
+const SETTINGS = "stile.settings";
 
 /** The browser keeps no more, as its room is full. */
 export class FullError extends Error {}
@@ -87,6 +90,17 @@ export class Store {
     else this.#local.removeItem(KEY);
   }
 
+  get settings() {
+    try {
+      return readSettings(JSON.parse(this.#local.getItem(SETTINGS)));
+    } catch {
+      return readSettings(null); // not written by this page
+    }
+  }
+  set settings(settings) {
+    this.#set(SETTINGS, JSON.stringify(settings));
+  }
+
   /** The id of the conversation that this tab shows. */
   get current() {
     return this.#tab.getItem(CURRENT);
@@ -94,6 +108,19 @@ export class Store {
   set current(id) {
     if (id) this.#tab.setItem(CURRENT, id);
     else this.#tab.removeItem(CURRENT);
+  }
+
+  /** What is written in this tab and not sent. */
+  get draft() {
+    return this.#tab.getItem(DRAFT) ?? "";
+  }
+  set draft(text) {
+    try {
+      if (text) this.#tab.setItem(DRAFT, text);
+      else this.#tab.removeItem(DRAFT);
+    } catch {
+      // Without room it stays in the box, and is gone with the page.
+    }
   }
 
   /** Call `changed` whenever another tab has changed a conversation. */

@@ -8,17 +8,23 @@ export class Composer {
   #send;
   #stop;
   #isOpen = false;
+  #entersSend = true;
 
-  /** @param actions {ask(question), stop(), editLast()} */
-  constructor(form, actions) {
+  /**
+   * @param actions {ask(question), stop(), editLast(), draft(text)}; `draft` is told of each change.
+   * @param draft what was written and not sent before.
+   */
+  constructor(form, actions, draft) {
     this.#form = form;
     this.#area = form.querySelector("textarea");
+    this.#area.value = draft;
     this.#send = form.querySelector("#send");
     this.#stop = form.querySelector("#stop");
     const submit = () => {
       const question = this.#area.value.trim();
       if (!question || this.#isOpen) return;
       this.#area.value = "";
+      actions.draft("");
       this.#fit();
       actions.ask(question);
     };
@@ -27,10 +33,14 @@ export class Composer {
       submit();
     });
     this.#stop.addEventListener("click", () => actions.stop());
-    this.#area.addEventListener("input", () => this.#fit());
+    this.#area.addEventListener("input", () => {
+      actions.draft(this.#area.value);
+      this.#fit();
+    });
     this.#area.addEventListener("keydown", (event) => {
-      if (event.isComposing) return; // the Enter of an input method
-      if (event.key === "Enter" && !event.shiftKey && !hasTouchKeyboard()) {
+      // The Enter of an input method. Safari ends the composition first, and says it by 229 alone.
+      if (event.isComposing || event.keyCode === 229) return;
+      if (event.key === "Enter" && this.#sends(event)) {
         event.preventDefault();
         submit();
       } else if (event.key === "ArrowUp" && this.#area.value === "" && !this.#isOpen) {
@@ -49,6 +59,20 @@ export class Composer {
     this.#send.hidden = isOpen;
     this.#fit();
     if (hadFocus && !this.#form.contains(document.activeElement)) this.focus();
+  }
+
+  /** Whether Enter sends; if not, Ctrl+Enter does. */
+  set entersSend(entersSend) {
+    this.#entersSend = entersSend;
+    const [send, line] = entersSend ? ["Enter", "Shift+Enter"] : ["Ctrl+Enter", "Enter"];
+    this.#form.querySelector(".hint").textContent =
+      `${send} sends · ${line} makes a new line · Esc stops · ↑ edits the last question`;
+    this.#send.title = `Send (${send})`;
+  }
+
+  #sends({ shiftKey, ctrlKey, metaKey }) {
+    if (ctrlKey || metaKey) return true;
+    return this.#entersSend && !shiftKey && !hasTouchKeyboard();
   }
 
   focus() {

@@ -1,4 +1,4 @@
-// The two questions that the page itself asks.
+// What the page itself asks.
 
 /** Ask yes or no. */
 export async function confirm({ title, text, action }) {
@@ -9,7 +9,7 @@ export async function confirm({ title, text, action }) {
   return (await answerOf(dialog)) === "yes";
 }
 
-/** Ask for an API key; resolves to the key, to "" where it is to be forgotten, to null where nothing is to change. */
+/** Ask for an API key; resolves to the key, to "" if it is to be forgotten, to null if nothing is to change. */
 export async function askForKey({ key, reason }) {
   const dialog = document.getElementById("key");
   const input = dialog.querySelector("input");
@@ -19,7 +19,17 @@ export async function askForKey({ key, reason }) {
   return answer === "yes" ? input.value.trim() : null;
 }
 
-function answerOf(dialog) {
+/** Ask for a name; resolves to null if it is to stay. */
+export async function askForName(name) {
+  const dialog = document.getElementById("rename-box");
+  const input = dialog.querySelector("input");
+  input.value = name;
+  input.select();
+  return (await answerOf(dialog)) === "yes" ? input.value.trim() || null : null;
+}
+
+/** Show a dialog; resolves to "yes" if it was sent. */
+export function answerOf(dialog) {
   const before = document.activeElement;
   return new Promise((resolve) => {
     const listening = new AbortController();
@@ -35,7 +45,7 @@ function answerOf(dialog) {
       resolve(dialog.returnValue);
     };
     dialog.querySelector("form").addEventListener("submit", submit, { signal });
-    dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close(), { signal });
+    dialog.querySelector(".buttons [type=button]").addEventListener("click", () => dialog.close(), { signal });
     dialog.addEventListener("close", close, { signal });
     dialog.showModal();
   });

@@ -14,16 +14,21 @@ export class ExchangeView {
   #copy = button("Copy answer", "copy", { class: "quiet", "data-copy": "answer" });
   #edit = button("Edit", "edit", { class: "quiet edit", click: () => this.edit() });
   #again;
+  #continue;
+  #turn;
   #rendered = null;
 
   /**
-   * @param actions {resend(exchange, question), regenerate(exchange)}; nothing is done while something is answered.
+   * @param actions {resend(exchange, question), regenerate(exchange), turn(exchange), goOn()}; nothing is done
+   *   while something is answered.
    */
   constructor(exchange, actions) {
     this.#exchange = exchange;
     this.#actions = actions;
     const regenerate = () => actions.regenerate(exchange);
     this.#again = button("Answer again", "again", { class: "quiet", click: regenerate }, { labelled: true });
+    this.#continue = button("Continue", "send", { class: "quiet", click: () => actions.goOn() }, { labelled: true });
+    this.#turn = button("Other answer", "turn", { class: "quiet", click: () => actions.turn(exchange) }, { labelled: true });
     this.root = element(
       "li",
       { class: "exchange" },
@@ -36,7 +41,7 @@ export class ExchangeView {
         this.#status,
         this.#prose,
         this.#notice,
-        element("div", { class: "below" }, this.#statistics, this.#copy, this.#again),
+        element("div", { class: "below" }, this.#statistics, this.#copy, this.#again, this.#turn, this.#continue),
       ),
     );
     this.#showQuestion();
@@ -75,6 +80,8 @@ export class ExchangeView {
     this.#statistics.textContent = isOpenHere ? "" : statisticsOf(answer);
     this.#copy.hidden = isOpenHere || isRefused || !answer.text;
     this.#again.hidden = !(isFree && isLast);
+    this.#turn.hidden = !(isFree && isLast && this.#exchange.others?.length);
+    this.#continue.hidden = !(isFree && isLast && answer.finish === "length");
     this.#edit.hidden = !isFree;
     this.root.classList.toggle("refused", isRefused);
     this.root.classList.toggle("left-out", leftOut);

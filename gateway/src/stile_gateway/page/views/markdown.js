@@ -13,7 +13,9 @@ const ALLOWED = {
   ALLOW_DATA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,
 };
-const BLOCKS = "blockquote, h3, h4, h5, h6, li, ol, p, td, th, ul";
+const BLOCKS = "blockquote, h3, h4, h5, h6, ol, p, td, th, ul";
+/** Each of these has one direction, that of its first letter: its marks and its text stand on the same side. */
+const CONTAINERS = "blockquote, ol, ul";
 
 // `breaks`: a small model means its line ends. An image would be fetched from elsewhere: it stays text.
 const markdown = new MarkdownIt({ html: false, linkify: false, breaks: true }).disable("image");
@@ -41,10 +43,13 @@ export function render(text) {
     link.target = "_blank";
     link.rel = "noopener noreferrer nofollow";
   }
-  for (const block of fragment.querySelectorAll(BLOCKS)) block.dir = "auto";
+  for (const block of fragment.querySelectorAll(BLOCKS)) {
+    if (!block.parentElement?.closest(CONTAINERS)) block.dir = "auto";
+  }
   for (const pre of fragment.querySelectorAll("pre")) frameCode(pre);
-  for (const table of fragment.querySelectorAll("table")) {
-    const frame = element("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table" });
+  for (const [index, table] of fragment.querySelectorAll("table").entries()) {
+    const label = `Table ${index + 1}`; // two regions of one name are no help
+    const frame = element("div", { class: "table", tabindex: "0", role: "region", "aria-label": label });
     table.replaceWith(frame);
     frame.append(table);
   }

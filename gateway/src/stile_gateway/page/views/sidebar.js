@@ -13,7 +13,7 @@ export class Sidebar {
   #actions;
   #shown = { conversations: [], currentId: null, openIds: new Set() };
 
-  /** @param actions {open(id), create(), remove(conversation), removeAll(), all(), changeKey()} */
+  /** @param actions {open(id), create(), remove(conversation), removeAll(), all(), import(), changeKey(), changeSettings()} */
   constructor(root, actions) {
     this.#root = root;
     this.#actions = actions;
@@ -25,8 +25,10 @@ export class Sidebar {
       "#new": () => actions.create(),
       "#export-json": () => download(asJson(actions.all())),
       "#export-markdown": () => download(asMarkdown(actions.all())),
+      "#import": () => actions.import(),
       "#delete-all": () => actions.removeAll(),
       "#change-key": () => actions.changeKey(),
+      "#change-settings": () => actions.changeSettings(),
     };
     for (const [selector, click] of Object.entries(clicks)) {
       root.querySelector(selector).addEventListener("click", click);

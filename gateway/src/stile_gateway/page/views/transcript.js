@@ -1,6 +1,7 @@
 // The conversation that is shown.
 import { copy } from "./clipboard.js";
 import { element } from "../element.js";
+import { unsentCount } from "../store/conversation.js";
 import { ExchangeView } from "./exchange.js";
 
 /** How near to its end (in pixels) the reader must be to be taken along with what is written. */
@@ -13,16 +14,20 @@ export class Transcript {
   #announce;
   #views = new Map();
   #conversation = null;
+  #unsent;
 
   /**
    * @param root the scrolling element.
-   * @param actions as ExchangeView's.
+   * @param actions as ExchangeView's, and {create()}: begin a new conversation.
    * @param announce tells screen readers a sentence.
    */
   constructor(root, actions, announce) {
     this.#root = root;
     this.#actions = actions;
     this.#announce = announce;
+    const text = element("p");
+    const create = element("button", { type: "button", click: () => actions.create() }, "New conversation");
+    this.#unsent = { text, root: element("li", { class: "unsent" }, text, create) };
     root.addEventListener("click", (event) => this.#copyFrom(event.target.closest("[data-copy]")));
   }
 
@@ -43,11 +48,26 @@ export class Transcript {
     const isNear = this.#root.scrollHeight - this.#root.scrollTop - this.#root.clientHeight < NEAR;
     const exchanges = this.#conversation.exchanges;
     const isFree = openId === null;
+    this.#showUnsent();
     for (const exchange of exchanges) {
       const isLast = exchange === exchanges.at(-1);
       this.#views.get(exchange.id).update({ isOpenHere: exchange.id === openId, isFree, isLast });
     }
     if (isNear) this.#root.scrollTop = this.#root.scrollHeight;
+  }
+
+  #showUnsent() {
+    const count = unsentCount(this.#conversation);
+    const first = this.#conversation.exchanges[count];
+    if (count === 0 || !first) {
+      this.#unsent.root.remove();
+      return;
+    }
+    this.#unsent.text.textContent =
+      `The model is no longer sent the ${count === 1 ? "question" : `${count} questions`} above: ` +
+      "the conversation is longer than the model can read.";
+    const { root } = this.#views.get(first.id);
+    if (root.previousElementSibling !== this.#unsent.root) root.before(this.#unsent.root);
   }
 
   /** Edit the last question. */

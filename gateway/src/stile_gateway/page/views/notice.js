@@ -1,0 +1,43 @@
+// Says in a tab that is not looked at that an answer is ready: by its title, and by a notification if allowed.
+
+const READY = "● ";
+
+export class Notice {
+  #title = document.title;
+  #isReady = false;
+  #notifies = false;
+
+  constructor() {
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) return;
+      this.#isReady = false;
+      this.#draw();
+    });
+  }
+
+  /** The title of the tab. */
+  set title(title) {
+    this.#title = title;
+    this.#draw();
+  }
+
+  /** Whether to notify; the browser asks the reader once. It has no notifications on plain HTTP. */
+  set notifies(notifies) {
+    this.#notifies = notifies;
+    if (notifies && globalThis.Notification?.permission === "default") Notification.requestPermission();
+  }
+
+  /** An answer in the conversation `title` is ready; nothing is said to a reader who has the page before them. */
+  show(title) {
+    if (!document.hidden) return;
+    this.#isReady = true;
+    this.#draw();
+    if (!this.#notifies || globalThis.Notification?.permission !== "granted") return;
+    const notification = new Notification("The answer is ready", { body: title, tag: "stile" });
+    notification.addEventListener("click", () => globalThis.focus());
+  }
+
+  #draw() {
+    document.title = (this.#isReady ? READY : "") + this.#title;
+  }
+}
