@@ -33,43 +33,12 @@ _SPOKEN = frozenset(
 """Scripts of which a word alone is more likely a word of its own than an English one in disguise."""
 
 _TITLES = frozenset(
-    [
-        "aunt",
-        "brother",
-        "captain",
-        "cousin",
-        "dame",
-        "doctor",
-        "don",
-        "dr",
-        "father",
-        "fr",
-        "frau",
-        "grandpa",
-        "herr",
-        "lady",
-        "lord",
-        "miss",
-        "mister",
-        "mr",
-        "mrs",
-        "ms",
-        "onkel",
-        "oom",
-        "pastor",
-        "president",
-        "professor",
-        "prof",
-        "saint",
-        "senator",
-        "sheriff",
-        "sir",
-        "sister",
-        "st",
-        "tante",
-        "tio",
-        "uncle",
-    ]
+    {
+        *("aunt", "brother", "captain", "cousin", "dame", "doctor", "don", "dr", "father", "fr", "frau"),
+        *("grandpa", "herr", "lady", "lord", "miss", "mister", "mr", "mrs", "ms", "onkel", "oom", "pastor"),
+        *("president", "prof", "professor", "saint", "senator", "sheriff", "sir", "sister", "st"),
+        *("tante", "tio", "uncle"),
+    }
 )
 """What stands before a name."""
 _BEFORE = re.compile(r"([^\W\d_]+)\.?[ \u00a0-](?:[A-Z]\. ?)*\Z")

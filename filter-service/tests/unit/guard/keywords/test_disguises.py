@@ -110,6 +110,8 @@ DISGUISES = {
     "atbash": table(LETTERS, LETTERS[::-1]),
     "upside down": upside_down,
     "masked vowel": lambda word: first_vowel(word, lambda _: "*"),
+    "masked by a dash": lambda word: first_vowel(word, lambda _: "-"),
+    "masked by a low line": lambda word: first_vowel(word, lambda _: "_"),
     "digits behind": lambda word: f"{word}123",
     "entities": each("&#{1};"),
     "entities in hex": each("&#x{1:x};"),
