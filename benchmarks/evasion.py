@@ -47,10 +47,6 @@ HARDER: dict[str, Disguise] = {
     "every vowel a star": lambda word: word[0] + "".join("*" if c in VOWELS else c for c in word[1:]),
     "every vowel a dash": lambda word: word[0] + "".join("-" if c in VOWELS else c for c in word[1:]),
     "no vowels": lambda word: word[0] + "".join(c for c in word[1:] if c not in VOWELS),
-    "leet shapes": lambda word: "".join(
-        {"w": "\\/\\/", "m": "|\\/|", "h": "|-|", "n": "|\\|", "k": "|<", "d": "|)", "u": "|_|"}.get(c, c)
-        for c in word
-    ),
     "alternating capitals": lambda word: "".join(c.upper() if i % 2 else c for i, c in enumerate(word)),
 }
 
