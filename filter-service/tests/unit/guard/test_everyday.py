@@ -43,10 +43,11 @@ def test_nothing_counts_as_hidden(path):
     assert [text for text in sentences(path) if not scanner.scan(text)[1]] == []
 
 
-@pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.stem)
-def test_nothing_counts_as_an_injection(path):
+def test_no_more_counts_as_an_injection_than_promised():
+    """The threshold was set on other harmless texts, for one in two hundred."""
     scanner = TrainedInjection()
-    assert [text for text in sentences(path) if not scanner.scan(text)[1]] == []
+    texts = [text for path in LANGUAGES for text in sentences(path)]
+    assert sum(not scanner.scan(text)[1] for text in texts) <= 0.005 * len(texts)
 
 
 NAMES = KeywordMatcher([Phrases(["zintus", "blorp"], names=["zintus"])], frozenset({"the", "now", "is"}))
