@@ -12,6 +12,8 @@ from rows import Row
 from scipy import sparse
 from sources import read_sources
 
+from stile_filter.guard.trained.windows import allowance
+
 MEASURED_ONLY = "xquad"
 """CC-BY-SA-4.0 asks that what is made from it carries the same licence; the weights are Apache-2.0."""
 
@@ -45,7 +47,9 @@ class Corpus:
     def scores(self, head: Head, source: str, name: str, label: int) -> np.ndarray:
         """Return the log-odds of a source's texts that ``name``'s label is ``label`` for."""
         windows = self.windows[source]
-        scores = worst(head.scores(windows.features), windows.owners, len(self.rows[source]))
+        count = len(self.rows[source])
+        each = np.bincount(windows.owners, minlength=count)
+        scores = worst(head.scores(windows.features), windows.owners, count) - [allowance(n) for n in each]
         return scores[np.array([row.labels.get(name) == label for row in self.rows[source]])]
 
 

@@ -14,7 +14,7 @@ OWN_WEIGHT = 3.0
 """What a line of our own counts: there are few, and each was written to say something."""
 SOURCE_POWER = 0.6
 """A source of n texts counts as n to this power, so that a large one does not drown the others."""
-HARD = {"prompts_chat": 3.0, "instructions": 3.0, "notinject": 3.0, "frr_translated": 2.0, "mitre_frr": 2.0}
+HARD = {"prompts_chat": 6.0, "instructions": 6.0, "notinject": 6.0, "frr_translated": 4.0, "mitre_frr": 4.0}
 """What texts count that are harmless and look like attacks, or are long: most false alarms are such."""
 STRENGTH = {"injection": 4.0}
 """Inverse regularisation, by head."""

@@ -10,8 +10,12 @@ from stile_runtime.settings import ServiceSettings
 
 def default_policy() -> Path:
     """Find the policy that comes with the service: in the wheel, or in the checkout."""
-    packaged = Path(__file__).parent / "policy.yml"
-    return packaged if packaged.exists() else Path(__file__).parents[2] / "policy.yml"
+    return _shipped("policy.yml")
+
+
+def _shipped(name: str) -> Path:
+    packaged = Path(__file__).parent / name
+    return packaged if packaged.exists() else Path(__file__).parents[2] / name
 
 
 class Settings(ServiceSettings):
@@ -21,6 +25,14 @@ class Settings(ServiceSettings):
     signing_key: FilePath | None = None
     filter_host: str = "127.0.0.1"
     filter_port: int | None = Field(None, ge=1, le=65535)
+
+    @field_validator("policy")
+    @classmethod
+    def _may_be_a_name(cls, policy: Path) -> Path:
+        """Take a bare name for a policy that comes with the service: ``school``."""
+        if policy.suffix or policy.name != str(policy):
+            return policy
+        return _shipped(f"policies/{policy.name}.yml")
 
     @field_validator("signing_key")
     @classmethod

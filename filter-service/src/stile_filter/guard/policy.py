@@ -59,6 +59,8 @@ class KeywordList(_Section):
     """The list's language (ISO 639-1); its phrases count only in sentences of it."""
     ordinary: dict[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], list[_Text]] = {}
     """By language: phrases of the list that are everyday words there."""
+    names: list[_Text] = []
+    """Words of the list that are names too; they don't count if they are written as one: ``Dick Grayson``."""
 
 
 class ScannerRule(_Section):
@@ -234,7 +236,7 @@ class Policy:
         if not phrases:
             raise self.file.error(("keywords", index), f"keywords[{index}]: a list needs files or phrases")
         excepted = [*words.excepted, *self._lines(("keywords", index, "except_files"), words.except_files)]
-        return Phrases(phrases, excepted, words.language, words.ordinary)
+        return Phrases(phrases, excepted, words.language, words.ordinary, words.names)
 
     def _lines(self, where: Location, files: Sequence[str]) -> list[str]:
         """Read files of one phrase a line."""

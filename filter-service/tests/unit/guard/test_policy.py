@@ -194,3 +194,25 @@ def test_an_optional_scanner_waits_for_its_model(policy_file, tmp_path):
     assert on.version != off.version
     assert off.layers == ["on: control_tokens", "off, no model: Toxicity"]
     assert on.layers == ["on: control_tokens, Toxicity"]
+
+
+def test_the_policy_for_schools_is_chosen_by_its_name(monkeypatch):
+    """It refuses harm, which the default policy only counts, and counts worries."""
+    monkeypatch.setenv("STILE_POLICY", "school")
+    policy = Policy(Settings().policy)
+    actions = {rule.id: rule.action for rule in [*policy.keywords, *policy.scanners]}
+    assert actions["harm"] == actions["self-harm"] == Action.REFUSE
+    assert actions["worries"] == Action.MONITOR
+    assert policy.refusal("self_harm") != policy.refusal("harm")
+
+
+def test_the_policy_for_schools_has_the_keywords_of_the_default_one():
+    default, school = Policy(default_policy()), Policy(Settings(policy="school").policy)
+    assert school.phrases[: len(default.phrases)] == default.phrases
+    assert school.everyday == default.everyday
+
+
+def test_a_path_is_a_path_and_no_name(tmp_path, monkeypatch):
+    file = tmp_path / "school"
+    monkeypatch.setenv("STILE_POLICY", str(file))
+    assert Settings().policy == file

@@ -4,18 +4,26 @@ from collections.abc import Iterable, Iterator
 
 from ahocorasick_rs import AhoCorasick
 
-from stile_filter.guard.keywords.leet import leet_class
+from stile_filter.guard.keywords.leet import leet_class, masked_forms
 from stile_filter.guard.keywords.look_alikes import UPSIDE_DOWN
 from stile_filter.guard.keywords.phrases import SHORT, Automaton, Everyday, Match, Phrase
 from stile_filter.guard.keywords.shape import Shape, bare, token_at
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ROT13 = str.maketrans(_LETTERS, _LETTERS[13:] + _LETTERS[:13])
+_GAP_MASKS = "-_~•%"
+"""Put for vowels, as stars are; the view of leet does not look for them, as they are often something else."""
+_HALF_TURN = str.maketrans("bdnupqwm", "qpundbmw")
+_ALL_TURN = set("bdnupqwmoszx")
+"""Letters that stand upside down as other ASCII letters, or as themselves."""
 _ATBASH = str.maketrans(_LETTERS, _LETTERS[::-1])
 
 
 def turned_forms(phrases: Iterable[Phrase], everyday: Everyday) -> Iterator[tuple[str, Phrase]]:
-    """Yield each word backwards, in ROT13, in Atbash, doubled, and with ph for f; no everyday words."""
+    """Yield each word in other forms, but no everyday words.
+
+    Backwards, in ROT13, in Atbash, doubled, with ph for f, turned over, with dashes and the like for vowels.
+    """
     for phrase in phrases:
         word = phrase.text
         if not (phrase.is_word and phrase.banned and len(word) > SHORT):
@@ -27,9 +35,14 @@ def turned_forms(phrases: Iterable[Phrase], everyday: Everyday) -> Iterator[tupl
             word.translate(_ATBASH),
             doubled,
             word.replace("f", "ph"),
+            *([word[::-1].translate(_HALF_TURN)] if set(word) <= _ALL_TURN else []),
         ):
             if form != word and form not in everyday:
                 yield form, phrase
+        for form in masked_forms(word):
+            if not form.endswith("*"):
+                for mask in _GAP_MASKS:
+                    yield form.replace("*", mask), phrase
 
 
 class Stretched:

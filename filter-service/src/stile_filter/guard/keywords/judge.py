@@ -1,11 +1,12 @@
 """Whether a match counts: in which language its sentence is, and in which script it is written."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 from stile_filter.guard.keywords import language
 from stile_filter.guard.keywords.fold import Folded, is_loose, plain
-from stile_filter.guard.keywords.phrases import Match, Phrases
+from stile_filter.guard.keywords.phrases import Everyday, Match, Phrases
 
 _MIN_WORDS = 3
 """Of fewer words no language is guessed."""
@@ -20,6 +21,9 @@ _MOST_QUESTIONS = 500
 """Sentences of one text that are looked at. No honest text has so many that are doubtful; from there on all
 of them count, so that a text cannot keep the filter busy."""
 
+_NEAR = 40
+"""Characters before and behind a word that tell whether it is a name."""
+
 _SPOKEN = frozenset(
     {
         *("ARABIC", "ARMENIAN", "BOPOMOFO", "CJK", "CYRILLIC", "GEORGIAN", "GREEK"),
@@ -28,16 +32,30 @@ _SPOKEN = frozenset(
 )
 """Scripts of which a word alone is more likely a word of its own than an English one in disguise."""
 
+_TITLES = frozenset(
+    {
+        *("aunt", "brother", "captain", "cousin", "dame", "doctor", "don", "dr", "father", "fr", "frau"),
+        *("grandpa", "herr", "lady", "lord", "miss", "mister", "mr", "mrs", "ms", "onkel", "oom", "pastor"),
+        *("president", "prof", "professor", "saint", "senator", "sheriff", "sir", "sister", "st"),
+        *("tante", "tio", "uncle"),
+    }
+)
+"""What stands before a name."""
+_BEFORE = re.compile(r"([^\W\d_]+)\.?[ \u00a0-](?:[A-Z]\. ?)*\Z")
+_BEHIND = re.compile(r"[ \u00a0-](?:[A-Z]\. ?)*([^\W\d_]+)")
+
 
 class Judge:
     """Judges the matches in one text.
 
     Args:
         lists: the phrases of each list.
+        everyday: words that are no surnames, lower case.
     """
 
-    def __init__(self, lists: Sequence[Phrases]) -> None:
+    def __init__(self, lists: Sequence[Phrases], everyday: Everyday) -> None:
         self._lists = lists
+        self._everyday = everyday
         self._questions = 0
 
     def is_in_language(self, folded: Folded, match: Match, index: int) -> bool:
@@ -58,6 +76,31 @@ class Judge:
             return True
         # The word itself may have spoken for its language; then the others speak against it.
         return language.likely(others).get("en", 0) >= _LIKELY
+
+    def is_name(self, folded: Folded, match: Match) -> bool:
+        """Tell whether a word that is a name too is one here: "Dick Grayson", "Senator Coons".
+
+        It has a capital letter and stands behind a title, or beside a word with a capital letter that is no
+        everyday word, in a sentence that has small letters as well.
+        """
+        span = folded.locate(match.start, match.end)
+        part = folded.parts[span.part]
+        written = part[span.start : span.end].rstrip()  # a span may have the space behind it
+        if not written.istitle():
+            return False
+        end = span.start + len(written)
+        left, right = part[max(0, span.start - _NEAR) : span.start], part[end : end + _NEAR]
+        before, behind = _BEFORE.search(left), _BEHIND.match(right)
+        if before and before[1].lower() in _TITLES:
+            return True
+        if not any(word.islower() and len(word) > 1 for word in f"{left} {right}".split()):
+            return False
+        if before and not left[: before.start()].strip():
+            before = None  # the first word has its capital letter anyway
+        return any(
+            near is not None and near[1].istitle() and near[1].lower() not in self._everyday
+            for near in (before, behind)
+        )
 
     def looks_alike(self, folded: Folded, match: Match) -> bool:
         """Tell whether a word without accents and look-alikes is what its writer meant."""

@@ -31,9 +31,8 @@ _SHAPED = (
     ("|2", "r"),
     ("()", "o"),
     ("[]", "o"),
-    ("ph", "f"),
-    ("vv", "w"),
 )
+_SOUNDED = (("ph", "f"), ("vv", "w"))
 _MASKS = frozenset("*#%@._-•~^")
 _MAX_DIGITS = 4
 """Behind a word: a year."""
@@ -53,7 +52,7 @@ class Leet:
         masked: dict[str, Phrase] = {}
         for phrase in words:
             if phrase.banned and len(phrase.text) > SHORT:
-                for form in _masked(phrase.text):
+                for form in masked_forms(phrase.text):
                     masked.setdefault(form, phrase)
         self._masked = masked
 
@@ -103,6 +102,11 @@ def _forms(token: str) -> Iterator[str]:
         shaped = shaped.replace(drawn, letter)
     if shaped != token:
         yield leet_class(shaped)
+    sounded = shaped
+    for written, letter in _SOUNDED:
+        sounded = sounded.replace(written, letter)
+    if sounded != shaped:
+        yield leet_class(sounded)
 
 
 def _is_meant(token: str, word: str, letters: int) -> bool:
@@ -113,7 +117,7 @@ def _is_meant(token: str, word: str, letters: int) -> bool:
     return not any(map(str.isdigit, token))  # "a$$" is a word, "A55" a road
 
 
-def _masked(word: str) -> Iterator[str]:
+def masked_forms(word: str) -> Iterator[str]:
     """Yield the word with its vowels, one of them, or all but its ends as stars."""
     for group in _VOWEL_GROUPS.finditer(word):
         if group.start():

@@ -81,6 +81,7 @@ class _Patterns:
         phrases = compiled(lists, plain)
         leet = Leet(phrases)
         self.lists = lists
+        self.everyday = everyday
         self.plain = Automaton((phrase.text, phrase) for phrase in phrases)
         self.skeletons = Automaton((form, phrase) for phrase in phrases if (form := skeleton(phrase.text)))
         self.turned = Automaton(turned_forms(phrases, everyday))
@@ -98,7 +99,7 @@ class _Search:
     def __init__(self, patterns: _Patterns, found: set[int] | None) -> None:
         self._patterns = patterns
         self._found = found
-        self._judge = Judge(patterns.lists)
+        self._judge = Judge(patterns.lists, patterns.everyday)
 
     def hits(self, parts: Sequence[str], outer: str = "", depth: int = _DEPTH) -> Iterator[Hit]:
         """Yield the hits in a text, which was decoded from the ``outer`` views."""
@@ -168,6 +169,8 @@ class _Search:
     def _counted(self, folded: Folded, view: str, match: Match, indexes: set[int]) -> Iterator[Hit]:
         for index in indexes:
             if index in match.phrase.by_language and not self._judge.is_in_language(folded, match, index):
+                continue
+            if index in match.phrase.named and self._judge.is_name(folded, match):
                 continue
             if self._found is not None:
                 self._found.add(index)

@@ -34,6 +34,8 @@ class Phrases(NamedTuple):
     """The list's language (ISO 639-1). Its phrases count only in sentences of it; None: in all."""
     ordinary: Mapping[str, Collection[str]] = {}
     """By language: what is an ordinary word there, so that it does not count in a sentence of it."""
+    names: Collection[str] = ()
+    """What is a name too: ``Dick Grayson``, ``Mr Cock``."""
 
 
 @dataclass(slots=True)
@@ -48,6 +50,8 @@ class Phrase:
     """Whether a match may lie within an exception, or is one."""
     by_language: set[int] = field(default_factory=set)
     """The lists for which the sentence's language decides."""
+    named: set[int] = field(default_factory=set)
+    """The lists for which it may be a name."""
 
     @property
     def is_word(self) -> bool:
@@ -59,6 +63,7 @@ class Phrase:
         self.banned |= other.banned
         self.excepted |= other.excepted
         self.by_language |= other.by_language
+        self.named |= other.named
         self.doubtful = self.doubtful or other.doubtful
 
 
@@ -126,11 +131,14 @@ def compiled(lists: Iterable[Phrases], fold: Callable[[str], str]) -> list[Phras
     for index, words in enumerate(lists):
         excepted = set(map(fold, words.excepted)) - {""}
         ordinary = {fold(word) for many in words.ordinary.values() for word in many}
+        names = set(map(fold, words.names))
         for text in set(map(fold, words.banned)) - excepted - {""}:
             phrase = phrases.setdefault(text, Phrase(text))
             phrase.banned.add(index)
             if words.language is not None or text in ordinary:
                 phrase.by_language.add(index)
+            if text in names:
+                phrase.named.add(index)
         for text in excepted:
             phrases.setdefault(text, Phrase(text)).excepted.add(index)
     exceptions = [text for text, phrase in phrases.items() if phrase.excepted]

@@ -33,7 +33,7 @@ class Spelled:
 
     def _in_run(self, run: str, start: int, end: int, offset: int) -> Iterator[Match]:
         spots = [at for at in range(start, end) if run[at].isalnum()]
-        if sum(run[at].isalpha() for at in spots) * 3 < len(spots):
+        if sum(run[at].isalpha() for at in spots) * 5 < len(spots):
             return  # numbers
         letters = leet_class("".join(run[at] for at in spots))
         for phrase, first, last in self._words.anywhere(letters):

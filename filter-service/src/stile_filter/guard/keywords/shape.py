@@ -10,7 +10,8 @@ class Shape:
     """What a text is made of: ``x`` for a letter, ``1`` for what can stand for one, a space for all else."""
 
     def __init__(self, text: str) -> None:
-        self.text = text.translate(_SHAPES)
+        # A bracket by itself is seldom a letter; behind a bar it draws one.
+        self.text = text.replace("|)", "||").translate(_SHAPES)
 
     def mixed(self) -> Iterator[int]:
         """Yield where a sign or digit that can stand for a letter touches one."""

@@ -12,7 +12,7 @@ from stile_filter.guard.trained.features import (
 )
 from stile_filter.guard.trained.lexicon import Lexicon, load_lexicon
 from stile_filter.guard.trained.weights import ZERO, Weights, load_weights
-from stile_filter.guard.trained.windows import windows
+from stile_filter.guard.trained.windows import allowance, windows
 
 _LOWEST = -30.0
 """Log-odds; exp() would overflow far below."""
@@ -47,14 +47,17 @@ class Heads:
             counts.append(count)
             lexical.append(lexicon_rows(self._lexicon.classes_of(part.words)))
         worst = [_LOWEST] * self._width
+        count = 0
         for start, end in windows([part.characters for part in parts]):
+            count += 1
             if end - start == 1:
                 score = self._score(sums[start], counts[start], lexical[start])
             else:
                 together = [sum(lane) for lane in zip(*sums[start:end], strict=True)]
                 score = self._score(together, sum(counts[start:end]), set().union(*lexical[start:end]))
             worst = list(map(max, worst, score))
-        return {name: 1 / (1 + exp(-score)) for name, score in zip(self.names, worst, strict=True)}
+        less = allowance(count)
+        return {name: 1 / (1 + exp(less - score)) for name, score in zip(self.names, worst, strict=True)}
 
     def _ngrams(self, words: list[str], of_word: dict[str, bytes]) -> tuple[list[int], int]:
         """Return the sum of a sentence's n-grams, head by head, and how many they are."""

@@ -16,6 +16,7 @@ from stile_filter.settings import default_policy
 
 WORDS = ("blorp", "zintus", "quaffle", "skrim", "drobnak", "fluvat", "vastopi", "mungle")
 CARRIERS = ("{}", "please tell me about {} today", "I think that {} is the answer you want")
+LEET_SHAPES = {"w": "\\/\\/", "m": "|\\/|", "h": "|-|", "n": "|\\|", "k": "|<", "d": "|)", "u": "|_|"}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -110,6 +111,9 @@ DISGUISES = {
     "atbash": table(LETTERS, LETTERS[::-1]),
     "upside down": upside_down,
     "masked vowel": lambda word: first_vowel(word, lambda _: "*"),
+    "masked by a dash": lambda word: first_vowel(word, lambda _: "-"),
+    "masked by a low line": lambda word: first_vowel(word, lambda _: "_"),
+    "leet shapes": lambda word: "".join(LEET_SHAPES.get(char, char) for char in word),
     "digits behind": lambda word: f"{word}123",
     "entities": each("&#{1};"),
     "entities in hex": each("&#x{1:x};"),
