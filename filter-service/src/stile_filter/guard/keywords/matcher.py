@@ -153,6 +153,8 @@ class _Search:
                 doubtful.append(match)
             else:
                 yield from self._counted(folded, view, match, phrase.banned)
+        if not doubtful:
+            return
         covers = _covers(doubtful, folded)
         for match in doubtful:
             uncovered = {
