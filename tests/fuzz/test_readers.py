@@ -84,7 +84,7 @@ def read_everywhere(body):
     except RequestError as error:
         ErrorReply.of(error.code, error.message, param=error.param).model_dump_json()
     else:
-        assert all(part in texts.joined.parts for text in texts.distinct for part in text.parts)
+        assert all(part in texts.joined.parts for text in texts.apart for part in text.parts)
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)

@@ -158,8 +158,11 @@ class Admission:
             self._queue.release(envelope.client)
 
     async def _check(self, pending: PendingRequest) -> str:
-        verdict = await self._decider.decide(pending.texts)
-        if self._is_late(pending.envelope):
+        envelope = pending.envelope
+        verdict = await self._decider.decide(
+            pending.texts, envelope.client, is_late=lambda: self._is_late(envelope)
+        )
+        if self._is_late(envelope):
             return await self._expire(pending)
         if verdict.state is State.ALLOW:
             if (reason := self._signature_fault()) is not None:

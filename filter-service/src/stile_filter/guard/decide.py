@@ -1,6 +1,12 @@
-"""The decision: a request's texts, the policy's rules, one verdict."""
+"""The decision: a request's texts, the policy's rules, one verdict.
 
-from collections.abc import Callable, Iterator, Sequence
+Each text is searched and scanned by itself, and so is each seam between two (``texts``). What was found in
+one is kept, so a conversation's next turn costs its new message and its seams. The work is done in slices,
+for which clients take turns.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -8,7 +14,18 @@ from typing import NamedTuple, Protocol
 from stile_filter.guard.control_tokens import has_marker
 from stile_filter.guard.keywords import KeywordMatcher
 from stile_filter.guard.policy import FORGED, Action, ControlTokens, Policy, Rule
-from stile_filter.guard.texts import RequestTexts, Text
+from stile_filter.guard.texts import JOINED, RequestTexts, Text
+from stile_filter.guard.verdicts import Found, Verdicts
+from stile_filter.turns import Turns
+
+SLICE_CHARS = 16_384
+"""After so much the event loop goes on with something else, and a scanner's process with another client."""
+
+_SHORT_CHARS = 4_096
+"""A text of so much is searched at once; a longer one in a thread, in its client's turn."""
+
+_TEXT_CHARS = 200
+"""What a text costs however short it is, in characters."""
 
 
 class State(StrEnum):
@@ -36,22 +53,24 @@ class ScanResult(NamedTuple):
     findings: Sequence[Finding]
     failure: State | None = None
     """``error`` or ``timeout`` if not every refusing rule saw every text."""
+    complete: bool = True
+    """Whether the ``monitor`` rules saw every text as well."""
 
 
 class Scanners(Protocol):
     """Layer 2: whatever runs the policy's scanners."""
 
-    async def scan(self, texts: Sequence[str]) -> ScanResult:
-        """Scan each text with each rule. Never raises: what goes wrong is a state."""
+    async def scan(self, texts: Sequence[str], client: str = "") -> ScanResult:
+        """Scan each text with each rule in the client's turn. Never raises: what goes wrong is a state."""
         ...
 
 
 class NoScanners:
     """Layer 2 of a policy without scanners."""
 
-    async def scan(self, texts: Sequence[str]) -> ScanResult:
+    async def scan(self, texts: Sequence[str], client: str = "") -> ScanResult:
         """Find nothing."""
-        del texts
+        del texts, client
         return ScanResult(())
 
 
@@ -74,72 +93,144 @@ class Decider:
     Args:
         policy: the rules.
         scanners: layer 2.
-        monitor: told of what ``monitor`` rules find.
+        monitor: told of what ``monitor`` rules find, whether it was found now or is known.
     """
 
     def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
         self._refuses_control_tokens = policy.control_tokens is ControlTokens.REFUSE
-        self._keywords = policy.keywords
         self._matcher = KeywordMatcher(policy.phrases, policy.everyday)
+        self._keywords = {rule.id: rule for rule in policy.keywords}
         self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners}
         self._scanners = scanners
         self._monitor = monitor
+        self._verdicts = Verdicts(policy.version)
+        self._turns = Turns(1)
 
-    async def decide(self, texts: RequestTexts) -> Verdict:
-        """Judge every message, the prompt and the joined text.
+    async def decide(
+        self, texts: RequestTexts, client: str = "", *, is_late: Callable[[], bool] = lambda: False
+    ) -> Verdict:
+        """Judge every message, the prompt, and what lies across them.
 
         Control tokens come first, then keywords, and scanners if those allow it.
+
+        Args:
+            texts: the request's.
+            client: whose it is; clients take turns.
+            is_late: tells whether the verdict is no longer wanted. Then it is ``timeout``.
         """
-        found = texts.distinct
-        if self._refuses_control_tokens and (location := _location_of_marker(found)):
+        if self._refuses_control_tokens and (location := _location_of_marker(texts)):
             return Verdict(State.REFUSE, FORGED, location)
-        verdict = self._match(texts)
+        verdict = await self._match(texts, client, is_late)
         if verdict.state is State.ALLOW and self._rules:
-            return await self._scan(found)
+            return await self._scan(texts, client, is_late)
         return verdict
 
-    def _match(self, texts: RequestTexts) -> Verdict:
-        watched: dict[int, str] = {}
+    async def _match(self, texts: RequestTexts, client: str, is_late: Callable[[], bool]) -> Verdict:
+        watched: dict[str, str] = {}
         refusal: Verdict | None = None
-        for location, found in self._found(texts):
-            for rule_index in sorted(found):
-                rule = self._keywords[rule_index]
+        async for text in _in_slices(texts):
+            if is_late():
+                return Verdict(State.TIMEOUT)
+            key = self._verdicts.key("keywords", texts.model, text)
+            found = self._verdicts.get(key)
+            if found is None:
+                found = await self._found(text, client)
+                self._verdicts.put(key, found)
+            for rule in map(self._keywords.__getitem__, found):
                 if rule.action is Action.MONITOR:
-                    watched.setdefault(rule_index, location)
+                    watched.setdefault(rule.id, text.location)
                 elif refusal is None:
-                    refusal = Verdict(State.REFUSE, rule, location)
-        for index, location in watched.items():
-            self._monitor(self._keywords[index], location, State.REFUSE)
+                    refusal = Verdict(State.REFUSE, rule, text.location)
+        for rule_id, location in watched.items():
+            self._monitor(self._keywords[rule_id], location, State.REFUSE)
         return refusal or Verdict(State.ALLOW)
 
-    def _found(self, texts: RequestTexts) -> Iterator[tuple[str, set[int]]]:
-        *apart, joined = texts.distinct
-        for text in apart or [joined]:
-            yield text.location, self._matcher.find(*text.parts)
-        # Each text was searched; together they can only have what lies across two of them.
-        for text in (joined, *texts.user_messages):
-            yield text.location, self._matcher.find_across(*text.parts)
+    async def _found(self, text: Text, client: str) -> Found:
+        if text.chars <= _SHORT_CHARS:
+            return self._search(text)
+        async with self._turns.turn(client):
+            return await asyncio.to_thread(self._search, text)
 
-    async def _scan(self, contents: list[Text]) -> Verdict:
-        scanned = await self._scanners.scan([text.whole for text in contents])
+    def _search(self, text: Text) -> Found:
+        # The texts on either side of a seam were searched; it has only what lies across.
+        search = self._matcher.find_across if text.location == JOINED else self._matcher.find
+        found = search(*text.parts)
+        return tuple(rule_id for index, rule_id in enumerate(self._keywords) if index in found)
+
+    async def _scan(self, texts: RequestTexts, client: str, is_late: Callable[[], bool]) -> Verdict:
+        scans: list[_Scan] = []
+        async for text in _in_slices(texts):
+            key = self._verdicts.key("scanners", texts.model, text)
+            scans.append(_Scan(text, key, self._known(key)))
+        failure: State | None = None
         failed: Verdict | None = None
+        for index, scan in enumerate(scans):
+            if scan.findings is None and failure is None:
+                failure = State.TIMEOUT if is_late() else await self._scan_slice(scans[index:], client)
+            for rule_id, state in scan.findings or ():
+                rule, location = self._rules[rule_id], scan.text.location
+                if rule.action is Action.MONITOR:
+                    self._monitor(rule, location, state)
+                elif state is State.REFUSE:
+                    return Verdict(State.REFUSE, rule, location)
+                else:
+                    failed = failed or Verdict(state, rule, location)
+        return failed or Verdict(failure or State.ALLOW)
+
+    def _known(self, key: bytes) -> list[tuple[str, State]] | None:
+        found = self._verdicts.get(key)
+        return None if found is None else [(rule_id, State.REFUSE) for rule_id in found]
+
+    async def _scan_slice(self, scans: Sequence["_Scan"], client: str) -> State | None:
+        """Scan the first of these, and as many of the others as one slice holds."""
+        slice_: list[_Scan] = []
+        chars = 0
+        for scan in scans:
+            if scan.findings is None:
+                chars += scan.text.chars
+                if slice_ and chars > SLICE_CHARS:
+                    break
+                slice_.append(scan)
+        scanned = await self._scanners.scan([scan.text.whole for scan in slice_], client)
+        found: list[list[tuple[str, State]]] = [[] for _ in slice_]
         for finding in scanned.findings:
-            rule, location = self._rules[finding.rule], contents[finding.text].location
-            if rule.action is Action.MONITOR:
-                self._monitor(rule, location, finding.state)
-            elif finding.state is State.REFUSE:
-                return Verdict(State.REFUSE, rule, location)
-            else:
-                failed = failed or Verdict(finding.state, rule, location)
-        if failed:
-            return failed
-        return Verdict(scanned.failure) if scanned.failure else Verdict(State.ALLOW)
+            found[finding.text].append((finding.rule, finding.state))
+        for scan, findings in zip(slice_, found, strict=True):
+            scan.findings = findings
+            # What failed is tried again with the next request.
+            if (
+                scanned.failure is None
+                and scanned.complete
+                and all(state is State.REFUSE for _, state in findings)
+            ):
+                self._verdicts.put(scan.key, tuple(rule_id for rule_id, _ in findings))
+        return scanned.failure
 
 
-def _location_of_marker(contents: list[Text]) -> str | None:
+@dataclass(slots=True)
+class _Scan:
+    """The scan of one text."""
+
+    text: Text
+    key: bytes
+    findings: list[tuple[str, State]] | None
+    """By rule; None as long as it was not scanned."""
+
+
+async def _in_slices(texts: RequestTexts) -> AsyncIterator[Text]:
+    """Yield the texts and their seams; the event loop goes on with something else between slices."""
+    chars = 0
+    for text in (*texts.apart, *texts.seams):
+        chars += text.chars + _TEXT_CHARS
+        if chars > SLICE_CHARS:
+            await asyncio.sleep(0)
+            chars = 0
+        yield text
+
+
+def _location_of_marker(texts: RequestTexts) -> str | None:
     """Return the location of the first marker that the model would read; None if there is none."""
-    joined = contents[-1]
     # Templates put structure between two texts. One that puts nothing between joins them as this does.
-    if not has_marker("".join(joined.parts)):
+    if not has_marker("".join(texts.joined.parts)):
         return None
-    return next((text.location for text in contents if any(map(has_marker, text.parts))), joined.location)
+    return next((text.location for text in texts.apart if any(map(has_marker, text.parts))), JOINED)

@@ -248,7 +248,8 @@ class Policy:
                 lines = content.decode().splitlines()
             except (OSError, UnicodeDecodeError) as error:
                 raise self.file.error(here, f"{name(here)}: can't be read: {error}") from error
-            self._digest.update(content)
+            # With its length, so that a line that moves from one file to another changes the hash.
+            self._digest.update(len(content).to_bytes(8, "big") + content)
             phrases += [line for line in map(str.strip, lines) if line and not line.startswith("#")]
         return phrases
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -10,7 +11,11 @@ from pydantic import BaseModel
 from stile_contracts.messages import ChatMessage, ChatRequest, Role
 
 JOINED = "joined"
-"""The location of all texts together."""
+"""The location of what lies across several texts."""
+
+EDGE_CHARS = 512
+"""So much is looked at on either side of the seam between two texts: at least half of it, if it can be cut
+at the end of a sentence or word there."""
 
 _BETWEEN_QUOTES = re.compile(r'(?:[^"\\]++|\\.)++', re.DOTALL)
 """What stands between two quotes of JSON, in a literal or outside of one: a text that is not JSON from its
@@ -27,6 +32,8 @@ class Text(NamedTuple):
     """What was written apart; the model may read it together."""
     location: str
     """``prompt``, ``messages[3]``, ``tools[0]``, ``response_format``, ``joined``."""
+    role: str = ""
+    """Of the message; empty for what is none."""
 
     @property
     def whole(self) -> str:
@@ -49,6 +56,11 @@ class RequestTexts:
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
 
+    @property
+    def model(self) -> str | None:
+        """The model that the request names."""
+        return self._request.model
+
     @cached_property
     def output(self) -> list[Text]:
         """Those of the tools' definitions, and of the format that the answer must have."""
@@ -61,41 +73,105 @@ class RequestTexts:
     @cached_property
     def joined(self) -> Text:
         """Everything that the model will read as one text, in the conversation's order."""
-        parts = [part for text in self._messages for part in text.parts]
-        if self._request.prompt is not None and not self._request.repeats_prompt:
-            parts.append(self._request.prompt)
-        return Text((*parts, *(part for text in self.output for part in text.parts)), JOINED)
+        return Text(tuple(part for text in self._in_order for part in text.parts), JOINED)
 
     @cached_property
-    def distinct(self) -> list[Text]:
-        """Each text once: the prompt first, the joined one last. If there is only one, it is that one."""
-        texts = [*self._messages, *self.output, self.joined]
-        if self._request.prompt is not None:
-            # The prompt keeps its name if an older client sends it as the last message too.
-            texts.insert(0, Text((self._request.prompt,), "prompt"))
+    def apart(self) -> list[Text]:
+        """Each text once, the prompt first."""
+        found: dict[tuple[str, tuple[str, ...]], Text] = {}
+        # The prompt keeps its name if an older client sends it as the last message too.
+        for text in (*self._prompt, *self._messages, *self.output):
+            found.setdefault((text.role, text.parts), text)
+        return list(found.values())
+
+    @cached_property
+    def seams(self) -> list[Text]:
+        """What lies across two texts or more: before the beginning of each, the end of all before it.
+
+        Once in the conversation's order, and once of the user's messages without the answers between. Each
+        depends on nothing behind it, so the next turn of a conversation has the same ones, and a few more.
+        """
+        users = [text for text in self._in_order if text.role == Role.USER]
         found: dict[tuple[str, ...], Text] = {}
-        for text in texts:
+        for text in (*_seams(self._in_order), *_seams(users)):
             found.setdefault(text.parts, text)
         return list(found.values())
 
     @cached_property
-    def user_messages(self) -> list[Text]:
-        """The user's messages as one text without the answers between, unless it is one of the others."""
-        parts = [
-            message.content
-            for message in self._request.conversation()
-            if message.role is Role.USER and message.content is not None
-        ]
-        text = Text(tuple(parts), JOINED)
-        return [text] if len(parts) > 1 and all(text.parts != other.parts for other in self.distinct) else []
+    def _in_order(self) -> list[Text]:
+        prompt = () if self._request.repeats_prompt else self._prompt
+        return [*self._messages, *prompt, *self.output]
+
+    @cached_property
+    def _prompt(self) -> tuple[Text, ...]:
+        prompt = self._request.prompt
+        return () if prompt is None else (Text((prompt,), "prompt", Role.USER),)
 
     @cached_property
     def _messages(self) -> list[Text]:
         return [
-            Text(parts, f"messages[{index}]")
+            Text(parts, f"messages[{index}]", message.role)
             for index, message in enumerate(self._request.messages or [])
             for parts in _of_message(message)
         ]
+
+
+def _seams(texts: Iterable[Text]) -> Iterator[Text]:
+    before: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    for text in texts:
+        if before:
+            seam = (*before, *_beginning(text.parts))
+            if seam[: len(last)] != last:
+                yield Text(last, JOINED)  # the next one does not hold all of it
+            last = seam
+        before = _end((*before, *text.parts))
+    if last:
+        yield Text(last, JOINED)
+
+
+def _beginning(parts: Sequence[str]) -> tuple[str, ...]:
+    kept: list[str] = []
+    left = EDGE_CHARS
+    for part in parts:
+        if len(part) >= left:
+            return (*kept, _cut_behind(part[:left]) if len(part) > left else part)
+        kept.append(part)
+        left -= len(part)
+    return tuple(kept)
+
+
+def _end(parts: Sequence[str]) -> tuple[str, ...]:
+    kept: list[str] = []
+    left = EDGE_CHARS
+    for part in reversed(parts):
+        if len(part) >= left:
+            kept.append(_cut_before(part[-left:]) if len(part) > left else part)
+            break
+        kept.append(part)
+        left -= len(part)
+    return tuple(reversed(kept))
+
+
+_SENTENCE_END = re.compile(r"[.!?\n\u3002\uff01\uff1f]\s*")
+
+
+def _cut_before(text: str) -> str:
+    """Begin ``text`` with a sentence, or a word, if one begins in its first half."""
+    half = len(text) // 2
+    if found := _SENTENCE_END.search(text, 0, half):
+        return text[found.end() :]
+    return text[text.find(" ", 0, half) + 1 :]
+
+
+def _cut_behind(text: str) -> str:
+    """End ``text`` with a sentence, or a word, if one ends in its second half."""
+    half = len(text) // 2
+    last = max(text.rfind(mark, half) for mark in ".!?\n\u3002\uff01\uff1f")
+    if last >= 0:
+        return text[: last + 1]
+    space = text.rfind(" ", half)
+    return text[:space] if space >= 0 else text
 
 
 def _of_message(message: ChatMessage) -> list[tuple[str, ...]]:

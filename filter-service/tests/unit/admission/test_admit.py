@@ -295,7 +295,7 @@ async def test_a_watched_scanner_only_tells(policy_file, state):
 
 
 async def test_scanners_see_every_text_once(policy_file):
-    """The prompt, each message and the joined text; nothing twice; and nothing that keywords refuse."""
+    """The prompt, each message and the seams; nothing twice; and nothing that keywords refuse."""
     system = Deciding(policy_file(SCANS))
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     await system.gateway({"prompt": "c", "messages": [*turns, turns[0]]})
@@ -303,4 +303,4 @@ async def test_scanners_see_every_text_once(policy_file):
         {"prompt": "c", "messages": [{"role": "user", "content": "c"}]}, Chat_Id=ID[:-1] + "2"
     )
     await system.gateway({"prompt": "darn"}, Chat_Id=ID[:-1] + "3")
-    assert system.scanners.asked == [["c", "a", "b", "a\nb\na\nc"], ["c"]]
+    assert system.scanners.asked == [["c", "a", "b", "a\nb\na\nc", "a\na\nc"]]

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
+
 from stile_filter.guard.keywords.codes import Word, numbers, readable
 from stile_filter.guard.keywords.invisible import invisible
 from stile_filter.guard.keywords.shape import places
@@ -54,8 +56,18 @@ _CODE = re.compile(r"[0-9A-Fa-f]{2,}")
 _OCTAL = re.compile(r"\\{1,2}([0-7]{3})(?![0-9A-Fa-f])")
 
 
+_ESCAPE_BEGINNINGS = ("\\", "u+", "U+", "0x")
+
+
 def _escapes(text: str) -> str:
-    return _ESCAPES.sub(_unescaped, text) if "\\" in text or "+" in text or "0x" in text else text
+    # The expression alone would be tried at each character.
+    written: list[str] = []
+    done = 0
+    for at in sorted(at for beginning in _ESCAPE_BEGINNINGS for at in places(text, beginning)):
+        if at >= done and (found := _ESCAPES.match(text, at)):
+            written += text[done:at], _unescaped(found)
+            done = found.end()
+    return "".join(written) + text[done:] if done else text
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -80,13 +92,17 @@ class _Kinds(dict[int, str]):
 
 # Base64 of text mixes small and capital letters, as plain words do not.
 _KINDS = _Kinds()
-_MIXES = ("aA", "1A", "AAa", "1a1", "a1a", "a=", "1=", "A=")
+_MIXES = AhoCorasick(
+    ["aA", "1A", "AAa", "1a1", "a1a", "a=", "1=", "A="],
+    matchkind=MatchKind.Standard,
+    implementation=Implementation.DFA,
+)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}(?:\r?\n[A-Za-z0-9+/_-]{4,})*={0,2}")
 
 
 def _base64(text: str) -> Iterator[Word]:
     done, kinds = -1, text.translate(_KINDS)
-    for mixed in sorted(at for mix in _MIXES for at in places(kinds, mix)):
+    for mixed in sorted(start for _, start, _ in _MIXES.find_matches_as_indexes(kinds, overlapping=True)):
         if mixed < done:
             continue
         start = mixed
@@ -122,9 +138,12 @@ _BASE32 = re.compile(r"(?<![A-Za-z0-9])[A-Z2-7]{5,}={0,6}(?![A-Za-z0-9])")
 
 
 def _base32(text: str) -> Iterator[Word]:
-    if "A" * 5 not in text.translate(_CAPITALS):
-        return
-    for found in _BASE32.finditer(text):
+    done = 0
+    for at in places(f" {text.translate(_CAPITALS)}", " AAAAA"):
+        found = _BASE32.match(text, at) if at >= done else None
+        if found is None:
+            continue
+        done = found.end()
         token = found[0].rstrip("=")
         if token.isdecimal():
             continue

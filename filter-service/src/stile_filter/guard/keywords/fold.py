@@ -9,7 +9,7 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -143,13 +143,24 @@ class Folded:
     def __init__(self, parts: Iterable[str], fold: Callable[[str], str]) -> None:
         self.parts = tuple(parts)
         self._fold = fold
-        folded = [(index, form) for index, form in enumerate(map(fold, self.parts)) if form]
-        self._indexes = [index for index, _ in folded]
-        self._starts = [0, *accumulate(len(form) + 1 for _, form in folded[:-1])]
+        self._forms = [fold(part) for part in self.parts]
         self._maps: dict[int, tuple[list[int], list[int]]] = {}
-        self.text = " ".join(form for _, form in folded)
-        self.seams = [start - 1 for start in self._starts[1:]]
+        self.text = " ".join(filter(None, self._forms))
+
+    @cached_property
+    def _indexes(self) -> list[int]:
+        """The parts of which anything is left."""
+        return [index for index, form in enumerate(self._forms) if form]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where each of them begins in the text."""
+        return [0, *accumulate(len(self._forms[index]) + 1 for index in self._indexes[:-1])]
+
+    @cached_property
+    def seams(self) -> list[int]:
         """Where the spaces between two parts are."""
+        return [start - 1 for start in self._starts[1:]]
 
     def crosses_seam(self, start: int, end: int) -> bool:
         """Tell whether a stretch of the text lies in two parts."""

@@ -64,7 +64,8 @@ class KeywordMatcher:
         if len(parts) == 1:
             return set()
         near = [_edges(part) for part in parts]
-        return {hit.index for hit in _Search(self._patterns, None).hits(near) if hit.crosses}
+        # What is decoded was written in one part.
+        return {hit.index for hit in _Search(self._patterns, None).hits(near, depth=0) if hit.crosses}
 
     def hits(self, *parts: str) -> Iterator[Hit]:
         """Yield where a text has phrases, and in which view; see ``find``.
@@ -153,6 +154,8 @@ class _Search:
                 doubtful.append(match)
             else:
                 yield from self._counted(folded, view, match, phrase.banned)
+        if not doubtful:
+            return
         covers = _covers(doubtful, folded)
         for match in doubtful:
             uncovered = {

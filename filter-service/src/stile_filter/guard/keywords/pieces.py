@@ -75,10 +75,9 @@ class Split:
         """Yield the words that are written so."""
         del shape
         yield from self._around_apostrophes(text)
-        matches = list(self._words.anywhere(text.translate(_SOLID)))
-        counts = Counter(match.phrase.text for match in matches)
-        # Most are within one word: "peacock". Then the text has as many of them as it has without its gaps.
-        if all(text.count(word) >= count for word, count in counts.items()):
+        solid = text.translate(_SOLID)
+        matches = _of_words(text, solid, list(self._words.anywhere(solid)))
+        if not matches:
             return
         spans = [word.span() for word in _WORDS.finditer(text.replace("_", " "))]
         ends = [0, *accumulate(end - start for start, end in spans)]
@@ -111,6 +110,23 @@ class Split:
             return False
         # "this hit", "ben's hit": a single letter beside a word may be anything.
         return not all(piece in self._everyday or len(piece) == 1 for piece in pieces)
+
+
+def _of_words(text: str, solid: str, matches: list[Match]) -> list[Match]:
+    """Leave out most of the matches that begin or end within a word, or are one: "peacock", "this hit"."""
+    if not matches:
+        return matches
+    # In a title, each word begins with a capital, and so does what stands behind a digit or an apostrophe.
+    titled = text.title().translate(_SOLID)
+    if len(titled) != len(solid):
+        return matches
+    return [
+        match
+        for match in matches
+        if titled[match.start].isupper()
+        and not titled[match.start + 1 : match.end].islower()
+        and not titled[match.end : match.end + 1].islower()
+    ]
 
 
 _CONTRACTED = frozenset(("s", "t", "re", "ve", "ll", "d", "m"))

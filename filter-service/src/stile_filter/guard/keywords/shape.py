@@ -1,9 +1,26 @@
 """A cheap look at a text, which says where another look is worth the work."""
 
 from collections.abc import Iterator
+from itertools import product
+
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 _SIGNS = "0123456789@$!|+€£¥§¢*#^(<[{/\\}=>"
 _GAPS = (" ", "  ", "   ")
+_SPELLED = AhoCorasick(
+    [
+        *(f"{before}x1x1x" for before in " 1"),
+        *(
+            before + gap.join(letters)
+            for before in " 1"
+            for gap in _GAPS
+            for letters in product("x1", repeat=3)
+        ),
+    ],
+    matchkind=MatchKind.Standard,
+    implementation=Implementation.DFA,
+)
+"""Single letters that stand apart, and what is before them."""
 
 
 class Shape:
@@ -20,11 +37,9 @@ class Shape:
 
     def spelled(self) -> Iterator[int]:
         """Yield where single letters stand apart, three in a row."""
-        for signs, gaps in ((self.text, ("1",)), (self.text.replace("1", "x"), _GAPS)):
-            for gap in gaps:
-                for start in places(signs, f"x{gap}x{gap}x"):
-                    if not start or self.text[start - 1] != "x":
-                        yield start
+        # What stands before is no letter; a sign may be one.
+        for _, start, _ in _SPELLED.find_matches_as_indexes(f" {self.text}", overlapping=True):
+            yield start
 
 
 class _Shapes(dict[int, str]):

@@ -19,9 +19,13 @@ import structlog
 from stile_filter.guard.decide import Finding, ScanResult, State
 from stile_filter.guard.policy import Action, Scanner
 from stile_filter.guard.scanners import wire
+from stile_filter.turns import Turns
 
 START_SECONDS = 300
 """How long a child may load its models."""
+
+_PATIENCE = 6
+"""A slice waits so many time limits for its turn, in which the slices of other clients are scanned."""
 
 _RETRY_SECONDS = 5.0
 _SCRATCH = "stile-scan"
@@ -113,9 +117,9 @@ class ScannerPool:
 
     Args:
         rules: the policy's scanners.
-        processes: how many requests are scanned at once.
+        processes: how many slices are scanned at once.
         spares: how many children more are kept ready.
-        timeout: seconds that one request's scan may take; the wait for a child may take as long again.
+        timeout: seconds that the scan of one slice may take; the wait for a child may take as long again.
         restarted: called when a child is replaced.
     """
 
@@ -139,7 +143,7 @@ class ScannerPool:
             for rule in rules
         ]
         self._size = processes + spares
-        self._slots = asyncio.Semaphore(processes)
+        self._turns = Turns(processes)
         self._timeout = timeout
         self._restarted = restarted
         self._idle: asyncio.Queue[_Child] = asyncio.Queue()
@@ -168,17 +172,13 @@ class ScannerPool:
         for _ in range(self._size - 1):
             self._replace()
 
-    async def scan(self, texts: Sequence[str]) -> ScanResult:
-        """Scan each text with each rule. Never raises: what goes wrong is a state."""
+    async def scan(self, texts: Sequence[str], client: str = "") -> ScanResult:
+        """Scan each text with each rule in the client's turn. Never raises: what goes wrong is a state."""
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._slots.acquire()
+            async with self._turns.turn(client, _PATIENCE * self._timeout):
+                return await self._scan(texts)
         except TimeoutError:
-            return ScanResult((), State.TIMEOUT)
-        try:
-            return await self._scan(texts)
-        finally:
-            self._slots.release()
+            return ScanResult((), State.TIMEOUT, complete=False)
 
     async def close(self) -> None:
         """End every child."""
@@ -194,7 +194,7 @@ class ScannerPool:
             async with asyncio.timeout(self._timeout):
                 child = await self._alive()
         except TimeoutError:
-            return ScanResult((), State.TIMEOUT)
+            return ScanResult((), State.TIMEOUT, complete=False)
         findings: list[Finding] = []
         # Until the refusing rules have spoken, what goes wrong is a failure; after that it is a watcher's.
         failure: State | None = State.ERROR
@@ -215,7 +215,8 @@ class ScannerPool:
             raise
         else:
             self._idle.put_nowait(child)
-        return ScanResult(findings, failure)
+            return ScanResult(findings)
+        return ScanResult(findings, failure, complete=False)
 
     async def _alive(self) -> _Child:
         while True:
