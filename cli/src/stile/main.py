@@ -15,6 +15,7 @@ from stile.commands import (
     keys,
     leaf,
     models,
+    policy,
     provision,
     status,
     up,
@@ -33,6 +34,7 @@ app.command()(status.status)
 app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.add_typer(models.commands, name="models")
+app.add_typer(policy.commands, name="policy")
 app.add_typer(clients.commands, name="clients")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(dlq.commands, name="dlq")

@@ -165,18 +165,26 @@ def llama(settings: Settings, weights: Weights | None, key: Path | None) -> Part
     )
 
 
-def filter_service(settings: Settings, home: Home, addresses: Addresses) -> Part:
-    """The filter, with its health on a port of its own."""
+def filter_service(settings: Settings, home: Home, addresses: Addresses, policy: Mapping[str, str]) -> Part:
+    """The filter, with its health on a port of its own.
+
+    Args:
+        settings: the variables.
+        home: the installation.
+        addresses: the ports.
+        policy: the variables that say which policy it has.
+    """
     return Part(
         name="filter-service",
         argv=(program("stile-filter"),),
         env={
             **_bus(settings, home, "filter"),
+            **policy,
             "STILE_SIGNING_KEY": str(signing.seed_file(home.credentials)),
             "STILE_FILTER_PORT": str(addresses.filter),
         },
         port=addresses.filter,
-        ready_url=f"http://{_local(os.environ.get('STILE_FILTER_HOST'), addresses.filter)}/readyz",
+        ready_url=filter_url(addresses.filter),
     )
 
 
@@ -220,6 +228,11 @@ def _bus(settings: Settings, home: Home, user: str) -> dict[str, str]:
         "STILE_NATS_URL": settings.nats_url,
         "STILE_NATS_NKEY_FILE": str(credentials.seed_file(home.credentials, user)),
     }
+
+
+def filter_url(port: int) -> str:
+    """Return the address where the filter says whether it is ready, and what of its policy."""
+    return f"http://{_local(os.environ.get('STILE_FILTER_HOST'), port)}/readyz"
 
 
 def consumer_url(settings: Settings) -> str:

@@ -28,6 +28,8 @@ class Finding(NamedTuple):
     text: int
     """The index of the text."""
     state: State
+    score: float | None = None
+    """As the scanner gave it, if it was asked for."""
 
 
 class ScanResult(NamedTuple):
@@ -62,6 +64,8 @@ class Verdict:
     state: State
     rule: Rule | None = None
     location: str | None = None
+    view: str | None = None
+    """For the log: in which way of reading the text a keyword was found."""
 
 
 Monitor = Callable[[Rule, str, State], None]
@@ -80,7 +84,7 @@ class Decider:
     def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
         self._refuses_control_tokens = policy.control_tokens is ControlTokens.REFUSE
         self._keywords = policy.keywords
-        self._matcher = KeywordMatcher(policy.phrases, policy.everyday)
+        self.matcher = KeywordMatcher(policy.phrases, policy.everyday)
         self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners}
         self._scanners = scanners
         self._monitor = monitor
@@ -101,24 +105,25 @@ class Decider:
     def _match(self, texts: RequestTexts) -> Verdict:
         watched: dict[int, str] = {}
         refusal: Verdict | None = None
-        for location, found in self._found(texts):
+        for text, found in self._found(texts):
             for rule_index in sorted(found):
                 rule = self._keywords[rule_index]
                 if rule.action is Action.MONITOR:
-                    watched.setdefault(rule_index, location)
+                    watched.setdefault(rule_index, text.location)
                 elif refusal is None:
-                    refusal = Verdict(State.REFUSE, rule, location)
+                    view = self.matcher.view(rule_index, *text.parts)
+                    refusal = Verdict(State.REFUSE, rule, text.location, view)
         for index, location in watched.items():
             self._monitor(self._keywords[index], location, State.REFUSE)
         return refusal or Verdict(State.ALLOW)
 
-    def _found(self, texts: RequestTexts) -> Iterator[tuple[str, set[int]]]:
+    def _found(self, texts: RequestTexts) -> Iterator[tuple[Text, set[int]]]:
         *apart, joined = texts.distinct
         for text in apart or [joined]:
-            yield text.location, self._matcher.find(*text.parts)
+            yield text, self.matcher.find(*text.parts)
         # Each text was searched; together they can only have what lies across two of them.
         for text in (joined, *texts.user_messages):
-            yield text.location, self._matcher.find_across(*text.parts)
+            yield text, self.matcher.find_across(*text.parts)
 
     async def _scan(self, contents: list[Text]) -> Verdict:
         scanned = await self._scanners.scan([text.whole for text in contents])

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.control_tokens import has_marker
 from stile_filter.guard.keywords import Phrases, plain
-from stile_filter.guard.policy_file import Location, PolicyFile, name
+from stile_filter.guard.policy_file import Files, Location, PolicyFile, name
+from stile_filter.guard.sections import ArchiveRules, PolicyTests
 
 _Text = Annotated[str, Field(min_length=1)]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -116,6 +117,8 @@ class PolicyDocument(_Section):
     scan_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10
     scan_processes: Annotated[int, Field(ge=1, le=64)] = 1
     scan_spares: Annotated[int, Field(ge=0, le=64)] = 1
+    tests: PolicyTests = PolicyTests()
+    archive: ArchiveRules | None = None
 
 
 class Rule(BaseModel):
@@ -150,13 +153,15 @@ class Policy:
 
     Args:
         path: the policy's file.
+        files: reads it, and what it names; knows afterwards whether one of them has changed.
 
     Raises:
         PolicyError: with file, line and reason of everything that is wrong.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.file = PolicyFile(path)
+    def __init__(self, path: Path, files: Files | None = None) -> None:
+        self._files = files or Files()
+        self.file = PolicyFile(path, self._files)
         self._digest = hashlib.sha256(self.file.content)
         try:
             document = PolicyDocument.model_validate(self.file.data)
@@ -171,6 +176,7 @@ class Policy:
                     for fault in error.errors(include_url=False)
                 ],
             ) from error
+        self.document = document
         self.keywords = [
             Rule(id=words.id, category=words.category, action=words.action) for words in document.keywords
         ]
@@ -190,7 +196,12 @@ class Policy:
         self.scan_timeout = document.scan_timeout_seconds
         self.scan_processes = document.scan_processes
         self.scan_spares = document.scan_spares
-        self.version = self._digest.hexdigest()[:12]
+        self.tests = document.tests
+        self._known_rules()
+        self.archive = document.archive
+        self.hash = self._digest.hexdigest()
+        """Over the file and its word lists."""
+        self.version = self.hash[:12]
 
     def refusal(self, category: str) -> str:
         """Return what a client reads that was refused for ``category``."""
@@ -215,7 +226,7 @@ class Policy:
         for index, file in enumerate(files):
             here = (*where, index)
             try:
-                content = (self.file.path.parent / file).read_bytes()
+                content = self._files.read(self._files.find(self.file.path.parent, file))
                 lines = content.decode().splitlines()
             except (OSError, UnicodeDecodeError) as error:
                 raise self.file.error(here, f"{name(here)}: can't be read: {error}") from error
@@ -238,7 +249,7 @@ class Policy:
             )
         if params.get("model_path") is not None:
             where = (*here, "params", "model_path")
-            folder = self.file.path.parent / str(params["model_path"])
+            folder = self._files.find(self.file.path.parent, str(params["model_path"]))
             if not (folder / "config.json").is_file():
                 raise self.file.error(where, f"{name(where)}: no folder with a model's config.json: {folder}")
             params["model_path"] = str(folder.resolve())
@@ -262,6 +273,16 @@ class Policy:
                     place, f"{name(place)}: a second rule of the id {rule.id!r}; give it its own"
                 )
             seen.add(rule.id)
+
+    def _known_rules(self) -> None:
+        """Check that the rules that tests name are there, and refuse."""
+        actions = {rule.id: rule.action for rule in [FORGED, *self.keywords, *self.scanners]}
+        for index, test in enumerate(self.tests.refuse):
+            if test.rule is None or actions.get(test.rule) is Action.REFUSE:
+                continue
+            where = ("tests", "refuse", index, "rule")
+            reason = "only monitors" if test.rule in actions else "is not there"
+            raise self.file.error(where, f"{name(where)}: the rule {test.rule!r} {reason}")
 
 
 def _system_prompt(document: PolicyDocument) -> str | None:

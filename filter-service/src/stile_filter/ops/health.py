@@ -26,10 +26,14 @@ class Health:
 
     Args:
         unready: why the service can't decide now, or None if it can.
+        detail: what should be looked at, though it can decide.
     """
 
-    def __init__(self, unready: Callable[[], str | None]) -> None:
+    def __init__(
+        self, unready: Callable[[], str | None], detail: Callable[[], str | None] = lambda: None
+    ) -> None:
         self.unready = unready
+        self.detail = detail
         self._turned = time.monotonic()
 
     def turned(self) -> None:
@@ -80,11 +84,13 @@ class HealthServer:
         self._thread.join()
 
     def _answer(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        detail = None
         match environ.get("PATH_INFO"):
             case "/healthz":
                 reason = None if self._health.alive else "the event loop does not turn"
             case "/readyz":
                 reason = self._health.unready()
+                detail = self._health.detail()
             case "/metrics":
                 metrics: Iterable[bytes] = self._metrics(environ, start_response)
                 return metrics
@@ -93,4 +99,5 @@ class HealthServer:
                 return [b"not found\n"]
         status = "503 Service Unavailable" if reason else "200 OK"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"{reason or 'ok'}\n".encode()]
+        lines = [reason or "ok", *([detail] if detail else [])]
+        return ["".join(f"{line}\n" for line in lines).encode()]

@@ -167,15 +167,20 @@ class ScannerPool:
         for _ in range(self._size - 1):
             self._replace()
 
-    async def scan(self, texts: Sequence[str]) -> ScanResult:
-        """Scan each text with each rule. Never raises: what goes wrong is a state."""
+    async def scan(self, texts: Sequence[str], *, tell_all: bool = False) -> ScanResult:
+        """Scan each text with each rule. Never raises: what goes wrong is a state.
+
+        Args:
+            texts: what to scan.
+            tell_all: return also what a rule lets through, and scores.
+        """
         try:
             async with asyncio.timeout(self._timeout):
                 await self._slots.acquire()
         except TimeoutError:
             return ScanResult((), State.TIMEOUT)
         try:
-            return await self._scan(texts)
+            return await self._scan({"texts": list(texts), "all": tell_all})
         finally:
             self._slots.release()
 
@@ -188,7 +193,7 @@ class ScannerPool:
         await asyncio.gather(*(child.end() for child in self._children))
         self._children.clear()
 
-    async def _scan(self, texts: Sequence[str]) -> ScanResult:
+    async def _scan(self, job: dict[str, Any]) -> ScanResult:
         try:
             async with asyncio.timeout(self._timeout):
                 child = await self._alive()
@@ -199,7 +204,7 @@ class ScannerPool:
         failure: State | None = State.ERROR
         try:
             async with asyncio.timeout(self._timeout):
-                findings += _findings(await child.ask({"texts": list(texts)}))
+                findings += _findings(await child.ask(job))
                 failure = None
                 findings += _findings(await child.answer())
         except TimeoutError:
@@ -253,7 +258,7 @@ class ScannerPool:
 
 
 def _findings(frame: dict[str, Any]) -> list[Finding]:
-    return [Finding(rule, text, State(state)) for rule, text, state in frame["findings"]]
+    return [Finding(rule, text, State(state), score) for rule, text, state, score in frame["findings"]]
 
 
 def _scratch_root() -> Path:
