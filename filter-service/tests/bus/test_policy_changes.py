@@ -54,15 +54,14 @@ def readyz(port):
         return page.status, page.read().decode()
 
 
-async def approved(bus):
-    """Return each approval in CHAT: the policy that its header names, and its system message."""
-    operator = await bus.connect("provisioner")
-    js = operator.jetstream()
+async def taken(js):
+    """Take each approval out of CHAT: the policy that its header names, and its system message."""
     state = (await js.stream_info("CHAT")).state
     found = []
-    for seq in range(state.first_seq, state.last_seq + 1):
+    for seq in range(state.first_seq, state.last_seq + 1) if state.messages else ():
         message = await js.get_msg("CHAT", seq)
         found.append((message.headers["Chat-Policy"], json.loads(message.data)["messages"][0]["content"]))
+    await js.purge_stream("CHAT", seq=state.last_seq + 1)
     return found
 
 
@@ -71,7 +70,8 @@ async def test_ten_edits_under_load(bus, gateway, run_filter, tmp_path):
     file, port = tmp_path / "policy.yml", free_port()
     process = await run_filter(good(0), STILE_FILTER_PORT=port)
     numbers, over = count(1), asyncio.Event()
-    asked = []
+    js = (await bus.connect("provisioner")).jetstream()
+    asked, judged = [], []
 
     async def load():
         while not over.is_set():
@@ -79,7 +79,7 @@ async def test_ten_edits_under_load(bus, gateway, run_filter, tmp_path):
             asked.append(number)
             # A client each, so that none has as many waiting as it may.
             await gateway.ask(number, {"prompt": f"harmless {number}"}, Chat_Client=f"http-{number}")
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
 
     loading = asyncio.create_task(load())
     for edit in range(1, 6):
@@ -95,6 +95,7 @@ async def test_ten_edits_under_load(bus, gateway, run_filter, tmp_path):
             lambda edit=edit: process.output().count("policy_changed") == edit, within=60, what=f"good {edit}"
         )
         assert readyz(port) == (200, "ok\n")
+        judged += await taken(js)
     over.set()
     await loading
     for number in asked:
@@ -104,7 +105,7 @@ async def test_ten_edits_under_load(bus, gateway, run_filter, tmp_path):
     assert counted['stile_filter_policy_loads_total{result="refused"}'] == "5.0"
     assert counted['stile_filter_policy_loads_total{result="ok"}'] == "6.0"
     assert counted["stile_filter_policy_refused"] == "0.0"
-    judged = await approved(bus)
+    judged += await taken(js)
     assert len(judged) == len(asked)
     by_version = {}
     for version, system in judged:
@@ -148,7 +149,8 @@ async def test_a_request_is_judged_by_one_policy(bus, gateway, run_filter, tmp_p
     assert "1" not in gateway.heard
     gate.touch()
     await gateway.answer(1)
-    assert [system for _, system in await approved(bus)] == ["New.", "Old."]
+    js = (await bus.connect("provisioner")).jetstream()
+    assert [system for _, system in await taken(js)] == ["New.", "Old."]
 
 
 @pytest.mark.parametrize("text", BAD[2:4])

@@ -23,10 +23,16 @@ def default_policy() -> Path:
 
 
 class Files:
-    """Reads the files of a policy, and knows whether one of them has changed since."""
+    """Reads the files of a policy, and knows whether one of them has changed since.
 
-    def __init__(self) -> None:
+    Args:
+        paths: files that count from now on, whether they are read or not.
+    """
+
+    def __init__(self, *paths: Path) -> None:
         self._versions: dict[Path, object] = {}
+        for path in paths:
+            self._note(path)
 
     def find(self, folder: Path, relative: str) -> Path:
         """Return the file of this name in ``folder``, or else beside the policy that comes with the service.

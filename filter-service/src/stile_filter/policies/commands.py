@@ -11,7 +11,6 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +166,7 @@ async def _replay(asked: argparse.Namespace, settings: CommandSettings) -> int:
     finally:
         await guard.close()
     if asked.json:
-        print(json.dumps({**asdict(summary), "changed": shown}, ensure_ascii=False, indent=2))
+        print(json.dumps({**summary.described(), "changed": shown}, ensure_ascii=False, indent=2))
     else:
         _show_summary(summary)
     return 0

@@ -117,7 +117,7 @@ class LivePolicy:
     async def _load(self) -> None:
         is_asked = self._asked.is_set()
         self._asked.clear()
-        self._files = files = Files()
+        self._files = files = Files(self.guard.policy.file.path)
         try:
             # It takes a tenth of a second, and requests are judged meanwhile.
             guard = await asyncio.to_thread(self._make, files)

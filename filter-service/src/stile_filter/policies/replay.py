@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nacl.public import PrivateKey
 from pydantic import ValidationError
@@ -48,6 +48,10 @@ class Summary:
     """Of those, what had passed."""
     failed: int = 0
     """Requests that a scanner could not judge now."""
+
+    def described(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def count(self, replayed: Replayed) -> None:
         """Take in a request."""
