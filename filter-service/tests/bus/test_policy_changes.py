@@ -97,6 +97,8 @@ async def test_ten_edits_under_load(bus, gateway, run_filter, tmp_path):
             lambda edit=edit: process.output().count("policy_changed") == edit, within=60, what=f"good {edit}"
         )
         assert readyz(port) == (200, "ok\n")
+        before = len(asked)
+        await until(lambda before=before: len(asked) > before + 5, what="requests under the new policy")
     over.set()
     await loading
     for number in asked:

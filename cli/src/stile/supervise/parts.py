@@ -1,5 +1,6 @@
 """What each part is: its program, its environment, its port, and how it is known to be ready."""
 
+import json
 import os
 import shutil
 import sys
@@ -120,7 +121,8 @@ def nats(settings: Settings, home: Home, addresses: Addresses, configuration: Pa
         env={
             "STILE_NATS_LISTEN": f"{_bracketed(settings.nats_host)}:{settings.nats_port}",
             "STILE_NATS_MONITOR": f"{LOOPBACK}:{addresses.nats_monitor}",
-            "STILE_NATS_STORE": str(home.store),
+            # It is parsed as a value of the configuration: without quotes a space ends it.
+            "STILE_NATS_STORE": json.dumps(str(home.store)),
         },
         port=settings.nats_port,
         ready_url=f"http://{LOOPBACK}:{addresses.nats_monitor}/healthz",
