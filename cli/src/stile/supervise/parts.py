@@ -122,7 +122,7 @@ def nats(settings: Settings, home: Home, addresses: Addresses, configuration: Pa
             "STILE_NATS_LISTEN": f"{_bracketed(settings.nats_host)}:{settings.nats_port}",
             "STILE_NATS_MONITOR": f"{LOOPBACK}:{addresses.nats_monitor}",
             # It is parsed as a value of the configuration: without quotes a space ends it.
-            "STILE_NATS_STORE": json.dumps(str(home.store)),
+            "STILE_NATS_STORE": json.dumps(str(home.store), ensure_ascii=False),
         },
         port=settings.nats_port,
         ready_url=f"http://{LOOPBACK}:{addresses.nats_monitor}/healthz",
