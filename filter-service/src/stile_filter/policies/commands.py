@@ -43,10 +43,15 @@ class CommandSettings(Settings):
     archive: Path | None = None
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit code; a wrong use ends the process with 2."""
+def main(arguments: Sequence[str]) -> None:
+    """Run a command and end the process."""
     # What is wrong is printed; the log is the service's.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code; a wrong use ends the process with 2."""
     try:
         settings = CommandSettings.load()
         asked = _parser(settings).parse_args(arguments)
