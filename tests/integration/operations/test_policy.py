@@ -55,7 +55,7 @@ async def test_a_bad_policy_is_told_and_the_former_one_goes_on(up):
 
     async def is_shown():
         status, part = await ready(up)
-        return status == 200 and part["ready"] and "refused" in (part["detail"] or "")
+        return status == 200 and part["ready"] and "refused" in part.get("detail", "")
 
     await until(is_shown, what="the gateway shows it")
     assert str(up.home) not in json.dumps(await ready(up))
