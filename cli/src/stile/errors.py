@@ -7,6 +7,7 @@ StileError
 ├── BusError           there is no bus, or it does not let one in
 ├── DeadLetterError    a dead letter that is not there, or cannot be read
 ├── ProvisionError     streams that cannot be made as described
+├── PolicyError        a policy that cannot be used, by file, line and reason
 ├── PartError          a part that cannot be started, or that keeps dying
 └── RequestError       a question that got no answer
 
@@ -40,6 +41,10 @@ class DeadLetterError(StileError):
 
 class ProvisionError(StileError):
     """The streams cannot be made as described; the message says which and why."""
+
+
+class PolicyError(StileError):
+    """A policy that cannot be used; the message has a line ``file:line: reason`` for each fault."""
 
 
 class PartError(StileError):

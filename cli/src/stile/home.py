@@ -45,6 +45,12 @@ class Home:
         """A log for each part."""
         self.api_keys = folder / KEY_FILE
         """The API keys' digests, if ``STILE_API_KEYS`` names no other file."""
+        self.policy = folder / "policy.yml"
+        """The policy, if `stile policy init` has made one and ``STILE_POLICY`` names no other."""
+        self.archive = folder / "archive"
+        """The sealed archive, if ``STILE_ARCHIVE`` names no other folder."""
+        self.archive_key = folder / "archive.key"
+        """The archive's private key, until its owner takes it away."""
         self.lock = folder / "lock"
         """Held by the one `stile up` that may run here."""
         self.state = folder / "state.json"

@@ -16,6 +16,7 @@ from stile.commands import (
     keys,
     leaf,
     models,
+    policy,
     provision,
     status,
     up,
@@ -35,6 +36,7 @@ app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.add_typer(models.commands, name="models")
 app.add_typer(guard.commands, name="guard")
+app.add_typer(policy.commands, name="policy")
 app.add_typer(clients.commands, name="clients")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(dlq.commands, name="dlq")

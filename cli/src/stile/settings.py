@@ -85,6 +85,10 @@ class Settings(runtime.Settings):
     """Tokens of a conversation and its answer together."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """Of llama.cpp; by default the number of physical cores."""
+    policy: Path | None = None
+    """The policy's file; by default the one that `stile policy init` makes, else the one of Stile."""
+    archive: Path | None = None
+    """The folder of the sealed archive; by default ``archive`` in ``STILE_HOME``."""
     api_keys: Literal["off"] | Path | None = None
     """The file of API keys: the gateway asks for one as soon as it is there; ``off``: never."""
     api_key: SecretStr | None = None

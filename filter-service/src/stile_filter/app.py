@@ -1,6 +1,7 @@
 """The composition root: settings, policy, scanners, handler, bus; then run until told to stop."""
 
 import asyncio
+import signal
 import sys
 
 import structlog
@@ -9,14 +10,17 @@ from faststream import FastStream
 from stile_contracts import subjects
 from stile_filter.admission.admit import Admission
 from stile_filter.admission.signature_status import SignatureStatus
-from stile_filter.errors import Fault, LostLoopError, PolicyError, StartError
-from stile_filter.guard.decide import Decider, NoScanners, State
-from stile_filter.guard.policy import Policy, Rule
-from stile_filter.guard.scanners.pool import ScannerError, ScannerPool
+from stile_filter.errors import LostLoopError, StartError
+from stile_filter.guard.decide import State
+from stile_filter.guard.policy import Rule
+from stile_filter.guard.policy_file import Files
 from stile_filter.ops.background import Background
 from stile_filter.ops.clock import WallClock
 from stile_filter.ops.health import Health, HealthServer
 from stile_filter.ops.metrics import Metrics
+from stile_filter.policies.archive import Archive, NoArchive
+from stile_filter.policies.guard import Guard
+from stile_filter.policies.live import LivePolicy
 from stile_filter.queue.positions import PositionNotifier
 from stile_filter.requests.cancel import Canceller
 from stile_filter.requests.dead_letters import DeadLetters
@@ -43,27 +47,30 @@ class Service:
 
     Args:
         settings: the environment.
-        policy: the owner's rules.
+
+    Raises:
+        PolicyError: the policy can't be used.
     """
 
-    def __init__(self, settings: Settings, policy: Policy) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._policy = policy
         self._metrics = Metrics()
+        files = Files()
+        self._live = LivePolicy(self._guard(files), self._guard, files, self._metrics)
+        self._archive = Archive(settings.archive, self._metrics.archived) if settings.archive else NoArchive()
+        self._live.swapped = self._swapped
         self._fleet = Fleet()
         self._bus = Bus(settings)
-        self._pool = self._scanner_pool()
-        self._health = Health(self._unready, policy.layers)
+        self._health = Health(self._unready, self._policy_fault, self._layers)
         self._server: HealthServer | None = None
         store = JetStreamStore(lambda: self._bus.client)
         self._outcome_shares = ResultShares(store)
-        decider = Decider(policy, self._pool or NoScanners(), self._monitored)
         self._clock = WallClock()
         self._queue = PositionNotifier(
             self._fleet,
             store,
             self._bus.send,
-            most=policy.limits.max_waiting_per_client,
+            most=self._live.guard.policy.limits.max_waiting_per_client,
             observer=self._metrics,
             wall_clock=self._clock,
         )
@@ -71,8 +78,7 @@ class Service:
         self._signatures = SignatureStatus(signer, self._fleet)
         self._signature_fault: str | None = None  # as of the last heartbeat, for the probes' thread too
         handler = Admission(
-            policy,
-            decider,
+            self._live,
             store,
             queue=self._queue,
             fleet=self._fleet,
@@ -80,6 +86,7 @@ class Service:
             signature_fault=self._signatures.fault,
             clock_fault=self._clock.fault,
             observer=self._metrics,
+            archive=self._archive,
         )
         canceller = Canceller(store, self._metrics.cancelled)
         lookup = StatusRequests(store, self._queue.position, self._metrics.looked_up)
@@ -134,12 +141,12 @@ class Service:
                 )
             except OSError as error:
                 raise SettingsError(f"STILE_FILTER_PORT: can't listen there: {error.strerror}") from error
-        if self._pool:
-            log.info("scanners_loading", scanners=[rule.id for rule in self._policy.scanners])
-            try:
-                await self._pool.start()
-            except ScannerError as error:
-                raise self._scanner_fault(error) from error
+        policy = self._live.guard.policy
+        if policy.scanners:
+            log.info("scanners_loading", scanners=[rule.id for rule in policy.scanners])
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._live.reload)
+        await self._live.start()
+        self._archive.follow(policy)
 
     async def _started(self) -> None:
         await self._subscribers.start()
@@ -151,19 +158,21 @@ class Service:
             ("heartbeats", self._beat()),
             ("sweeps", self._sweep()),
             ("shares", self._share()),
+            ("policy", self._live.keep_watching()),
         ):
             self._background.start(name, loop)
+        policy = self._live.guard.policy
         log.info(
             "filter_ready",
-            policy=self._policy.version,
+            policy=policy.version,
             instance=self._bus.instance,
-            layers="; ".join(self._policy.layers),
+            layers="; ".join(policy.layers),
         )
 
     async def _stop(self) -> None:
         await self._background.stop()
-        if self._pool:
-            await self._pool.close()
+        await self._live.close()
+        await asyncio.to_thread(self._archive.close)
         if self._server:
             await asyncio.to_thread(self._server.close)
             self._server = None
@@ -172,7 +181,12 @@ class Service:
         while True:
             self._health.turned()
             self._look_at_signatures()
-            await self._bus.beat(self._unready(), self._queue.state())
+            await self._bus.beat(
+                self._unready(),
+                self._queue.state(),
+                policy=self._live.guard.policy.version,
+                refused=self._live.fault is not None,
+            )
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def _look_at_signatures(self) -> None:
@@ -193,7 +207,7 @@ class Service:
             await asyncio.sleep(SHARES_SECONDS)
 
     def _unready(self) -> str | None:
-        if self._pool and not self._pool.ready:
+        if not self._live.guard.ready:
             return "the scanners are being loaded"
         return self._subscribers.unready() or self._clock.fault() or self._signature_fault
 
@@ -201,20 +215,28 @@ class Service:
         self._metrics.monitored(rule, state)
         log.info("monitored", rule=rule.id, place=place, state=state)
 
-    def _scanner_pool(self) -> ScannerPool | None:
-        if not self._policy.scanners:
+    def _layers(self) -> list[str]:
+        return self._live.guard.policy.layers
+
+    def _policy_fault(self) -> str | None:
+        fault = self._live.fault
+        if fault is None:
             return None
-        return ScannerPool(
-            self._policy.scanners,
-            processes=self._policy.scan_processes,
-            spares=self._policy.scan_spares,
-            timeout=self._policy.scan_timeout,
-            restarted=self._metrics.scanner_restarted,
+        version = self._live.guard.policy.version
+        return f"policy: the file is refused, version {version} goes on: {'; '.join(str(fault).splitlines())}"
+
+    def _guard(self, files: Files) -> Guard:
+        return Guard(
+            self._settings.policy,
+            self._settings.archive,
+            files,
+            self._monitored,
+            self._metrics.scanner_restarted,
         )
 
-    def _scanner_fault(self, error: ScannerError) -> PolicyError:
-        lines = {rule.id: rule.line for rule in self._policy.scanners}
-        return PolicyError(self._policy.file.path, [Fault(lines[error.rule], str(error))])
+    def _swapped(self, guard: Guard) -> None:
+        self._queue.limit(guard.policy.limits.max_waiting_per_client)
+        self._archive.follow(guard.policy)
 
 
 def main() -> None:
@@ -222,7 +244,7 @@ def main() -> None:
     try:
         settings = Settings.load()
         logs.configure(settings)
-        asyncio.run(Service(settings, Policy(settings.policy)).run())
+        asyncio.run(Service(settings).run())
     except (SettingsError, StartError, LostLoopError) as error:
         print(error, file=sys.stderr)  # noqa: T201 -- the one line that says why it does not run
         sys.exit(1)

@@ -5,23 +5,21 @@ from pathlib import Path
 from pydantic import Field, FilePath, field_validator
 
 from stile_filter.admission.signing import FileSigner, NoSigner, read_key
+from stile_filter.guard.policy_file import default_policy
 from stile_runtime.settings import ServiceSettings
 
 
-def default_policy() -> Path:
-    """Find the policy that comes with the service: in the wheel, or in the checkout."""
-    return _shipped("policy.yml")
-
-
 def _shipped(name: str) -> Path:
-    packaged = Path(__file__).parent / name
-    return packaged if packaged.exists() else Path(__file__).parents[2] / name
+    """Return the file of this name that comes with the service: in the wheel, or in the checkout."""
+    return default_policy().parent / name
 
 
 class Settings(ServiceSettings):
     """The service's settings; ``docs/configuration.md`` has a row for each."""
 
     policy: Path = Field(default_factory=default_policy)
+    archive: Path | None = None
+    """The folder of the sealed archive."""
     signing_key: FilePath | None = None
     filter_host: str = "127.0.0.1"
     filter_port: int | None = Field(None, ge=1, le=65535)

@@ -64,3 +64,17 @@ class Leaves(Word):
                 file.write(prompt)
             time.sleep(60)
         return prompt, True, 0.0
+
+
+class Gate(Word):
+    """Lets texts with ``word`` through once the file ``gate`` is there; says in ``seen`` that it waits."""
+
+    def __init__(self, word, seen, gate):
+        super().__init__(word, seen)
+        self._gate = gate
+
+    def scan(self, prompt):
+        super().scan(prompt)
+        while self._word in prompt and not os.path.exists(self._gate):  # noqa: PTH110
+            time.sleep(0.01)
+        return prompt, True, 0.0

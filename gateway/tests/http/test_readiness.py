@@ -46,6 +46,16 @@ def test_ready_where_bus_filter_and_consumer_are(fleet):
     assert without_bus.parts["bus"].reason == "not connected"
 
 
+def test_a_filter_whose_policys_file_is_refused_is_ready(fleet):
+    """It goes on with an earlier policy; that is told, of one filter or of several."""
+    fleet.receive_body(beat("filter", policy="0123456789ab", policy_refused=False))
+    assert part_state(fleet, "filter").detail is None
+    fleet.receive_body(beat("filter", "b", policy="0123456789ab", policy_refused=True))
+    state = part_state(fleet, "filter")
+    assert state.ready
+    assert "policy's file is refused" in state.detail
+
+
 def test_a_heartbeat_counts_for_five_seconds(fleet, clock):
     """Two of them may be lost; then the part is gone, and is forgotten."""
     fleet.receive_body(beat("filter"))

@@ -72,6 +72,8 @@ fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbe
         answer_tokens: state.answer_tokens,
         approval_keys: approvals.map(Keys::ids),
         queue: None,
+        policy: None,
+        policy_refused: None,
     }
 }
 

@@ -1,7 +1,9 @@
 """The filter's use case with everything around it in memory."""
 
 import asyncio
+import contextlib
 import json
+from types import SimpleNamespace
 
 from harness.filter.store import FakeStore
 from stile_contracts.errors import ERRORS
@@ -56,7 +58,9 @@ class Deciding:
         self.store = store or FakeStore()
         self.scanners = scanners or FakeScanners()
         self.outcomes, self.monitored = [], []
+        self.refusing, self.archived = [], []
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
+        self.guard = SimpleNamespace(policy=self.policy, decider=decider)
         self.now = NOW
         self.signature_fault = None
         self.clock_fault = None
@@ -72,8 +76,7 @@ class Deciding:
             wall_clock=WallClock(),
         )
         self.handler = Admission(
-            self.policy,
-            decider,
+            SimpleNamespace(lease=lambda: contextlib.nullcontext(self.guard)),
             self.store,
             queue=self.queue,
             fleet=self.fleet,
@@ -81,12 +84,16 @@ class Deciding:
             signature_fault=lambda: self.signature_fault,
             clock_fault=lambda: self.clock_fault,
             observer=self,
+            archive=SimpleNamespace(keep=lambda *kept: self.archived.append(kept)),
             now=lambda: self.now,
         )
 
     def ended(self, outcome, seconds):
         assert seconds >= 0
         self.outcomes.append(outcome)
+
+    def refused(self, rule):
+        self.refusing.append(rule.id)
 
     def worker(self, seconds):
         beat = Heartbeat(part="consumer", instance="w", version="1", ready=True, service_seconds=seconds)

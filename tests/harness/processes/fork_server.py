@@ -9,6 +9,7 @@ id, and runs the same function as the installed program.
 """
 
 import gc
+import importlib
 import importlib.metadata
 import json
 import os
@@ -24,6 +25,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 _PROGRAMS = {"stile-gateway", "stile-filter"}
+_IMPORTED_LATER = {"stile-filter": ("stile_filter.app",)}
+"""What a program imports when it knows what is asked of it."""
 _LARGEST = 2**20
 """Bytes of a request: it holds an environment."""
 _PAUSE_SECONDS = 0.01
@@ -174,6 +177,8 @@ def main() -> None:
     _end_with(parent)
     (entry,) = importlib.metadata.entry_points(group="console_scripts", name=program)
     run = entry.load()
+    for module in _IMPORTED_LATER.get(program, ()):
+        importlib.import_module(module)
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         sys.exit(f"{program} starts threads when it is imported: it cannot be forked")
     gc.freeze()

@@ -8,6 +8,7 @@ import httpx
 import psutil
 import typer
 
+from stile import policy
 from stile.errors import StileError
 from stile.home import Home, Root, find_home, find_root
 from stile.keys import credentials, signing
@@ -44,6 +45,7 @@ def _checks(
     yield "signing", lambda: _signing(home, running)
     if settings.llama_url is None:
         yield "model", lambda: _model(settings, root)
+    yield "policy", lambda: _policy(settings, home, running)
     if running is None:
         yield "ports", lambda: _ports(settings)
     else:
@@ -82,6 +84,22 @@ def _model(settings: Settings, root: Root) -> str:
             "choose a smaller one (`stile models list`)"
         )
     return f"{weights.path}, {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB of memory are free"
+
+
+def _policy(settings: Settings, home: Home, running: State | None) -> str:
+    service = (
+        next((part for part in running.parts if part.name == "filter-service"), None) if running else None
+    )
+    if service is None or service.port is None:
+        return policy.check(settings, home)
+    url = parts.filter_url(service.port)
+    try:
+        told = httpx.get(url, timeout=5.0, trust_env=False).text.splitlines()
+    except httpx.HTTPError as error:
+        raise StileError(f"the filter does not say how its policy is, on {url}") from error
+    if refused := [line for line in told if line.startswith("policy: ")]:
+        raise StileError(refused[0].removeprefix("policy: "))
+    return "the file is in use"
 
 
 def _ports(settings: Settings) -> str:

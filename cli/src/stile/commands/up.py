@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from stile import files, guard
+from stile import files, guard, policy
 from stile.home import Home, Root, find_home, find_root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue, Weights
@@ -46,6 +46,7 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     """Check what can be checked before anything is started; return what to start."""
     weights = _weights(settings, root, terminal)
     addresses = parts.check_ports(settings)
+    terminal.say(f"policy: {policy.check(settings, home)}")
     keys = credentials.ensure(home.credentials)
     signing.ensure(home.credentials)
     if not credentials.seed_file(home.clients, LOCAL_CLIENT).exists():
@@ -59,7 +60,7 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     return [
         replace(server, once_ready=_provisioning(settings, root, home, terminal)),
         parts.llama(settings, weights, key),
-        parts.filter_service(settings, home, addresses),
+        parts.filter_service(settings, home, addresses, policy.environment(settings, home)),
         parts.rust_consumer(settings, home, key),
         parts.gateway(settings, home),
     ]

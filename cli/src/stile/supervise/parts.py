@@ -1,5 +1,6 @@
 """What each part is: its program, its environment, its port, and how it is known to be ready."""
 
+import json
 import os
 import shutil
 import sys
@@ -120,7 +121,8 @@ def nats(settings: Settings, home: Home, addresses: Addresses, configuration: Pa
         env={
             "STILE_NATS_LISTEN": f"{_bracketed(settings.nats_host)}:{settings.nats_port}",
             "STILE_NATS_MONITOR": f"{LOOPBACK}:{addresses.nats_monitor}",
-            "STILE_NATS_STORE": str(home.store),
+            # It is parsed as a value of the configuration: without quotes a space ends it.
+            "STILE_NATS_STORE": json.dumps(str(home.store), ensure_ascii=False),
         },
         port=settings.nats_port,
         ready_url=f"http://{LOOPBACK}:{addresses.nats_monitor}/healthz",
@@ -165,18 +167,26 @@ def llama(settings: Settings, weights: Weights | None, key: Path | None) -> Part
     )
 
 
-def filter_service(settings: Settings, home: Home, addresses: Addresses) -> Part:
-    """The filter, with its health on a port of its own."""
+def filter_service(settings: Settings, home: Home, addresses: Addresses, policy: Mapping[str, str]) -> Part:
+    """The filter, with its health on a port of its own.
+
+    Args:
+        settings: the variables.
+        home: the installation.
+        addresses: the ports.
+        policy: the variables that say which policy it has.
+    """
     return Part(
         name="filter-service",
         argv=(program("stile-filter"),),
         env={
             **_bus(settings, home, "filter"),
+            **policy,
             "STILE_SIGNING_KEY": str(signing.seed_file(home.credentials)),
             "STILE_FILTER_PORT": str(addresses.filter),
         },
         port=addresses.filter,
-        ready_url=f"http://{_local(os.environ.get('STILE_FILTER_HOST'), addresses.filter)}/readyz",
+        ready_url=filter_url(addresses.filter),
     )
 
 
@@ -220,6 +230,11 @@ def _bus(settings: Settings, home: Home, user: str) -> dict[str, str]:
         "STILE_NATS_URL": settings.nats_url,
         "STILE_NATS_NKEY_FILE": str(credentials.seed_file(home.credentials, user)),
     }
+
+
+def filter_url(port: int) -> str:
+    """Return the address where the filter says whether it is ready, and what of its policy."""
+    return f"http://{_local(os.environ.get('STILE_FILTER_HOST'), port)}/readyz"
 
 
 def consumer_url(settings: Settings) -> str:

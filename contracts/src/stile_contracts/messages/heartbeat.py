@@ -53,3 +53,7 @@ class Heartbeat(Message):
     signatures."""
     queue: QueueState | None = None
     """Of a filter: its view of the queue."""
+    policy: str | None = None
+    """Of a filter: the version of the policy in use."""
+    policy_refused: bool | None = None
+    """Of a filter: whether the policy's file is refused, so that an earlier policy is in use."""

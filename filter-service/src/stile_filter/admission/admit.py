@@ -16,11 +16,10 @@ from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Sta
 from stile_filter.admission import limits
 from stile_filter.admission.approval import Approvals
 from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
-from stile_filter.admission.ports import Observer, Queue, Signer
+from stile_filter.admission.ports import Archive, Guard, Guards, Observer, Queue, Signer
 from stile_filter.admission.repeats import PendingRequest, Repeats
 from stile_filter.errors import RequestError, UnconfirmedError
-from stile_filter.guard.decide import Decider, State, Verdict
-from stile_filter.guard.policy import Policy
+from stile_filter.guard.decide import State, Verdict
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.store import Approval, Store
 from stile_filter.transport.failures import answered
@@ -49,8 +48,7 @@ class Admission:
     """Handles requests.
 
     Args:
-        policy: limits, system prompt, refusal texts.
-        decider: the policy's rules.
+        guards: the policy of the moment; a request is judged by one, from its start to its end.
         store: where approvals and results are kept.
         queue: who waits, and for how long.
         fleet: the workers that live, and their models.
@@ -58,13 +56,13 @@ class Admission:
         signature_fault: returns why the workers would drop an approval now, or None if they would not.
         clock_fault: returns why deadlines can't be compared with this clock, or None if they can.
         observer: counts how requests end.
+        archive: keeps texts for the owner, if the policy says so.
         now: the time, in seconds since the Unix epoch.
     """
 
     def __init__(  # noqa: PLR0913 -- the composition root is its only caller
         self,
-        policy: Policy,
-        decider: Decider,
+        guards: Guards,
         store: Store,
         *,
         queue: Queue,
@@ -73,18 +71,19 @@ class Admission:
         signature_fault: Callable[[], str | None],
         clock_fault: Callable[[], str | None],
         observer: Observer,
+        archive: Archive,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._policy = policy
-        self._decider = decider
+        self._guards = guards
         self._store = store
         self._queue = queue
         self._fleet = fleet
-        self._approvals = Approvals(policy, signer)
-        self._repeats = Repeats(store, queue, self._approvals)
+        self._signer = signer
+        self._repeats = Repeats(store, queue)
         self._signature_fault = signature_fault
         self._clock_fault = clock_fault
         self._observer = observer
+        self._archive = archive
         self._now = now
         self._in_flight: dict[tuple[UUID, str, str], _InFlight] = {}
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
@@ -109,7 +108,8 @@ class Admission:
         mine = self._in_flight[hand] = _InFlight(replies)
         try:
             async with self._turn(envelope):
-                return await self._decide(incoming, envelope, replies)
+                with self._guards.lease() as guard:
+                    return await self._decide(incoming, envelope, replies, guard)
         finally:
             del self._in_flight[hand]
             # Those that wait go on at the next turn of the loop, when the reply to an error is made as well.
@@ -119,7 +119,10 @@ class Admission:
         """Have requests under one key decided in turn: CHAT judges only between two of the same subject."""
         return self._turns.setdefault(envelope.id, asyncio.Lock()) if envelope.keyed else nullcontext()
 
-    async def _decide(self, incoming: IncomingMessage, envelope: Envelope, replies: Replies) -> str:
+    async def _decide(
+        self, incoming: IncomingMessage, envelope: Envelope, replies: Replies, guard: Guard
+    ) -> str:
+        policy = guard.policy
         request = limits.read_body(incoming.body)
         if request.stream:
             if replies.wanted is EventLevel.ACCEPTED:
@@ -130,8 +133,9 @@ class Admission:
                 )
             replies.wanted = EventLevel.TOKEN
         texts = RequestTexts(request)
-        limits.check_limits(request, texts, self._policy.limits, allow_system=self._policy.allow_system)
-        pending = PendingRequest(request, texts, envelope, replies)
+        limits.check_limits(request, texts, policy.limits, allow_system=policy.allow_system)
+        approvals = Approvals(policy, self._signer)
+        pending = PendingRequest(request, texts, envelope, replies, policy, guard.decider, approvals)
         # Under its key a request has one result or one place in CHAT, whatever lane and model a repeat names.
         if envelope.keyed and (
             await self._repeats.reply_with_result(pending) or await self._repeats.reply_accepted(pending)
@@ -153,15 +157,16 @@ class Admission:
             )
             return await self._turn_away(pending, full)
         try:
-            return await self._check(pending)
+            return await self._check(pending, incoming.body)
         finally:
             self._queue.release(envelope.client)
 
-    async def _check(self, pending: PendingRequest) -> str:
+    async def _check(self, pending: PendingRequest, body: bytes) -> str:
         envelope = pending.envelope
-        verdict = await self._decider.decide(
+        verdict = await pending.decider.decide(
             pending.texts, envelope.client, is_late=lambda: self._is_late(envelope)
         )
+        self._archive.keep(pending.policy, envelope.client, envelope.id, body, verdict)
         if self._is_late(envelope):
             return await self._expire(pending)
         if verdict.state is State.ALLOW:
@@ -211,7 +216,7 @@ class Admission:
 
     async def _approve(self, pending: PendingRequest) -> str:
         replies = pending.replies
-        signed = self._approvals.message(pending.request, pending.envelope, replies.wanted)
+        signed = pending.approvals.message(pending.request, pending.envelope, replies.wanted)
         for _ in range(_MAX_PUBLISHES):
             approval = await self._store.approve(*signed)
             if approval is Approval.FULL:
@@ -223,7 +228,7 @@ class Admission:
             if approval is Approval.STORED:
                 replies.accepted(
                     self._queue.accepted(
-                        self._approvals.subscription(
+                        pending.approvals.subscription(
                             pending.request, pending.texts, pending.envelope, replies.wanted
                         )
                     )
@@ -238,13 +243,22 @@ class Admission:
             raise AssertionError("a refusal has a rule and a place")
         category, chat_id = verdict.rule.category, pending.envelope.id
         reply = Reply(
-            response=pending.request.refusal_message or self._policy.refusal(category),
+            response=pending.request.refusal_message or pending.policy.refusal(category),
             id=chat_id,
             refused=True,
             finish_reason="content_filter",
             refusal=Refusal(category=category, place=verdict.location),
         )
-        log.info("request_refused", chat_id=str(chat_id), rule=verdict.rule.id, place=verdict.location)
+        self._observer.refused(verdict.rule)
+        log.info(
+            "request_refused",
+            chat_id=str(chat_id),
+            client=pending.envelope.client,
+            rule=verdict.rule.id,
+            view=verdict.view,
+            place=verdict.location,
+            policy=pending.policy.version,
+        )
         if await self._store_result(reply, pending):
             pending.replies.done(reply)
             return "refused"
@@ -256,7 +270,7 @@ class Admission:
         stored_headers = {
             headers.CHAT_ID: str(envelope.id),
             headers.CHAT_BODY_SHA256: envelope.body_sha256,
-            headers.CHAT_POLICY: self._policy.version,
+            headers.CHAT_POLICY: pending.policy.version,
         }
         if await self._store.store_result(envelope.client, envelope.id, to_json(outcome), stored_headers):
             return True

@@ -28,7 +28,7 @@ class Approvals:
     """Makes them.
 
     Args:
-        policy: the system prompt, and how long an answer may be.
+        policy: the system prompt, and how long an answer may be; a request's own policy.
         signer: signs them.
     """
 

@@ -1,7 +1,11 @@
 """What the handlers need of the world around them."""
 
+from contextlib import AbstractContextManager
 from typing import Protocol
+from uuid import UUID
 
+from stile_filter.guard.decide import Decider, Verdict
+from stile_filter.guard.policy import Policy, Rule
 from stile_filter.queue.estimate import QueuePosition
 from stile_filter.queue.positions import Subscription
 
@@ -43,8 +47,42 @@ class Signer(Protocol):
         ...
 
 
+class Guard(Protocol):
+    """A policy, and what judges by it: ``policies.guard.Guard``."""
+
+    @property
+    def policy(self) -> Policy:
+        """The rules."""
+        ...
+
+    @property
+    def decider(self) -> Decider:
+        """Judges by them."""
+        ...
+
+
+class Guards(Protocol):
+    """The policy of this moment: ``policies.live.LivePolicy``."""
+
+    def lease(self) -> AbstractContextManager[Guard]:
+        """Return the guard that a request is judged by from its start to its end."""
+        ...
+
+
+class Archive(Protocol):
+    """Keeps requests for the owner, if the policy says so: ``policies.archive.Archive``."""
+
+    def keep(self, policy: Policy, client: str, chat_id: UUID, body: bytes, verdict: Verdict) -> None:
+        """Keep a request that was judged. Never raises, and never waits."""
+        ...
+
+
 class Observer(Protocol):
     """Counts how requests end."""
+
+    def refused(self, rule: Rule) -> None:
+        """Count a request that a rule has refused."""
+        ...
 
     def ended(self, outcome: str, seconds: float) -> None:
         """Count a request that ended as ``outcome`` after ``seconds``."""

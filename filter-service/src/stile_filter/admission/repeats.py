@@ -10,6 +10,8 @@ from stile_filter.admission.approval import Approvals
 from stile_filter.admission.envelope import Envelope
 from stile_filter.admission.ports import Queue
 from stile_filter.errors import RequestError
+from stile_filter.guard.decide import Decider
+from stile_filter.guard.policy import Policy
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.store import Store, StoredMessage
 from stile_filter.transport.reply import Replies
@@ -22,6 +24,10 @@ class PendingRequest(NamedTuple):
     texts: RequestTexts
     envelope: Envelope
     replies: Replies
+    policy: Policy
+    """The one that it is judged by, from the start to the end."""
+    decider: Decider
+    approvals: Approvals
 
 
 class Repeats:
@@ -30,13 +36,11 @@ class Repeats:
     Args:
         store: where approvals and results are kept.
         queue: who waits, and for how long.
-        approvals: makes what the queue needs to know of a request.
     """
 
-    def __init__(self, store: Store, queue: Queue, approvals: Approvals) -> None:
+    def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
-        self._approvals = approvals
 
     async def reply_with_result(self, pending: PendingRequest) -> bool:
         """Reply with the request's result, if it has one.
@@ -62,7 +66,7 @@ class Repeats:
         return waiting is not None
 
     def _accept(self, waiting: StoredMessage, pending: PendingRequest) -> None:
-        request, texts, envelope, replies = pending
+        envelope, replies = pending.envelope, pending.replies
         _same_body(waiting, envelope)
         place = waiting.address
         # A direct client's own request, published again because its confirmation was lost, is no second one.
@@ -76,8 +80,8 @@ class Repeats:
                 "a request under this key waits or runs; what becomes of it is said to who pending first, "
                 f"and at chat.outcome.{envelope.id}",
             )
-        subscription = self._approvals.subscription(
-            request, texts, replace(envelope, lane=place.lane), replies.wanted
+        subscription = pending.approvals.subscription(
+            pending.request, pending.texts, replace(envelope, lane=place.lane), replies.wanted
         )
         replies.accepted(self._queue.accepted(subscription))
 

@@ -45,6 +45,8 @@ class Finding(NamedTuple):
     text: int
     """The index of the text."""
     state: State
+    score: float | None = None
+    """As the scanner gave it, if it was asked for."""
 
 
 class ScanResult(NamedTuple):
@@ -81,6 +83,8 @@ class Verdict:
     state: State
     rule: Rule | None = None
     location: str | None = None
+    view: str | None = None
+    """For the log: in which way of reading the text a keyword was found."""
 
 
 Monitor = Callable[[Rule, str, State], None]
@@ -98,8 +102,9 @@ class Decider:
 
     def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
         self._refuses_control_tokens = policy.control_tokens is ControlTokens.REFUSE
-        self._matcher = KeywordMatcher(policy.phrases, policy.everyday)
+        self.matcher = KeywordMatcher(policy.phrases, policy.everyday)
         self._keywords = {rule.id: rule for rule in policy.keywords}
+        self._index = {rule_id: index for index, rule_id in enumerate(self._keywords)}
         self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners}
         self._scanners = scanners
         self._monitor = monitor
@@ -140,7 +145,8 @@ class Decider:
                 if rule.action is Action.MONITOR:
                     watched.setdefault(rule.id, text.location)
                 elif refusal is None:
-                    refusal = Verdict(State.REFUSE, rule, text.location)
+                    view = self.matcher.view(self._index[rule.id], *text.parts)
+                    refusal = Verdict(State.REFUSE, rule, text.location, view)
         for rule_id, location in watched.items():
             self._monitor(self._keywords[rule_id], location, State.REFUSE)
         return refusal or Verdict(State.ALLOW)
@@ -153,7 +159,7 @@ class Decider:
 
     def _search(self, text: Text) -> Found:
         # The texts on either side of a seam were searched; it has only what lies across.
-        search = self._matcher.find_across if text.location == JOINED else self._matcher.find
+        search = self.matcher.find_across if text.location == JOINED else self.matcher.find
         found = search(*text.parts)
         return tuple(rule_id for index, rule_id in enumerate(self._keywords) if index in found)
 

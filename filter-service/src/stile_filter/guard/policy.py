@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.control_tokens import has_marker
 from stile_filter.guard.keywords import Phrases, plain
-from stile_filter.guard.policy_file import Location, PolicyFile, name
+from stile_filter.guard.policy_file import Files, Location, PolicyFile, name
 from stile_filter.guard.scanners.excepted import pattern_of
+from stile_filter.guard.sections import ArchiveRules, PolicyTests
 
 _Text = Annotated[str, Field(min_length=1)]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -127,6 +128,8 @@ class PolicyDocument(_Section):
     scan_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10
     scan_processes: Annotated[int, Field(ge=1, le=64)] = 1
     scan_spares: Annotated[int, Field(ge=0, le=64)] = 1
+    tests: PolicyTests = PolicyTests()
+    archive: ArchiveRules | None = None
 
 
 class Rule(BaseModel):
@@ -165,13 +168,15 @@ class Policy:
 
     Args:
         path: the policy's file.
+        files: reads it, and what it names; knows afterwards whether one of them has changed.
 
     Raises:
         PolicyError: with file, line and reason of everything that is wrong.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.file = PolicyFile(path)
+    def __init__(self, path: Path, files: Files | None = None) -> None:
+        self._files = files or Files()
+        self.file = PolicyFile(path, self._files)
         self._digest = hashlib.sha256(self.file.content)
         try:
             document = PolicyDocument.model_validate(self.file.data)
@@ -186,6 +191,7 @@ class Policy:
                     for fault in error.errors(include_url=False)
                 ],
             ) from error
+        self.document = document
         self.keywords = [
             Rule(id=words.id, category=words.category, action=words.action) for words in document.keywords
         ]
@@ -193,6 +199,8 @@ class Policy:
         self.everyday = frozenset(self._lines(("everyday_files",), document.everyday_files))
         scanners = [self._scanner(index, rule) for index, rule in enumerate(document.input_scanners)]
         self._unique_ids(scanners)
+        self.scanner_ids = [rule.id for rule in scanners]
+        """Of all, in the document's order; those without their model too."""
         self.absent = [rule.id for rule in scanners if not rule.is_there]
         """The optional scanners whose models are not there."""
         self.scanners = [rule for rule in scanners if rule.is_there]
@@ -208,7 +216,12 @@ class Policy:
         self.scan_timeout = document.scan_timeout_seconds
         self.scan_processes = document.scan_processes
         self.scan_spares = document.scan_spares
-        self.version = self._digest.hexdigest()[:12]
+        self.tests = document.tests
+        self._known_rules()
+        self.archive = document.archive
+        self.hash = self._digest.hexdigest()
+        """Over the file and its word lists."""
+        self.version = self.hash[:12]
 
     @property
     def layers(self) -> list[str]:
@@ -244,7 +257,7 @@ class Policy:
         for index, file in enumerate(files):
             here = (*where, index)
             try:
-                content = (self.file.path.parent / file).read_bytes()
+                content = self._files.read(self._files.find(self.file.path.parent, file))
                 lines = content.decode().splitlines()
             except (OSError, UnicodeDecodeError) as error:
                 raise self.file.error(here, f"{name(here)}: can't be read: {error}") from error
@@ -268,7 +281,7 @@ class Policy:
             )
         if params.get("model_path") is not None:
             where = (*here, "params", "model_path")
-            folder = self.file.path.parent / str(params["model_path"])
+            folder = self._files.find(self.file.path.parent, str(params["model_path"]))
             is_there = (folder / "config.json").is_file()
             if not is_there and not rule.optional:
                 raise self.file.error(where, f"{name(where)}: no folder with a model's config.json: {folder}")
@@ -313,6 +326,16 @@ class Policy:
                     place, f"{name(place)}: a second rule of the id {rule.id!r}; give it its own"
                 )
             seen.add(rule.id)
+
+    def _known_rules(self) -> None:
+        """Check that the rules that tests name are there, and refuse."""
+        actions = {rule.id: rule.action for rule in [FORGED, *self.keywords, *self.scanners]}
+        for index, test in enumerate(self.tests.refuse):
+            if test.rule is None or actions.get(test.rule) is Action.REFUSE:
+                continue
+            where = ("tests", "refuse", index, "rule")
+            reason = "only monitors" if test.rule in actions else "is not there"
+            raise self.file.error(where, f"{name(where)}: the rule {test.rule!r} {reason}")
 
 
 def _system_prompt(document: PolicyDocument) -> str | None:

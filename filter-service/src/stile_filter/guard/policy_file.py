@@ -1,5 +1,6 @@
 """Reads a YAML file so that every value's line is known."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,64 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from stile_filter.errors import Fault, PolicyError
+from stile_runtime.watched_file import version
 
 Location = tuple[int | str, ...]
 """The way to a value: keys and indexes, as pydantic gives them."""
+
+
+def default_policy() -> Path:
+    """Find the policy that comes with the service: in the wheel, or in the checkout."""
+    package = Path(__file__).parents[1]
+    packaged = package / "policy.yml"
+    return packaged if packaged.exists() else package.parents[1] / "policy.yml"
+
+
+class Files:
+    """Reads the files of a policy, and knows whether one of them has changed since.
+
+    Args:
+        paths: files that count from now on, whether they are read or not.
+    """
+
+    def __init__(self, *paths: Path) -> None:
+        self._versions: dict[Path, object] = {}
+        for path in paths:
+            self._note(path)
+
+    def find(self, folder: Path, relative: str) -> Path:
+        """Return the file of this name in ``folder``, or else beside the policies that come with the service.
+
+        So a copy of such a policy finds its word lists from anywhere.
+        """
+        here = folder / relative
+        self._note(here)
+        if here.exists():
+            return here
+        shipped = default_policy().parent
+        own = (Path(os.path.normpath(place / relative)) for place in (shipped, shipped / "policies"))
+        return next((path for path in own if path.exists()), here)
+
+    def read(self, path: Path) -> bytes:
+        """Read a file.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        self._note(path)
+        return path.read_bytes()
+
+    def have_changed(self) -> bool:
+        """Tell whether one of the files is another than before it was read, also if it was not there."""
+        return any(version(path) != before for path, before in self._versions.items())
+
+    def state(self) -> tuple[object, ...]:
+        """Return what tells the present state of the files from another."""
+        return tuple(map(version, self._versions))
+
+    def _note(self, path: Path) -> None:
+        # Before it is read: a change while it is read counts.
+        self._versions.setdefault(path, version(path))
 
 
 class PolicyFile:
@@ -18,15 +74,16 @@ class PolicyFile:
 
     Args:
         path: of the file.
+        files: reads it.
 
     Raises:
         PolicyError: it can't be read, or is no YAML mapping.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: Files) -> None:
         self.path = path
         try:
-            self.content = path.read_bytes()
+            self.content = files.read(path)
             self.data: Any = YAML(typ="safe", pure=True).load(self.content)
             self._root: Node | None = YAML(typ="safe", pure=True).compose(self.content)
         except OSError as error:

@@ -26,11 +26,18 @@ class Health:
 
     Args:
         unready: why the service can't decide now, or None if it can.
+        detail: what should be looked at, though it can decide.
         layers: which layers are on, a line each; they follow the ``ok`` of ``/readyz``.
     """
 
-    def __init__(self, unready: Callable[[], str | None], layers: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        unready: Callable[[], str | None],
+        detail: Callable[[], str | None] = lambda: None,
+        layers: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self.unready = unready
+        self.detail = detail
         self.layers = layers
         self._turned = time.monotonic()
 
@@ -82,11 +89,13 @@ class HealthServer:
         self._thread.join()
 
     def _answer(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        detail = None
         match environ.get("PATH_INFO"):
             case "/healthz":
                 reason = None if self._health.alive else "the event loop does not turn"
             case "/readyz":
                 reason = self._health.unready()
+                detail = self._health.detail()
             case "/metrics":
                 metrics: Iterable[bytes] = self._metrics(environ, start_response)
                 return metrics
@@ -95,5 +104,7 @@ class HealthServer:
                 return [b"not found\n"]
         status = "503 Service Unavailable" if reason else "200 OK"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        layers = self._health.layers if environ.get("PATH_INFO") == "/readyz" else ()
-        return ["".join(f"{line}\n" for line in ([reason] if reason else ["ok", *layers])).encode()]
+        is_readiness = environ.get("PATH_INFO") == "/readyz" and reason is None
+        layers = self._health.layers() if is_readiness else ()
+        lines = [reason or "ok", *([detail] if detail else []), *layers]
+        return ["".join(f"{line}\n" for line in lines).encode()]

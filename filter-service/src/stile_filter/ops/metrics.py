@@ -2,7 +2,7 @@
 
 import math
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from stile_contracts.messages import CancelHit, QueueState
 from stile_contracts.subjects import Lane
@@ -10,6 +10,10 @@ from stile_filter.guard.decide import State
 from stile_filter.guard.policy import Rule
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+_MAX_RULES = 200
+"""Rules that have a label of their own; a policy that changes often must not make ever more of them."""
+_OTHER = "other"
 
 _ESTIMATE_BUCKETS = (-300, -60, -30, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
@@ -35,6 +39,31 @@ class Metrics:
             "stile_filter_monitored",
             "What rules found that are watched only.",
             ["rule", "state"],
+            registry=self.registry,
+        )
+        self._refused = Counter(
+            "stile_filter_refused",
+            "Requests by the rule that refused them; other: of a rule beyond the first 200.",
+            ["rule"],
+            registry=self.registry,
+        )
+        self._rules: set[str] = set()
+        self._policy_loads = Counter(
+            "stile_filter_policy_loads",
+            "How often the policy was read: ok, or refused, so that the one before it went on.",
+            ["result"],
+            registry=self.registry,
+        )
+        self._policy_refused = Gauge(
+            "stile_filter_policy_refused",
+            "1 while the policy's file is refused, and an earlier policy is in use.",
+            registry=self.registry,
+        )
+        self._policy = Info("stile_filter_policy", "The policy in use.", registry=self.registry)
+        self._archived = Counter(
+            "stile_filter_archived",
+            "Requests for the sealed archive: kept, or dropped.",
+            ["result"],
             registry=self.registry,
         )
         self._cancelled = Counter(
@@ -128,8 +157,32 @@ class Metrics:
 
     def monitored(self, rule: Rule, state: State) -> None:
         """Count what a ``monitor`` rule found."""
-        self._monitored.labels(rule.id, state).inc()
+        self._monitored.labels(self._label(rule), state).inc()
+
+    def refused(self, rule: Rule) -> None:
+        """Count a request that a rule has refused."""
+        self._refused.labels(self._label(rule)).inc()
+
+    def policy_loaded(self, version: str) -> None:
+        """Note that the file is the policy in use."""
+        self._policy_loads.labels("ok").inc()
+        self._policy_refused.set(0)
+        self._policy.info({"version": version})
+
+    def policy_refused(self) -> None:
+        """Note that the file is refused, and the policy before it goes on."""
+        self._policy_loads.labels("refused").inc()
+        self._policy_refused.set(1)
+
+    def archived(self, result: str) -> None:
+        """Count a request of the archive: ``kept`` or ``dropped``."""
+        self._archived.labels(result).inc()
 
     def scanner_restarted(self) -> None:
         """Count a scanner process that was replaced."""
         self._restarts.inc()
+
+    def _label(self, rule: Rule) -> str:
+        if len(self._rules) < _MAX_RULES:
+            self._rules.add(rule.id)
+        return rule.id if rule.id in self._rules else _OTHER

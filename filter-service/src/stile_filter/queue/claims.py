@@ -18,7 +18,8 @@ class Claims:
 
     def __init__(self, view: ChatView, most: int) -> None:
         self._view = view
-        self._most = most
+        self.most = most
+        """Of one client's requests."""
         self._claims: Counter[str] = Counter()
         self.room = Room(math.inf, 0)
         """As of the last look into CHAT."""
@@ -31,7 +32,7 @@ class Claims:
             client: whose it is.
         """
         taken = self._view.waiting_of(client) + self._claims[client]
-        if subject not in self._view and (taken >= self._most or not self._has_room(taken)):
+        if subject not in self._view and (taken >= self.most or not self._has_room(taken)):
             return False
         self._claims[client] += 1
         return True

@@ -107,6 +107,10 @@ class PositionNotifier:
         self.changed = asyncio.Event()
         """Set if ``messages`` may have something to send."""
 
+    def limit(self, most: int) -> None:
+        """Have at most so many of one client's requests wait from now on."""
+        self._claims.most = most
+
     def claim(self, subject: str, client: str) -> float | None:
         """Take one of a client's places in CHAT until ``release``.
 

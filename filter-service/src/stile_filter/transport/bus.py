@@ -68,8 +68,15 @@ class Bus:
             except nats.errors.Error as error:
                 log.warning("reply_not_sent", reason=str(error))
 
-    async def beat(self, unready: str | None, queue: QueueState) -> None:
-        """Send this filter's heartbeat, with the queue as it sees it."""
+    async def beat(self, unready: str | None, queue: QueueState, *, policy: str, refused: bool) -> None:
+        """Send this filter's heartbeat, with the queue as it sees it.
+
+        Args:
+            unready: why it can't decide now.
+            queue: as it sees it.
+            policy: the version in use.
+            refused: whether the policy's file is refused.
+        """
         heartbeat = Heartbeat(
             part="filter",
             instance=self.instance,
@@ -78,6 +85,8 @@ class Bus:
             reason=unready,
             now_ms=time.time_ns() // 1_000_000,
             queue=queue,
+            policy=policy,
+            policy_refused=refused,
         )
         with contextlib.suppress(nats.errors.Error):
             await self.client.publish(

@@ -7,8 +7,8 @@ import pytest
 from stile_filter.guard.hidden import HiddenText
 from stile_filter.guard.keywords import KeywordMatcher, Phrases
 from stile_filter.guard.policy import Policy
+from stile_filter.guard.policy_file import default_policy
 from stile_filter.guard.trained.scanners import TrainedInjection
-from stile_filter.settings import default_policy
 
 LANGUAGES = sorted((Path(__file__).parents[2] / "data" / "languages").glob("*.txt"))
 

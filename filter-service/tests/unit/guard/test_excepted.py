@@ -4,12 +4,17 @@ import pytest
 
 from stile_filter.guard.policy import Policy
 from stile_filter.guard.scanners import registry
-from stile_filter.guard.scanners.excepted import pattern_of, with_exceptions
+from stile_filter.guard.scanners.excepted import Scanned, pattern_of, with_exceptions
 
 
 def scan(*exceptions, word="secret"):
-    """Return a scan for ``word`` with exceptions."""
-    return with_exceptions(lambda text: word not in text.lower(), [pattern_of(text) for text in exceptions])
+    """Return what tells whether a text has no ``word`` beside the exceptions."""
+
+    def look(text):
+        return Scanned(word not in text.lower(), None)
+
+    judge = with_exceptions(look, [pattern_of(text) for text in exceptions])
+    return lambda text: judge(text).passes
 
 
 @pytest.mark.parametrize(
@@ -41,9 +46,9 @@ def test_a_text_that_passes_is_scanned_once():
 
     def passes(text):
         seen.append(text)
-        return True
+        return Scanned(passes=True, score=None)
 
-    assert with_exceptions(passes, [pattern_of("x")])("a x b")
+    assert with_exceptions(passes, [pattern_of("x")])("a x b").passes
     assert seen == ["a x b"]
 
 
@@ -63,7 +68,11 @@ def test_a_whole_policy(policy_file, tmp_path):
         )
     )
     (rule,) = policy.scanners
-    passes = registry.build(rule.type, rule.params, rule.excepted)
+    judge = registry.build(rule.type, rule.params, rule.excepted)
+
+    def passes(text):
+        return judge(text).passes
+
     assert passes("the example key AKIAIOSFODNN7EXAMPLE of the docs")
     assert passes("run it with API_TOKEN=k9zebra1x2")
     assert passes("token: demo_0a1b2c3d")

@@ -11,6 +11,8 @@ from stile_filter.settings import Settings, default_policy
 
 DOCS = Path(__file__).parents[4] / "docs"
 
+KEY = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXoxMjM0NTY"
+WATCHED = "keywords:\n- {id: a, category: b, action: monitor, phrases: [x]}\n"
 WRONG = {
     "unknown key": ("limits:\n  messages: 3\n  prompt_charz: 4\n", 3, "limits.prompt_charz"),
     "wrong type": ("# one\nlimits:\n  messages: many\n", 3, "limits.messages"),
@@ -63,6 +65,22 @@ WRONG = {
         2,
         "control_tokens",
     ),
+    "a test of no rule": ("tests:\n  refuse:\n  - a\n  - {text: b, rule: gone}\n", 4, "'gone' is not there"),
+    "a test of a rule that monitors": (
+        f"{WATCHED}tests:\n  refuse:\n  - {{text: x, rule: a}}\n",
+        5,
+        "'a' only monitors",
+    ),
+    "a test without a text": ("tests:\n  pass:\n  - a\n  - {role: user}\n", 4, "text"),
+    "a test of no role": ("tests:\n  pass:\n  - {text: a, role: wizard}\n", 3, "role"),
+    "a rule that must let pass": ("tests:\n  pass:\n  - {text: a, rule: b}\n", 3, "rule"),
+    "a test that is too long": (f"tests:\n  pass:\n  - {'a' * 4001}\n", 3, "4000"),
+    "too many tests": (f"tests:\n  pass: [{', '.join('a' * 501)}]\n", 2, "500"),
+    "an archive without a key": ("# one\narchive: {days: 3}\n", 2, "archive.key"),
+    "no key": ("archive:\n  days: 3\n  key: abc\n", 3, "archive.key"),
+    "a key that is too short": ("archive:\n  key: YWJj\n", 2, "32 bytes"),
+    "an archive of what": (f"archive:\n  keep: everything\n  key: {KEY}\n", 2, "keep"),
+    "an archive of no time": (f"archive:\n  days: 0\n  key: {KEY}\n", 2, "days"),
     "date of month 13": ("system_prompt: 2020-13-01\n", 1, ""),
 }
 

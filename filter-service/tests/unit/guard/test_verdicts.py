@@ -274,7 +274,7 @@ async def test_keywords_are_not_searched_again(policy_file, monkeypatch):
     """The next turn searches its message and its seam."""
     judging = Judging(Policy(policy_file(WORDS)))
     searched = []
-    matcher = judging.decider._matcher
+    matcher = judging.decider.matcher
     for name in ("find", "find_across"):
         search = getattr(matcher, name)
         monkeypatch.setattr(

@@ -9,6 +9,8 @@ from stile_runtime.fleet import ALIVE_SECONDS, CLOCK_TOLERANCE_SECONDS, Fleet, P
 
 _PARTS: tuple[Part, ...] = ("filter", "consumer")
 
+_POLICY_REFUSED = "the policy's file is refused, and an earlier policy is in use; the filter's log says why"
+
 
 class PartState(BaseModel):
     """One part as the gateway sees it."""
@@ -16,6 +18,8 @@ class PartState(BaseModel):
     ready: bool
     reason: str | None = None
     """Why it is not ready."""
+    detail: str | None = None
+    """What should be looked at, though it is ready."""
     instances: int | None = None
     """How many processes of it live; absent for the gateway and the bus."""
 
@@ -31,7 +35,8 @@ def part_state(fleet: Fleet, part: Part) -> PartState:
     """Return whether any process of ``part`` is ready, and if none is, why."""
     alive = fleet.alive(part)
     if any(heartbeat.ready for heartbeat in alive):
-        return PartState(ready=True, instances=len(alive))
+        refused = any(heartbeat.policy_refused for heartbeat in alive)
+        return PartState(ready=True, detail=_POLICY_REFUSED if refused else None, instances=len(alive))
     reason = (alive[0].reason or "not ready") if alive else f"none heard within {ALIVE_SECONDS:g} s"
     return PartState(ready=False, reason=reason, instances=len(alive))
 

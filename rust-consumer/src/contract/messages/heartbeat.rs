@@ -74,6 +74,12 @@ pub struct Heartbeat {
     /// The filter's: the queue as it sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueState>,
+    /// The filter's: the version of the policy in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The filter's: whether the policy's file is refused, so that an earlier policy is in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_refused: Option<bool>,
 }
 
 impl Message for Heartbeat {

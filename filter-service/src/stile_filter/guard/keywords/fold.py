@@ -176,6 +176,8 @@ class Folded:
         first = max(bisect_right(folded, start - offset) - 1, 0)
         behind = bisect_left(folded, end - offset, lo=first)
         last = written[behind] if behind < len(written) else len(self.parts[part])
+        # The space before the next character is no part of it.
+        last = written[first] + len(self.parts[part][written[first] : last].rstrip())
         return Span(part, written[first], max(last, written[first] + 1))
 
     def _map(self, source: str) -> tuple[list[int], list[int]]:

@@ -67,6 +67,10 @@ class KeywordMatcher:
         # What is decoded was written in one part.
         return {hit.index for hit in _Search(self._patterns, None).hits(near, depth=0) if hit.crosses}
 
+    def view(self, index: int, *parts: str) -> str | None:
+        """Return in which view a text has a phrase of the list ``index``, if it has one; see ``find``."""
+        return next((hit.view for hit in self.hits(*parts) if hit.index == index), None)
+
     def hits(self, *parts: str) -> Iterator[Hit]:
         """Yield where a text has phrases, and in which view; see ``find``.
 

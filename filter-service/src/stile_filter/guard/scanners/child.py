@@ -39,14 +39,22 @@ class _Child:
         self._say({"ready": True})
         return True
 
-    def scan(self, texts: list[str]) -> None:
-        """Scan with the rules that refuse, tell, then with those that are only watched, and tell."""
+    def scan(self, texts: list[str], *, tell_all: bool) -> None:
+        """Scan with the rules that refuse, tell, then with those that are only watched, and tell.
+
+        Args:
+            texts: what to scan.
+            tell_all: tell also what a rule lets through, and scores.
+        """
         for refusing in (True, False):
             findings = []
             for index, text in enumerate(texts):
                 for rule, refuses, scan in self._rules:
-                    if refuses is refusing and (state := _state(scan, text)):
-                        findings.append([rule, index, state])
+                    if refuses is not refusing:
+                        continue
+                    state, score = _judged(scan, text)
+                    if tell_all or state != "allow":
+                        findings.append([rule, index, state, score if tell_all else None])
             self._say({"findings": findings})
 
     def _say(self, frame: dict[str, Any]) -> None:
@@ -54,11 +62,12 @@ class _Child:
         self._answers.flush()
 
 
-def _state(scan: Scan, text: str) -> str | None:
+def _judged(scan: Scan, text: str) -> tuple[str, float | None]:
     try:
-        return None if scan(text) else "refuse"
+        passes, score = scan(text)
     except Exception:  # noqa: BLE001 -- whatever a scanner raises is an error of the moment
-        return "error"
+        return "error", None
+    return "allow" if passes else "refuse", score
 
 
 def _hush() -> BinaryIO:
@@ -93,7 +102,7 @@ def main() -> None:
     if first is None or not child.build(first["rules"]):
         return
     while (job := wire.read(frames)) is not None:
-        child.scan(job["texts"])
+        child.scan(job["texts"], tell_all=job.get("all", False))
 
 
 if __name__ == "__main__":

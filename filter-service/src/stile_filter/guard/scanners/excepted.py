@@ -7,9 +7,19 @@ scanned once, so an exception can't make a finding.
 
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-Scan = Callable[[str], bool]
-"""Tells whether a text may pass; raises if it can't be told."""
+
+class Scanned(NamedTuple):
+    """What a scanner says of a text."""
+
+    passes: bool
+    score: float | None
+    """Of risk, as the scanner counts it: at most 1, for many below 0 if there is none; None: no number."""
+
+
+Scan = Callable[[str], Scanned]
+"""Judges a text; raises if it can't be judged."""
 
 
 def pattern_of(phrase: str) -> str:
@@ -27,13 +37,16 @@ def with_exceptions(scan: Scan, patterns: Sequence[str]) -> Scan:
         return scan
     excepted = [re.compile(pattern, re.IGNORECASE) for pattern in sorted(patterns, key=len, reverse=True)]
 
-    def passes(text: str) -> bool:
-        if scan(text):
-            return True
+    def judge(text: str) -> Scanned:
+        first = scan(text)
+        if first.passes:
+            return first
         rest = text
         for pattern in excepted:
             # A space, so that what stood on both sides does not become one word.
             rest = pattern.sub(" ", rest)
-        return rest != text and (not rest.strip() or scan(rest))
+        if rest == text:
+            return first
+        return scan(rest) if rest.strip() else Scanned(passes=True, score=None)
 
-    return passes
+    return judge

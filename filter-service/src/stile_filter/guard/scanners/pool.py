@@ -172,11 +172,17 @@ class ScannerPool:
         for _ in range(self._size - 1):
             self._replace()
 
-    async def scan(self, texts: Sequence[str], client: str = "") -> ScanResult:
-        """Scan each text with each rule in the client's turn. Never raises: what goes wrong is a state."""
+    async def scan(self, texts: Sequence[str], client: str = "", *, tell_all: bool = False) -> ScanResult:
+        """Scan each text with each rule in the client's turn. Never raises: what goes wrong is a state.
+
+        Args:
+            texts: what to scan.
+            client: whose turn it is.
+            tell_all: return also what a rule lets through, and scores.
+        """
         try:
             async with self._turns.turn(client, _PATIENCE * self._timeout):
-                return await self._scan(texts)
+                return await self._scan({"texts": list(texts), "all": tell_all})
         except TimeoutError:
             return ScanResult((), State.TIMEOUT, complete=False)
 
@@ -189,7 +195,7 @@ class ScannerPool:
         await asyncio.gather(*(child.end() for child in self._children))
         self._children.clear()
 
-    async def _scan(self, texts: Sequence[str]) -> ScanResult:
+    async def _scan(self, job: dict[str, Any]) -> ScanResult:
         try:
             async with asyncio.timeout(self._timeout):
                 child = await self._alive()
@@ -200,7 +206,7 @@ class ScannerPool:
         failure: State | None = State.ERROR
         try:
             async with asyncio.timeout(self._timeout):
-                findings += _findings(await child.ask({"texts": list(texts)}))
+                findings += _findings(await child.ask(job))
                 failure = None
                 findings += _findings(await child.answer())
         except TimeoutError:
@@ -255,7 +261,7 @@ class ScannerPool:
 
 
 def _findings(frame: dict[str, Any]) -> list[Finding]:
-    return [Finding(rule, text, State(state)) for rule, text, state in frame["findings"]]
+    return [Finding(rule, text, State(state), score) for rule, text, state, score in frame["findings"]]
 
 
 def _scratch_root() -> Path:

@@ -2,12 +2,12 @@
 
 import copy
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from stile_filter.guard.scanners import llm_guard
-from stile_filter.guard.scanners.excepted import Scan, with_exceptions
+from stile_filter.guard.scanners.excepted import Scan, Scanned, with_exceptions
 from stile_filter.guard.scanners.joiners import without_joiners
 from stile_filter.guard.scanners.windows import cut
 
@@ -63,14 +63,30 @@ def _scan(kind: str, params: dict[str, Any]) -> Scan:
         scanner, limit = _llm_guard(kind, dict(params))
     tokenizer = _tokenizer(scanner)
     if kind == "InvisibleText":
-        return lambda text: bool(scanner.scan(without_joiners(text))[1])
+        return lambda text: _scanned(scanner, without_joiners(text))
     if tokenizer is None:
-        return lambda text: bool(scanner.scan(text)[1])
+        return lambda text: _scanned(scanner, text)
     limit = min(limit, tokenizer.model_max_length) if tokenizer.model_max_length < _NO_LIMIT else limit
     if kind == "BanTopics":
         # Each topic is put behind the text, and of the two the text is what gets cut.
         limit -= max(len(tokenizer(f"This example is {topic}.")["input_ids"]) for topic in params["topics"])
-    return lambda text: all(scanner.scan(window)[1] for window in cut(text, tokenizer, limit))
+    return lambda text: _worst(_scanned(scanner, window) for window in cut(text, tokenizer, limit))
+
+
+def _scanned(scanner: Any, text: str) -> Scanned:  # noqa: ANN401 -- llm_guard ships no types
+    _, passes, *rest = scanner.scan(text)
+    score = float(rest[0]) if rest and isinstance(rest[0], int | float) else None
+    return Scanned(bool(passes), score)
+
+
+def _worst(windows: Iterable[Scanned]) -> Scanned:
+    """Return the first window that may not pass, or the one of the highest score."""
+    worst = Scanned(passes=True, score=None)
+    for window in windows:
+        if not window.passes:
+            return window
+        worst = max(worst, window, key=lambda scanned: -2.0 if scanned.score is None else scanned.score)
+    return worst
 
 
 def _llm_guard(kind: str, params: dict[str, Any]) -> tuple[Any, int]:

@@ -8,7 +8,7 @@ import pytest
 
 from stile_filter.guard.keywords import KeywordMatcher, Phrases
 from stile_filter.guard.policy import Policy
-from stile_filter.settings import default_policy
+from stile_filter.guard.policy_file import default_policy
 
 SIZE = 300_000
 PIECES = {

@@ -12,7 +12,7 @@ from stile_filter.guard.keywords import KeywordMatcher, Phrases
 from stile_filter.guard.keywords.fold import plain as normalise
 from stile_filter.guard.keywords.phrases import is_word
 from stile_filter.guard.policy import Policy
-from stile_filter.settings import default_policy
+from stile_filter.guard.policy_file import default_policy
 
 DATA = Path(__file__).parents[3] / "data"
 

@@ -1,0 +1,62 @@
+"""The filter's own commands on a policy, run for this installation.
+
+`stile` does not depend on the filter's package: it runs ``stile-filter policy`` as a child process, in the
+environment that the filter itself would have (docs/adr/0034).
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from stile.errors import PolicyError
+from stile.home import Home
+from stile.settings import Settings
+from stile.supervise import parts
+
+
+def environment(settings: Settings, home: Home) -> dict[str, str]:
+    """Return the variables that say which policy and which archive the filter has."""
+    policy = _policy_file(settings, home)
+    return {
+        "STILE_ARCHIVE": str((settings.archive or home.archive).absolute()),
+        **({"STILE_POLICY": str(policy.absolute())} if policy else {}),
+    }
+
+
+def run(settings: Settings, home: Home, arguments: Sequence[str]) -> int:
+    """Run ``stile-filter policy`` with this process's terminal, and return its exit code.
+
+    Raises:
+        PartError: the filter is not installed.
+    """
+    return subprocess.run(
+        [parts.program("stile-filter"), "policy", *arguments],
+        env=os.environ | environment(settings, home),
+        check=False,
+    ).returncode
+
+
+def check(settings: Settings, home: Home) -> str:
+    """Read the policy, start its scanners and run its tests; return what is said of it.
+
+    Raises:
+        PolicyError: it can't be used.
+        PartError: the filter is not installed.
+    """
+    checked = subprocess.run(
+        [parts.program("stile-filter"), "policy", "check"],
+        env=os.environ | environment(settings, home),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if checked.returncode:
+        raise PolicyError(f"the policy can't be used:\n{checked.stderr.strip()}")
+    return checked.stdout.strip()
+
+
+def _policy_file(settings: Settings, home: Home) -> Path | None:
+    if settings.policy is not None:
+        return settings.policy
+    return home.policy if home.policy.exists() else None

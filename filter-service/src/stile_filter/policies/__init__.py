@@ -1,0 +1,9 @@
+"""The policy as something that the owner changes while everything runs.
+
+Layout:
+    ``guard``         a policy with its scanners running: what one request is judged by
+    ``live``          the guard of the moment, and how a changed file takes its place
+    ``expectations``  runs the policy's own ``tests:``
+    ``archive``       keeps texts, sealed to the owner's key
+    ``commands``      ``stile-filter policy``: check, test, diff, replay, archive-key
+"""

@@ -1,0 +1,86 @@
+"""Runs the policy's own ``tests:``, at every load, before the policy judges a request."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from stile_contracts.messages import ChatMessage, ChatRequest, Role
+from stile_filter.errors import Fault, PolicyError
+from stile_filter.guard.decide import State, Verdict
+from stile_filter.guard.policy_file import Location, name
+from stile_filter.guard.sections import RefuseTest
+from stile_filter.guard.texts import RequestTexts
+from stile_filter.policies import trial
+
+if TYPE_CHECKING:
+    from stile_filter.policies.guard import Guard
+
+TESTS_SECONDS = 60.0
+"""For all tests together."""
+
+_SCANNER_FAILURES = (State.ERROR, State.TIMEOUT)
+
+
+async def check(guard: "Guard") -> None:
+    """Run the tests.
+
+    Raises:
+        PolicyError: a line for each test that fails, without its text.
+    """
+    faults: list[Fault] = []
+    try:
+        async with asyncio.timeout(TESTS_SECONDS):
+            async for location, reason in _failures(guard):
+                faults.append(Fault(guard.policy.file.line(location), f"{name(location)}: {reason}"))
+    except TimeoutError:
+        line = guard.policy.file.line(("tests",))
+        faults.append(Fault(line, f"tests: not done within {TESTS_SECONDS:g} s"))
+    if faults:
+        raise PolicyError(guard.policy.file.path, faults)
+
+
+async def _failures(guard: "Guard") -> AsyncIterator[tuple[Location, str]]:
+    tests = guard.policy.tests
+    for index, refused in enumerate(tests.refuse):
+        if (reason := await _refusal_fault(guard, refused)) is not None:
+            yield ("tests", "refuse", index), reason
+    for index, passed in enumerate(tests.let_pass):
+        verdict = await _verdict(guard, texts_of(passed.text, Role(passed.role)))
+        if verdict.state is not State.ALLOW:
+            yield ("tests", "pass", index), f"should pass: {_in_words(verdict)}"
+
+
+async def _refusal_fault(guard: "Guard", test: RefuseTest) -> str | None:
+    texts = texts_of(test.text, Role(test.role))
+    verdict = await _verdict(guard, texts)
+    if verdict.state is not State.REFUSE:
+        return f"should be refused: {_in_words(verdict)}"
+    if test.rule in (None, verdict.rule and verdict.rule.id):
+        return None
+    # The first rule that refuses hides those behind it.
+    others = {finding.rule for finding in await trial.findings(guard, texts) if finding.is_hit}
+    return None if test.rule in others else f"should be refused by {test.rule}: {_in_words(verdict)}"
+
+
+async def _verdict(guard: "Guard", texts: RequestTexts) -> Verdict:
+    await asyncio.sleep(0)  # between two texts requests have their turn
+    verdict = await guard.decider.decide(texts)
+    if verdict.state in _SCANNER_FAILURES:
+        # A busy machine's bad moment is no fault of the policy's.
+        verdict = await guard.decider.decide(texts)
+    return verdict
+
+
+def texts_of(text: str, role: Role) -> RequestTexts:
+    """Make the texts of a request of one message."""
+    return RequestTexts(ChatRequest(messages=[ChatMessage(role=role, content=text)]))
+
+
+def _in_words(verdict: Verdict) -> str:
+    rule = verdict.rule.id if verdict.rule else "a scanner"
+    return {
+        State.ALLOW: "it passes",
+        State.REFUSE: f"{rule} refuses it",
+        State.ERROR: f"{rule} could not judge it",
+        State.TIMEOUT: f"{rule} took too long",
+    }[verdict.state]

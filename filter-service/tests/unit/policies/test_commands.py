@@ -1,0 +1,238 @@
+"""``stile-filter policy``: what it prints, and its exit codes."""
+
+import json
+import time
+from uuid import UUID
+
+import pytest
+
+from stile_filter.guard.sections import ArchiveRules
+from stile_filter.policies.archive import records
+from stile_filter.policies.archive.files import ArchiveFiles
+from stile_filter.policies.commands import run
+
+WORDS = """
+keywords:
+- {id: rude, category: rudeness, phrases: [darn], except: [darn good]}
+- {id: watched, category: mild, action: monitor, phrases: [heck]}
+tests: {refuse: [{text: darn, rule: rude}], pass: [hello]}
+"""
+
+
+@pytest.fixture
+def policy(policy_file, monkeypatch):
+    file = policy_file(WORDS)
+    monkeypatch.setenv("STILE_POLICY", str(file))
+    return file
+
+
+def test_check_of_a_good_policy(policy, capsys):
+    """Exit code 0, one line."""
+    assert run(["check"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{policy}: good; version ")
+    assert said.out.endswith("2 rules, 2 tests passed\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("keywordz: []\n", 1), ("keywords: [\n", 2), ("tests:\n  refuse:\n  - hello\n", 3), (None, 1)],
+)
+def test_check_of_a_bad_policy(tmp_path, capsys, text, line):
+    """Exit code 1, and the place in the file; also if there is no file."""
+    file = tmp_path / "new.yml"
+    if text is not None:
+        file.write_text(text)
+    assert run(["check", str(file)]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"{file}:{line}: ")
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        ["bake"],
+        ["check", "a", "b"],
+        ["test"],
+        ["test", "x", "--role", "wizard"],
+        ["diff"],
+        ["diff", "a", "b", "c"],
+        ["replay"],
+        ["replay", "--key", "k", "--since", "soon"],
+    ],
+)
+@pytest.mark.usefixtures("policy")
+def test_wrong_use(wrong):
+    """Exit code 2."""
+    with pytest.raises(SystemExit) as ended:
+        run(wrong)
+    assert ended.value.code == 2
+
+
+@pytest.mark.usefixtures("policy")
+def test_a_text_that_passes_and_one_that_does_not(capsys):
+    """Each rule is shown; the exit code says whether all of them passed."""
+    assert run(["test", "hello, heck"]) == 0
+    assert run(["test", "hello", "what a d4rn thing"]) == 1
+    out = capsys.readouterr().out
+    assert "watched (only monitors): finds something, view plain, characters 7 to 11" in out
+    assert "rude: finds something, view leet, characters 7 to 11" in out
+    assert "is refused" in out
+
+
+@pytest.mark.usefixtures("policy")
+def test_many_texts_for_programs(tmp_path, capsys):
+    """A line each, with verdict, view and span of each rule."""
+    lines = tmp_path / "lines.txt"
+    lines.write_text("hello\n\ndarn good\nso darn it\n")
+    assert run(["test", "--file", str(lines), "--json"]) == 1
+    hello, good, bad = json.loads(capsys.readouterr().out)
+    assert [one["verdict"] for one in (hello, good, bad)] == ["allow", "allow", "refuse"]
+    [rude] = [rule for rule in bad["rules"] if rule["rule"] == "rude"]
+    assert (rude["view"], rude["span"], rude["location"], rude["action"]) == (
+        "plain",
+        [3, 7],
+        "messages[0]",
+        "refuse",
+    )
+    assert {rule["rule"] for rule in hello["rules"]} == {"control_tokens", "rude", "watched"}
+
+
+@pytest.mark.usefixtures("policy")
+def test_a_test_by_a_policy_that_is_bad(tmp_path, capsys):
+    """It judges nothing."""
+    (tmp_path / "new.yml").write_text("no\n")
+    assert run(["test", "hello", "--policy", str(tmp_path / "new.yml")]) == 1
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("policy")
+def test_diff(policy, tmp_path, capsys):
+    """Against the policy in use, or another one; for people and for programs."""
+    new = tmp_path / "new.yml"
+    new.write_text(WORDS.replace("[darn]", "[darn, gosh]"))
+    assert run(["diff", str(new)]) == 0
+    assert capsys.readouterr().out == "rule rude: phrase added: 'gosh'\n"
+    assert run(["diff", str(new), str(policy), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == ["rule rude: phrase removed: 'gosh'"]
+    assert run(["diff", str(policy), str(policy)]) == 0
+    assert capsys.readouterr().out == "nothing has changed\n"
+
+
+def test_a_copy_finds_its_word_lists_from_anywhere(tmp_path, capsys, monkeypatch):
+    """The copy of the policy that comes with Stile is the same policy; it is not written over another."""
+    copy = tmp_path / "a home" / "policy.yml"
+    assert run(["init", str(copy)]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert run(["diff", str(copy)]) == 0
+    assert capsys.readouterr().out.endswith("nothing has changed\n")
+    copy.write_text("mine\n")
+    assert run(["init", str(copy)]) == 1
+    assert copy.read_text() == "mine\n"
+    assert str(copy) in capsys.readouterr().err
+
+
+def test_a_list_of_ones_own_comes_before_stiles(tmp_path, capsys):
+    """A file of the same name beside the copy is the one that counts."""
+    copy = tmp_path / "policy.yml"
+    run(["init", str(copy)])
+    own = tmp_path / "wordlists" / "ldnoobw" / "de.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("donnerwetter\n")
+    assert run(["diff", str(copy)]) == 0
+    assert "rule profanity-de: phrase added: 'donnerwetter'" in capsys.readouterr().out
+
+
+class Kept:
+    """An archive with three requests: one refused by rude, two let through, and one that is old."""
+
+    def __init__(self, folder, key):
+        self.rules = ArchiveRules(key=key)
+        self.files = ArchiveFiles(folder)
+        now = int(time.time() * 1000)
+        self.put(now, "refuse", "rude", "so darn good")
+        self.put(now, "allow", None, "what a golly day")
+        self.put(now, "allow", None, "hello")
+        self.put(now - 8 * 86_400_000, "allow", None, "golly, how old")
+
+    def put(self, at_ms, state, rule, prompt):
+        record = records.Record(
+            at_ms=at_ms,
+            id=UUID(int=1),
+            client="http-ada",
+            policy="0" * 12,
+            state=state,
+            rule=rule,
+            view=None,
+            location=None,
+            body=json.dumps({"prompt": prompt}),
+        )
+        self.files.append(records.seal(record, self.rules.key), self.rules)
+
+
+@pytest.fixture
+def replayed(tmp_path, monkeypatch, capsys):
+    """Replay the archive with a policy that lets one pass and refuses another."""
+    key = tmp_path / "archive.key"
+    assert run(["archive-key", str(key)]) == 0
+    public = capsys.readouterr().out.rpartition("key: ")[2].strip().rstrip("}")
+    Kept(tmp_path / "archive", public)
+    new = tmp_path / "new.yml"
+    new.write_text(
+        "keywords:\n"
+        "- {id: rude, category: rudeness, phrases: [darn], except: [so darn good]}\n"
+        "- {id: mild, category: mild, phrases: [golly]}\n"
+    )
+    monkeypatch.setenv("STILE_ARCHIVE", str(tmp_path / "archive"))
+
+    def replay(*options, key=key):
+        code = run(["replay", "--key", str(key), "--policy", str(new), *options])
+        return code, capsys.readouterr()
+
+    return replay
+
+
+def test_replay_says_what_a_rule_would_do(replayed):
+    """What it would refuse, and what it would let through, without a word of the texts."""
+    code, said = replayed()
+    assert code == 0
+    assert said.out.splitlines() == [
+        "3 requests judged again",
+        "rude refused 1; 1 of them would pass now",
+        "mild would refuse 1; 1 of them had passed",
+    ]
+    code, said = replayed("--since", "2w")
+    assert "mild would refuse 2; 2 of them had passed" in said.out
+    assert "golly" not in said.out
+
+
+def test_replay_shows_texts_if_asked(replayed):
+    """Those that would end otherwise."""
+    _, said = replayed("--show", "--json")
+    summary = json.loads(said.out)
+    assert summary["newly_refused"] == {"mild": 1}
+    assert [json.loads(one["body"])["prompt"] for one in summary["changed"]] == [
+        "so darn good",
+        "what a golly day",
+    ]
+    assert [one["now_refused_by"] for one in summary["changed"]] == [[], ["mild"]]
+
+
+def test_replay_with_another_key(replayed, tmp_path, capsys):
+    """Nothing can be read, and that is said."""
+    run(["archive-key", str(tmp_path / "other.key")])
+    capsys.readouterr()
+    _, said = replayed(key=tmp_path / "other.key")
+    assert said.out.splitlines()[:2] == [
+        "0 requests judged again",
+        "4 could not be read: sealed to another key, or damaged",
+    ]
+
+
+def test_replay_without_an_archive(replayed, tmp_path):
+    """Exit code 1, with the folder's name."""
+    code, said = replayed("--archive", str(tmp_path / "nowhere"))
+    assert code == 1
+    assert "nowhere: there is no archive" in said.err
