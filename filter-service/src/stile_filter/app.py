@@ -10,6 +10,7 @@ from stile_contracts import subjects
 from stile_filter.admission.admit import Admission
 from stile_filter.admission.signature_status import SignatureStatus
 from stile_filter.errors import Fault, LostLoopError, PolicyError, StartError
+from stile_filter.guard.answers import AnswerChecker
 from stile_filter.guard.decide import Decider, NoScanners, State
 from stile_filter.guard.policy import Policy, Rule
 from stile_filter.guard.scanners.pool import ScannerError, ScannerPool
@@ -18,6 +19,7 @@ from stile_filter.ops.clock import WallClock
 from stile_filter.ops.health import Health, HealthServer
 from stile_filter.ops.metrics import Metrics
 from stile_filter.queue.positions import PositionNotifier
+from stile_filter.requests.answers import AnswerChecks
 from stile_filter.requests.cancel import Canceller
 from stile_filter.requests.dead_letters import DeadLetters
 from stile_filter.requests.result_shares import ResultShares
@@ -84,6 +86,8 @@ class Service:
         canceller = Canceller(store, self._metrics.cancelled)
         lookup = StatusRequests(store, self._queue.position, self._metrics.looked_up)
         self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter)
+        checker = AnswerChecker(policy, self._pool or NoScanners())
+        answer_checks = AnswerChecks(policy, checker, self._metrics)
         self._subscribers = Subscribers(
             self._bus,
             [
@@ -95,6 +99,7 @@ class Service:
             follower=self._queue,
             heartbeat=self._fleet.receive_body,
             advisory=self._dead_letters.advised,
+            answer_check=answer_checks.handle,
         )
         self._metrics.in_flight.set_function(lambda: self._subscribers.in_flight)
         self._app = FastStream(

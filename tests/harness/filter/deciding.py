@@ -41,7 +41,7 @@ class FakeScanners:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def scan(self, texts):
+    async def scan(self, texts, rules=None):
         self.asked.append(list(texts))
         await self.gate.wait()
         return self.says

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from stile_filter.guard.control_tokens import has_marker
-from stile_filter.guard.keywords import KeywordMatcher
 from stile_filter.guard.policy import FORGED, Action, ControlTokens, Policy, Rule
 from stile_filter.guard.texts import RequestTexts, Text
 
@@ -41,17 +40,20 @@ class ScanResult(NamedTuple):
 class Scanners(Protocol):
     """Layer 2: whatever runs the policy's scanners."""
 
-    async def scan(self, texts: Sequence[str]) -> ScanResult:
-        """Scan each text with each rule. Never raises: what goes wrong is a state."""
+    async def scan(self, texts: Sequence[str], rules: Sequence[str] | None = None) -> ScanResult:
+        """Scan each text with the rules of these ids; None: with those that apply to prompts.
+
+        Never raises: what goes wrong is a state.
+        """
         ...
 
 
 class NoScanners:
     """Layer 2 of a policy without scanners."""
 
-    async def scan(self, texts: Sequence[str]) -> ScanResult:
+    async def scan(self, texts: Sequence[str], rules: Sequence[str] | None = None) -> ScanResult:
         """Find nothing."""
-        del texts
+        del texts, rules
         return ScanResult(())
 
 
@@ -80,8 +82,8 @@ class Decider:
     def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
         self._refuses_control_tokens = policy.control_tokens is ControlTokens.REFUSE
         self._keywords = policy.keywords
-        self._matcher = KeywordMatcher(policy.phrases, policy.everyday)
-        self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners}
+        self._matcher = policy.matcher
+        self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners if rule.on_prompts}
         self._scanners = scanners
         self._monitor = monitor
 
@@ -104,6 +106,8 @@ class Decider:
         for location, found in self._found(texts):
             for rule_index in sorted(found):
                 rule = self._keywords[rule_index]
+                if not rule.on_prompts:
+                    continue
                 if rule.action is Action.MONITOR:
                     watched.setdefault(rule_index, location)
                 elif refusal is None:

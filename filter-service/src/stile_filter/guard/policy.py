@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.control_tokens import has_marker
-from stile_filter.guard.keywords import Phrases, plain
+from stile_filter.guard.keywords import KeywordMatcher, Phrases, plain
 from stile_filter.guard.policy_file import Location, PolicyFile, name
 
 _Text = Annotated[str, Field(min_length=1)]
@@ -27,6 +28,17 @@ class Action(StrEnum):
     REFUSE = "refuse"
     MONITOR = "monitor"
     """It is logged and counted, and the request goes on."""
+    OFF = "off"
+    """The rule is not asked."""
+
+
+class Target(StrEnum):
+    """What a rule applies to."""
+
+    PROMPT = "prompt"
+    """Every text of a request."""
+    ANSWER = "answer"
+    """What the model writes."""
 
 
 class ControlTokens(StrEnum):
@@ -47,6 +59,7 @@ class KeywordList(_Section):
     id: _Name
     category: _Name
     action: Action = Action.REFUSE
+    applies_to: list[Target] = [Target.PROMPT, Target.ANSWER]
     files: list[_Text] = []
     """Files of one phrase a line, relative to the policy; empty lines and lines with ``#`` are skipped."""
     phrases: list[_Text] = []
@@ -68,6 +81,8 @@ class ScannerRule(_Section):
     id: _Name | None = None
     category: _Name | None = None
     action: Action = Action.REFUSE
+    applies_to: list[Target] | None = None
+    """None: prompts, and of Secrets answers as well."""
 
 
 class Topics(_Section):
@@ -81,6 +96,7 @@ class Refusals(_Section):
     """What a refused client reads if its request has no ``refusal_message``."""
 
     default: _Text = "This request can't be answered here."
+    answer: _Text = "This answer can't be shown here."
     categories: dict[str, _Text] = {}
 
 
@@ -104,6 +120,8 @@ class PolicyDocument(_Section):
     """Files of words that may stand beside one another, whatever they make when put together."""
     input_scanners: list[ScannerRule] = []
     system_prompt: _Text | None = None
+    recital: Action = Action.REFUSE
+    """What follows when an answer recites the system prompt."""
     topics: Topics | None = None
     allow_system: bool = False
     control_tokens: ControlTokens = ControlTokens.REFUSE
@@ -126,10 +144,17 @@ class Rule(BaseModel):
     id: str
     category: str
     action: Action
+    on_prompts: bool = True
+    on_answers: bool = False
 
 
 FORGED = Rule(id="control_tokens", category="control_tokens", action=Action.REFUSE)
 """The built-in rule."""
+
+RECITAL = Rule(
+    id="system_prompt", category="system_prompt", action=Action.REFUSE, on_prompts=False, on_answers=True
+)
+"""The built-in rule of answers."""
 
 _FORGED_REFUSAL = (
     "This request holds a control token of a language model. "
@@ -172,16 +197,29 @@ class Policy:
                 ],
             ) from error
         self.keywords = [
-            Rule(id=words.id, category=words.category, action=words.action) for words in document.keywords
+            Rule(id=words.id, category=words.category, action=words.action, **_targets(words.applies_to))
+            for words in document.keywords
+            if words.action is not Action.OFF
         ]
-        self.phrases = [self._phrases(index, words) for index, words in enumerate(document.keywords)]
+        self.phrases = [
+            self._phrases(index, words)
+            for index, words in enumerate(document.keywords)
+            if words.action is not Action.OFF
+        ]
         self.everyday = frozenset(self._lines(("everyday_files",), document.everyday_files))
-        self.scanners = [self._scanner(index, rule) for index, rule in enumerate(document.input_scanners)]
-        self._unique_ids()
+        self.scanners = [
+            self._scanner(index, rule)
+            for index, rule in enumerate(document.input_scanners)
+            if rule.action is not Action.OFF
+        ]
+        self._unique_ids(document)
         self.system_prompt = _system_prompt(document)
         if self.system_prompt and has_marker(self.system_prompt):
             where = "system_prompt" if has_marker(document.system_prompt or "") else "topics"
             raise self.file.error((where,), f"{where}: holds a control token; put a space inside it")
+        self.own_prompt = document.system_prompt
+        """Without the topics, which the model may name."""
+        self.recital = None if document.recital is Action.OFF else document.recital
         self.control_tokens = document.control_tokens
         self.allow_system = document.allow_system
         self.refusals = document.refusals
@@ -191,6 +229,21 @@ class Policy:
         self.scan_processes = document.scan_processes
         self.scan_spares = document.scan_spares
         self.version = self._digest.hexdigest()[:12]
+
+    @cached_property
+    def matcher(self) -> KeywordMatcher:
+        """Finds the phrases of all lists."""
+        return KeywordMatcher(self.phrases, self.everyday)
+
+    @property
+    def checks_answers(self) -> bool:
+        """Whether any rule applies to answers."""
+        has_recital = self.own_prompt is not None and self.recital is not None
+        return has_recital or any(rule.on_answers for rule in (*self.keywords, *self.scanners))
+
+    def answer_refusal(self, category: str) -> str:
+        """Return what a client reads if the model's answer was refused for ``category``."""
+        return self.refusals.categories.get(category, self.refusals.answer)
 
     def refusal(self, category: str) -> str:
         """Return what a client reads that was refused for ``category``."""
@@ -250,18 +303,34 @@ class Policy:
             type=rule.type,
             params=params,
             line=self.file.line(here),
+            **_targets(rule.applies_to or _default_targets(rule)),
         )
 
-    def _unique_ids(self) -> None:
-        seen = {FORGED.id}
-        places = [("keywords", index) for index in range(len(self.keywords))]
-        places += [("input_scanners", index) for index in range(len(self.scanners))]
+    def _unique_ids(self, document: PolicyDocument) -> None:
+        seen = {FORGED.id, RECITAL.id}
+        places = [
+            (key, index)
+            for key, actions in (
+                ("keywords", [words.action for words in document.keywords]),
+                ("input_scanners", [rule.action for rule in document.input_scanners]),
+            )
+            for index, action in enumerate(actions)
+            if action is not Action.OFF
+        ]
         for place, rule in zip(places, [*self.keywords, *self.scanners], strict=True):
             if rule.id in seen:
                 raise self.file.error(
                     place, f"{name(place)}: a second rule of the id {rule.id!r}; give it its own"
                 )
             seen.add(rule.id)
+
+
+def _default_targets(rule: ScannerRule) -> list[Target]:
+    return [Target.PROMPT, Target.ANSWER] if rule.type == "Secrets" else [Target.PROMPT]
+
+
+def _targets(applies_to: Sequence[Target]) -> dict[str, bool]:
+    return {"on_prompts": Target.PROMPT in applies_to, "on_answers": Target.ANSWER in applies_to}
 
 
 def _system_prompt(document: PolicyDocument) -> str | None:

@@ -26,6 +26,7 @@ class _Child:
     def __init__(self, answers: BinaryIO) -> None:
         self._answers = answers
         self._rules: list[tuple[str, bool, Scan]] = []
+        self._of_prompts: list[str] = []
 
     def build(self, rules: list[dict[str, Any]]) -> bool:
         for rule in rules:
@@ -36,16 +37,19 @@ class _Child:
                 self._say({"fault": rule["id"], "reason": f"{type(error).__name__}: {error}"})
                 return False
             self._rules.append((rule["id"], rule["refuses"], scan))
+            if rule["on_prompts"]:
+                self._of_prompts.append(rule["id"])
         self._say({"ready": True})
         return True
 
-    def scan(self, texts: list[str]) -> None:
+    def scan(self, texts: list[str], wanted: list[str] | None) -> None:
         """Scan with the rules that refuse, tell, then with those that are only watched, and tell."""
+        wanted = self._of_prompts if wanted is None else wanted
         for refusing in (True, False):
             findings = []
             for index, text in enumerate(texts):
                 for rule, refuses, scan in self._rules:
-                    if refuses is refusing and (state := _state(scan, text)):
+                    if rule in wanted and refuses is refusing and (state := _state(scan, text)):
                         findings.append([rule, index, state])
             self._say({"findings": findings})
 
@@ -93,7 +97,7 @@ def main() -> None:
     if first is None or not child.build(first["rules"]):
         return
     while (job := wire.read(frames)) is not None:
-        child.scan(job["texts"])
+        child.scan(job["texts"], job["rules"])
 
 
 if __name__ == "__main__":

@@ -134,6 +134,7 @@ class ScannerPool:
                 "type": rule.type,
                 "params": rule.params,
                 "refuses": rule.action is Action.REFUSE,
+                "on_prompts": rule.on_prompts,
             }
             for rule in rules
         ]
@@ -167,15 +168,18 @@ class ScannerPool:
         for _ in range(self._size - 1):
             self._replace()
 
-    async def scan(self, texts: Sequence[str]) -> ScanResult:
-        """Scan each text with each rule. Never raises: what goes wrong is a state."""
+    async def scan(self, texts: Sequence[str], rules: Sequence[str] | None = None) -> ScanResult:
+        """Scan each text with the rules of these ids; None: with those that apply to prompts.
+
+        Never raises: what goes wrong is a state.
+        """
         try:
             async with asyncio.timeout(self._timeout):
                 await self._slots.acquire()
         except TimeoutError:
             return ScanResult((), State.TIMEOUT)
         try:
-            return await self._scan(texts)
+            return await self._scan({"texts": list(texts), "rules": None if rules is None else list(rules)})
         finally:
             self._slots.release()
 
@@ -188,7 +192,7 @@ class ScannerPool:
         await asyncio.gather(*(child.end() for child in self._children))
         self._children.clear()
 
-    async def _scan(self, texts: Sequence[str]) -> ScanResult:
+    async def _scan(self, frame: dict[str, Any]) -> ScanResult:
         try:
             async with asyncio.timeout(self._timeout):
                 child = await self._alive()
@@ -199,7 +203,7 @@ class ScannerPool:
         failure: State | None = State.ERROR
         try:
             async with asyncio.timeout(self._timeout):
-                findings += _findings(await child.ask({"texts": list(texts)}))
+                findings += _findings(await child.ask(frame))
                 failure = None
                 findings += _findings(await child.answer())
         except TimeoutError:
