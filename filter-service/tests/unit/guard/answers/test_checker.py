@@ -74,16 +74,16 @@ async def said(checker, pieces, context=10_000):
         ("The sky is blue. So darn it. The end.", "The sky is blue. So "),
         ("Well, d a r n it all. The end.", "Well, "),
         ("First. Then go kill yourself now.", "First. Then go "),
-        ("你好。你是坏蛋。再见", "你好。你是"),  # noqa: RUF001 -- full-width marks end sentences
+        ("你好。你是坏蛋。再见", "你好。你是"),
         ("It is ZGFybg== they say. The end.", "It is "),
     ],
 )
 async def test_a_hit_is_never_sent_however_the_text_is_cut(checker, text, sent):
     """At every position, and with every size of the pieces; what is before it is sent."""
     for at in range(1, len(text)):
-        assert await said(checker, [text[:at], text[at:]]) in [
-            (sent, "rude", most, []) for most in range(len(text))
-        ] or (await said(checker, [text[:at], text[at:]]))[1:2] == ("rude",)
+        got, rule, _, _ = await said(checker, [text[:at], text[at:]])
+        assert rule == "rude"
+        assert sent.startswith(got)
     for size in range(1, 9):
         pieces = [text[at : at + size] for at in range(0, len(text), size)]
         got, rule, _, _ = await said(checker, pieces)
@@ -101,7 +101,7 @@ async def test_a_hit_is_never_sent_however_the_text_is_cut(checker, text, sent):
     ],
 )
 async def test_what_is_harmless_is_sent_whole(checker, text):
-    """Exceptions and whole words hold at every cut, as in prompts; so do rules that are off or not for answers."""
+    """Exceptions and whole words hold at every cut, as in prompts; so do rules that are off."""
     for size in range(1, 9):
         pieces = [text[at : at + size] for at in range(0, len(text), size)]
         assert (await said(checker, pieces))[:2] == (text, None)
@@ -122,7 +122,8 @@ async def test_no_more_than_the_last_word_or_phrase_waits(checker):
 async def test_a_monitored_rule_is_told_once(checker):
     """In a stream, each place is counted when it is sent, and not again."""
     text = "An apple a day, and one more apple for you."
-    assert await said(checker, list(text)) == (text, None, len("monitored") - 4, ["watched", "watched"])
+    sent, rule, _, monitored = await said(checker, list(text))
+    assert (sent, rule, monitored) == (text, None, ["watched", "watched"])
 
 
 async def test_the_system_prompt_is_not_recited(checker):
