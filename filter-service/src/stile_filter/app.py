@@ -87,7 +87,7 @@ class Service:
         lookup = StatusRequests(store, self._queue.position, self._metrics.looked_up)
         self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter)
         checker = AnswerChecker(policy, self._pool or NoScanners())
-        answer_checks = AnswerChecks(policy, checker, self._metrics)
+        answer_checks = AnswerChecks(policy.refusals.answer, checker, self._metrics)
         self._subscribers = Subscribers(
             self._bus,
             [

@@ -69,7 +69,9 @@ fn verdict(check: &Value) -> Value {
 async fn texts(replies: &mut Replies) -> (String, Value) {
     let events = replies.all().await;
     let (last, events) = events.split_last().unwrap();
-    let pieces = events.iter().filter_map(|event| event.body["text"].as_str());
+    let pieces = events
+        .iter()
+        .filter_map(|event| event.body["text"].as_str());
     (pieces.collect(), last.body.clone())
 }
 
@@ -186,7 +188,13 @@ async fn a_silent_filter_costs_a_second_try() {
 /// A verdict that releases what was not asked about, or is no verdict, releases nothing.
 #[tokio::test]
 async fn a_verdict_that_does_not_fit_releases_nothing() {
-    for verdict in [r#"{"release": [10000]}"#, r#"{"release": []}"#, "{}", "[]", ""] {
+    for verdict in [
+        r#"{"release": [10000]}"#,
+        r#"{"release": []}"#,
+        "{}",
+        "[]",
+        "",
+    ] {
         let bus = Bus::start().await;
         let model = Standin::start(&["--tokens", "3"]).await;
         let consumer = Consumer::start(&bus, model.port, LIMIT);
@@ -195,11 +203,17 @@ async fn a_verdict_that_does_not_fit_releases_nothing() {
         let client = bus.client.clone();
         tokio::spawn(async move {
             while let Some(message) = checks.next().await {
-                client.publish(message.reply.unwrap(), verdict.into()).await.unwrap();
+                client
+                    .publish(message.reply.unwrap(), verdict.into())
+                    .await
+                    .unwrap();
             }
         });
         let (pieces, error) = texts(&mut bus.approve(&request("Hi", "token")).await).await;
-        assert_eq!((&*pieces, &error["error"]["code"]), ("", &json!("answer_unchecked")));
+        assert_eq!(
+            (&*pieces, &error["error"]["code"]),
+            ("", &json!("answer_unchecked"))
+        );
         consumer.stop().await;
     }
 }

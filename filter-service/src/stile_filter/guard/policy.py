@@ -241,10 +241,6 @@ class Policy:
         has_recital = self.own_prompt is not None and self.recital is not None
         return has_recital or any(rule.on_answers for rule in (*self.keywords, *self.scanners))
 
-    def answer_refusal(self, category: str) -> str:
-        """Return what a client reads if the model's answer was refused for ``category``."""
-        return self.refusals.categories.get(category, self.refusals.answer)
-
     def refusal(self, category: str) -> str:
         """Return what a client reads that was refused for ``category``."""
         built_in = _FORGED_REFUSAL if category == FORGED.category else self.refusals.default

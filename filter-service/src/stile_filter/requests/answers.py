@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from stile_contracts import subjects
 from stile_contracts.messages import AnswerCheck, AnswerVerdict, Refusal
 from stile_filter.guard.answers import AnswerChecker, Found
-from stile_filter.guard.policy import Policy
 from stile_filter.transport.message import IncomingMessage, OutgoingMessage
 
 LOCATION = "answer"
@@ -38,13 +37,13 @@ class AnswerChecks:
     """Handles checks.
 
     Args:
-        policy: the texts of refusals.
+        refusal: what a client reads in place of a refused answer.
         checker: judges the texts.
         observer: counts.
     """
 
-    def __init__(self, policy: Policy, checker: AnswerChecker, observer: Observer) -> None:
-        self._policy = policy
+    def __init__(self, refusal: str, checker: AnswerChecker, observer: Observer) -> None:
+        self._refusal = refusal
         self._checker = checker
         self._observer = observer
 
@@ -86,7 +85,7 @@ class AnswerChecks:
                 log.info("answer_refused", chat_id=chat_id, rule=rule.id, place=LOCATION, view=view)
                 return AnswerVerdict(
                     refusal=Refusal(category=rule.category, place=LOCATION),
-                    response=self._policy.answer_refusal(rule.category),
+                    response=self._refusal,
                 )
             if said.failed:
                 rule, state = said.failed.rule, said.failed.state

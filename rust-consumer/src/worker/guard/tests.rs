@@ -131,7 +131,9 @@ fn calls_are_checked() {
     window.push(call(
         &json!({"index": 0, "id": "c1", "type": "function", "function": {"name": "say", "arguments": ""}}),
     ));
-    window.push(call(&json!({"index": 0, "function": {"arguments": "{\"a\":\"d"}})));
+    window.push(call(
+        &json!({"index": 0, "function": {"arguments": "{\"a\":\"d"}}),
+    ));
     let (parts, asked) = window.question().unwrap();
     let seen: Vec<_> = parts
         .iter()
@@ -147,7 +149,9 @@ fn calls_are_checked() {
     let released = window.release(&asked, &[4, 10]).unwrap();
     assert_eq!(released.len(), 2);
     assert_eq!(sent(&released), "So d");
-    window.push(call(&json!({"index": 0, "function": {"arguments": "arn\"}"}})));
+    window.push(call(
+        &json!({"index": 0, "function": {"arguments": "arn\"}"}}),
+    ));
     assert_eq!(checked(&mut window), None);
 }
 
@@ -155,7 +159,9 @@ fn calls_are_checked() {
 #[test]
 fn every_text_of_a_delta_is_checked() {
     let mut window = Window::default();
-    window.push(call(&json!({"index": 1, "function": {"other": {"deep": "darn"}}})));
+    window.push(call(
+        &json!({"index": 1, "function": {"other": {"deep": "darn"}}}),
+    ));
     assert_eq!(checked(&mut window), None);
 }
 
