@@ -131,10 +131,13 @@ impl Guard {
     pub async fn finish(&mut self) -> Result<Vec<TokenEvent>, JobError> {
         let mut released = Vec::new();
         if let Some(checks) = &mut self.0 {
-            released.extend(checks.released().await?);
             checks.window.close();
             checks.ask();
-            released.extend(checks.released().await?);
+            // What came during a check goes with the one after it.
+            while checks.under_way.is_some() {
+                released.extend(checks.released().await?);
+            }
+            released.extend(checks.window.take());
             if !checks.window.is_empty() {
                 return Err(checks.failed("a verdict holds a part of a whole answer back"));
             }

@@ -190,6 +190,23 @@ fn alternatives_are_left_out() {
     assert_eq!(checked(&mut window), Some(vec![piece, text("y")]));
 }
 
+/// A piece without a text needs no check, and keeps its place.
+#[test]
+fn a_piece_without_text_keeps_its_place() {
+    let mut window = Window::default();
+    window.push(text("a d"));
+    window.push(call(&json!({"index": 0, "function": {"arguments": ""}})));
+    assert_eq!(checked(&mut window), Some(vec![text("a ")]));
+    assert_eq!(window.take(), Vec::new());
+    window.close();
+    let rest = checked(&mut window).unwrap();
+    assert_eq!((rest.len(), &*sent(&rest)), (2, "d"));
+    window.push(call(&json!({"index": 0, "function": {"arguments": ""}})));
+    assert!(window.question().is_none());
+    assert_eq!(window.take().len(), 1);
+    assert!(window.is_empty());
+}
+
 /// A verdict about other texts is none.
 #[test]
 fn a_verdict_has_as_many_numbers_as_the_check_has_parts() {

@@ -137,8 +137,9 @@ impl Window {
         Some(self.take())
     }
 
-    /// Takes out what may be sent, in its order.
-    fn take(&mut self) -> Vec<TokenEvent> {
+    /// Takes out what may be sent, in its order. A piece without text waits for those before it
+    /// alone.
+    pub fn take(&mut self) -> Vec<TokenEvent> {
         let mut taken = Vec::new();
         while let Some(held) = self.held.front_mut() {
             let missing = |&(index, end): &(usize, usize)| {
