@@ -18,6 +18,7 @@ RELAYED_ONLY = {
     ErrorCode.DEADLINE_EXCEEDED,
     ErrorCode.MODEL_FAILED,
     ErrorCode.MODEL_UNAVAILABLE,
+    ErrorCode.ANSWER_UNCHECKED,
     ErrorCode.TOO_MANY_ATTEMPTS,
     ErrorCode.MALFORMED_MESSAGE,
 }

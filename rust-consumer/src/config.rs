@@ -78,6 +78,10 @@ pub struct Config {
     #[arg(long = "slot-seconds", env = "STILE_SLOT_SECONDS", value_name = "STILE_SLOT_SECONDS", default_value = "30", value_parser = seconds)]
     pub slot: Duration,
 
+    /// Seconds that the filters have for one check of an answer; then the answer ends in an error
+    #[arg(long = "answer-check-seconds", env = "STILE_ANSWER_CHECK_SECONDS", value_name = "STILE_ANSWER_CHECK_SECONDS", default_value = "10", value_parser = seconds)]
+    pub answer_check: Duration,
+
     /// Seconds that SIGTERM leaves to the request in hand
     #[arg(long = "shutdown-seconds", env = "STILE_SHUTDOWN_SECONDS", value_name = "STILE_SHUTDOWN_SECONDS", default_value = "20", value_parser = seconds)]
     pub shutdown: Duration,

@@ -107,6 +107,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             approvals: config.approval_keys.clone(),
             llama: llama.clone(),
             llama_gone: config.llama_gone,
+            answer_check: config.answer_check,
             status: status.clone(),
             metrics: Arc::clone(&metrics),
             in_flight: in_flight.clone(),

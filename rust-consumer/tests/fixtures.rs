@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stile_consumer::contract::messages::{
-    AcceptedEvent, ApprovedChat, ErrorReply, Heartbeat, Message, Reply, StartedEvent, TokenEvent,
+    AcceptedEvent, AnswerCheck, AnswerVerdict, ApprovedChat, ErrorReply, Heartbeat, Message, Reply,
+    StartedEvent, TokenEvent,
 };
 use stile_consumer::contract::{headers, subjects};
 use stile_consumer::error::ErrorCode;
@@ -63,6 +64,8 @@ fn every_message_passes_its_fixtures() {
     holds::<StartedEvent>("started");
     holds::<TokenEvent>("token");
     holds::<Heartbeat>("heartbeat");
+    holds::<AnswerCheck>("answer_check");
+    holds::<AnswerVerdict>("answer_verdict");
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -124,6 +127,8 @@ fn names_are_spelt_as_in_python() {
         subjects::STARTED,
         subjects::FINISHED,
         subjects::HEARTBEAT,
+        subjects::ANSWER_CHECKS,
+        subjects::ANSWER_INBOX,
     ] {
         assert!(
             source("subjects.py").contains(&format!("= \"{name}\"")),

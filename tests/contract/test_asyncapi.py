@@ -40,7 +40,7 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.event.unheard.{client}.{id}": subjects.ABANDONED,
         "chat.event.heard.{client}.{id}": subjects.ATTENDED,
     }
-    plain = {subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT, subjects.WAKE}
+    plain = {subjects.ANSWER_CHECKS, subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT, subjects.WAKE}
     assert addresses == set(patterns) | plain | {None}
     for pattern, subject in patterns.items():
         assert re.sub(r"{\w+}", "*", pattern) == subject

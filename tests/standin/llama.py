@@ -19,6 +19,7 @@ With ``--key KEY`` all but ``/health`` asks for it, as a bearer token. Beyond ll
                           {"unanswered": ["/slots"]}: these paths are not answered until the next faults
                           {"context": 50}: longer conversations are too long, in words, until the next faults
     POST /standin/tokenize {"mode": "absent"}: how /tokenize fails from now on, or null
+    POST /standin/pieces  {"pieces": ["So ", "what"]}: the answers from now on, or null for the echo
     POST /standin/speed   {"tokens": 8, "token_seconds": 0.1}: of the answers that begin from now on
 
 With ``--record FILE`` each start and end is a line there too, so that a killed stand-in's record is left.
@@ -87,6 +88,8 @@ class Standin:
     most_open: int = 0
     last: dict[str, object] = field(default_factory=dict)
     """The latest request, whole."""
+    pieces: list[str] | None = None
+    """What it answers instead of the echo."""
     tokenizer: Tokenizer = field(default_factory=Tokenizer)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -130,15 +133,13 @@ class Standin:
                         "tokenized": self.tokenizer.asked,
                     },
                 )
-            case "POST /standin/faults":
-                self.faults = Faults(**json.loads(body))
-                _write_json(writer, {})
-            case "POST /standin/speed":
-                speed = json.loads(body)
-                self.tokens, self.token_seconds = speed["tokens"], speed["token_seconds"]
-                _write_json(writer, {})
-            case "POST /standin/tokenize":
-                self.tokenizer.mode = json.loads(body)["mode"]
+            case (
+                "POST /standin/faults"
+                | "POST /standin/speed"
+                | "POST /standin/pieces"
+                | "POST /standin/tokenize"
+            ):
+                self._change(route.rpartition("/")[2], json.loads(body))
                 _write_json(writer, {})
             case "POST /tokenize":
                 return await self._tokenize(json.loads(body), reader, writer)
@@ -148,6 +149,16 @@ class Standin:
                 _write_json(writer, {"error": {"message": "File Not Found", "code": 404}}, 404)
         await writer.drain()
         return True
+
+    def _change(self, what: str, values: dict[str, object]) -> None:
+        match what:
+            case "faults":
+                self.faults = Faults(**values)
+            case "tokenize":
+                self.tokenizer.mode = values["mode"]
+            case _:
+                for name, value in values.items():
+                    setattr(self, name, value)
 
     def _health(self) -> tuple[dict[str, object], int]:
         if self.faults.loading:
@@ -233,10 +244,10 @@ class Standin:
             writer.write(_event(self._chunk({"role": "assistant", "content": None})))
         if request.get("tool_choice") == "required" and request.get("stream"):
             return await self._write_call(request, generation, writer, read)
-        wanted = min(self.tokens, request.get("max_tokens") or self.tokens)
-        words = itertools.islice(
-            itertools.chain([f"echo: {generation.prompt[:ECHO_CHARS]}"], itertools.repeat(" word")), wanted
-        )
+        tokens = self.tokens if self.pieces is None else len(self.pieces)
+        wanted = min(tokens, request.get("max_tokens") or tokens)
+        echo = itertools.chain([f"echo: {generation.prompt[:ECHO_CHARS]}"], itertools.repeat(" word"))
+        words = itertools.islice(echo if self.pieces is None else self.pieces, wanted)
         written = []
         for word in words:
             await _pause(pace)
@@ -249,7 +260,7 @@ class Standin:
             if request.get("stream"):
                 writer.write(_event(self._chunk({"content": word})))
                 await writer.drain()
-        reason = "length" if wanted < self.tokens else "stop"
+        reason = "length" if wanted < tokens else "stop"
         usage = {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": wanted}
         usage["total_tokens"] = PROMPT_TOKENS + wanted
         if request.get("stream"):

@@ -16,6 +16,7 @@
      └ the request's result: final, stored in CHAT_RESULT
          deadline_exceeded 504 · model_failed 502 · model_unavailable 502 · too_many_attempts 500
          malformed_message 500 · cancelled 499 (nginx's "client closed request")
+         answer_unchecked 503 (no filter checked the answer in time)
 """
 
 from enum import StrEnum
@@ -52,6 +53,7 @@ class ErrorCode(StrEnum):
     DEADLINE_EXCEEDED = "deadline_exceeded"
     MODEL_FAILED = "model_failed"
     MODEL_UNAVAILABLE = "model_unavailable"
+    ANSWER_UNCHECKED = "answer_unchecked"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     MALFORMED_MESSAGE = "malformed_message"
     CANCELLED = "cancelled"
@@ -92,6 +94,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.DEADLINE_EXCEEDED: ErrorKind(504, final=True),
     ErrorCode.MODEL_FAILED: ErrorKind(502, final=True),
     ErrorCode.MODEL_UNAVAILABLE: ErrorKind(502, final=True),
+    ErrorCode.ANSWER_UNCHECKED: ErrorKind(503, final=True),
     ErrorCode.TOO_MANY_ATTEMPTS: ErrorKind(500, final=True),
     ErrorCode.MALFORMED_MESSAGE: ErrorKind(500, final=True),
     ErrorCode.CANCELLED: ErrorKind(499, final=True),

@@ -19,6 +19,8 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "started": messages.StartedEvent,
     "token": messages.TokenEvent,
     "heartbeat": messages.Heartbeat,
+    "answer_check": messages.AnswerCheck,
+    "answer_verdict": messages.AnswerVerdict,
     "cancel_receipt": messages.CancelReceipt,
 }
 """Every message, by the name of its schema and of its fixtures' folder."""

@@ -37,6 +37,8 @@ GATEWAY_CANCELS = "chat.cancel.gateway.*"
 GATEWAY_STATUS_REQUESTS = "chat.outcome.gateway.*"
 STATUS_REQUESTS = "chat.outcome.*.*"
 """Without a body, with a reply: the status of a request."""
+ANSWER_CHECKS = "chat.answer"
+"""From a worker: an ``AnswerCheck``. One filter of the group ``filter`` replies."""
 WAKE = "chat.event.approved"
 """Without a body: a request was approved, so a sleeping worker should look at CHAT."""
 CANCELLED = "chat.event.cancelled.*.*"
@@ -54,6 +56,9 @@ CHAT_STREAM = "CHAT"
 RESULT_STREAM = "CHAT_RESULT"
 DEAD_STREAM = "CHAT_DLQ"
 
+ANSWER_INBOX = "_INBOX_answer"
+"""The inboxes in which workers receive verdicts. They have a prefix of their own, so that a filter
+cannot answer in JetStream's place."""
 GATEWAY_INBOX = "_INBOX_gateway"
 REPLY_PREFIXES = (f"{GATEWAY_INBOX}.", "_R_.")
 """The only places for replies: the gateway's inbox, and the subjects that nats-server makes for
@@ -93,6 +98,15 @@ def is_reply_allowed(subject: str) -> bool:
     return (
         len(subject) <= _MAX_REPLY_LENGTH
         and subject.startswith(REPLY_PREFIXES)
+        and all(_REPLY_TOKEN.fullmatch(token) for token in subject.split("."))
+    )
+
+
+def is_answer_inbox(subject: str) -> bool:
+    """Return whether a verdict about an answer may be sent to ``subject``."""
+    return (
+        len(subject) <= _MAX_REPLY_LENGTH
+        and subject.startswith(f"{ANSWER_INBOX}.")
         and all(_REPLY_TOKEN.fullmatch(token) for token in subject.split("."))
     )
 

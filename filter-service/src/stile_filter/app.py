@@ -22,6 +22,7 @@ from stile_filter.policies.archive import Archive, NoArchive
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.live import LivePolicy
 from stile_filter.queue.positions import PositionNotifier
+from stile_filter.requests.answers import AnswerChecks
 from stile_filter.requests.cancel import Canceller
 from stile_filter.requests.dead_letters import DeadLetters
 from stile_filter.requests.result_shares import ResultShares
@@ -91,6 +92,7 @@ class Service:
         canceller = Canceller(store, self._metrics.cancelled)
         lookup = StatusRequests(store, self._queue.position, self._metrics.looked_up)
         self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter)
+        answer_checks = AnswerChecks(self._live, self._metrics)
         self._subscribers = Subscribers(
             self._bus,
             [
@@ -102,6 +104,7 @@ class Service:
             follower=self._queue,
             heartbeat=self._fleet.receive_body,
             advisory=self._dead_letters.advised,
+            answer_check=answer_checks.handle,
         )
         self._metrics.in_flight.set_function(lambda: self._subscribers.in_flight)
         self._app = FastStream(

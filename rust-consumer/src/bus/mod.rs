@@ -3,6 +3,7 @@
 //!
 //! Every call has a time limit: during an outage `async-nats` keeps what it is given, and waits.
 
+pub mod answer_checks;
 pub mod dead_letters;
 pub mod jobs;
 pub mod replies;

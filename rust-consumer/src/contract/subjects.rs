@@ -12,6 +12,11 @@ pub const RESULT_STREAM: &str = "CHAT_RESULT";
 pub const DEAD_STREAM: &str = "CHAT_DLQ";
 /// The consumer's heartbeats.
 pub const HEARTBEAT: &str = "chat.event.consumer";
+/// An [`AnswerCheck`](super::messages::AnswerCheck), which one of the filters replies to.
+pub const ANSWER_CHECKS: &str = "chat.answer";
+/// The prefix of the inboxes in which verdicts about answers are received. No filter may send to
+/// this service's other inboxes: it could answer in `JetStream`'s place.
+pub const ANSWER_INBOX: &str = "_INBOX_answer";
 /// Without a body: a request was approved, and an idle worker may look.
 pub const WAKE: &str = "chat.event.approved";
 /// A request's result is *cancelled*: the worker that runs it stops.

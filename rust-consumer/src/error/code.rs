@@ -32,6 +32,7 @@ pub enum ErrorCode {
     DeadlineExceeded,
     ModelFailed,
     ModelUnavailable,
+    AnswerUnchecked,
     TooManyAttempts,
     MalformedMessage,
     Cancelled,
@@ -40,7 +41,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// The whole table: name, HTTP status (and ADR-32's `Nats-Service-Error-Code`), finality.
-    pub const TABLE: [(Self, &'static str, u16, bool); 28] = [
+    pub const TABLE: [(Self, &'static str, u16, bool); 29] = [
         (Self::InvalidRequest, "invalid_request", 422, true),
         (Self::InvalidHeader, "invalid_header", 400, true),
         (Self::TooLarge, "too_large", 413, true),
@@ -80,6 +81,7 @@ impl ErrorCode {
         (Self::DeadlineExceeded, "deadline_exceeded", 504, true),
         (Self::ModelFailed, "model_failed", 502, true),
         (Self::ModelUnavailable, "model_unavailable", 502, true),
+        (Self::AnswerUnchecked, "answer_unchecked", 503, true),
         (Self::TooManyAttempts, "too_many_attempts", 500, true),
         (Self::MalformedMessage, "malformed_message", 500, true),
         (Self::Cancelled, "cancelled", 499, true),

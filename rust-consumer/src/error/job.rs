@@ -9,6 +9,7 @@ use crate::bus::jobs::AckDecision;
 use crate::contract::messages::Stage;
 use crate::llama::control_tokens::Location;
 use crate::worker::approval::Forgery;
+use crate::worker::guard::AnswerRefusal;
 
 /// Why a job ended without an answer. The text of one that has a code is what the requester reads.
 #[derive(Debug, Error)]
@@ -31,6 +32,12 @@ pub enum JobError {
     /// Its result became *cancelled* while it ran.
     #[error("The request was cancelled.")]
     Cancelled,
+    /// The filter refused the model's answer.
+    #[error("the answer was refused")]
+    AnswerRefused(Box<AnswerRefusal>),
+    /// No filter has checked the answer in time.
+    #[error("The answer could not be checked, so it is not given; ask again later.")]
+    AnswerUnchecked,
     /// A text of it would be a control token to the model.
     #[error(
         "The model takes a part of {0} for a control token; put a space inside, for example \"< |im_end|>\"."
@@ -59,6 +66,7 @@ impl JobError {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Forged(_) => "unsigned",
+            Self::AnswerRefused(_) => "refused",
             Self::ReplyNotAllowed => "reply_not_allowed",
             Self::Bus(_) => "bus",
             Self::Stopping => "stopping",
@@ -75,6 +83,7 @@ impl JobError {
             Self::Malformed(_) => Some(ErrorCode::MalformedMessage),
             Self::DeadlineExceeded(_) => Some(ErrorCode::DeadlineExceeded),
             Self::Cancelled => Some(ErrorCode::Cancelled),
+            Self::AnswerUnchecked => Some(ErrorCode::AnswerUnchecked),
             Self::Model(ModelError::NotThere(_) | ModelError::WrongKey) => {
                 Some(ErrorCode::ModelUnavailable)
             }
@@ -84,6 +93,7 @@ impl JobError {
             }
             Self::Model(ModelError::Failed(_)) => Some(ErrorCode::ModelFailed),
             Self::Forged(_)
+            | Self::AnswerRefused(_)
             | Self::ReplyNotAllowed
             | Self::Bus(_)
             | Self::Internal(_)
@@ -121,10 +131,14 @@ impl JobError {
             Self::ReplyNotAllowed => AckDecision::Term("reply subject not allowed"),
             Self::DeadlineExceeded(Stage::Running)
             | Self::Cancelled
+            | Self::AnswerUnchecked
             | Self::ControlToken(_)
             | Self::Model(_) => AckDecision::Ack,
             Self::DeadlineExceeded(_) => AckDecision::Term("deadline exceeded"),
-            Self::Bus(_) | Self::Internal(_) => AckDecision::Nak(Duration::from_secs(1)),
+            // Its result is a reply, which the worker makes of it.
+            Self::AnswerRefused(_) | Self::Bus(_) | Self::Internal(_) => {
+                AckDecision::Nak(Duration::from_secs(1))
+            }
             Self::Stopping => AckDecision::Nak(Duration::ZERO),
             Self::LeaseLost => AckDecision::Leave,
         }
@@ -147,6 +161,7 @@ mod tests {
             JobError::DeadlineExceeded(Stage::Waiting),
             JobError::DeadlineExceeded(Stage::Running),
             JobError::ControlToken(Location::Joined),
+            JobError::AnswerUnchecked,
             ModelError::NotThere("x").into(),
             ModelError::ContextExceeded.into(),
             ModelError::Refused("x".into()).into(),

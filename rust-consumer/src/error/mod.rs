@@ -17,6 +17,8 @@
 //!  ├ ReplyNotAllowed      the reply subject is not allowed             – (nothing is sent)       term
 //!  ├ DeadlineExceeded     Chat-Deadline has passed                     deadline_exceeded         term; ack once it ran
 //!  ├ Cancelled            its requester wants it no more               cancelled                 ack
+//!  ├ AnswerRefused        the filter refused the answer                – (a refusal is sent)     ack
+//!  ├ AnswerUnchecked      no filter checked the answer in time         answer_unchecked          ack
 //!  ├ ControlToken         a text that the model takes for structure    invalid_request           ack
 //!  ├ Model(ModelError)
 //!  │  ├ NotThere          refuses connections or loads, for too long   model_unavailable         ack

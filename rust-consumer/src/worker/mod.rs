@@ -21,7 +21,7 @@ use crate::bus::replies::Replies;
 use crate::bus::results::ChatResult;
 use crate::bus::retry::{Backoff, SHORTEST_WAIT, retry};
 use crate::contract::headers::Envelope;
-use crate::contract::messages::{ErrorReply, Reply, Stage};
+use crate::contract::messages::{ApprovedChat, ErrorReply, FinishReason, Message, Reply, Stage};
 use crate::error::{BusError, ErrorCode, JobError, ModelError};
 use crate::llama::slot::Slot;
 use crate::llama::{Llama, control_tokens, request};
@@ -29,6 +29,7 @@ use crate::ops::metrics::Metrics;
 use crate::ops::status::Status;
 use crate::schedule::in_flight::{InFlight, InFlightGuard};
 use approval::Keys;
+use guard::{AnswerRefusal, Checker, Guard, without_alternatives};
 use job::{GenerationRequest, Job};
 use pipeline::Pipeline;
 
@@ -46,6 +47,8 @@ pub struct Worker {
     pub llama: Llama,
     /// How long a job is held while llama.cpp is away.
     pub llama_gone: Duration,
+    /// How long the filters have for one check of an answer.
+    pub answer_check: Duration,
     /// What the service knows of itself.
     pub status: Status,
     /// What is counted.
@@ -144,6 +147,11 @@ impl Worker {
                     self.store(envelope, result).await?,
                 )
             }
+            Err(JobError::AnswerRefused(refused)) => {
+                let reply = refused_reply(job, *refused, self.status.now().model.as_deref());
+                let result = self.store(envelope, ChatResult::answer(&reply)?).await?;
+                ("refused", AckDecision::Ack, result)
+            }
             Ok(Decision::Stored(result)) => ("stored", AckDecision::Ack, result),
             Err(error) => {
                 let Some(code) = error.code() else {
@@ -233,7 +241,10 @@ impl Worker {
         loop {
             let checked = Box::pin(control_tokens::check(&self.llama, &generation.chat)).await;
             let ended = match checked {
-                Ok(()) => self.call(envelope, request.clone(), pipeline).await,
+                Ok(()) => {
+                    let guard = self.guard(envelope, generation.chat.check_answer);
+                    Box::pin(self.call(envelope, request.clone(), guard, pipeline)).await
+                }
                 Err(error) => Err(error),
             };
             let error = match ended {
@@ -252,10 +263,23 @@ impl Worker {
         }
     }
 
+    fn guard(&self, envelope: &Envelope, check_answer: bool) -> Guard {
+        if !check_answer {
+            return Guard::open();
+        }
+        let checker = Checker {
+            bus: self.bus.clone(),
+            limit: self.answer_check,
+            status: self.status.clone(),
+        };
+        Guard::checked(checker, envelope.address.id)
+    }
+
     async fn call(
         &mut self,
         envelope: &Envelope,
         request: Bytes,
+        guard: Guard,
         pipeline: &mut Pipeline<'_>,
     ) -> Result<Reply, JobError> {
         if self.slot.unsure || envelope.attempt > 1 {
@@ -279,12 +303,34 @@ impl Worker {
             let seconds = began.elapsed().as_secs_f64();
             metrics.first_token_seconds.observe(seconds);
         };
-        let answer = pipeline.run(completion, on_first).await?;
+        let is_checked = guard.is_checked();
+        let answer = pipeline.run(completion, guard, on_first).await?;
         let tokens = answer.completion_tokens().unwrap_or_default();
         metrics.tokens.inc_by(tokens);
-        let reply = answer.into_reply(envelope.address.id)?;
+        let mut reply = answer.into_reply(envelope.address.id)?;
+        if is_checked {
+            without_alternatives(reply.logprobs.as_mut());
+        }
         self.slot.unsure = false;
         Ok(reply)
+    }
+}
+
+/// What a requester receives in place of a refused answer.
+fn refused_reply(job: &Job<'_>, refused: AnswerRefusal, model: Option<&str>) -> Reply {
+    let chat = ApprovedChat::read(&job.delivery.payload).ok();
+    let wanted = chat.and_then(|chat| chat.refusal_message);
+    Reply {
+        response: wanted.or(refused.response).unwrap_or_default(),
+        id: job.envelope.address.id,
+        refused: true,
+        model: model.map(str::to_owned),
+        usage: None,
+        finish_reason: Some(FinishReason::ContentFilter),
+        refusal: Some(refused.refusal),
+        tool_calls: None,
+        logprobs: None,
+        timings: None,
     }
 }
 

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The completion gives the events of llama.cpp's stream, the answer puts them together, the guard
-//! may hold pieces back, the coalescer joins those of a fast model, and the replies send them.
+//! holds pieces back until a filter has checked them, the coalescer joins those of a fast model,
+//! and the replies send them.
 
 use std::pin::pin;
 
@@ -24,7 +25,6 @@ use crate::llama::answer::Answer;
 /// is sent all the same.
 #[derive(Debug)]
 pub struct Pipeline<'a> {
-    guard: Guard,
     coalescer: Coalescer,
     replies: Replies<'a>,
 }
@@ -34,7 +34,6 @@ impl<'a> Pipeline<'a> {
     #[must_use]
     pub fn new(replies: Replies<'a>) -> Self {
         Self {
-            guard: Guard,
             coalescer: Coalescer::default(),
             replies,
         }
@@ -53,15 +52,17 @@ impl<'a> Pipeline<'a> {
     ///
     /// # Errors
     /// [`JobError::Model`]: the stream breaks off before the model has ended, or cannot be read.
+    /// [`JobError::AnswerRefused`], [`JobError::AnswerUnchecked`]: nothing more of it may be sent.
     pub async fn run(
         &mut self,
         mut completion: Completion,
+        mut guard: Guard,
         on_first: impl FnOnce(),
     ) -> Result<Answer, JobError> {
         let mut answer = Answer::default();
         let mut on_first = Some(on_first);
         while !answer.is_complete() {
-            let events = match self.next_events(&mut completion).await {
+            let events = match self.next_events(&mut completion, &mut guard).await {
                 Ok(Some(events)) => events,
                 Ok(None) => break,
                 // All its text is here; only the counts are missing.
@@ -73,15 +74,14 @@ impl<'a> Pipeline<'a> {
                     if let Some(on_first) = on_first.take() {
                         on_first();
                     }
-                    let released = self.guard.push(piece);
-                    self.send(released).await?;
+                    self.send(guard.push(piece)).await?;
                 }
             }
         }
-        let rest = self.guard.finish();
-        self.send(rest).await?;
-        self.flush().await?;
+        // The slot is free while the rest is checked.
         completion.close().await;
+        self.send(guard.finish().await?).await?;
+        self.flush().await?;
         Ok(answer)
     }
 
@@ -94,16 +94,18 @@ impl<'a> Pipeline<'a> {
         self.replies.finish(result).await
     }
 
-    /// Waits for what the model writes next. Meanwhile the pieces that are joined are sent when
-    /// they are due.
+    /// Waits for what the model writes next. Meanwhile the pieces that a filter has checked are
+    /// released, and those that are joined are sent when they are due.
     async fn next_events(
         &mut self,
         completion: &mut Completion,
+        guard: &mut Guard,
     ) -> Result<Option<Vec<Vec<u8>>>, JobError> {
         let mut next = pin!(completion.next());
         loop {
             tokio::select! {
                 biased;
+                released = guard.released(), if guard.is_checking() => self.send(released?).await?,
                 events = &mut next => return Ok(events?),
                 () = until(self.coalescer.due()) => self.flush().await?,
             }
@@ -111,13 +113,19 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Hands what the guard released on: sent now, or joined with what follows at once.
-    async fn send(&mut self, released: Option<TokenEvent>) -> Result<(), InvalidMessage> {
-        let now = Instant::now();
-        let wanted = released.filter(|_| self.replies.has_tokens());
-        match wanted.and_then(|piece| self.coalescer.push(piece, now)) {
-            Some(piece) => self.replies.token(&piece).await,
-            None => Ok(()),
+    async fn send(
+        &mut self,
+        released: impl IntoIterator<Item = TokenEvent>,
+    ) -> Result<(), InvalidMessage> {
+        if !self.replies.has_tokens() {
+            return Ok(());
         }
+        for piece in released {
+            if let Some(piece) = self.coalescer.push(piece, Instant::now()) {
+                self.replies.token(&piece).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), InvalidMessage> {

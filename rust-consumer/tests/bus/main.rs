@@ -8,6 +8,7 @@
     clippy::unwrap_used
 )]
 
+mod answer_checks;
 mod answers;
 mod cancelling;
 mod control_tokens;

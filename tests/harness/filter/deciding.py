@@ -43,8 +43,8 @@ class FakeScanners:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def scan(self, texts, client=""):
-        del client
+    async def scan(self, texts, client="", rules=None):
+        del client, rules
         self.asked.append(list(texts))
         await self.gate.wait()
         return self.says

@@ -65,6 +65,10 @@ class Standin:
         """Change its speed for the answers that begin from now on."""
         await self._post("speed", {"tokens": tokens, "token_seconds": token_seconds})
 
+    async def says(self, *pieces: str) -> None:
+        """Say what it answers from now on, a piece at a time."""
+        await self._post("pieces", {"pieces": pieces})
+
     async def faults(self, **faults: Any) -> None:
         """Say what goes wrong next (tests/standin/llama.py)."""
         await self._post("faults", faults)

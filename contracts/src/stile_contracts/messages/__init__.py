@@ -4,6 +4,7 @@ Readers ignore fields that they do not know. Writers write only these fields. Fi
 message with a changed meaning is ``v2``. The exported JSON Schemas are in ``contracts/schemas/v1``.
 """
 
+from stile_contracts.messages.answer_check import AnswerCheck, AnswerKind, AnswerPart, AnswerVerdict
 from stile_contracts.messages.base import INTEGRAL, CallId, FunctionName, Message
 from stile_contracts.messages.chat_message import (
     ChatMessage,
@@ -44,6 +45,10 @@ __all__ = [
     "LOGPROBS_SCHEMA",
     "MAX_REFUSAL_CHARS",
     "AcceptedEvent",
+    "AnswerCheck",
+    "AnswerKind",
+    "AnswerPart",
+    "AnswerVerdict",
     "ApprovedChat",
     "CallId",
     "CancelHit",

@@ -36,7 +36,7 @@ class Refusal(Message):
     it."""
     place: str
     """The location of the refused text: ``prompt``, ``messages[3]`` (counted from 0), ``tools[0]``,
-    ``response_format``, or ``joined``."""
+    ``response_format``, ``joined``, or ``answer`` if the model's answer was refused."""
 
 
 class Reply(Message):

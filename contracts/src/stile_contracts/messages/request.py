@@ -86,3 +86,7 @@ class ApprovedChat(Message):
     output: Output = Output()
     model: str | None = None
     """The name that the client sent; absent if any model may answer."""
+    check_answer: bool = False
+    """Whether a filter must check the answer before any of it is sent or stored."""
+    refusal_message: str | None = None
+    """The client's text for a refused answer; absent if the answer is not checked."""

@@ -76,6 +76,8 @@ class Approvals:
             sampling=sampling,
             output=request.output(),
             model=model_of(request),
+            check_answer=self._policy.checks_answers,
+            refusal_message=request.refusal_message if self._policy.checks_answers else None,
         )
 
     def _headers(self, envelope: Envelope, wanted: EventLevel) -> dict[str, str]:

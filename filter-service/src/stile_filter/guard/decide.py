@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from stile_filter.guard.control_tokens import has_marker
-from stile_filter.guard.keywords import KeywordMatcher
 from stile_filter.guard.policy import FORGED, Action, ControlTokens, Policy, Rule
 from stile_filter.guard.texts import JOINED, RequestTexts, Text
 from stile_filter.guard.verdicts import Found, Verdicts
@@ -62,17 +61,24 @@ class ScanResult(NamedTuple):
 class Scanners(Protocol):
     """Layer 2: whatever runs the policy's scanners."""
 
-    async def scan(self, texts: Sequence[str], client: str = "") -> ScanResult:
-        """Scan each text with each rule in the client's turn. Never raises: what goes wrong is a state."""
+    async def scan(
+        self, texts: Sequence[str], client: str = "", rules: Sequence[str] | None = None
+    ) -> ScanResult:
+        """Scan each text in the client's turn with the rules of these ids; None: those that apply to prompts.
+
+        Never raises: what goes wrong is a state.
+        """
         ...
 
 
 class NoScanners:
     """Layer 2 of a policy without scanners."""
 
-    async def scan(self, texts: Sequence[str], client: str = "") -> ScanResult:
+    async def scan(
+        self, texts: Sequence[str], client: str = "", rules: Sequence[str] | None = None
+    ) -> ScanResult:
         """Find nothing."""
-        del texts, client
+        del texts, client, rules
         return ScanResult(())
 
 
@@ -102,10 +108,10 @@ class Decider:
 
     def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
         self._refuses_control_tokens = policy.control_tokens is ControlTokens.REFUSE
-        self.matcher = KeywordMatcher(policy.phrases, policy.everyday)
+        self.matcher = policy.matcher
         self._keywords = {rule.id: rule for rule in policy.keywords}
         self._index = {rule_id: index for index, rule_id in enumerate(self._keywords)}
-        self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners}
+        self._rules: dict[str, Rule] = {rule.id: rule for rule in policy.scanners if rule.on_prompts}
         self._scanners = scanners
         self._monitor = monitor
         self._verdicts = Verdicts(policy.version)
@@ -142,6 +148,8 @@ class Decider:
                 found = await self._found(text, client)
                 self._verdicts.put(key, found)
             for rule in map(self._keywords.__getitem__, found):
+                if not rule.on_prompts:
+                    continue
                 if rule.action is Action.MONITOR:
                     watched.setdefault(rule.id, text.location)
                 elif refusal is None:

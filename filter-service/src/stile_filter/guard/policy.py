@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.control_tokens import has_marker
-from stile_filter.guard.keywords import Phrases, plain
+from stile_filter.guard.keywords import KeywordMatcher, Phrases, plain
 from stile_filter.guard.policy_file import Files, Location, PolicyFile, name
 from stile_filter.guard.scanners.excepted import pattern_of
 from stile_filter.guard.sections import ArchiveRules, PolicyTests
@@ -29,6 +30,17 @@ class Action(StrEnum):
     REFUSE = "refuse"
     MONITOR = "monitor"
     """It is logged and counted, and the request goes on."""
+    OFF = "off"
+    """The rule is not asked."""
+
+
+class Target(StrEnum):
+    """What a rule applies to."""
+
+    PROMPT = "prompt"
+    """Every text of a request."""
+    ANSWER = "answer"
+    """What the model writes."""
 
 
 class ControlTokens(StrEnum):
@@ -49,6 +61,7 @@ class KeywordList(_Section):
     id: _Name
     category: _Name
     action: Action = Action.REFUSE
+    applies_to: list[Target] = [Target.PROMPT, Target.ANSWER]
     files: list[_Text] = []
     """Files of one phrase a line, relative to the policy; empty lines and lines with ``#`` are skipped."""
     phrases: list[_Text] = []
@@ -80,6 +93,13 @@ class ScannerRule(_Section):
     """Files of such phrases, in the form of ``files``."""
     optional: bool = False
     """Without its model's folder the scanner is off, and that is no error."""
+    applies_to: list[Target] | None = None
+    """None: prompts, and of Credentials and Secrets answers as well."""
+
+    @property
+    def label(self) -> str:
+        """What the rule is called: by its id, or else by its type."""
+        return self.id or self.type.rpartition(":")[2]
 
 
 class Topics(_Section):
@@ -93,6 +113,7 @@ class Refusals(_Section):
     """What a refused client reads if its request has no ``refusal_message``."""
 
     default: _Text = "This request can't be answered here."
+    answer: _Text = "This answer can't be shown here."
     categories: dict[str, _Text] = {}
 
 
@@ -116,6 +137,8 @@ class PolicyDocument(_Section):
     """Files of words that may stand beside one another, whatever they make when put together."""
     input_scanners: list[ScannerRule] = []
     system_prompt: _Text | None = None
+    recital: Action = Action.REFUSE
+    """What follows when an answer recites the system prompt."""
     topics: Topics | None = None
     allow_system: bool = False
     control_tokens: ControlTokens = ControlTokens.REFUSE
@@ -140,10 +163,17 @@ class Rule(BaseModel):
     id: str
     category: str
     action: Action
+    on_prompts: bool = True
+    on_answers: bool = False
 
 
 FORGED = Rule(id="control_tokens", category="control_tokens", action=Action.REFUSE)
 """The built-in rule."""
+
+RECITAL = Rule(
+    id="system_prompt", category="system_prompt", action=Action.REFUSE, on_prompts=False, on_answers=True
+)
+"""The built-in rule of answers."""
 
 _FORGED_REFUSAL = (
     "This request holds a control token of a language model. "
@@ -193,14 +223,22 @@ class Policy:
             ) from error
         self.document = document
         self.keywords = [
-            Rule(id=words.id, category=words.category, action=words.action) for words in document.keywords
+            Rule(id=words.id, category=words.category, action=words.action, **_targets(words.applies_to))
+            for words in document.keywords
+            if words.action is not Action.OFF
         ]
-        self.phrases = [self._phrases(index, words) for index, words in enumerate(document.keywords)]
+        self.phrases = [
+            self._phrases(index, words)
+            for index, words in enumerate(document.keywords)
+            if words.action is not Action.OFF
+        ]
         self.everyday = frozenset(self._lines(("everyday_files",), document.everyday_files))
-        scanners = [self._scanner(index, rule) for index, rule in enumerate(document.input_scanners)]
+        scanners = [
+            self._scanner(index, rule)
+            for index, rule in enumerate(document.input_scanners)
+            if rule.action is not Action.OFF
+        ]
         self._unique_ids(scanners)
-        self.scanner_ids = [rule.id for rule in scanners]
-        """Of all, in the document's order; those without their model too."""
         self.absent = [rule.id for rule in scanners if not rule.is_there]
         """The optional scanners whose models are not there."""
         self.scanners = [rule for rule in scanners if rule.is_there]
@@ -208,6 +246,9 @@ class Policy:
         if self.system_prompt and has_marker(self.system_prompt):
             where = "system_prompt" if has_marker(document.system_prompt or "") else "topics"
             raise self.file.error((where,), f"{where}: holds a control token; put a space inside it")
+        self.own_prompt = document.system_prompt
+        """Without the topics, which the model may name."""
+        self.recital = None if document.recital is Action.OFF else document.recital
         self.control_tokens = document.control_tokens
         self.allow_system = document.allow_system
         self.refusals = document.refusals
@@ -233,6 +274,17 @@ class Policy:
             "off, no model": self.absent,
         }
         return [f"{state}: {', '.join(ids)}" for state, ids in named.items() if ids]
+
+    @cached_property
+    def matcher(self) -> KeywordMatcher:
+        """Finds the phrases of all lists."""
+        return KeywordMatcher(self.phrases, self.everyday)
+
+    @property
+    def checks_answers(self) -> bool:
+        """Whether any rule applies to answers."""
+        has_recital = self.own_prompt is not None and self.recital is not None
+        return has_recital or any(rule.on_answers for rule in (*self.keywords, *self.scanners))
 
     def refusal(self, category: str) -> str:
         """Return what a client reads that was refused for ``category``."""
@@ -294,7 +346,7 @@ class Policy:
             )
         label = rule.type.rpartition(":")[2]
         return Scanner(
-            id=rule.id or label,
+            id=rule.label,
             category=rule.category or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", label).lower(),
             action=rule.action,
             type=rule.type,
@@ -302,6 +354,7 @@ class Policy:
             line=self.file.line(here),
             excepted=self._excepted(here, rule),
             is_there=is_there,
+            **_targets(rule.applies_to or _default_targets(rule)),
         )
 
     def _excepted(self, here: Location, rule: ScannerRule) -> tuple[str, ...]:
@@ -317,9 +370,16 @@ class Policy:
         return (*map(pattern_of, phrases), *rule.except_patterns)
 
     def _unique_ids(self, scanners: Sequence[Scanner]) -> None:
-        seen = {FORGED.id}
-        places = [("keywords", index) for index in range(len(self.keywords))]
-        places += [("input_scanners", index) for index in range(len(scanners))]
+        seen = {FORGED.id, RECITAL.id}
+        places = [
+            (key, index)
+            for key, actions in (
+                ("keywords", [words.action for words in self.document.keywords]),
+                ("input_scanners", [rule.action for rule in self.document.input_scanners]),
+            )
+            for index, action in enumerate(actions)
+            if action is not Action.OFF
+        ]
         for place, rule in zip(places, [*self.keywords, *scanners], strict=True):
             if rule.id in seen:
                 raise self.file.error(
@@ -336,6 +396,18 @@ class Policy:
             where = ("tests", "refuse", index, "rule")
             reason = "only monitors" if test.rule in actions else "is not there"
             raise self.file.error(where, f"{name(where)}: the rule {test.rule!r} {reason}")
+
+
+SECRETS = {"Credentials", "Secrets"}
+"""The scanners that look for secrets."""
+
+
+def _default_targets(rule: ScannerRule) -> list[Target]:
+    return [Target.PROMPT, Target.ANSWER] if rule.type in SECRETS else [Target.PROMPT]
+
+
+def _targets(applies_to: Sequence[Target]) -> dict[str, bool]:
+    return {"on_prompts": Target.PROMPT in applies_to, "on_answers": Target.ANSWER in applies_to}
 
 
 def _system_prompt(document: PolicyDocument) -> str | None:

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from stile_contracts.messages import CancelHit, QueueState
 from stile_contracts.subjects import Lane
+from stile_filter.guard.answers import Found
 from stile_filter.guard.decide import State
 from stile_filter.guard.policy import Rule
 
@@ -15,6 +16,7 @@ _MAX_RULES = 200
 """Rules that have a label of their own; a policy that changes often must not make ever more of them."""
 _OTHER = "other"
 
+_CHECK_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
 _ESTIMATE_BUCKETS = (-300, -60, -30, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
@@ -92,6 +94,19 @@ class Metrics:
             "stile_filter_scanner_restarts", "Scanner processes that were replaced.", registry=self.registry
         )
 
+        self._answer_checks = Histogram(
+            "stile_filter_answer_check_seconds",
+            "Checks of pieces of answers, by how they ended: released, refused, failed.",
+            ["ended"],
+            buckets=_CHECK_BUCKETS,
+            registry=self.registry,
+        )
+        self._answers_refused = Counter(
+            "stile_filter_answers_refused",
+            "Answers of the model that were refused.",
+            ["rule"],
+            registry=self.registry,
+        )
         self._lookups = Counter(
             "stile_filter_lookups",
             "Lookups by what was found: done, error, position, started, not_found, or an error's code.",
@@ -177,6 +192,18 @@ class Metrics:
     def archived(self, result: str) -> None:
         """Count a request of the archive: ``kept`` or ``dropped``."""
         self._archived.labels(result).inc()
+
+    def answer_checked(self, ended: str, seconds: float) -> None:
+        """Count a check of an answer that ended as ``released``, ``refused`` or ``failed``."""
+        self._answer_checks.labels(ended).observe(seconds)
+
+    def answer_refused(self, rule: str) -> None:
+        """Count a refused answer by its rule."""
+        self._answers_refused.labels(rule).inc()
+
+    def answer_monitored(self, found: Found) -> None:
+        """Count what a ``monitor`` rule found in an answer."""
+        self.monitored(found.rule, found.state)
 
     def scanner_restarted(self) -> None:
         """Count a scanner process that was replaced."""

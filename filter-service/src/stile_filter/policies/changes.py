@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from stile_filter.guard.keywords import Phrases
 from stile_filter.guard.policy import KeywordList, Policy, PolicyDocument, ScannerRule
 
 _MAX_NAMED = 8
@@ -29,13 +30,14 @@ def _rules(before: Policy, after: Policy) -> Iterator[str]:
         if rule not in old:
             yield f"rule {rule} is added: {_kind(entry)}, {entry.action}"
     for rule in [rule for rule in old if rule in new]:
-        (index, entry), (other_index, other) = old[rule], new[rule]
+        (words, entry), (other_words, other) = old[rule], new[rule]
         if isinstance(entry, KeywordList) is not isinstance(other, KeywordList):
             yield f"rule {rule}: {_kind(entry)} becomes {_kind(other)}"
             continue
         yield from (f"rule {rule}: {change}" for change in _fields(entry, other))
         if isinstance(entry, KeywordList):
-            words, other_words = before.phrases[index], after.phrases[other_index]
+            if words is None or other_words is None:
+                continue
             yield from _phrases(f"rule {rule}", "phrase", words.banned, other_words.banned)
             yield from _phrases(f"rule {rule}", "exception", words.excepted, other_words.excepted)
     order = [rule for rule in old if rule in new]
@@ -43,16 +45,14 @@ def _rules(before: Policy, after: Policy) -> Iterator[str]:
         yield "the order of the rules is another: the first one that refuses gives the category"
 
 
-def _by_id(policy: Policy) -> dict[str, tuple[int, KeywordList | ScannerRule]]:
+def _by_id(policy: Policy) -> dict[str, tuple[Phrases | None, KeywordList | ScannerRule]]:
+    """Return each rule's entry, and of a list of keywords that is on its phrases."""
     document = policy.document
-    rules: dict[str, tuple[int, KeywordList | ScannerRule]] = {
-        words.id: (index, words) for index, words in enumerate(document.keywords)
+    phrases = dict(zip([rule.id for rule in policy.keywords], policy.phrases, strict=True))
+    rules: dict[str, tuple[Phrases | None, KeywordList | ScannerRule]] = {
+        words.id: (phrases.get(words.id), words) for words in document.keywords
     }
-    ids = policy.scanner_ids
-    return rules | {
-        rule: (index, entry)
-        for index, (rule, entry) in enumerate(zip(ids, document.input_scanners, strict=True))
-    }
+    return rules | {entry.label: (None, entry) for entry in document.input_scanners}
 
 
 def _kind(entry: KeywordList | ScannerRule) -> str:

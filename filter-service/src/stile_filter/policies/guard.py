@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stile_filter.errors import Fault, PolicyError
+from stile_filter.guard.answers import AnswerChecker
 from stile_filter.guard.decide import Decider, Monitor, NoScanners, State
 from stile_filter.guard.policy import Policy, Rule
 from stile_filter.guard.policy_file import Files
@@ -49,6 +50,7 @@ class Guard:
         )
         self._monitor = monitor
         self._is_tested = False
+        self.answers = AnswerChecker(policy, self.pool or NoScanners())
         self.decider = Decider(policy, self.pool or NoScanners(), self._found)
 
     async def start(self) -> None:

@@ -58,6 +58,7 @@ def _keywords(guard: "Guard", texts: RequestTexts) -> list[RuleFinding]:
     return [
         found.get(index, RuleFinding(rule.id, rule.action, State.ALLOW))
         for index, rule in enumerate(guard.policy.keywords)
+        if rule.on_prompts
     ]
 
 
@@ -75,6 +76,8 @@ async def _scanners(guard: "Guard", texts: RequestTexts) -> list[RuleFinding]:
     scanned = await guard.pool.scan([text.whole for text in contents], tell_all=True)
     results: list[RuleFinding] = []
     for rule in guard.policy.scanners:
+        if not rule.on_prompts:
+            continue
         mine = [finding for finding in scanned.findings if finding.rule == rule.id]
         if not mine:
             results.append(RuleFinding(rule.id, rule.action, scanned.failure or State.ERROR))

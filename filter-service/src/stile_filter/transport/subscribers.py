@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from stile_contracts import subjects
+from stile_filter.transport.answer_intake import AnswerIntake
 from stile_filter.transport.bus import Bus
 from stile_filter.transport.direct import DirectClient
 from stile_filter.transport.intake import Handle, Intake, RejectionObserver
@@ -79,6 +80,7 @@ class Subscribers:
         follower: receives what the workers and the filters say of requests.
         heartbeat: called with each worker's heartbeat; returns whether it is one.
         advisory: called for each request that CHAT gives up, in one of the filters.
+        answer_check: handles the checks that workers ask for.
     """
 
     def __init__(  # noqa: PLR0913 -- the composition root is its only caller
@@ -90,6 +92,7 @@ class Subscribers:
         follower: Follower,
         heartbeat: Callable[[bytes], bool],
         advisory: Callable[[IncomingMessage], Awaitable[None]],
+        answer_check: Handle,
     ) -> None:
         self._bus = bus
 
@@ -102,6 +105,7 @@ class Subscribers:
         }
         """By the second token of the subjects that they take in."""
         self._follower = follower
+        self._answer_checks = AnswerIntake(answer_check, bus.send)
         self._direct = DirectClient(self._is_dropped)
         self._subscriptions: list[Subscription] = []
         self._draining = False
@@ -145,6 +149,11 @@ class Subscribers:
                 await client.subscribe(kind.of_gateway, queue=subjects.FILTER_QUEUE, cb=gateway.take),
                 await self._direct.subscribe(kind.of_all, queue=subjects.DIRECT_QUEUE, cb=direct.take),
             ]
+        self._subscriptions.append(
+            await client.subscribe(
+                subjects.ANSWER_CHECKS, queue=subjects.FILTER_QUEUE, cb=self._answer_checks.take
+            )
+        )
         while not self._bus.has_connected:
             try:
                 await client.flush()
@@ -167,6 +176,7 @@ class Subscribers:
         for _, gateway, direct in self._intakes:
             await gateway.drain()
             await direct.drain()
+        await self._answer_checks.drain()
         with contextlib.suppress(nats.errors.Error):
             await self._bus.client.flush()
         await self._direct.close()

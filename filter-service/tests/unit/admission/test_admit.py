@@ -56,6 +56,7 @@ async def test_an_allowed_request_is_stored_with_every_header(system):
         "sampling": {"temperature": 0.5, "max_tokens": 1024},
         "output": {},
         "model": "m",
+        "check_answer": True,
     }
 
 

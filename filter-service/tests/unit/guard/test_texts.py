@@ -15,6 +15,7 @@ ESCAPED = "d\\u0061rn"
 """``darn``, as JSON may write it."""
 
 NOT_READ = {
+    "refusal_message": "the worker sends it to its writer alone",
     "messages.tool_calls.id": "replaced in the approval",
     "messages.tool_call_id": "replaced in the approval",
     "sampling.stop": "compared with the answer; tests/integration/worker/test_llama.py holds that to be so",

@@ -94,6 +94,12 @@ pub struct ApprovedChat {
     /// The model that the request names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Whether a filter must check the answer before any of it is sent or stored.
+    #[serde(default)]
+    pub check_answer: bool,
+    /// The client's text for a refused answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal_message: Option<String>,
 }
 
 impl Message for ApprovedChat {

@@ -3,6 +3,7 @@
 //! Readers ignore fields they do not know; writers write these and no others. The fixtures in
 //! `contracts/fixtures/v1` hold this module and the Python one together (`tests/fixtures.rs`).
 
+mod answer_check;
 mod approved;
 mod error;
 mod heartbeat;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use answer_check::{AnswerCheck, AnswerKind, AnswerPart, AnswerVerdict};
 pub use approved::{ApprovedChat, ChatMessage, FunctionCall, Role, ToolCall, ToolType};
 pub use error::{ErrorBody, ErrorReply, Stage};
 pub use heartbeat::{Heartbeat, LaneState, Part, QueueState};

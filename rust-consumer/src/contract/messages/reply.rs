@@ -32,7 +32,7 @@ pub struct Timings {
 pub struct Refusal {
     /// The kind of rule.
     pub category: String,
-    /// `prompt`, `messages[3]`, `tools[0]`, `response_format` or `joined`.
+    /// `prompt`, `messages[3]`, `tools[0]`, `response_format`, `joined` or `answer`.
     pub place: String,
 }
 

@@ -11,6 +11,8 @@ use crate::contract::messages::Reply;
 
 /// llama.cpp counts as there if its last answer is no older.
 const FRESH: Duration = Duration::from_secs(6);
+/// For so long after an answer that no filter checked, the worker says so.
+const UNCHECKED: Duration = Duration::from_secs(60);
 /// The weight of the newest request in the moving average of their times.
 const NEWEST: f64 = 0.2;
 
@@ -41,6 +43,8 @@ pub struct State {
     pub llama_silent: bool,
     /// Why no worker can use llama.cpp.
     pub obstacle: Option<Obstacle>,
+    /// When an answer ended because no filter checked it, if none was checked since.
+    pub unchecked: Option<Instant>,
     /// The model's short name.
     pub model: Option<Arc<str>>,
     /// How long requests take, in seconds, a moving average.
@@ -100,6 +104,8 @@ impl State {
             Some("the stream CHAT is not there yet")
         } else if !self.llama_is_there() {
             Some("llama.cpp does not answer")
+        } else if self.unchecked.is_some_and(|at| at.elapsed() < UNCHECKED) {
+            Some("no filter checks answers: each of them must be as new as this worker")
         } else {
             None
         }
@@ -161,6 +167,15 @@ impl Status {
             changed
         });
         is_news
+    }
+
+    /// An answer ended because no filter checked it, or a filter has checked one.
+    pub fn set_unchecked(&self, unchecked: bool) {
+        self.0.send_if_modified(|state| {
+            let changed = unchecked || state.unchecked.is_some();
+            state.unchecked = unchecked.then(Instant::now);
+            changed
+        });
     }
 
     /// It was asked to stop.

@@ -26,6 +26,7 @@ class _Child:
     def __init__(self, answers: BinaryIO) -> None:
         self._answers = answers
         self._rules: list[tuple[str, bool, Scan]] = []
+        self._of_prompts: list[str] = []
 
     def build(self, rules: list[dict[str, Any]]) -> bool:
         for rule in rules:
@@ -36,21 +37,25 @@ class _Child:
                 self._say({"fault": rule["id"], "reason": f"{type(error).__name__}: {error}"})
                 return False
             self._rules.append((rule["id"], rule["refuses"], scan))
+            if rule["on_prompts"]:
+                self._of_prompts.append(rule["id"])
         self._say({"ready": True})
         return True
 
-    def scan(self, texts: list[str], *, tell_all: bool) -> None:
+    def scan(self, texts: list[str], wanted: list[str] | None, *, tell_all: bool) -> None:
         """Scan with the rules that refuse, tell, then with those that are only watched, and tell.
 
         Args:
             texts: what to scan.
+            wanted: the ids of the rules; None: those that apply to prompts.
             tell_all: tell also what a rule lets through, and scores.
         """
+        wanted = self._of_prompts if wanted is None else wanted
         for refusing in (True, False):
             findings = []
             for index, text in enumerate(texts):
                 for rule, refuses, scan in self._rules:
-                    if refuses is not refusing:
+                    if refuses is not refusing or rule not in wanted:
                         continue
                     state, score = _judged(scan, text)
                     if tell_all or state != "allow":
@@ -102,7 +107,7 @@ def main() -> None:
     if first is None or not child.build(first["rules"]):
         return
     while (job := wire.read(frames)) is not None:
-        child.scan(job["texts"], tell_all=job.get("all", False))
+        child.scan(job["texts"], job.get("rules"), tell_all=job.get("all", False))
 
 
 if __name__ == "__main__":

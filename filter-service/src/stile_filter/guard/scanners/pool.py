@@ -139,6 +139,7 @@ class ScannerPool:
                 "params": rule.params,
                 "excepted": rule.excepted,
                 "refuses": rule.action is Action.REFUSE,
+                "on_prompts": rule.on_prompts,
             }
             for rule in rules
         ]
@@ -172,17 +173,26 @@ class ScannerPool:
         for _ in range(self._size - 1):
             self._replace()
 
-    async def scan(self, texts: Sequence[str], client: str = "", *, tell_all: bool = False) -> ScanResult:
-        """Scan each text with each rule in the client's turn. Never raises: what goes wrong is a state.
+    async def scan(
+        self,
+        texts: Sequence[str],
+        client: str = "",
+        rules: Sequence[str] | None = None,
+        *,
+        tell_all: bool = False,
+    ) -> ScanResult:
+        """Scan each text in the client's turn. Never raises: what goes wrong is a state.
 
         Args:
             texts: what to scan.
             client: whose turn it is.
+            rules: the ids of the rules; None: those that apply to prompts.
             tell_all: return also what a rule lets through, and scores.
         """
+        job = {"texts": list(texts), "rules": None if rules is None else list(rules), "all": tell_all}
         try:
             async with self._turns.turn(client, _PATIENCE * self._timeout):
-                return await self._scan({"texts": list(texts), "all": tell_all})
+                return await self._scan(job)
         except TimeoutError:
             return ScanResult((), State.TIMEOUT, complete=False)
 

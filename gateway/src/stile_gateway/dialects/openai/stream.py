@@ -89,6 +89,10 @@ class Chunks:
         return self._piece(rest, token.tool_calls, None)
 
     def _done(self, reply: Reply) -> bytes:
+        if reply.refusal is not None and (self._text or self._calls):
+            # The model had begun, and was stopped. What was sent stays; the refusal is a paragraph after it.
+            reply = reply.model_copy(update={"response": _continued(self._text, reply.response)})
+            self._calls = []
         if not reply.response.startswith(self._text):
             raise _another()
         self._model = reply.model or self._model
@@ -166,6 +170,10 @@ class Chunks:
 
     def _counts(self, usage: dict[str, int]) -> bytes:
         return _data({**self._head, "model": self._model, "choices": [], "usage": usage})
+
+
+def _continued(text: str, refusal: str) -> str:
+    return f"{text}\n\n{refusal}" if text else refusal
 
 
 def _comment(queued: AcceptedEvent | PositionEvent) -> bytes:

@@ -1,0 +1,78 @@
+//! The check of an answer: what a worker asks a filter while the model writes, and the reply.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Message, Refusal, valid};
+use crate::error::InvalidMessage;
+
+/// What a text of an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerKind {
+    /// What the model says.
+    Content,
+    /// What it thinks.
+    Reasoning,
+    /// The name and the arguments of one call of a tool.
+    Call,
+}
+
+/// One text of an answer: what is not released yet, with enough of what is before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerPart {
+    /// What it is.
+    pub kind: AnswerKind,
+    /// The text.
+    pub text: String,
+    /// Characters of the answer that are before `text` and are left out.
+    #[serde(default)]
+    pub offset: usize,
+    /// Characters at the beginning of `text` that were released before.
+    #[serde(default)]
+    pub released: usize,
+    /// Whether the text ends here, as far as the worker knows: nothing may be held back.
+    #[serde(default)]
+    pub closed: bool,
+}
+
+/// The request for a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerCheck {
+    /// The request's id.
+    pub id: Uuid,
+    /// The number of this check of the answer, from 0.
+    pub seq: u64,
+    /// The model's short name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The texts.
+    pub parts: Vec<AnswerPart>,
+}
+
+impl Message for AnswerCheck {
+    fn check(&self) -> Result<(), InvalidMessage> {
+        valid("parts", !self.parts.is_empty())?;
+        let is_whole = |part: &AnswerPart| part.released <= part.text.chars().count();
+        valid("released", self.parts.iter().all(is_whole))
+    }
+}
+
+/// The reply to a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerVerdict {
+    /// For each part: characters from the beginning of its text that may be sent.
+    #[serde(default)]
+    pub release: Vec<usize>,
+    /// Set if the answer is refused; nothing more may be sent then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    /// The policy's text of the refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<String>,
+    /// Whether a check could not be made; it may be asked for again.
+    #[serde(default)]
+    pub failed: bool,
+}
+
+impl Message for AnswerVerdict {}
