@@ -63,17 +63,19 @@ proptest! {
         for (number, word) in words.iter().enumerate() {
             window.push(text(word));
             if number % every == 0 {
-                match checked(&mut window) {
-                    Some(pieces) => released.extend(pieces),
-                    None => { refused = true; break }
-                }
+                let Some(pieces) = checked(&mut window) else {
+                    refused = true;
+                    break;
+                };
+                released.extend(pieces);
             }
         }
         if !refused {
             window.close();
-            match checked(&mut window) {
-                Some(pieces) => released.extend(pieces),
-                None => refused = true,
+            if let Some(pieces) = checked(&mut window) {
+                released.extend(pieces);
+            } else {
+                refused = true;
             }
         }
         let sent = sent(&released);
