@@ -70,6 +70,8 @@ class TokenEvent(Message):
     """Deltas of tool calls, in OpenAI's shape; ``text`` may then be empty."""
     logprobs: dict[str, Any] | None = None
     """The logprobs of this piece, in OpenAI's shape."""
+    reasoning_content: str | None = None
+    """A piece of what the model thinks before it answers; ``text`` may then be empty."""
 
 
 class CancelHit(StrEnum):

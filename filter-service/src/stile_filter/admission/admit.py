@@ -13,14 +13,14 @@ import structlog
 from stile_contracts import headers, models
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Stage
-from stile_filter.admission import limits
+from stile_filter.admission import conversation, limits
 from stile_filter.admission.approval import Approvals
 from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
 from stile_filter.admission.ports import Observer, Queue, Signer
 from stile_filter.admission.repeats import PendingRequest, Repeats
 from stile_filter.errors import RequestError, UnconfirmedError
 from stile_filter.guard.decide import Decider, State, Verdict
-from stile_filter.guard.policy import Policy
+from stile_filter.guard.policy import ClientSystem, Policy
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.store import Approval, Store
 from stile_filter.transport.failures import answered
@@ -129,8 +129,11 @@ class Admission:
                     param="stream",
                 )
             replies.wanted = EventLevel.TOKEN
+        if self._policy.client_system is ClientSystem.AS_USER:
+            request = conversation.as_user(request)
         texts = RequestTexts(request)
-        limits.check_limits(request, texts, self._policy.limits, allow_system=self._policy.allow_system)
+        limits.check_limits(request, texts, self._policy.limits, client_system=self._policy.client_system)
+        limits.check_json(incoming.body)
         pending = PendingRequest(request, texts, envelope, replies)
         # Under its key a request has one result or one place in CHAT, whatever lane and model a repeat names.
         if envelope.keyed and (

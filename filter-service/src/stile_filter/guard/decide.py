@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from stile_filter.guard.control_tokens import has_marker
+from stile_filter.guard.instructions import INJECTION_CHECKS, displaces
 from stile_filter.guard.keywords import KeywordMatcher
-from stile_filter.guard.policy import FORGED, Action, ControlTokens, Policy, Rule
-from stile_filter.guard.texts import RequestTexts, Text
+from stile_filter.guard.policy import FORGED, Action, ControlTokens, Policy, Rule, Scanner
+from stile_filter.guard.texts import JOINED, RequestTexts, Text
 
 
 class State(StrEnum):
@@ -95,7 +96,7 @@ class Decider:
             return Verdict(State.REFUSE, FORGED, location)
         verdict = self._match(texts)
         if verdict.state is State.ALLOW and self._rules:
-            return await self._scan(found)
+            return await self._scan(texts)
         return verdict
 
     def _match(self, texts: RequestTexts) -> Verdict:
@@ -120,11 +121,18 @@ class Decider:
         for text in (joined, *texts.user_messages):
             yield text.location, self._matcher.find_across(*text.parts)
 
-    async def _scan(self, contents: list[Text]) -> Verdict:
+    async def _scan(self, texts: RequestTexts) -> Verdict:
+        contents = list(texts.distinct)
+        apart = texts.without_instructions
+        if apart is not None and all(apart.parts != text.parts for text in contents):
+            contents.append(apart)
         scanned = await self._scanners.scan([text.whole for text in contents])
         failed: Verdict | None = None
         for finding in scanned.findings:
-            rule, location = self._rules[finding.rule], contents[finding.text].location
+            rule, text = self._rules[finding.rule], contents[finding.text]
+            location = text.location
+            if finding.state is State.REFUSE and self._is_expected(rule, text, apart):
+                continue
             if rule.action is Action.MONITOR:
                 self._monitor(rule, location, finding.state)
             elif finding.state is State.REFUSE:
@@ -134,6 +142,17 @@ class Decider:
         if failed:
             return failed
         return Verdict(scanned.failure) if scanned.failure else Verdict(State.ALLOW)
+
+    def _is_expected(self, rule: Rule, text: Text, apart: Text | None) -> bool:
+        """Tell whether a check for injections has found what a system message may hold: instructions."""
+        if not isinstance(rule, Scanner) or rule.type not in INJECTION_CHECKS:
+            return False
+        if text.is_instruction:
+            return not displaces(text.whole)
+        # With a system message in it; without, it is scanned by itself.
+        return (
+            apart is not None and text.location == JOINED and text is not apart and text.parts != apart.parts
+        )
 
 
 def _location_of_marker(contents: list[Text]) -> str | None:

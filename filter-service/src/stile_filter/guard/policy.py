@@ -29,6 +29,16 @@ class Action(StrEnum):
     """It is logged and counted, and the request goes on."""
 
 
+class ClientSystem(StrEnum):
+    """What becomes of the system messages of clients."""
+
+    ALLOW = "allow"
+    """They are scanned, and come after the policy's own system prompt."""
+    FORBID = "forbid"
+    AS_USER = "as_user"
+    """They become messages of the user."""
+
+
 class ControlTokens(StrEnum):
     """What follows when a client writes a marker of a chat template."""
 
@@ -105,7 +115,9 @@ class PolicyDocument(_Section):
     input_scanners: list[ScannerRule] = []
     system_prompt: _Text | None = None
     topics: Topics | None = None
-    allow_system: bool = False
+    client_system: ClientSystem = ClientSystem.ALLOW
+    allow_system: bool | None = None
+    """The older form of ``client_system``: ``allow`` or ``forbid``."""
     control_tokens: ControlTokens = ControlTokens.REFUSE
     on_error: Literal["refuse"] = "refuse"
     """A scanner that fails is never a pass (docs/design.md), so there is no other value."""
@@ -183,7 +195,7 @@ class Policy:
             where = "system_prompt" if has_marker(document.system_prompt or "") else "topics"
             raise self.file.error((where,), f"{where}: holds a control token; put a space inside it")
         self.control_tokens = document.control_tokens
-        self.allow_system = document.allow_system
+        self.client_system = self._client_system(document)
         self.refusals = document.refusals
         self.limits = document.limits
         self.answer_tokens = document.answer_tokens
@@ -196,6 +208,15 @@ class Policy:
         """Return what a client reads that was refused for ``category``."""
         built_in = _FORGED_REFUSAL if category == FORGED.category else self.refusals.default
         return self.refusals.categories.get(category, built_in)
+
+    def _client_system(self, document: PolicyDocument) -> ClientSystem:
+        if document.allow_system is None:
+            return document.client_system
+        if "client_system" in document.model_fields_set:
+            raise self.file.error(
+                ("allow_system",), "allow_system: leave it out; client_system is its new name"
+            )
+        return ClientSystem.ALLOW if document.allow_system else ClientSystem.FORBID
 
     def _phrases(self, index: int, words: KeywordList) -> Phrases:
         phrases = list(words.phrases)

@@ -26,7 +26,10 @@ class Text(NamedTuple):
     parts: tuple[str, ...]
     """What was written apart; the model may read it together."""
     location: str
-    """``prompt``, ``messages[3]``, ``tools[0]``, ``response_format``, ``joined``."""
+    """``prompt``, ``messages[3]``, ``tools[0]``, ``response_format``,
+    ``chat_template_kwargs`` or ``joined``."""
+    is_instruction: bool = False
+    """Whether it is a system message alone: instructions by its nature."""
 
     @property
     def whole(self) -> str:
@@ -56,6 +59,9 @@ class RequestTexts:
         texts = [Text(_json_of(tool), f"tools[{index}]") for index, tool in enumerate(tools)]
         if self._request.response_format is not None:
             texts.append(Text(_json_of(self._request.response_format), "response_format"))
+        if self._request.chat_template_kwargs is not None:
+            options = json.dumps(self._request.chat_template_kwargs, ensure_ascii=False)
+            texts.append(Text(_as_read(options), "chat_template_kwargs"))
         return texts
 
     @cached_property
@@ -75,7 +81,9 @@ class RequestTexts:
             texts.insert(0, Text((self._request.prompt,), "prompt"))
         found: dict[tuple[str, ...], Text] = {}
         for text in texts:
-            found.setdefault(text.parts, text)
+            known = found.setdefault(text.parts, text)
+            if known.is_instruction and not text.is_instruction and text is not self.joined:
+                found[text.parts] = text
         return list(found.values())
 
     @cached_property
@@ -90,9 +98,20 @@ class RequestTexts:
         return [text] if len(parts) > 1 and all(text.parts != other.parts for other in self.distinct) else []
 
     @cached_property
+    def without_instructions(self) -> Text | None:
+        """What is joined, but for the system messages; None if there are none, or nothing else."""
+        if not any(text.is_instruction for text in self._messages):
+            return None
+        texts = [text for text in self._messages if not text.is_instruction]
+        parts = [part for text in (*texts, *self.output) for part in text.parts]
+        if self._request.prompt is not None and not self._request.repeats_prompt:
+            parts.append(self._request.prompt)
+        return Text(tuple(parts), JOINED) if parts else None
+
+    @cached_property
     def _messages(self) -> list[Text]:
         return [
-            Text(parts, f"messages[{index}]")
+            Text(parts, f"messages[{index}]", message.role is Role.SYSTEM)
             for index, message in enumerate(self._request.messages or [])
             for parts in _of_message(message)
         ]

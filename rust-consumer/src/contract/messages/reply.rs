@@ -81,6 +81,9 @@ pub struct Reply {
     /// How fast it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timings: Option<Timings>,
+    /// What a thinking model thought before it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
 }
 
 impl Message for Reply {
@@ -137,6 +140,9 @@ pub struct TokenEvent {
     /// Those of this piece, in `OpenAI`'s shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<Map<String, Value>>,
+    /// A piece of what the model thinks before it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
 }
 
 impl Message for TokenEvent {}
