@@ -17,6 +17,8 @@ MAX_DEPTH = 64
 """Levels of nested objects and arrays. serde_json reads 128, including those of the message around
 it."""
 
+NOT_JSON = "not valid JSON"
+
 MAX_BODY_DEPTH = 120
 """Levels of a whole body: serde_json reads 127, and an approval puts one around a request's parts."""
 
@@ -38,7 +40,7 @@ def check_body(body: bytes) -> None:
     except ValueError as error:
         if "recursion" in str(error):
             raise _too_deep(MAX_BODY_DEPTH) from None
-        raise ValueError("not valid JSON") from None
+        raise ValueError(NOT_JSON) from None
     if body.count(b"[") + body.count(b"{") > MAX_BODY_DEPTH:
         _check_depth(body.decode(), MAX_BODY_DEPTH)
     if _DOUBTFUL_NUMBER.search(body):

@@ -73,6 +73,11 @@ class TokenEvent(Message):
     reasoning_content: str | None = None
     """A piece of what the model thinks before it answers; ``text`` may then be empty."""
 
+    @property
+    def more_than_text(self) -> bool:
+        """Whether it has anything beside its text."""
+        return any(part is not None for part in (self.tool_calls, self.logprobs, self.reasoning_content))
+
 
 class CancelHit(StrEnum):
     """The state of a request when it was cancelled."""

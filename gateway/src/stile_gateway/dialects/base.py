@@ -86,6 +86,10 @@ class Dialect(ABC):
     def error(self, error: GatewayError) -> bytes:
         """Write an error as JSON."""
 
+    def status(self, error: GatewayError) -> int:
+        """Return the HTTP status of an error."""
+        return status_of(error)
+
     def error_headers(self, error: GatewayError) -> Mapping[str, str]:  # noqa: ARG002 -- for subclasses
         """Return further headers of an error."""
         return {}
@@ -96,7 +100,7 @@ class Dialect(ABC):
 
     def error_response(self, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
         """Return an error as a response, with ``Retry-After`` if a repeat may do better."""
-        status = status_of(error)
+        status = self.status(error)
         fields = {**(headers or {}), **self.error_headers(error)}
         if status in {429, 503}:
             seconds = error.retry_after or 1

@@ -3,8 +3,22 @@
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from stile_contracts import params
+from stile_contracts import params, strict_json
 from stile_gateway.errors import InvalidHeaderError, InvalidRequestError
+
+
+def check_json(body: bytes) -> None:
+    """Check that every part of Stile reads a body in the same way.
+
+    Raises:
+        InvalidRequestError: it is no JSON, too deep, or has a number that not every reader reads.
+    """
+    try:
+        strict_json.check_body(body)
+    except ValueError as error:
+        reason = str(error)
+        text = f"The body is {reason}." if reason == strict_json.NOT_JSON else f"The body: {reason}."
+        raise InvalidRequestError(text, param=params.BODY) from None
 
 
 def invalid_request(error: ValidationError) -> InvalidRequestError:

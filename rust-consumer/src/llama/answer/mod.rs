@@ -140,11 +140,11 @@ impl Answer {
             let id = delta.get("id").and_then(Value::as_str);
             if id.unwrap_or_default().is_empty() {
                 let digest = Sha256::digest(format!("{} {index}", self.id));
-                let hex: String = digest[..12]
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                delta.insert("id".to_owned(), Value::String(format!("call_{hex}")));
+                let number = u128::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 16]));
+                delta.insert(
+                    "id".to_owned(),
+                    Value::String(format!("call_{number:032x}")),
+                );
             }
         }
     }

@@ -161,7 +161,7 @@ fn a_call_without_an_id_gets_one() {
     ];
     let (pieces, reply) = told(&events);
     let calls = reply.unwrap().tool_calls.unwrap();
-    assert!(calls[0].id.starts_with("call_") && calls[0].id.len() == 29);
+    assert!(calls[0].id.starts_with("call_") && calls[0].id.len() == 37);
     assert_ne!(calls[0].id, calls[1].id);
     assert_eq!(calls[2].id, "own");
     let sent = pieces[0].tool_calls.as_ref().unwrap();

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from stile_contracts.messages import Reply
 from stile_gateway.dialects.base import ApiRequest, Dialect
 from stile_gateway.dialects.openai.answer import completion
-from stile_gateway.dialects.openai.errors import OpenAIError, openai_error
+from stile_gateway.dialects.openai.errors import OpenAIError, openai_error, openai_status
 from stile_gateway.dialects.openai.request import CompletionCall, CompletionRequest, read_completion
 from stile_gateway.dialects.openai.stream import Chunks
 from stile_gateway.errors import GatewayError, InternalError, ModelNotFoundError
@@ -76,7 +76,8 @@ _MODEL_ERRORS = errors(400, 401, 429, 503, shape=OpenAIError)
 class OpenAI(Dialect):
     """OpenAI's chat completions."""
 
-    prefixes = ("/v1/chat/completions", "/v1/models")
+    prefixes = ("/v1", "/v1/chat/completions", "/v1/models", "/chat/completions", "/completions", "/models")
+    """OpenAI's clients read the errors of addresses that Stile lacks, too."""
     bodies = (CompletionRequest,)
 
     def read(self, body: bytes, request: Request) -> CompletionCall:  # noqa: ARG002 -- the base's
@@ -98,6 +99,10 @@ class OpenAI(Dialect):
     def error(self, error: GatewayError) -> bytes:
         """Write an error in OpenAI's shape."""
         return json.dumps(openai_error(error), ensure_ascii=False).encode()
+
+    def status(self, error: GatewayError) -> int:
+        """Return the HTTP status: an invalid request is a 400."""
+        return openai_status(error)
 
     def error_headers(self, error: GatewayError) -> Mapping[str, str]:
         """Say if a repeat is of no use: OpenAI's clients repeat a 5xx by themselves."""

@@ -44,6 +44,7 @@ class Chunks:
         self._text = ""
         self._calls: list[dict[str, Any]] = []
         self._logprobs = 0  # tokens whose logprobs were sent
+        self._reasoning = ""
         self._attempt = 0
         self._again: str | None = None  # the text of a later attempt, until it has caught up
 
@@ -73,13 +74,13 @@ class Chunks:
     def _begin(self, attempt: int) -> None:
         if attempt != self._attempt:
             self._attempt = attempt
-            self._again = "" if self._text or self._calls else None
+            self._again = "" if self._text or self._calls or self._reasoning else None
 
     def _token(self, token: TokenEvent) -> bytes:
         if self._again is None:
-            return self._piece(token.text, token.tool_calls, token.logprobs)
+            return self._piece(token.text, token.tool_calls, token.logprobs, token.reasoning_content)
         self._again += token.text
-        if self._calls or self._logprobs:
+        if self._calls or self._logprobs or self._reasoning:
             return b""  # only the whole answer can be compared
         if not self._again.startswith(self._text):
             if self._text.startswith(self._again):
@@ -89,12 +90,18 @@ class Chunks:
         return self._piece(rest, token.tool_calls, None)
 
     def _done(self, reply: Reply) -> bytes:
-        if not reply.response.startswith(self._text):
+        reasoning = reply.reasoning_content or ""
+        if not reply.response.startswith(self._text) or not reasoning.startswith(self._reasoning):
             raise _another()
         self._model = reply.model or self._model
         known = (reply.logprobs or {}).get("content") or []
         logprobs = {"content": known[self._logprobs :]} if known[self._logprobs :] else None
-        rest = self._piece(reply.response[len(self._text) :], self._missing_calls(reply), logprobs)
+        rest = self._piece(
+            reply.response[len(self._text) :],
+            self._missing_calls(reply),
+            logprobs,
+            reasoning[len(self._reasoning) :],
+        )
         end = self._chunk({}, reason=reply.finish_reason or "stop", **extensions_of(reply))
         usage = self._counts(usage_of(reply)) if self._include_usage else b""
         return self._role() + rest + end + usage + b"data: [DONE]\n\n"
@@ -105,12 +112,21 @@ class Chunks:
         self._has_role = True
         return self._chunk({"role": "assistant", "content": "", "refusal": None})
 
-    def _piece(self, text: str, calls: list[dict[str, Any]] | None, logprobs: dict[str, Any] | None) -> bytes:
-        if not text and not calls and not logprobs:
+    def _piece(
+        self,
+        text: str,
+        calls: list[dict[str, Any]] | None,
+        logprobs: dict[str, Any] | None,
+        reasoning: str | None = None,
+    ) -> bytes:
+        if not text and not calls and not logprobs and not reasoning:
             return b""
         role = self._role()
         delta: dict[str, Any] = {}
-        if text or not calls:
+        if reasoning:
+            delta["reasoning_content"] = reasoning
+            self._reasoning += reasoning
+        if text or not (calls or reasoning):
             delta["content"] = text
         if calls:
             delta["tool_calls"] = calls

@@ -2,7 +2,7 @@
 //
 //   conversation  {version: 1, id, title, created, updated, exchanges}       times are ISO 8601
 //   exchange      {id, asked, question, leftOut, answer}
-//   answer        {state, text, place, held, refusal, error, model, usage, speed, finish}
+//   answer        {state, text, thoughts, place, held, refusal, error, model, usage, speed, finish}
 //
 // `state` is one of STATES. An answer that is `open` in no tab was cut off when its page was left.
 
