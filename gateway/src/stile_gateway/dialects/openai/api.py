@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
@@ -76,8 +76,8 @@ _MODEL_ERRORS = errors(400, 401, 429, 503, shape=OpenAIError)
 class OpenAI(Dialect):
     """OpenAI's chat completions."""
 
-    prefixes = ("/v1/chat/completions", "/v1/models")
-    bodies = (CompletionRequest,)
+    prefixes: ClassVar[tuple[str, ...]] = ("/v1/chat/completions", "/v1/models")
+    bodies: ClassVar[tuple[type[BaseModel], ...]] = (CompletionRequest,)
 
     def read(self, body: bytes, request: Request) -> CompletionCall:  # noqa: ARG002 -- the base's
         """Read a ``CompletionRequest``."""

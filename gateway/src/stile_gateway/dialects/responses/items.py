@@ -1,0 +1,191 @@
+"""The items of a conversation: as a client sends them, as messages, and as a client reads them again."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from stile_contracts.messages import CallId, Reply, Role
+from stile_contracts.messages.chat_message import HistoryFunctionCall
+from stile_gateway.errors import NotFoundError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+
+class TextPart(_Part):
+    """A piece of a text."""
+
+    type: Literal["input_text", "output_text", "text"]
+    text: str
+
+
+class RefusalPart(_Part):
+    """A refusal of the model, which is a text too."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+
+_Parts = Annotated[list[Annotated[TextPart | RefusalPart, Field(discriminator="type")]], Field(min_length=1)]
+
+
+class MessageItem(_Part):
+    """A message."""
+
+    type: Literal["message"] = "message"
+    role: Literal["user", "assistant", "system", "developer"]
+    """``developer`` is another word for ``system``."""
+    content: str | _Parts
+    """A text, or its parts, which are lines of it."""
+
+
+class CallItem(HistoryFunctionCall):
+    """A call of a function by the model."""
+
+    type: Literal["function_call"]
+    call_id: CallId
+
+
+class CallOutputItem(_Part):
+    """What a function returned."""
+
+    type: Literal["function_call_output"]
+    call_id: CallId
+    output: str | _Parts
+
+
+class ReasoningItem(_Part):
+    """What a model thought; the model does not read it again."""
+
+    type: Literal["reasoning"]
+
+
+class ItemReference(_Part):
+    """An item of a stored response, by its id."""
+
+    type: Literal["item_reference"]
+    id: str
+
+
+def _kind(item: object) -> str:
+    kind = item.get("type", "message") if isinstance(item, dict) else getattr(item, "type", "message")
+    return kind if isinstance(kind, str) else "message"
+
+
+Item = Annotated[
+    Annotated[MessageItem, Tag("message")]
+    | Annotated[CallItem, Tag("function_call")]
+    | Annotated[CallOutputItem, Tag("function_call_output")]
+    | Annotated[ReasoningItem, Tag("reasoning")]
+    | Annotated[ItemReference, Tag("item_reference")],
+    Discriminator(_kind),
+]
+Messages = list[dict[str, Any]]
+"""A conversation as a ``ChatRequest`` has it."""
+
+
+def message_id(chat_id: UUID) -> str:
+    """Name the message of a response."""
+    return f"msg_{chat_id}"
+
+
+def call_item_id(chat_id: UUID, index: int) -> str:
+    """Name the item of a response's call, counted from 0."""
+    return f"fc_{chat_id}_{index}"
+
+
+def messages_of(given: str | Iterable[Item], references: Mapping[str, Messages]) -> Messages:
+    """Return an input as messages. A call belongs to the message of the assistant before it.
+
+    Args:
+        given: what the client sent.
+        references: the messages of the items that it refers to, by id.
+
+    Raises:
+        NotFoundError: there is no such item.
+    """
+    if isinstance(given, str):
+        return [{"role": Role.USER.value, "content": given}]
+    messages: Messages = []
+    for item in given:
+        match item:
+            case MessageItem():
+                role = Role.SYSTEM.value if item.role == "developer" else item.role
+                messages.append({"role": role, "content": _text(item.content)})
+            case CallItem():
+                _add(messages, {"role": "assistant", "content": None, "tool_calls": [_call(item)]})
+            case CallOutputItem():
+                text = _text(item.output)
+                messages.append({"role": "tool", "tool_call_id": item.call_id, "content": text})
+            case ItemReference():
+                if item.id not in references:
+                    raise NotFoundError("There is no such item any more; send it whole.", param="input")
+                for message in references[item.id]:
+                    _add(messages, message)
+            case _:
+                pass  # what a model thought is not read again
+    return messages
+
+
+def message_of(reply: Reply) -> dict[str, Any]:
+    """Return an answer as the message that it is in the next conversation."""
+    calls = [call.model_dump(mode="json") for call in reply.tool_calls or ()]
+    message: dict[str, Any] = {"role": "assistant", "content": reply.response}
+    if calls:
+        message |= {"content": reply.response or None, "tool_calls": calls}
+    return message
+
+
+def input_items(chat_id: UUID, messages: Messages) -> list[dict[str, Any]]:
+    """Return messages as the items that a client reads, oldest first."""
+    found: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "tool":
+            found.append(
+                {
+                    "type": "function_call_output",
+                    "call_id": message["tool_call_id"],
+                    "output": message["content"],
+                    "status": "completed",
+                }
+            )
+        elif message["role"] == "assistant":
+            if message.get("content") is not None:
+                part = {"type": "output_text", "text": message["content"], "annotations": []}
+                found.append(
+                    {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
+                )
+            found.extend(_call_item(call) for call in message.get("tool_calls") or ())
+        else:
+            part = {"type": "input_text", "text": message["content"]}
+            found.append(
+                {"type": "message", "role": message["role"], "status": "completed", "content": [part]}
+            )
+    return [{"id": f"item_{chat_id}_{index}", **item} for index, item in enumerate(found)]
+
+
+def _text(content: str | list[TextPart | RefusalPart]) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.text if isinstance(part, TextPart) else part.refusal for part in content)
+
+
+def _call(item: CallItem) -> dict[str, Any]:
+    function = {"name": item.name, "arguments": item.arguments}
+    return {"id": item.call_id, "type": "function", "function": function}
+
+
+def _call_item(call: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "function_call", "call_id": call["id"], "status": "completed", **call["function"]}
+
+
+def _add(messages: Messages, message: dict[str, Any]) -> None:
+    """Append a message; one with nothing but calls goes into the assistant's before it."""
+    last = messages[-1] if messages else None
+    if last is None or last["role"] != "assistant" or message.get("content") is not None:
+        messages.append(message)
+    else:
+        messages[-1] = {**last, "tool_calls": [*last.get("tool_calls", ()), *message["tool_calls"]]}
