@@ -29,7 +29,21 @@ class RefusalPart(_Part):
     refusal: str
 
 
-_Parts = Annotated[list[Annotated[TextPart | RefusalPart, Field(discriminator="type")]], Field(min_length=1)]
+def _part_kind(part: object) -> str | None:
+    kind = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+    return None if not isinstance(kind, str) else "Refusal" if kind == "refusal" else "Text"
+
+
+# Tags begin with capitals: so they are in no error's `param` (`stile_contracts.params`).
+_Parts = Annotated[
+    list[
+        Annotated[
+            Annotated[TextPart, Tag("Text")] | Annotated[RefusalPart, Tag("Refusal")],
+            Discriminator(_part_kind),
+        ]
+    ],
+    Field(min_length=1),
+]
 
 
 class MessageItem(_Part):
@@ -70,17 +84,26 @@ class ItemReference(_Part):
     id: str
 
 
-def _kind(item: object) -> str:
+_TAGS = {
+    "message": "Message",
+    "function_call": "FunctionCall",
+    "function_call_output": "FunctionCallOutput",
+    "reasoning": "Reasoning",
+    "item_reference": "ItemReference",
+}
+
+
+def _kind(item: object) -> str | None:
     kind = item.get("type", "message") if isinstance(item, dict) else getattr(item, "type", "message")
-    return kind if isinstance(kind, str) else "message"
+    return _TAGS.get(kind) if isinstance(kind, str) else None
 
 
 Item = Annotated[
-    Annotated[MessageItem, Tag("message")]
-    | Annotated[CallItem, Tag("function_call")]
-    | Annotated[CallOutputItem, Tag("function_call_output")]
-    | Annotated[ReasoningItem, Tag("reasoning")]
-    | Annotated[ItemReference, Tag("item_reference")],
+    Annotated[MessageItem, Tag("Message")]
+    | Annotated[CallItem, Tag("FunctionCall")]
+    | Annotated[CallOutputItem, Tag("FunctionCallOutput")]
+    | Annotated[ReasoningItem, Tag("Reasoning")]
+    | Annotated[ItemReference, Tag("ItemReference")],
     Discriminator(_kind),
 ]
 Messages = list[dict[str, Any]]

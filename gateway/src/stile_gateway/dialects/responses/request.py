@@ -7,13 +7,13 @@ error; other parameters that Stile does not know are ignored.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from stile_contracts.messages import INTEGRAL, FunctionName, Sampling
 from stile_gateway.dialects.bodies import items, json_object
 from stile_gateway.dialects.faults import invalid_request
 from stile_gateway.dialects.responses.items import Item
-from stile_gateway.errors import GatewayError, InvalidRequestError, UnsupportedParameterError
+from stile_gateway.errors import UnsupportedParameterError
 
 _UNSUPPORTED = {
     "conversation": "Continue a response by previous_response_id.",
@@ -68,10 +68,20 @@ class SchemaFormat(_Part):
     strict: bool | None = None
 
 
+def _format_kind(form: object) -> str | None:
+    kind = form.get("type") if isinstance(form, dict) else getattr(form, "type", None)
+    return None if not isinstance(kind, str) else "Schema" if kind == "json_schema" else "Plain"
+
+
+_Format = Annotated[
+    Annotated[PlainFormat, Tag("Plain")] | Annotated[SchemaFormat, Tag("Schema")], Discriminator(_format_kind)
+]
+
+
 class TextOptions(_Part):
     """The form of the answer."""
 
-    format: Annotated[PlainFormat | SchemaFormat, Field(discriminator="type")] | None = None
+    format: _Format | None = None
 
 
 class ReasoningOptions(_Part):
@@ -79,6 +89,22 @@ class ReasoningOptions(_Part):
 
     effort: Annotated[str, Field(pattern="^[a-z]{1,20}$")] | None = None
     """The words are the model's own: ``low``, ``high`` …"""
+
+
+def _input_kind(given: object) -> str | None:
+    return "Text" if isinstance(given, str) else "Items" if isinstance(given, list) else None
+
+
+_Items = Annotated[
+    list[Item],
+    Field(min_length=1, json_schema_extra={"contains": {"properties": {"type": {"const": "message"}}}}),
+]
+_Input = Annotated[
+    Annotated[str, Tag("Text")] | Annotated[_Items, Tag("Items")],
+    Discriminator(
+        _input_kind, custom_error_type="no_input", custom_error_message="give a text, or a list of items"
+    ),
+]
 
 
 class ResponseRequest(Sampling):
@@ -96,15 +122,7 @@ class ResponseRequest(Sampling):
 
     model: Annotated[str, Field(max_length=200)] | None = None
     """One of ``/v1/models``, in upper or lower case; without one, or as ``stile``, any model."""
-    input: (
-        str
-        | Annotated[
-            list[Item],
-            Field(
-                min_length=1, json_schema_extra={"contains": {"properties": {"type": {"const": "message"}}}}
-            ),
-        ]
-    )
+    input: _Input
     """What is new of the conversation, oldest first."""
     instructions: str | None = None
     """A system message before all others. It is not carried over to responses that continue this one."""
@@ -155,14 +173,7 @@ def read_response(body: bytes) -> ResponseRequest:
     try:
         return ResponseRequest.model_validate(fields)
     except ValidationError as error:
-        raise _clear(error, fields) from None
-
-
-def _clear(error: ValidationError, fields: Mapping[str, Any]) -> GatewayError:
-    """Name the field at fault; of an input that is neither a text nor a list, pydantic names both."""
-    if isinstance(fields.get("input"), str | list) or "input" not in fields:
-        return invalid_request(error)
-    return InvalidRequestError("input: a text, or a list of items.", param="input")
+        raise invalid_request(error) from None
 
 
 def _check_supported(body: Mapping[str, Any]) -> None:
