@@ -88,33 +88,33 @@ def test_a_tool_is_called_and_answered(calling, stream):
         assert last.output_text.startswith("echo: Rain, 7 degrees.")
 
 
-def test_a_response_is_continued_read_and_deleted(calling):
+def test_a_response_is_continued_read_and_deleted(client):
     """The model reads the whole conversation; what is deleted is not found, nor is what never was."""
-    first = ask(calling, input="One", instructions="Be short.", metadata={"a": "b"})
-    second = ask(calling, input="Two", previous_response_id=first.id)
+    first = ask(client, input="One", instructions="Be short.", metadata={"a": "b"})
+    second = ask(client, input="Two", previous_response_id=first.id)
     assert second.previous_response_id == first.id
     assert second.usage.input_tokens > first.usage.input_tokens
-    again = calling.responses.retrieve(first.id)
+    again = client.responses.retrieve(first.id)
     assert (again.output_text, again.metadata, again.instructions) == (
         first.output_text,
         {"a": "b"},
         "Be short.",
     )
-    [item] = calling.responses.input_items.list(second.id).data
+    [item] = client.responses.input_items.list(second.id).data
     assert item.content[0].text == "Two"
-    streamed = whole_of(calling.responses.retrieve(first.id, stream=True))[1]
+    streamed = whole_of(client.responses.retrieve(first.id, stream=True))[1]
     assert streamed.output_text == first.output_text
-    calling.responses.delete(first.id)
+    client.responses.delete(first.id)
     for use in (
-        lambda: calling.responses.retrieve(first.id),
-        lambda: ask(calling, input="Three", previous_response_id=first.id),
-        lambda: calling.responses.delete(first.id),
+        lambda: client.responses.retrieve(first.id),
+        lambda: ask(client, input="Three", previous_response_id=first.id),
+        lambda: client.responses.delete(first.id),
     ):
         with pytest.raises(openai.NotFoundError, match=f"esponse with id '{first.id}' not found"):
             use()
-    unstored = ask(calling, store=False)
+    unstored = ask(client, store=False)
     with pytest.raises(openai.NotFoundError):
-        calling.responses.retrieve(unstored.id)
+        client.responses.retrieve(unstored.id)
 
 
 async def test_a_response_in_the_background_is_read_later(calling):

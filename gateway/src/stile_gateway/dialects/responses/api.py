@@ -43,9 +43,6 @@ class StoredQuery(BaseModel):
     """How a stored response is read."""
 
     stream: bool = Field(default=False, description="As events, from the first one on.")
-    starting_after: int | SkipJsonSchema[None] = Field(
-        None, deprecated=True, description="Not supported: a stream begins anew."
-    )
 
 
 class PageQuery(BaseModel):
@@ -92,6 +89,10 @@ _WHOLE: dict[str, Any] = {
 _ANSWER: dict[str, Any] = {
     "description": "A `response`; with `stream`, its events as they come.",
     "content": {**_WHOLE["content"], "text/event-stream": _EVENTS},
+}
+_LINKS = {
+    name: {"operationId": name, "parameters": {"response_id": "$response.body#/id"}}
+    for name in ("response", "response_input_items", "response_cancel", "response_delete")
 }
 _ITEMS: dict[str, Any] = {
     "description": "The items, in pages.",
@@ -144,7 +145,7 @@ class Responses(OpenAI):
             methods=["POST"],
             operation_id="responses",
             summary="Ask the model as OpenAI's newer clients do",
-            responses={200: _ANSWER, **_ERRORS},
+            responses={200: {**_ANSWER, "links": _LINKS}, **_ERRORS},
             response_class=Response,
             openapi_extra=request_body(ResponseRequest),
         )
@@ -203,7 +204,7 @@ class Responses(OpenAI):
         query: Annotated[StoredQuery, Query()],
     ) -> Response:
         """Return a stored response as it is now: waiting, running, or with its answer or its error."""
-        if query.starting_after is not None:
+        if "starting_after" in request.query_params:
             raise UnsupportedParameterError(
                 "A stream is read from its first event on; leave starting_after out.", param="starting_after"
             )

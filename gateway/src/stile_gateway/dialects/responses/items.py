@@ -15,14 +15,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
 
 
-class TextPart(_Part):
+class ItemText(_Part):
     """A piece of a text."""
 
     type: Literal["input_text", "output_text", "text"]
     text: str
 
 
-class RefusalPart(_Part):
+class ItemRefusal(_Part):
     """A refusal of the model, which is a text too."""
 
     type: Literal["refusal"]
@@ -38,7 +38,7 @@ def _part_kind(part: object) -> str | None:
 _Parts = Annotated[
     list[
         Annotated[
-            Annotated[TextPart, Tag("Text")] | Annotated[RefusalPart, Tag("Refusal")],
+            Annotated[ItemText, Tag("Text")] | Annotated[ItemRefusal, Tag("Refusal")],
             Discriminator(_part_kind),
         ]
     ],
@@ -190,10 +190,10 @@ def input_items(chat_id: UUID, messages: Messages) -> list[dict[str, Any]]:
     return [{"id": f"item_{chat_id}_{index}", **item} for index, item in enumerate(found)]
 
 
-def _text(content: str | list[TextPart | RefusalPart]) -> str:
+def _text(content: str | list[ItemText | ItemRefusal]) -> str:
     if isinstance(content, str):
         return content
-    return "\n".join(part.text if isinstance(part, TextPart) else part.refusal for part in content)
+    return "\n".join(part.text if isinstance(part, ItemText) else part.refusal for part in content)
 
 
 def _call(item: CallItem) -> dict[str, Any]:
