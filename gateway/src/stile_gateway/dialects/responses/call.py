@@ -35,6 +35,11 @@ class Record:
     own: int
     """How many of the messages, the last ones, the client sent with this request."""
 
+    @property
+    def sent(self) -> Messages:
+        """The messages that the client sent with this request."""
+        return self.messages[len(self.messages) - self.own :]
+
     def json(self) -> bytes:
         """Write it for the store."""
         fields = {name: getattr(self, name) for name in self.__slots__}

@@ -162,32 +162,36 @@ def message_of(reply: Reply) -> dict[str, Any]:
     return message
 
 
+def split(messages: Messages) -> Messages:
+    """Return messages that are one item each: a call stands alone."""
+    found: Messages = []
+    for message in messages:
+        calls = message.get("tool_calls") or ()
+        if message.get("content") is not None:
+            found.append({name: value for name, value in message.items() if name != "tool_calls"})
+        found.extend({"role": "assistant", "content": None, "tool_calls": [call]} for call in calls)
+    return found
+
+
 def input_items(chat_id: UUID, messages: Messages) -> list[dict[str, Any]]:
     """Return messages as the items that a client reads, oldest first."""
-    found: list[dict[str, Any]] = []
-    for message in messages:
-        if message["role"] == "tool":
-            found.append(
-                {
-                    "type": "function_call_output",
-                    "call_id": message["tool_call_id"],
-                    "output": message["content"],
-                    "status": "completed",
-                }
-            )
-        elif message["role"] == "assistant":
-            if message.get("content") is not None:
-                part = {"type": "output_text", "text": message["content"], "annotations": []}
-                found.append(
-                    {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
-                )
-            found.extend(_call_item(call) for call in message.get("tool_calls") or ())
-        else:
-            part = {"type": "input_text", "text": message["content"]}
-            found.append(
-                {"type": "message", "role": message["role"], "status": "completed", "content": [part]}
-            )
-    return [{"id": f"item_{chat_id}_{index}", **item} for index, item in enumerate(found)]
+    return [
+        {"id": f"item_{chat_id}_{index}", "status": "completed", **_item(message)}
+        for index, message in enumerate(split(messages))
+    ]
+
+
+def _item(message: dict[str, Any]) -> dict[str, Any]:
+    if message["role"] == "tool":
+        named = {"call_id": message["tool_call_id"], "output": message["content"]}
+        return {"type": "function_call_output", **named}
+    if message["content"] is None:
+        [call] = message["tool_calls"]
+        return {"type": "function_call", "call_id": call["id"], **call["function"]}
+    part: dict[str, Any] = {"type": "input_text", "text": message["content"]}
+    if message["role"] == "assistant":
+        part = {"type": "output_text", "text": message["content"], "annotations": []}
+    return {"type": "message", "role": message["role"], "content": [part]}
 
 
 def _text(content: str | list[ItemText | ItemRefusal]) -> str:
@@ -199,10 +203,6 @@ def _text(content: str | list[ItemText | ItemRefusal]) -> str:
 def _call(item: CallItem) -> dict[str, Any]:
     function = {"name": item.name, "arguments": item.arguments}
     return {"id": item.call_id, "type": "function", "function": function}
-
-
-def _call_item(call: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "function_call", "call_id": call["id"], "status": "completed", **call["function"]}
 
 
 def _add(messages: Messages, message: dict[str, Any]) -> None:

@@ -1,14 +1,20 @@
 """Stored responses: what was asked lies in CHAT_CONVERSATION, the answer in CHAT_RESULT."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import Reply
 from stile_gateway.dialects.responses.answer import Shape, chat_id_of
 from stile_gateway.dialects.responses.call import Earlier, Record
-from stile_gateway.dialects.responses.items import ItemReference, Messages, input_items, message_of
+from stile_gateway.dialects.responses.items import (
+    ItemReference,
+    Messages,
+    input_items,
+    message_of,
+    split,
+)
 from stile_gateway.dialects.responses.request import ResponseRequest
 from stile_gateway.errors import InvalidRequestError, NotFoundError, RelayedError
 from stile_gateway.requests.conversations import Conversations
@@ -101,7 +107,7 @@ class StoredResponses:
         try:
             stored = await self.find(f"resp_{found[2]}")
             if kind == "item":
-                return _input_item(stored, name)
+                return split(stored.record.sent)[index : index + 1] or None
             event = await self._requests.status(self._client, stored.chat_id, 0)
         except NotFoundError:
             return None
@@ -117,33 +123,18 @@ class StoredResponses:
         await self._conversations.erase(self._client, stored.chat_id)
 
 
-def items_of(stored: Stored) -> list[dict[str, object]]:
+def items_of(stored: Stored) -> list[dict[str, Any]]:
     """Return the items that the client sent with a request, oldest first."""
-    messages = stored.record.messages
-    return input_items(stored.chat_id, messages[len(messages) - stored.record.own :])
-
-
-def _input_item(stored: Stored, name: str) -> Messages | None:
-    messages = stored.record.messages
-    own = messages[len(messages) - stored.record.own :]
-    for item, message in zip(items_of(stored), own, strict=False):
-        # Only as long as each message is one item, the two lists run side by side.
-        if message.get("tool_calls"):
-            return None
-        if item["id"] == name:
-            return [message]
-    return None
+    return input_items(stored.chat_id, stored.record.sent)
 
 
 def _output_item(event: ReplyEvent, kind: str, index: int) -> Messages | None:
-    if not isinstance(event.body, Reply):
-        return None
-    message = message_of(event.body)
-    calls = message.pop("tool_calls", [])
+    """Return the messages of an item of an answer: its text, one of its calls, or what was thought."""
     if kind == "rs":
         return []
+    if not isinstance(event.body, Reply):
+        return None
+    found = split([message_of(event.body)])
     if kind == "msg":
-        return [message] if message["content"] is not None else None
-    return (
-        [{"role": "assistant", "content": None, "tool_calls": [calls[index]]}] if index < len(calls) else None
-    )
+        return [message for message in found if message["content"] is not None] or None
+    return [message for message in found if message["content"] is None][index : index + 1] or None
