@@ -20,9 +20,12 @@ from stile_gateway.clients.callers import Callers
 from stile_gateway.clients.hosts import Hosts, is_loopback
 from stile_gateway.clients.keyring import KeyRing
 from stile_gateway.clients.slots import Slots, share_of
+from stile_gateway.conversations import NatsConversations
 from stile_gateway.dialects.base import Dialect, Dialects
+from stile_gateway.dialects.completions.api import Completions
 from stile_gateway.dialects.faults import invalid_input
 from stile_gateway.dialects.openai.api import PROCESSING_MS, OpenAI
+from stile_gateway.dialects.responses.api import Responses
 from stile_gateway.dialects.stile.api import PREFERENCE_APPLIED, Stile
 from stile_gateway.errors import GatewayError, from_http
 from stile_gateway.http import health, page, queue
@@ -33,6 +36,7 @@ from stile_gateway.http.document import document
 from stile_gateway.http.head import HeadAsGet
 from stile_gateway.http.middleware import REQUEST_ID, Access, Admission, BodyLimit
 from stile_gateway.metrics import Metrics
+from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import Timing
 from stile_gateway.requests.service import RequestService
 from stile_gateway.server import process
@@ -41,7 +45,7 @@ from stile_runtime import logs
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
 
-DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI())
+DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI(), Responses(), Completions())
 """The gateway's APIs. The first one's errors are those of all addresses that no other has."""
 
 log = structlog.get_logger(__name__)
@@ -129,6 +133,7 @@ def _services(settings: Settings) -> Services:
     timing = Timing(settings.accept_timeout, settings.answer_timeout, settings.unheard_timeout)
     return Services(
         requests=RequestService(bus, timing, metrics, settings.max_in_flight, _body_bytes(settings)),
+        conversations=Conversations(NatsConversations(bus)),
         callers=Callers(KeyRing(settings.key_file) if settings.key_file else None),
         limits=ContentLimits(settings.max_prompt_chars, settings.max_message_chars, settings.max_messages),
         fleet=fleet,

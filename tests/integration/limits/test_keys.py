@@ -17,6 +17,12 @@ NEEDS_KEY = (
     ("POST", "/chat"),
     ("POST", "/v1/chat"),
     ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/responses"),
+    ("GET", "/v1/responses/resp_0190a5d0-0000-7000-8000-000000000001"),
+    ("DELETE", "/v1/responses/resp_0190a5d0-0000-7000-8000-000000000001"),
+    ("POST", "/v1/responses/resp_0190a5d0-0000-7000-8000-000000000001/cancel"),
+    ("GET", "/v1/responses/resp_0190a5d0-0000-7000-8000-000000000001/input_items"),
+    ("POST", "/v1/completions"),
     ("GET", "/v1/models"),
     ("GET", "/v1/models/x"),
     ("GET", "/queue"),
@@ -54,7 +60,7 @@ async def test_who_has_no_key_gets_no_further(bus, gateway, http):
             answer = await http.request(method, path, json=ASK if method == "POST" else None, headers=headers)
             error = answer.json()["error"]
             assert (answer.status_code, error["code"]) == (401, "invalid_api_key"), path
-            openais = "completions" in path or "models" in path
+            openais = any(word in path for word in ("completions", "responses", "models"))
             assert error["type"] == ("invalid_request_error" if openais else "stile_error"), path
             assert answer.headers["www-authenticate"] == "Bearer"
     for path in FREE:

@@ -19,6 +19,7 @@ from stile_gateway.errors import TooLongError, UnsupportedMediaTypeError
 from stile_gateway.http.compression import TAKEN, encoding_of
 from stile_gateway.http.middleware import REQUEST_ID, caller_of
 from stile_gateway.metrics import Metrics
+from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import ClientRequest
 from stile_gateway.requests.service import RequestService
 from stile_runtime.fleet import Fleet
@@ -67,6 +68,7 @@ class Services:
     """What the routes of one application use; made once by ``app``."""
 
     requests: RequestService
+    conversations: Conversations
     callers: Callers
     limits: ContentLimits
     fleet: Fleet

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
@@ -76,9 +76,9 @@ _MODEL_ERRORS = errors(400, 401, 429, 503, shape=OpenAIError)
 class OpenAI(Dialect):
     """OpenAI's chat completions."""
 
-    prefixes = ("/v1", "/v1/chat/completions", "/v1/models", "/chat/completions", "/completions", "/models")
+    prefixes: ClassVar[tuple[str, ...]] = ("/v1", "/chat/completions", "/completions", "/models")
     """OpenAI's clients read the errors of addresses that Stile lacks, too."""
-    bodies = (CompletionRequest,)
+    bodies: ClassVar[tuple[type[BaseModel], ...]] = (CompletionRequest,)
 
     def read(self, body: bytes, request: Request) -> CompletionCall:  # noqa: ARG002 -- the base's
         """Read a ``CompletionRequest``."""

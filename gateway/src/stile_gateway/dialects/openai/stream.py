@@ -56,7 +56,7 @@ class Chunks:
         """
         match event.body:
             case AcceptedEvent() | PositionEvent() as queued:
-                return _comment(queued)
+                return position_comment(queued)
             case StartedEvent() as started:
                 self._model = started.model or self._model
                 self._begin(event.attempt)
@@ -184,7 +184,7 @@ class Chunks:
         return _data({**self._head, "model": self._model, "choices": [], "usage": usage})
 
 
-def _comment(queued: AcceptedEvent | PositionEvent) -> bytes:
+def position_comment(queued: AcceptedEvent | PositionEvent) -> bytes:
     """Write a position in the queue as a comment: ``: position 2, about 20 s``."""
     text = "queued" if queued.position is None else f"position {queued.position}"
     if queued.estimate_seconds is not None:
