@@ -22,6 +22,7 @@ from stile_gateway.clients.keyring import KeyRing
 from stile_gateway.clients.slots import Slots, share_of
 from stile_gateway.dialects.base import Dialect, Dialects
 from stile_gateway.dialects.faults import invalid_input
+from stile_gateway.dialects.ollama.api import Ollama
 from stile_gateway.dialects.openai.api import OpenAI
 from stile_gateway.dialects.stile.api import LAST_EVENT_ID, PREFER, PREFERENCE_APPLIED, Stile
 from stile_gateway.errors import GatewayError, from_http
@@ -39,7 +40,7 @@ from stile_runtime import logs
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
 
-DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI())
+DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI(), Ollama())
 """The gateway's APIs. The first one's errors are those of all addresses that no other has."""
 
 log = structlog.get_logger(__name__)

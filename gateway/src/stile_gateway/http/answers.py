@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars
 
 from stile_contracts.messages import Reply
 from stile_gateway.clients.callers import Caller
-from stile_gateway.dialects.base import Dialect, StreamWriter
+from stile_gateway.dialects.base import ApiRequest, Dialect, StreamWriter
 from stile_gateway.errors import GatewayError, InternalError
 from stile_gateway.http.dependencies import ChatHeaders, client_request, services_of
 from stile_gateway.requests.events import ReplyEvent
@@ -28,7 +28,17 @@ async def answer(dialect: Dialect, request: Request, client: Caller, headers: Ch
     Raises:
         GatewayError: there is no answer.
     """
-    api = dialect.read(await request.body(), request)
+    return await answer_to(dialect, dialect.read(await request.body(), request), request, client, headers)
+
+
+async def answer_to(
+    dialect: Dialect, api: ApiRequest, request: Request, client: Caller, headers: ChatHeaders
+) -> Response:
+    """Do the same with a request that was read.
+
+    Raises:
+        GatewayError: there is no answer.
+    """
     chat = client_request(request, client, headers, api)
     bind_contextvars(chat_id=str(chat.id))
     service = services_of(request).requests
