@@ -20,6 +20,7 @@ from stile_gateway.clients.callers import AUTHORIZATION, LANE, Callers
 from stile_gateway.clients.hosts import Hosts, is_loopback
 from stile_gateway.clients.keyring import KeyRing
 from stile_gateway.clients.slots import Slots, share_of
+from stile_gateway.dialects.anthropic.api import Anthropic
 from stile_gateway.dialects.base import Dialect, Dialects
 from stile_gateway.dialects.faults import invalid_input
 from stile_gateway.dialects.ollama.api import Ollama
@@ -40,7 +41,7 @@ from stile_runtime import logs
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
 
-DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI(), Ollama())
+DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI(), Ollama(), Anthropic())
 """The gateway's APIs. The first one's errors are those of all addresses that no other has."""
 
 log = structlog.get_logger(__name__)
