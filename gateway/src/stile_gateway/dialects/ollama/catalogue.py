@@ -10,7 +10,7 @@ VERSION = "0.12.11"
 """The release of Ollama whose API this is: clients compare it with the one that they need."""
 _UNKNOWN_TIME = "0001-01-01T00:00:00Z"
 """Go's zero time, which Ollama writes where there is none."""
-_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Name = Annotated[str, Field(min_length=1, max_length=200, examples=["smollm2"])]
 _FOR_EVER = timedelta(microseconds=(2**63 - 1) // 1000)
 """Go's longest duration, which Ollama adds for a model that stays loaded."""
 
