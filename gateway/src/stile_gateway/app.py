@@ -16,11 +16,11 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from stile_gateway.bus import NatsBus
-from stile_gateway.clients.callers import API_KEY, AUTHORIZATION, LANE, Callers
+from stile_gateway.clients.callers import AUTHORIZATION, LANE, Callers
 from stile_gateway.clients.hosts import Hosts, is_loopback
 from stile_gateway.clients.keyring import KeyRing
 from stile_gateway.clients.slots import Slots, share_of
-from stile_gateway.dialects.anthropic.api import ANTHROPIC_HEADERS, Anthropic
+from stile_gateway.dialects.anthropic.api import Anthropic
 from stile_gateway.dialects.base import Dialect, Dialects
 from stile_gateway.dialects.faults import invalid_input
 from stile_gateway.dialects.ollama.api import Ollama
@@ -110,7 +110,7 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=[
                 *("Content-Type", IDEMPOTENCY_KEY, LANE, TIMEOUT, PREFER, LAST_EVENT_ID),
-                *(REQUEST_ID, AUTHORIZATION, API_KEY, *ANTHROPIC_HEADERS),
+                *(REQUEST_ID, AUTHORIZATION),
             ],
             expose_headers=[REQUEST_ID, "Retry-After", "retry-after-ms", "Location", PREFERENCE_APPLIED],
         )

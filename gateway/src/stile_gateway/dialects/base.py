@@ -89,7 +89,7 @@ class Dialect(ABC):
         """Write an error as JSON."""
 
     def status(self, error: GatewayError) -> int:
-        """Return the HTTP status of ``error``."""
+        """Return the HTTP status of an error."""
         return status_of(error)
 
     def error_headers(self, error: GatewayError) -> Mapping[str, str]:  # noqa: ARG002 -- for subclasses

@@ -15,6 +15,7 @@ from stile_gateway.dialects.base import ApiRequest, Dialect, StreamWriter
 from stile_gateway.errors import GatewayError, InternalError
 from stile_gateway.http.dependencies import ChatHeaders, client_request, services_of
 from stile_gateway.requests.events import ReplyEvent
+from stile_gateway.requests.request import ClientRequest
 
 PULSE_SECONDS = 10.0
 """Between two signs of life on a silent stream; proxies close silent connections after a minute."""
@@ -28,18 +29,16 @@ async def answer(dialect: Dialect, request: Request, client: Caller, headers: Ch
     Raises:
         GatewayError: there is no answer.
     """
-    return await answer_to(dialect, dialect.read(await request.body(), request), request, client, headers)
+    api = dialect.read(await request.body(), request)
+    return await send(dialect, api, request, client_request(request, client, headers, api))
 
 
-async def answer_to(
-    dialect: Dialect, api: ApiRequest, request: Request, client: Caller, headers: ChatHeaders
-) -> Response:
-    """Do the same with a request that was read.
+async def send(dialect: Dialect, api: ApiRequest, request: Request, chat: ClientRequest) -> Response:
+    """Send what ``dialect`` has read to the model, and return the answer.
 
     Raises:
         GatewayError: there is no answer.
     """
-    chat = client_request(request, client, headers, api)
     bind_contextvars(chat_id=str(chat.id))
     service = services_of(request).requests
     try:

@@ -26,8 +26,6 @@ from stile_gateway.http.dependencies import Headers, Sender
 from stile_gateway.http.document import errors, request_body
 from stile_gateway.requests.events import ReplyEvent
 
-ANTHROPIC_HEADERS = ("Anthropic-Version", "Anthropic-Beta", "Anthropic-Dangerous-Direct-Browser-Access")
-"""What its clients send in addition, in a browser too; none has an effect."""
 _MESSAGES, _COUNT = "/messages", "/messages/count_tokens"
 
 

@@ -32,8 +32,8 @@ from stile_gateway.dialects.ollama.request import (
 )
 from stile_gateway.dialects.ollama.stream import Lines
 from stile_gateway.errors import GatewayError, InternalError, ModelNotFoundError, UnsupportedParameterError
-from stile_gateway.http.answers import answer_to
-from stile_gateway.http.dependencies import Client, Headers, Sender, services_of
+from stile_gateway.http.answers import send
+from stile_gateway.http.dependencies import Client, Headers, Sender, client_request, services_of
 from stile_gateway.http.document import errors, request_body
 from stile_gateway.http.readiness import served_model
 from stile_gateway.requests.events import ReplyEvent
@@ -164,7 +164,7 @@ class Ollama(Dialect):
         if call.loads is not None:
             _served(request, call.model)
             return JSONResponse(Shape(call).loaded())
-        return await answer_to(self, call, request, sender, headers)
+        return await send(self, call, request, client_request(request, sender, headers, call))
 
 
 async def _get_tags(request: Request, _client: Client) -> ListedModels:
