@@ -39,14 +39,10 @@ from stile_gateway.http.readiness import served_model
 from stile_gateway.requests.events import ReplyEvent
 
 _CHAT, _GENERATE = "/chat", "/generate"
-_REFUSED = {
-    "/pull": ("POST",),
-    "/push": ("POST",),
-    "/create": ("POST",),
-    "/copy": ("POST",),
-    "/delete": ("DELETE",),
-    "/blobs/{digest}": ("HEAD", "POST"),
-}
+_CHANGES = (
+    *(("POST", path) for path in ("/pull", "/push", "/create", "/copy", "/blobs/{digest}")),
+    ("DELETE", "/delete"),
+)
 """What would change the models."""
 _MISSING = ("/embed", "/embeddings")
 
@@ -152,8 +148,8 @@ class Ollama(Dialect):
             responses=_ERRORS,
             openapi_extra=request_body(ShowRequest),
         )
-        for path, methods in _REFUSED.items():
-            routes.add_api_route(path, _refuse, methods=list(methods), include_in_schema=False)
+        for method, path in _CHANGES:
+            routes.add_api_route(path, _refuse, methods=[method], include_in_schema=False)
         for path in _MISSING:
             routes.add_api_route(path, _refuse_embedding, methods=["POST"], include_in_schema=False)
         return routes
