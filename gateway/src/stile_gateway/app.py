@@ -21,9 +21,11 @@ from stile_gateway.clients.hosts import Hosts, is_loopback
 from stile_gateway.clients.keyring import KeyRing
 from stile_gateway.clients.slots import Slots, share_of
 from stile_gateway.conversations import NatsConversations
+from stile_gateway.dialects.anthropic.api import Anthropic
 from stile_gateway.dialects.base import Dialect, Dialects
 from stile_gateway.dialects.completions.api import Completions
 from stile_gateway.dialects.faults import invalid_input
+from stile_gateway.dialects.ollama.api import Ollama
 from stile_gateway.dialects.openai.api import PROCESSING_MS, OpenAI
 from stile_gateway.dialects.responses.api import Responses
 from stile_gateway.dialects.stile.api import PREFERENCE_APPLIED, Stile
@@ -45,7 +47,7 @@ from stile_runtime import logs
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
 
-DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI(), Responses(), Completions())
+DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI(), Responses(), Completions(), Ollama(), Anthropic())
 """The gateway's APIs. The first one's errors are those of all addresses that no other has."""
 
 log = structlog.get_logger(__name__)
@@ -155,7 +157,7 @@ def _answer_errors(app: FastAPI, dialects: Dialects) -> None:
             route.path
             for dialect in dialects.all
             for route in dialect.router().routes
-            if isinstance(route, Route) and "{" not in route.path
+            if isinstance(route, Route) and route.include_in_schema and "{" not in route.path
         }
     )
 

@@ -16,12 +16,20 @@ WARNINGS = ",".join(kind for kind in SchemathesisWarning if kind is not Schemath
 (``test_responses`` knows them)."""
 
 
+class Counting(Responder):
+    """Tells what an answer has cost, as the consumer does."""
+
+    async def finish(self, request, response="blue", seq=0, **fields):
+        usage = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
+        await super().finish(request, response, seq, usage=usage, **fields)
+
+
 @pytest.fixture
 async def gateway(bus, tmp_path):
     """A gateway with a responder behind it that answers every request."""
     gateway = await Gateway(bus, tmp_path, STILE_LOG_LEVEL="warning").start()
     await gateway.connected()
-    responder = await Responder(await bus.connect("filter"), Responder.whole).start()
+    responder = await Counting(await bus.connect("filter"), Responder.whole).start()
     consumer = await bus.connect("consumer")
 
     async def live():

@@ -166,7 +166,10 @@ async def test_the_documentation_needs_no_other_server(http):
     document = (await http.get("/openapi.json")).json()
     chats = {"/chat", "/v1/chat", "/chat/{chat_id}", "/v1/chat/{chat_id}"}
     openai = {"/v1/chat/completions", "/v1/models", "/v1/models/{model}"}
-    assert set(document["paths"]) == chats | openai | {"/queue", "/healthz", "/readyz", "/metrics"}
+    ollama = {f"/api/{name}" for name in ("chat", "generate", "tags", "ps", "show", "version")}
+    anthropic = {"/v1/messages", "/v1/messages/count_tokens"}
+    operators = {"/queue", "/healthz", "/readyz", "/metrics"}
+    assert set(document["paths"]) == chats | openai | ollama | anthropic | operators
 
 
 async def test_metrics_count_by_route_status_and_code(http):

@@ -26,6 +26,10 @@ class Timings(Message):
     """Tokens of the prompt in a second."""
     predicted_per_second: Annotated[float, Field(ge=0)] | None = None
     """Tokens of the answer in a second."""
+    prompt_ms: Annotated[float, Field(ge=0)] | None = None
+    """Milliseconds in which the prompt was read; what was read for an earlier request is not read again."""
+    predicted_ms: Annotated[float, Field(ge=0)] | None = None
+    """Milliseconds in which the answer was written."""
 
 
 class Refusal(Message):

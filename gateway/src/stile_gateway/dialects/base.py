@@ -34,8 +34,10 @@ class StreamWriter(Protocol):
     """Writes one request's events as a stream."""
 
     media_type: str
-    keep_alive: bytes
-    """What is sent if nothing happens, so that no proxy closes the connection."""
+
+    @property
+    def keep_alive(self) -> bytes:
+        """What is sent if nothing happens, so that no proxy closes the connection."""
 
     def event(self, event: ReplyEvent) -> bytes:
         """Write one event; nothing is sent of an empty one.

@@ -114,7 +114,9 @@ fn logprobs_and_timings_are_kept() {
         json!(reply.logprobs),
         json!({"content": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -0.5}]})
     );
-    assert_eq!(reply.timings.unwrap().prompt_per_second, Some(12.5));
+    let timings = reply.timings.unwrap();
+    assert_eq!(timings.prompt_per_second, Some(12.5));
+    assert_eq!((timings.prompt_ms, timings.predicted_ms), (None, Some(3.0)));
 }
 
 /// A stream without its end is not an answer, however much text it brought.
