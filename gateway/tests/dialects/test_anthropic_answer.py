@@ -146,6 +146,27 @@ def test_an_empty_answer_has_a_block():
     assert message(reply(""), ASKED)["content"] == [{"type": "text", "text": ""}]
 
 
+def test_thoughts_are_a_block():
+    """Before the text, whole and streamed; one that thought until its limit has an empty text."""
+    answer = reply(reasoning_content="Hm.")
+    whole = message(answer, ASKED)
+    Message.model_validate(whole)
+    assert [block["type"] for block in whole["content"]] == ["thinking", "text"]
+    events = stream(started(), token(reasoning_content="Hm"), token("blue sky"), done(answer_of("Hm")))
+    told = [event["content_block"]["type"] for event in events if "content_block" in event]
+    assert told == ["thinking", "text"]
+    assert events[2]["delta"] == {"type": "thinking_delta", "thinking": "Hm"}
+    limit = stream(
+        started(), token(reasoning_content="Hm"), done(answer_of("Hm", "", finish_reason="length"))
+    )
+    assert [event["index"] for event in limit if event["type"] == "content_block_stop"] == [0, 1]
+    assert limit[-2]["delta"]["stop_reason"] == "max_tokens"
+
+
+def answer_of(thought, text="blue sky", **fields):
+    return reply(text, reasoning_content=thought, **fields)
+
+
 def test_streamed_calls_are_blocks():
     """Each has its own, opened when it begins and closed before the next; a gap is filled at the end."""
     first = {**CALL, "index": 0, "function": {"name": "weather", "arguments": '{"a"'}}

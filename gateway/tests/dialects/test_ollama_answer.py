@@ -186,6 +186,20 @@ def test_a_second_attempt_goes_on_where_the_first_stood():
         stream(started(), token("blue"), started(2), token("red", attempt=2))
 
 
+@pytest.mark.parametrize("call", [chat(), generate()])
+def test_thoughts_are_told_before_the_text(call):
+    """In a field of their own, whole and streamed; another attempt's are not told twice."""
+    said = (token(reasoning_content="Hm"), token(reasoning_content="."), token("blue sky"))
+    again = (started(2), token(attempt=2, reasoning_content="Hm."), token("blue sky", attempt=2))
+    answer = reply(reasoning_content="Hm.")
+    for events in (said, (*said[:1], *again)):
+        lines = [line.get("message", line) for line in stream(started(), *events, done(answer, 2), call=call)]
+        assert "".join(line.get("thinking", "") for line in lines) == "Hm."
+        assert "".join(line.get("content", line.get("response")) for line in lines) == "blue sky"
+    whole = Shape(call).whole(answer)
+    assert whole.get("message", whole)["thinking"] == "Hm."
+
+
 def test_a_request_to_load_is_answered_at_once():
     """As Ollama does it, without a duration."""
     loaded = Shape(read_chat(b'{"model": "smol"}')).loaded()

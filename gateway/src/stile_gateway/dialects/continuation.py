@@ -4,6 +4,7 @@ What was sent is never taken back. If another attempt begins, its tokens are hel
 what was sent; ``done`` has all of it. If they begin otherwise, the stream cannot go on.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stile_contracts.messages import Reply, TokenEvent
@@ -14,6 +15,8 @@ class Piece(NamedTuple):
     """What is sent next; it may be empty."""
 
     text: str = ""
+    thought: str = ""
+    """What the model thinks; it comes before the text."""
     calls: list[dict[str, Any]] | None = None
     """Deltas of tool calls, in OpenAI's shape."""
     logprobs: list[dict[str, Any]] | None = None
@@ -23,21 +26,30 @@ class Piece(NamedTuple):
 _NOTHING = Piece()
 
 
+@dataclass(slots=True)
+class _Again:
+    """What a later attempt has written, until it has caught up."""
+
+    text: str = ""
+    thought: str = ""
+
+
 class Continuation:
     """Keeps what was sent of one answer."""
 
     def __init__(self) -> None:
         self._text = ""
+        self._thought = ""
         self._calls: list[dict[str, str]] = []
         self._logprobs = 0  # tokens whose logprobs were sent
         self._attempt = 0
-        self._again: str | None = None  # the text of a later attempt, until it has caught up
+        self._again: _Again | None = None
 
     def begin(self, attempt: int) -> None:
         """Note that what follows is of this attempt."""
         if attempt != self._attempt:
             self._attempt = attempt
-            self._again = "" if self._text or self._calls else None
+            self._again = _Again() if self._text or self._thought or self._calls else None
 
     def token(self, token: TokenEvent, attempt: int) -> Piece:
         """Return what is new in a token.
@@ -47,16 +59,18 @@ class Continuation:
         """
         self.begin(attempt)
         if self._again is None:
-            return self._sent(Piece(token.text, token.tool_calls, _content(token.logprobs)))
-        self._again += token.text
+            thought = token.reasoning_content or ""
+            return self._sent(Piece(token.text, thought, token.tool_calls, _content(token.logprobs)))
+        self._again.text += token.text
+        self._again.thought += token.reasoning_content or ""
         if self._calls or self._logprobs:
             return _NOTHING  # only the whole answer can be compared
-        if not self._again.startswith(self._text):
-            if self._text.startswith(self._again):
-                return _NOTHING
-            raise _another()
-        rest, self._again = self._again[len(self._text) :], None
-        return self._sent(Piece(rest, token.tool_calls))
+        text = _rest(self._again.text, self._text)
+        thought_rest = _rest(self._again.thought, self._thought)
+        if text is None or thought_rest is None:
+            return _NOTHING
+        self._again = None
+        return self._sent(Piece(text, thought_rest, token.tool_calls))
 
     def rest(self, reply: Reply) -> Piece:
         """Return what is missing of the whole answer.
@@ -64,14 +78,16 @@ class Continuation:
         Raises:
             InternalError: the answer is not the one that was begun.
         """
-        if not reply.response.startswith(self._text):
+        text = _rest(reply.response, self._text)
+        thought = _rest(reply.reasoning_content or "", self._thought)
+        if text is None or thought is None:
             raise _another()
-        text = reply.response[len(self._text) :]
         logprobs = (_content(reply.logprobs) or [])[self._logprobs :]
-        return Piece(text, self._missing_calls(reply), logprobs or None)
+        return Piece(text, thought, self._missing_calls(reply), logprobs or None)
 
     def _sent(self, piece: Piece) -> Piece:
         self._text += piece.text
+        self._thought += piece.thought
         for call in piece.calls or ():
             self._keep(call)
         self._logprobs += len(piece.logprobs or ())
@@ -108,6 +124,19 @@ class Continuation:
             if rest := arguments[len(sent["arguments"]) :]:
                 missing.append({"index": index, "function": {"arguments": rest}})
         return missing or None
+
+
+def _rest(whole: str, sent: str) -> str | None:
+    """Return what is after ``sent``; None if ``whole`` has not come so far.
+
+    Raises:
+        InternalError: it is another text.
+    """
+    if whole.startswith(sent):
+        return whole[len(sent) :]
+    if sent.startswith(whole):
+        return None
+    raise _another()
 
 
 def _content(logprobs: dict[str, Any] | None) -> list[dict[str, Any]] | None:

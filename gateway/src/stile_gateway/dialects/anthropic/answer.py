@@ -20,11 +20,18 @@ def message(reply: Reply, call: MessagesCall) -> dict[str, Any]:
         RelayedError: the arguments of a call are no JSON object.
     """
     content: list[dict[str, Any]] = []
+    if reply.reasoning_content:
+        content.append(thinking(reply.reasoning_content))
     if reply.response or not reply.tool_calls:
         content.append({"type": "text", "text": reply.response})
     content.extend(_tool_use(reply.id, index, call_) for index, call_ in enumerate(reply.tool_calls or ()))
     whole = opening(reply.id, reply.model or call.model)
     return {**whole, "content": content, **ending(reply, call), "usage": usage_of(reply)}
+
+
+def thinking(thought: str) -> dict[str, Any]:
+    """Return a block of what the model has thought; it carries no signature, as nobody checks one."""
+    return {"type": "thinking", "thinking": thought, "signature": ""}
 
 
 def opening(chat_id: UUID, model: str) -> dict[str, Any]:

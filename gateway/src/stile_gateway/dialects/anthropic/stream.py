@@ -8,16 +8,18 @@ from uuid import UUID
 from fastapi.sse import format_sse_event
 
 from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, StartedEvent, TokenEvent
-from stile_gateway.dialects.anthropic.answer import call_id, ending, opening, usage_of
+from stile_gateway.dialects.anthropic.answer import call_id, ending, opening, thinking, usage_of
 from stile_gateway.dialects.anthropic.errors import anthropic_error
 from stile_gateway.dialects.anthropic.request import MessagesCall
 from stile_gateway.dialects.continuation import Continuation, Piece
 from stile_gateway.errors import GatewayError, InternalError
 from stile_gateway.requests.events import ReplyEvent
 
+_Block = Literal["thinking", "text", "tool_use"]
+
 
 class BlockEvents:
-    """Writes one stream: a block of text, then a block for each call of a tool.
+    """Writes one stream: a block of thoughts, a block of text, then a block for each call of a tool.
 
     Args:
         chat_id: the request's.
@@ -34,7 +36,7 @@ class BlockEvents:
         self._has_begun = False
         self._block = -1
         """The index of the latest block."""
-        self._open: Literal["text", "tool_use"] | None = None
+        self._open: _Block | None = None
         self._calls = 0
         """How many calls have a block."""
 
@@ -69,7 +71,7 @@ class BlockEvents:
     def _done(self, reply: Reply) -> bytes:
         begun = self._begin(reply.model)
         rest = self._piece(self._sent.rest(reply))
-        if self._block < 0:
+        if self._block < 0 or (self._open == "thinking" and not reply.tool_calls):
             rest += self._start("text", {"type": "text", "text": ""})
         delta = ending(reply, self._call)
         usage = usage_of(reply)
@@ -77,8 +79,13 @@ class BlockEvents:
         return begun + rest + self._stop() + end
 
     def _piece(self, piece: Piece) -> bytes:
-        written = self._text(piece.text) if piece.text else b""
+        written = self._thought(piece.thought) if piece.thought else b""
+        written += self._text(piece.text) if piece.text else b""
         return written + b"".join(self._call_delta(delta) for delta in piece.calls or ())
+
+    def _thought(self, thought: str) -> bytes:
+        start = b"" if self._open == "thinking" else self._start("thinking", thinking(""))
+        return start + self._delta({"type": "thinking_delta", "thinking": thought})
 
     def _text(self, text: str) -> bytes:
         start = b"" if self._open == "text" else self._start("text", {"type": "text", "text": ""})
@@ -103,7 +110,7 @@ class BlockEvents:
             written += self._delta({"type": "input_json_delta", "partial_json": arguments})
         return written
 
-    def _start(self, kind: Literal["text", "tool_use"], block: dict[str, Any]) -> bytes:
+    def _start(self, kind: _Block, block: dict[str, Any]) -> bytes:
         stopped = self._stop()
         self._block += 1
         self._open = kind

@@ -29,14 +29,19 @@ class Shape:
         """As the client named it, until the worker names its own."""
 
     def part(
-        self, text: str, *, calls: list[ToolCall] | None = None, logprobs: list[Any] | None = None
+        self,
+        text: str,
+        *,
+        thought: str = "",
+        calls: list[ToolCall] | None = None,
+        logprobs: list[Any] | None = None,
     ) -> dict[str, Any]:
         """Return a piece that is not the last.
 
         Raises:
             RelayedError: the arguments of a call are no JSON object.
         """
-        return {**self._text(text, calls, logprobs), "done": False}
+        return {**self._text(text, thought, calls, logprobs), "done": False}
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """Return the answer in one.
@@ -45,20 +50,22 @@ class Shape:
             RelayedError: the arguments of a call are no JSON object.
         """
         logprobs = (reply.logprobs or {}).get("content") or None
-        return self.last(reply, reply.response, calls=reply.tool_calls, logprobs=logprobs)
+        thought = reply.reasoning_content or ""
+        return self.last(reply, reply.response, thought=thought, calls=reply.tool_calls, logprobs=logprobs)
 
     def last(
         self,
         reply: Reply,
         text: str = "",
         *,
+        thought: str = "",
         calls: list[ToolCall] | None = None,
         logprobs: list[Any] | None = None,
     ) -> dict[str, Any]:
         """Return the last piece, with what the answer has cost."""
         self.model = reply.model or self.model
         last = {
-            **self._text(text, calls, logprobs),
+            **self._text(text, thought, calls, logprobs),
             "done": True,
             "done_reason": _DONE_REASONS.get(reply.finish_reason or "", "stop"),
             "total_duration": int((time.monotonic() - self._call.began) * _NANOSECONDS),
@@ -72,17 +79,23 @@ class Shape:
 
     def loaded(self) -> dict[str, Any]:
         """Return what a request is told that only loads or unloads the model."""
-        return {**self._text("", None, None), "done": True, "done_reason": self._call.loads}
+        return {**self._text("", "", None, None), "done": True, "done_reason": self._call.loads}
 
-    def _text(self, text: str, calls: list[ToolCall] | None, logprobs: list[Any] | None) -> dict[str, Any]:
+    def _text(
+        self, text: str, thought: str, calls: list[ToolCall] | None, logprobs: list[Any] | None
+    ) -> dict[str, Any]:
         part: dict[str, Any] = {"model": tagged(self.model), "created_at": _now()}
         if self._call.is_chat:
             message: dict[str, Any] = {"role": "assistant", "content": text}
             part["message"] = message
+            if thought:
+                message["thinking"] = thought
             if calls:
                 message["tool_calls"] = [_called(index, call) for index, call in enumerate(calls)]
         else:
             part["response"] = text
+            if thought:
+                part["thinking"] = thought
         if logprobs:
             part["logprobs"] = logprobs
         return part

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, StartedEvent, TokenEvent
-from stile_gateway.dialects.continuation import Continuation
+from stile_gateway.dialects.continuation import Continuation, Piece
 from stile_gateway.dialects.ollama.answer import Shape
 from stile_gateway.dialects.ollama.request import OllamaCall
 from stile_gateway.errors import GatewayError
@@ -47,7 +47,7 @@ class Lines:
             case TokenEvent() as token:
                 piece = self._sent.token(token, event.attempt)
                 # A call is told when it is whole.
-                return self._piece(piece.text, piece.logprobs)
+                return self._piece(piece)
             case Reply() as reply:
                 return self._done(reply)
 
@@ -58,13 +58,15 @@ class Lines:
     def _done(self, reply: Reply) -> bytes:
         rest = self._sent.rest(reply)
         self._shape.model = reply.model or self._shape.model
-        written = self._piece(rest.text, rest.logprobs)
+        written = self._piece(rest)
         if reply.tool_calls:
             written += line(self._shape.part("", calls=reply.tool_calls))
         return written + line(self._shape.last(reply))
 
-    def _piece(self, text: str, logprobs: list[dict[str, Any]] | None) -> bytes:
-        return line(self._shape.part(text, logprobs=logprobs)) if text or logprobs else b""
+    def _piece(self, piece: Piece) -> bytes:
+        if not piece.text and not piece.thought and not piece.logprobs:
+            return b""
+        return line(self._shape.part(piece.text, thought=piece.thought, logprobs=piece.logprobs))
 
 
 def line(body: dict[str, Any]) -> bytes:
