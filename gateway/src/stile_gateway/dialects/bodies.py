@@ -5,6 +5,7 @@ from typing import Any
 
 import pydantic_core
 
+from stile_gateway.dialects.faults import check_json
 from stile_gateway.errors import InvalidRequestError
 
 
@@ -12,12 +13,10 @@ def json_object(body: bytes) -> dict[str, Any]:
     """Parse a body.
 
     Raises:
-        InvalidRequestError: it is no JSON object.
+        InvalidRequestError: it is no JSON object, or no JSON that every part of Stile reads.
     """
-    try:
-        fields = pydantic_core.from_json(body, allow_inf_nan=False)
-    except ValueError:
-        raise InvalidRequestError("The body is not valid JSON.", param="body") from None
+    check_json(body)
+    fields = pydantic_core.from_json(body)
     if not isinstance(fields, dict):
         raise InvalidRequestError("The body is not a JSON object.", param="body")
     return fields

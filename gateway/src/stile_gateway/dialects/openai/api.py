@@ -76,7 +76,10 @@ _MODEL_ERRORS = errors(400, 401, 429, 503, shape=OpenAIError)
 class OpenAI(Dialect):
     """OpenAI's chat completions."""
 
-    prefixes: ClassVar[tuple[str, ...]] = ("/v1", "/chat/completions", "/completions", "/models")
+    prefixes: ClassVar[tuple[str, ...]] = (
+        *("/v1", "/v1/chat/completions", "/v1/models"),
+        *("/chat/completions", "/completions", "/models"),
+    )
     """OpenAI's clients read the errors of addresses that Stile lacks, too."""
     bodies: ClassVar[tuple[type[BaseModel], ...]] = (CompletionRequest,)
 
