@@ -143,6 +143,54 @@ def test_a_stream():
     assert len({event["item_id"] for event in events[4:9]}) == 1
 
 
+def test_thoughts():
+    """They are an item before the text, which ends before the text begins."""
+    answer = reply(reasoning_content="Why not?")
+    events = stream(
+        started(),
+        token(reasoning_content="Why "),
+        token(reasoning_content="not?"),
+        token("blue"),
+        ReplyEvent(answer, 1),
+    )
+    assert names(events)[2:10] == [
+        "output_item.added",
+        "content_part.added",
+        "reasoning_text.delta",
+        "reasoning_text.delta",
+        "reasoning_text.done",
+        "content_part.done",
+        "output_item.done",
+        "output_item.added",
+    ]
+    response = checked(events[-1]["response"])
+    assert [item.type for item in response.output] == ["reasoning", "message"]
+    assert (response.output[0].content[0].text, response.output_text) == ("Why not?", "blue sky")
+    ended = [event for event in events if event["type"] == "response.output_item.done"]
+    assert [event["item"] for event in ended] == events[-1]["response"]["output"]
+    assert [event["output_index"] for event in ended] == [0, 1]
+
+
+def test_thoughts_before_a_call():
+    """The call is the second item, without an empty message before it."""
+    answer = reply("", reasoning_content="Ask.", finish_reason="tool_calls", tool_calls=[ToolCall(**CALL)])
+    events = stream(started(), token(reasoning_content="Ask."), ReplyEvent(answer, 1))
+    ended = [event for event in events if event["type"] == "response.output_item.done"]
+    assert [event["item"]["type"] for event in ended] == ["reasoning", "function_call"]
+    assert [event["item"] for event in ended] == events[-1]["response"]["output"]
+    assert [event["output_index"] for event in ended] == [0, 1]
+
+
+def test_thoughts_until_the_limit():
+    """The text is an empty message, and the response says why."""
+    answer = reply("", reasoning_content="Why", finish_reason="length")
+    events = stream(started(), token(reasoning_content="Why"), ReplyEvent(answer, 1))
+    ended = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+    assert ended == events[-1]["response"]["output"] == shape().done(answer)["output"]
+    assert [item["type"] for item in ended] == ["reasoning", "message"]
+    assert checked(events[-1]["response"]).incomplete_details.reason == "max_output_tokens"
+
+
 def delta(index, arguments, **fields):
     return {"index": index, **fields, "function": {"arguments": arguments, **fields.pop("function", {})}}
 

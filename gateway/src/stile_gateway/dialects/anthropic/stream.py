@@ -1,7 +1,6 @@
 """An answer as events: https://docs.claude.com/en/docs/build-with-claude/streaming."""
 
 import json
-import math
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, Starte
 from stile_gateway.dialects.anthropic.answer import call_id, ending, opening, thinking, usage_of
 from stile_gateway.dialects.anthropic.errors import anthropic_error
 from stile_gateway.dialects.anthropic.request import MessagesCall
+from stile_gateway.dialects.comments import position_comment
 from stile_gateway.dialects.continuation import Continuation, Piece
 from stile_gateway.errors import GatewayError, InternalError
 from stile_gateway.requests.events import ReplyEvent
@@ -48,7 +48,7 @@ class BlockEvents:
         """
         match event.body:
             case AcceptedEvent() | PositionEvent() as queued:
-                return _comment(queued)
+                return position_comment(queued)
             case StartedEvent() as started:
                 self._sent.begin(event.attempt)
                 return self._begin(started.model)
@@ -124,14 +124,6 @@ class BlockEvents:
             return b""
         self._open = None
         return _write("content_block_stop", index=self._block)
-
-
-def _comment(queued: AcceptedEvent | PositionEvent) -> bytes:
-    """Write a position in the queue as a comment: ``: position 2, about 20 s``."""
-    text = "queued" if queued.position is None else f"position {queued.position}"
-    if queued.estimate_seconds is not None:
-        text += f", about {math.ceil(queued.estimate_seconds)} s"
-    return format_sse_event(comment=text)
 
 
 def _write(kind: str, **fields: Any) -> bytes:  # noqa: ANN401 -- whatever JSON holds

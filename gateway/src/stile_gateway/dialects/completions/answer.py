@@ -10,11 +10,11 @@ from uuid import UUID
 from fastapi.sse import format_sse_event
 
 from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, StartedEvent, TokenEvent
+from stile_gateway.dialects.comments import position_comment
 from stile_gateway.dialects.completions.request import TextCompletionCall
 from stile_gateway.dialects.continuation import Continuation
 from stile_gateway.dialects.openai.answer import UNKNOWN_MODEL, extensions_of, usage_of
 from stile_gateway.dialects.openai.errors import openai_error
-from stile_gateway.dialects.openai.stream import position_comment
 from stile_gateway.errors import GatewayError
 from stile_gateway.requests.events import ReplyEvent
 

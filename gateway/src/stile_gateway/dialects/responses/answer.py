@@ -8,7 +8,7 @@ from stile_contracts.errors import ERRORS, ErrorCode
 from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply
 from stile_gateway.dialects.openai.answer import UNKNOWN_MODEL, extensions_of, usage_of
 from stile_gateway.dialects.responses.call import Record
-from stile_gateway.dialects.responses.items import call_item_id, message_id
+from stile_gateway.dialects.responses.items import call_item_id, message_id, reasoning_id
 from stile_gateway.errors import GatewayError
 from stile_gateway.requests.events import ReplyEvent
 
@@ -96,16 +96,28 @@ class Shape:
         }
 
     def output(self, reply: Reply) -> list[dict[str, Any]]:
-        """Return the items of an answer. What a model thought would be an item before them."""
+        """Return the items of an answer. What the model thought is the first."""
         calls = reply.tool_calls or []
+        thought = reply.reasoning_content
         text = [self.message(reply.response, logprobs_of(reply.logprobs), status_of(reply))]
         return [
+            *([self.reasoning([reasoning_part(thought)], "completed")] if thought else ()),
             *(text if reply.response or not calls else ()),
             *(
                 self.call(index, call.id, call.function.name, call.function.arguments)
                 for index, call in enumerate(calls)
             ),
         ]
+
+    def reasoning(self, content: list[dict[str, Any]], status: str) -> dict[str, Any]:
+        """Return the item of what the model thought."""
+        return {
+            "id": reasoning_id(self.chat_id),
+            "type": "reasoning",
+            "status": status,
+            "summary": [],
+            "content": content,
+        }
 
     def message(self, text: str, logprobs: list[dict[str, Any]], status: str) -> dict[str, Any]:
         """Return the item of the text."""
@@ -145,6 +157,11 @@ def status_of(reply: Reply) -> str:
 def text_part(text: str, logprobs: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the content of the text's item."""
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs}
+
+
+def reasoning_part(text: str) -> dict[str, Any]:
+    """Return the content of the item of thoughts."""
+    return {"type": "reasoning_text", "text": text}
 
 
 def logprobs_of(logprobs: Mapping[str, Any] | None) -> list[dict[str, Any]]:

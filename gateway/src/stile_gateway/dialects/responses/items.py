@@ -115,6 +115,11 @@ def message_id(chat_id: UUID) -> str:
     return f"msg_{chat_id}"
 
 
+def reasoning_id(chat_id: UUID) -> str:
+    """Name what the model thought before a response."""
+    return f"rs_{chat_id}"
+
+
 def call_item_id(chat_id: UUID, index: int) -> str:
     """Name the item of a response's call, counted from 0."""
     return f"fc_{chat_id}_{index}"

@@ -11,6 +11,7 @@ from stile_gateway.dialects.openai.errors import openai_error
 from stile_gateway.dialects.responses.answer import (
     Shape,
     place,
+    reasoning_part,
     status_of,
     text_part,
     token_logprobs,
@@ -36,6 +37,8 @@ class ResponseEvents:
         self._is_created = False
         self._is_begun = False
         self._items = 0  # items that were begun
+        self._thought: str | None = None  # what was thought; its item is the first
+        self._has_thought_open = False
         self._text: int | None = None  # the index of the text's item
         self._has_text_open = False
         self._said = ""
@@ -89,6 +92,8 @@ class ResponseEvents:
 
     def _piece(self, piece: Piece) -> bytes:
         written = b""
+        if piece.thought and self._items == (self._thought is not None):  # a later one comes with the end
+            written += self._think(piece.thought)
         if (piece.text or piece.logprobs) and not self._calls:  # text after a call comes with the end
             logprobs = token_logprobs(piece.logprobs or ())
             self._said += piece.text
@@ -100,14 +105,45 @@ class ResponseEvents:
             written += self._call(call)
         return written
 
+    def _think(self, thought: str) -> bytes:
+        written = b""
+        if self._thought is None:
+            self._thought, self._has_thought_open = "", True
+            self._items += 1
+            item = self._shape.reasoning([], "in_progress")
+            part = reasoning_part("")
+            written += self._write("response.output_item.added", output_index=0, item=item)
+            written += self._write("response.content_part.added", **self._thought_part(), part=part)
+        self._thought += thought
+        return written + self._write("response.reasoning_text.delta", **self._thought_part(), delta=thought)
+
+    def _thought_part(self) -> dict[str, Any]:
+        item_id = self._shape.reasoning([], "")["id"]
+        return {"item_id": item_id, "output_index": 0, "content_index": 0}
+
+    def _end_thought(self) -> bytes:
+        if not self._has_thought_open:
+            return b""
+        self._has_thought_open = False
+        text = self._thought or ""
+        part = reasoning_part(text)
+        item = self._shape.reasoning([part], "completed")
+        return (
+            self._write("response.reasoning_text.done", **self._thought_part(), text=text)
+            + self._write("response.content_part.done", **self._thought_part(), part=part)
+            + self._write("response.output_item.done", output_index=0, item=item)
+        )
+
     def _begin_text(self) -> bytes:
         if self._text is not None:
             return b""
+        ended = self._end_thought()
         self._text, self._has_text_open = self._items, True
         self._items += 1
         item = {**self._shape.message("", [], "in_progress"), "content": []}
         added = self._write("response.output_item.added", output_index=self._text, item=item)
-        return added + self._write("response.content_part.added", **self._text_part(), part=text_part("", []))
+        part = self._write("response.content_part.added", **self._text_part(), part=text_part("", []))
+        return ended + added + part
 
     def _text_part(self) -> dict[str, Any]:
         item_id = self._shape.message("", [], "")["id"]
@@ -129,7 +165,7 @@ class ResponseEvents:
         written, index = b"", delta["index"]
         function = delta.get("function") or {}
         if index == len(self._calls):
-            written += self._end_text("completed") + self._end_call()
+            written += self._end_thought() + self._end_text("completed") + self._end_call()
             self._first_call = self._first_call if self._calls else self._items
             self._items += 1
             begun = {"call_id": delta.get("id") or "", "name": function.get("name") or "", "arguments": ""}
@@ -169,7 +205,7 @@ class ResponseEvents:
     def _done(self, reply: Reply) -> bytes:
         response = self._shape.done(reply)
         written = self._piece(self._sent.rest(reply))
-        if not self._items:
+        if self._text is None and not self._calls:
             written += self._begin_text()
         written += self._end_text(status_of(reply))
         written += self._end_call()
