@@ -6,6 +6,7 @@ import re
 import anthropic
 import httpx
 import ollama
+import openai
 
 from harness.models.llama import NAME
 
@@ -42,6 +43,14 @@ async def of_anthropic(system):
         return answer.content[0].text
 
 
+async def of_responses(system):
+    async with openai.AsyncOpenAI(
+        base_url=f"{system.url}/v1", api_key="none", max_retries=0, timeout=120
+    ) as client:
+        answer = await client.responses.create(model=NAME, input=[ASK], max_output_tokens=TOKENS)
+        return answer.output_text
+
+
 async def test_every_api_is_answered_through_one_queue(system):
     """The worker counts one job for each; nothing is answered beside it."""
     await chat(system, "/chat")
@@ -51,8 +60,9 @@ async def test_every_api_is_answered_through_one_queue(system):
         chat(system, "/v1/chat/completions"),
         of_ollama(system),
         of_anthropic(system),
+        of_responses(system),
     )
     assert whole["response"]
     assert completion["choices"][0]["message"]["content"]
     assert all(texts)
-    assert await jobs(system) == before + 4
+    assert await jobs(system) == before + 5

@@ -156,6 +156,58 @@ async def test_a_conversation_that_is_too_long_is_told_with_its_numbers(bus, htt
     assert (error["n_ctx"], error["n_prompt_tokens"]) == (2048, 4007)
 
 
+@pytest.mark.parametrize(
+    ("path", "ask", "words"),
+    [
+        ("/v1/responses", {"input": "Why?"}, "maximum context length is 2048 tokens"),
+        ("/v1/completions", {"prompt": "Why?"}, "maximum context length is 2048 tokens"),
+        (
+            "/api/chat",
+            {**ASK, "model": "m"},
+            "request (4007 tokens) exceeds the available context size (2048",
+        ),
+        ("/api/generate", {"prompt": "x", "model": "m"}, "exceeds the available context size (2048 tokens)"),
+        ("/v1/messages", {**ASK, "model": "m", "max_tokens": 9}, "prompt is too long: 4007 tokens > 2048"),
+    ],
+)
+async def test_each_api_has_its_own_words_for_it(bus, http, path, ask, words):
+    """By which its clients know it, streamed too."""
+
+    async def too_long(responder, request):
+        message = "This model's maximum context length is 2048 tokens."
+        fields = {"message": message, "n_ctx": 2048, "n_prompt_tokens": 4007}
+        await responder.fail(request, "context_length_exceeded", final=True, **fields)
+
+    await Responder(await bus.connect("filter"), too_long).start()
+    for stream in (False, True):
+        answer = await http.post(path, json={**ask, "stream": stream})
+        assert answer.status_code == 400
+        assert words in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/chat",
+        CHAT,
+        "/v1/responses",
+        "/v1/completions",
+        "/api/chat",
+        "/api/generate",
+        "/api/show",
+        "/v1/messages",
+    ],
+)
+@pytest.mark.parametrize(
+    "more", [b"[" * 150 + b"]" * 150, b"1" * 400, b"-" + b"1" * 5000, b"NaN", b"-Infinity", b"1e400"]
+)
+async def test_no_api_fails_at_json_that_not_all_read(http, path, more):
+    """It is the request's own fault everywhere."""
+    body = b'{"model": "m", "input": "x", "prompt": "x", "max_tokens": 9, "more": %b}' % more
+    answer = await http.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == (422 if path == "/chat" else 400)
+
+
 async def test_a_text_over_the_policys_limit_is_too_long(bus, http):
     """Clients that cut their conversation then do so."""
 

@@ -64,7 +64,7 @@ _ANSWER: dict[str, Any] = {
         },
     },
 }
-_ERRORS = errors(400, 401, 404, 409, 413, 415, 429, 499, 500, 502, 503, 504, shape=AnthropicError)
+_ERRORS = {**errors(shape=AnthropicError), **errors(404, shape=AnthropicError)}
 
 
 class Anthropic(Dialect):

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from structlog.contextvars import get_contextvars
 
 from stile_contracts.errors import ERRORS, ErrorCode
+from stile_gateway.dialects.faults import context_of, is_too_long
 from stile_gateway.errors import GatewayError
 
 _TYPES = {
@@ -38,13 +39,22 @@ class AnthropicError(BaseModel):
 def status(error: GatewayError) -> int:
     """Return the status of an error: what is wrong with a request is a 400."""
     known = ERRORS[error.code].status
-    return 400 if known == 422 else known
+    return 400 if known == 422 or is_too_long(error) else known
 
 
 def anthropic_error(error: GatewayError) -> bytes:
     """Write ``error`` as Anthropic's clients read it."""
-    body = AnthropicErrorBody(type=_type(error), message=error.message)
+    body = AnthropicErrorBody(type=_type(error), message=_message(error))
     return AnthropicError(error=body, request_id=request_id()).model_dump_json().encode()
+
+
+def _message(error: GatewayError) -> str:
+    """Return what is wrong; of too long a conversation, in the words that clients look for."""
+    if not is_too_long(error):
+        return error.message
+    if (context := context_of(error)) is None:
+        return f"prompt is too long: {error.message}"
+    return f"prompt is too long: {context[0]} tokens > {context[1]} maximum"
 
 
 def request_id() -> str | None:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
 from stile_contracts.messages import Reply
@@ -22,6 +22,7 @@ from stile_gateway.dialects.ollama.catalogue import (
     listed,
     loaded,
 )
+from stile_gateway.dialects.ollama.errors import OllamaError, ollama_error, ollama_status
 from stile_gateway.dialects.ollama.request import (
     OllamaCall,
     OllamaChatRequest,
@@ -47,12 +48,6 @@ _CHANGES = (
 _MISSING = ("/embed", "/embeddings")
 
 
-class OllamaError(BaseModel):
-    """The one shape of every error of these addresses."""
-
-    error: str
-
-
 def _answers(text: str) -> dict[str, Any]:
     """Describe an answer whose text is in the field ``text``."""
     shape = {
@@ -74,8 +69,7 @@ def _answers(text: str) -> dict[str, Any]:
     }
 
 
-_STATUSES = (400, 401, 404, 409, 413, 415, 429, 499, 500, 502, 503, 504)
-_ERRORS = errors(*_STATUSES, shape=OllamaError)
+_ERRORS = {**errors(shape=OllamaError), **errors(404, shape=OllamaError)}
 _MODEL_ERRORS = errors(400, 401, 429, 503, shape=OllamaError)
 
 
@@ -103,12 +97,11 @@ class Ollama(Dialect):
 
     def error(self, error: GatewayError) -> bytes:
         """Write an error in Ollama's shape."""
-        return json.dumps({"error": error.message}, ensure_ascii=False).encode()
+        return json.dumps(ollama_error(error), ensure_ascii=False).encode()
 
     def status(self, error: GatewayError) -> int:
         """Return Ollama's status: what is wrong with a request is a 400."""
-        status = super().status(error)
-        return 400 if status == 422 else status
+        return ollama_status(error)
 
     def router(self) -> APIRouter:
         """Return the routes of chats and of models."""

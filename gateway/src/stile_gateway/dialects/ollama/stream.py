@@ -6,6 +6,7 @@ from typing import Any
 from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, StartedEvent, TokenEvent
 from stile_gateway.dialects.continuation import Continuation, Piece
 from stile_gateway.dialects.ollama.answer import Shape
+from stile_gateway.dialects.ollama.errors import ollama_error
 from stile_gateway.dialects.ollama.request import OllamaCall
 from stile_gateway.errors import GatewayError
 from stile_gateway.requests.events import ReplyEvent
@@ -53,7 +54,7 @@ class Lines:
 
     def error(self, error: GatewayError) -> bytes:
         """Write the end of a stream that failed."""
-        return line({"error": error.message})
+        return line(ollama_error(error))
 
     def _done(self, reply: Reply) -> bytes:
         rest = self._sent.rest(reply)

@@ -139,7 +139,6 @@ class OpenAI(Dialect):
             responses={
                 **_MODEL_ERRORS,
                 404: {"model": OpenAIError, "description": "`model_not_found`"},
-                422: {"model": OpenAIError},
             },
         )
         return routes

@@ -6,7 +6,8 @@ from pydantic import BaseModel
 
 from stile_contracts.errors import ERRORS, ErrorCode
 from stile_contracts.messages import Stage
-from stile_gateway.errors import GatewayError, TooLongError, status_of
+from stile_gateway.dialects.faults import is_too_long
+from stile_gateway.errors import GatewayError, status_of
 
 
 class OpenAIErrorBody(BaseModel):
@@ -34,7 +35,7 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
     """Return ``error`` as OpenAI's clients read it."""
     told = error.reply().error
     body = OpenAIErrorBody(message=error.message, type=_type(error), param=error.param, code=error.code)
-    if _is_too_long(error) and error.code is not ErrorCode.CONTEXT_LENGTH_EXCEEDED:
+    if is_too_long(error) and error.code is not ErrorCode.CONTEXT_LENGTH_EXCEEDED:
         body.code = ErrorCode.CONTEXT_LENGTH_EXCEEDED
         # Clients look for these words; the worker's own error has them.
         body.message = f"This model's maximum context length is exceeded: {error.message}"
@@ -47,15 +48,7 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
 def openai_status(error: GatewayError) -> int:
     """Return the HTTP status: what is wrong with a request is a 400."""
     status = status_of(error)
-    return 400 if status == 422 or _is_too_long(error) else status
-
-
-def _is_too_long(error: GatewayError) -> bool:
-    """Tell whether the conversation is longer than the model, the policy or this gateway takes."""
-    if isinstance(error, TooLongError) or error.code is ErrorCode.CONTEXT_LENGTH_EXCEEDED:
-        return True
-    is_text = (error.param or "").startswith(("messages", "prompt"))
-    return error.code is ErrorCode.TOO_LARGE and is_text
+    return 400 if status == 422 or is_too_long(error) else status
 
 
 def _type(error: GatewayError) -> str:
