@@ -53,14 +53,31 @@ async def test_a_page_of_an_allowed_origin_may_send_its_clients_headers(http):
     assert "openai-processing-ms" in answer.headers["access-control-expose-headers"]
 
 
-@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/audio/speech", "/chat/completions", "/api/none"])
-async def test_an_api_that_is_not_there_says_what_is(http, path):
-    """At OpenAI's addresses in OpenAI's shape."""
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/v1/embeddings", {"message", "type", "param", "code"}),
+        ("/v1/audio/speech", {"message", "type", "param", "code"}),
+        ("/chat/completions", {"message", "type", "param", "code"}),
+        ("/v1/messages/batches", {"message", "type"}),
+        ("/none", {"message", "type", "param", "code", "final", "id"}),
+    ],
+)
+async def test_an_api_that_is_not_there_says_what_is(http, path, fields):
+    """In the shape of the API whose address it is."""
     answer = await http.post(path, json=ASK)
     error = answer.json()["error"]
-    assert (answer.status_code, error["code"]) == (404, "not_found")
+    assert answer.status_code == 404
+    assert set(error) == fields
     assert "/v1/chat/completions" in error["message"]
-    assert ("final" in error) is path.startswith("/api")
+
+
+async def test_an_address_that_ollama_does_not_have_says_what_is(http):
+    """Its errors are a text."""
+    answer = await http.post("/api/none", json=ASK)
+    assert answer.status_code == 404
+    assert "/api/chat" in answer.json()["error"]
+    assert "/api/pull" not in answer.json()["error"]
 
 
 CODINGS = {

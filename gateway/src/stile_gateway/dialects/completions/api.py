@@ -96,4 +96,7 @@ class Completions(OpenAI):
 
 async def _embeddings(_client: Client) -> None:
     """Say that there are none."""
-    raise NotFoundError("Stile has no embeddings: its model has one slot, and that is for chat.")
+    raise NotFoundError(
+        "Stile has no embeddings: its model has one slot, and that is for chat. There are"
+        " /v1/chat/completions, /v1/responses and /v1/completions."
+    )
