@@ -168,7 +168,10 @@ class Output(Message):
     top_logprobs: Annotated[int, Field(ge=0, le=20), INTEGRAL] | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     """How long a thinking model thinks."""
-    chat_template_kwargs: Annotated[TemplateOptions, Field(max_length=32)] | None = None
+    chat_template_kwargs: (
+        Annotated[TemplateOptions, Field(max_length=32, json_schema_extra={"additionalProperties": False})]
+        | None
+    ) = None
 
 
 def _unset(value: object) -> None:

@@ -58,8 +58,8 @@ class Message(ChatMessage):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]  # type: ignore[assignment]  # one more
     """``developer`` is another word for ``system``; the policy may allow neither."""
-    content: str | Annotated[list[TextPart], Field(min_length=1)] | None = None  # type: ignore[assignment]
-    """A text, or its parts, each on lines of its own."""
+    content: str | list[TextPart] | None = None  # type: ignore[assignment]
+    """A text, or its parts, each on lines of its own; no parts are an empty text."""
 
     @model_validator(mode="before")
     @classmethod
