@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from stile_contracts.messages.base import INTEGRAL, FunctionName, Message
 
@@ -174,13 +174,16 @@ class Output(Message):
     ) = None
 
 
+_EMPTY: list[Any] = [None, "", [], {}]
+
+
 def _unset(value: object) -> None:
-    if value in (None, "", [], {}):
+    if value in _EMPTY:
         return
     raise ValueError("is not supported; ask for JSON by a schema in response_format")
 
 
-_Unsupported = Annotated[None, BeforeValidator(_unset)]
+_Unsupported = Annotated[None, BeforeValidator(_unset), WithJsonSchema({"enum": _EMPTY})]
 
 
 class Constraints(Message):
