@@ -1,6 +1,7 @@
 """A JSON object is accepted only if all readers understand it in the same way."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -117,3 +118,17 @@ def test_a_call_that_the_model_writes_is_unchanged():
     """A small model may write arguments that are not JSON; the client gets them as they are."""
     call = ToolCall.model_validate({"id": "", "function": {"name": "f", "arguments": '{"a":'}})
     assert call.function.arguments == '{"a":'
+
+
+BODIES = json.loads((Path(__file__).parents[1] / "fixtures" / "v1" / "json.json").read_text())
+
+
+@pytest.mark.parametrize("case", BODIES, ids=[case["name"] for case in BODIES])
+def test_a_body_is_read_if_the_worker_reads_it(case):
+    """The worker's test reads the same cases."""
+    body = case["text"].encode(errors="surrogatepass")
+    if case["read"]:
+        strict_json.check_body(body)
+    else:
+        with pytest.raises(ValueError):  # noqa: PT011 -- the reasons differ
+            strict_json.check_body(body)

@@ -87,6 +87,24 @@ fn the_error_tables_are_equal() {
     assert_eq!(rust, python);
 }
 
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    text: String,
+    read: bool,
+}
+
+/// What Python reads of JSON is read here, and what it refuses is refused.
+#[test]
+fn json_is_read_as_in_python() {
+    let cases: Vec<Case> =
+        serde_json::from_slice(&fs::read(v1().join("json.json")).unwrap()).unwrap();
+    for Case { name, text, read } in cases {
+        let value = serde_json::from_str::<serde_json::Value>(&text);
+        assert_eq!(value.is_ok(), read, "{name}");
+    }
+}
+
 /// Subjects and headers are spelt as in `contracts/src`: a name that changes there is missed here.
 #[test]
 fn names_are_spelt_as_in_python() {

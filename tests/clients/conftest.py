@@ -10,7 +10,6 @@ from harness.models.standin import Standin
 from harness.parts.system import System
 
 POLICY = """
-allow_system: true
 keywords:
 - {id: rude, category: rudeness, phrases: [darnation]}
 """

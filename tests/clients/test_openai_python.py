@@ -185,12 +185,12 @@ def test_a_models_name_is_one_that_there_is(client, stream):
     ("fields", "kind", "told"),
     [
         ({"n": 2}, openai.BadRequestError, ("unsupported_parameter", "n")),
-        ({"messages": []}, openai.UnprocessableEntityError, ("invalid_request", "messages")),
-        ({"max_tokens": -1}, openai.UnprocessableEntityError, ("invalid_request", "max_tokens")),
-        ({"messages": [ASK] * 21}, openai.UnprocessableEntityError, ("invalid_request", "messages")),
+        ({"messages": []}, openai.BadRequestError, ("invalid_request", "messages")),
+        ({"max_tokens": -3}, openai.BadRequestError, ("invalid_request", "max_tokens")),
+        ({"messages": [ASK] * 21}, openai.BadRequestError, ("context_length_exceeded", "messages")),
         (
             {"messages": [{"role": "user", "content": "word " * 4000}]},
-            openai.UnprocessableEntityError,
+            openai.BadRequestError,
             ("context_length_exceeded", None),
         ),
     ],
@@ -198,7 +198,9 @@ def test_a_models_name_is_one_that_there_is(client, stream):
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_error_is_the_clients_own(client, fields, kind, told, stream):
     """openai-python raises the class that it has for the fault; in a stream that has begun, APIError."""
-    begun = stream and told[0] == "context_length_exceeded"
+    begun = stream and told == ("context_length_exceeded", None)
     with pytest.raises(openai.APIError if begun else kind) as raised:
         list(ask(client, stream=stream, **fields))
     assert (raised.value.code, raised.value.param) == told
+    if told[0] == "context_length_exceeded":
+        assert "maximum context length" in raised.value.message

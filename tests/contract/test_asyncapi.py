@@ -33,6 +33,7 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.result.{client}.{id}": subjects.RESULTS,
         "chat.cancel.{origin}.{id}": subjects.CANCELS,
         "chat.outcome.{origin}.{id}": subjects.STATUS_REQUESTS,
+        "chat.conversation.{client}.{id}": subjects.CONVERSATIONS,
         "chat.dead.{lane}.{client}.{id}": subjects.DEAD,
         "chat.event.started.{lane}.{client}.{id}": subjects.STARTED,
         "chat.event.finished.{lane}.{client}.{id}": subjects.FINISHED,

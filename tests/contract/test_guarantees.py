@@ -90,6 +90,7 @@ def test_the_streams_keep_what_is_promised():
     assert (chat["discard"], chat["discard_new_per_subject"]) == ("new", True)
     assert "max_age_seconds" not in chat
     assert streams["CHAT_RESULT"]["max_age_seconds"] == 60 * 60
+    assert streams["CHAT_CONVERSATION"]["max_age_seconds"] == 60 * 60
     assert streams["CHAT_DLQ"]["max_age_seconds"] == 7 * 24 * 60 * 60
     assert "\n  sync_interval: always\n" in (ROOT / "nats" / "nats-server.conf").read_text()
     for server in ("cluster.conf", "hub.conf"):

@@ -19,7 +19,7 @@ from stile_contracts.messages import ChatMessage, ChatRequest, ErrorReply
 from stile_filter.admission import envelope as envelopes
 from stile_filter.admission import limits as filter_limits
 from stile_filter.errors import RequestError
-from stile_filter.guard.policy import Limits
+from stile_filter.guard.policy import ClientSystem, Limits
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.transport.message import IncomingMessage
 from stile_gateway.dialects.openai.request import read_completion
@@ -80,7 +80,7 @@ def read_everywhere(body):
     try:
         request = filter_limits.read_body(body)
         texts = RequestTexts(request)
-        filter_limits.check_limits(request, texts, LIMITS, allow_system=False)
+        filter_limits.check_limits(request, texts, LIMITS, client_system=ClientSystem.FORBID)
     except RequestError as error:
         ErrorReply.of(error.code, error.message, param=error.param).model_dump_json()
     else:

@@ -96,6 +96,8 @@ async def test_an_answer_sent_elsewhere(system, reply):
         ("$JS.API.INFO", b""),
         ("$JS.API.STREAM.INFO.CHAT", b""),
         ("$JS.API.STREAM.MSG.GET.CHAT", b'{"seq":1}'),
+        ("$JS.API.STREAM.MSG.GET.CHAT_CONVERSATION", b'{"seq":1}'),
+        (f"chat.conversation.alice.{uuid4()}", b"SMUGGLED"),
     ],
 )
 async def test_the_bus_answers_at_an_approved_subject(system, identity, subject, body):

@@ -7,8 +7,8 @@ the real one. Standard library only, so that the consumer's tests can start it w
 
 It answers ``/health``, ``/v1/models``, ``/slots``, ``/tokenize`` (``tokenizer.py``) and
 ``/v1/chat/completions`` as llama.cpp does with one slot, and echoes the last message in its answer, so that
-an answer given to the wrong request is seen. Where
-``tool_choice`` is ``required`` it calls the first tool, with the last message for each argument that is
+an answer given to the wrong request is seen. Where ``tool_choice`` is ``required``, or a tool is offered and
+the last message begins with "Call ", it calls the first tool, with the last message for each argument that is
 required, in several deltas.
 With ``--key KEY`` all but ``/health`` asks for it, as a bearer token. Beyond llama.cpp:
 
@@ -242,7 +242,8 @@ class Standin:
         if request.get("stream"):
             writer.write(_head(200, "text/event-stream"))
             writer.write(_event(self._chunk({"role": "assistant", "content": None})))
-        if request.get("tool_choice") == "required" and request.get("stream"):
+        is_called = request.get("tools") and generation.prompt.startswith("Call ")
+        if (request.get("tool_choice") == "required" or is_called) and request.get("stream"):
             return await self._write_call(request, generation, writer, read)
         tokens = self.tokens if self.pieces is None else len(self.pieces)
         wanted = min(tokens, request.get("max_tokens") or tokens)

@@ -55,5 +55,9 @@ class PartError(StileError):
         self.last_lines = last_lines
 
 
+class ArgumentError(StileError):
+    """An argument of the command line cannot be used."""
+
+
 class RequestError(StileError):
     """A question that got no answer."""

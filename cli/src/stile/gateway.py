@@ -1,6 +1,8 @@
 """Asking the gateway over HTTP, as any client would."""
 
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -24,8 +26,13 @@ def ask(base: str, request: dict[str, Any], key: SecretStr | None) -> dict[str, 
     """
     headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
     try:
-        response = httpx.post(f"{base}/chat", json=request, headers=headers, timeout=_TIMEOUT_SECONDS)
+        with httpx.Client(trust_env=not _is_here(base), timeout=_TIMEOUT_SECONDS) as client:
+            response = client.post(f"{base}/chat", json=request, headers=headers)
         body: dict[str, Any] = response.json()
+    except ImportError as error:  # httpx says so of a SOCKS proxy
+        raise RequestError(f"{base} cannot be asked through the proxy of ALL_PROXY: {error}") from error
+    except httpx.InvalidURL as error:
+        raise RequestError(f"{base} is no address: {error}") from error
     except httpx.TransportError as error:
         raise RequestError(f"nobody answers on {base}: `stile up` starts everything ({error})") from error
     except ValueError as error:
@@ -33,6 +40,15 @@ def ask(base: str, request: dict[str, Any], key: SecretStr | None) -> dict[str, 
     if not response.is_success or "response" not in body:
         raise RequestError(f"no answer (HTTP {response.status_code}): {_reason(body)}")
     return body
+
+
+def _is_here(base: str) -> bool:
+    """Tell whether an address is this machine's: no proxy leads there (HTTP_PROXY, ALL_PROXY)."""
+    host = urlsplit(base).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _reason(body: object) -> str:

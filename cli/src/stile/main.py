@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Iterable
 
 import typer
 
@@ -21,7 +22,7 @@ from stile.commands import (
     status,
     up,
 )
-from stile.errors import PartError, StileError
+from stile.errors import ArgumentError, PartError, StileError
 from stile_runtime.settings import SettingsError
 
 app = typer.Typer(
@@ -45,10 +46,24 @@ app.command()(credentials.credentials)
 app.command()(leaf.leaf)
 
 
+def _check_arguments(arguments: Iterable[str]) -> None:
+    """Check that the arguments are text.
+
+    Raises:
+        ArgumentError: one is not UTF-8.
+    """
+    for number, argument in enumerate(arguments, 1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise ArgumentError(f"argument {number} is not valid UTF-8") from error
+
+
 def main() -> None:
     """Run a command; what goes wrong is one line on stderr and the exit code 1."""
     logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and printed as one line
     try:
+        _check_arguments(sys.argv[1:])
         app()
     except (SettingsError, StileError) as error:
         if isinstance(error, PartError) and error.last_lines:

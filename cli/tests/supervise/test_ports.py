@@ -44,3 +44,9 @@ def test_two_parts_cannot_have_one_port():
         parts.check_ports(
             Settings(nats_port=port, port=port, llama_url="http://x", consumer_port=ports.choose(1, set()))
         )
+
+
+def test_an_address_that_the_machine_lacks_is_not_in_use():
+    """192.0.2.0/24 is nobody's (RFC 5737)."""
+    with pytest.raises(PortError, match="no such address; set STILE_HOST"):
+        ports.require_free("gateway", "192.0.2.1", 8000, "STILE_PORT")

@@ -11,11 +11,40 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import pydantic_core
+
 MAX_DEPTH = 64
 """Levels of nested objects and arrays. serde_json reads 128, including those of the message around
 it."""
 
+NOT_JSON = "not valid JSON"
+
+MAX_BODY_DEPTH = 120
+"""Levels of a whole body: serde_json reads 127, and an approval puts one around a request's parts."""
+
+_DOUBTFUL_NUMBER = re.compile(rb"[0-9]{300}|[eE]\+?[0-9]{3}")
+"""What a number that does not fit a double has in it; a text may have it too."""
+
 _LITERAL_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]}]', re.DOTALL)
+
+
+def check_body(body: bytes) -> None:
+    """Check that a body is JSON that the worker can read as well.
+
+    Raises:
+        ValueError: it is not JSON, is deeper than ``MAX_BODY_DEPTH``, or has a number that does not
+            fit a double. The message has nothing of the body in it.
+    """
+    try:
+        pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        if "recursion" in str(error):
+            raise _too_deep(MAX_BODY_DEPTH) from None
+        raise ValueError(NOT_JSON) from None
+    if body.count(b"[") + body.count(b"{") > MAX_BODY_DEPTH:
+        _check_depth(body.decode(), MAX_BODY_DEPTH)
+    if _DOUBTFUL_NUMBER.search(body):
+        json.loads(body, parse_float=_finite, parse_int=_within_double)
 
 
 def read_object(text: str) -> dict[str, Any]:
@@ -26,7 +55,7 @@ def read_object(text: str) -> dict[str, Any]:
             twice, a number does not fit a double, there is a lone surrogate, or it is deeper than
             ``MAX_DEPTH``.
     """
-    _check_depth(text)
+    _check_depth(text, MAX_DEPTH)
     value = json.loads(
         text,
         object_pairs_hook=_unique,
@@ -50,15 +79,19 @@ def canonical(value: dict[str, Any]) -> str:
     return text
 
 
-def _check_depth(text: str) -> None:
+def _check_depth(text: str, most: int) -> None:
     depth = 0
     for match in _LITERAL_OR_BRACKET.finditer(text):
         if (mark := match[0]) in "[{":
             depth += 1
-            if depth > MAX_DEPTH:
-                raise ValueError("too deep")
+            if depth > most:
+                raise _too_deep(most)
         elif mark in "]}":
             depth -= 1
+
+
+def _too_deep(most: int) -> ValueError:
+    return ValueError(f"nested deeper than {most} levels")
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -49,12 +49,14 @@ FINISHED = "chat.event.finished.*.*.*"
 """Without a body, from a worker: the request has its result, and the worker is free."""
 
 DEAD = "chat.dead.*.*.*"
+CONVERSATIONS = "chat.conversation.*.*"
 MAX_DELIVERIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*"
 """From nats-server itself: a request reached its last delivery and was never acknowledged."""
 
 CHAT_STREAM = "CHAT"
 RESULT_STREAM = "CHAT_RESULT"
 DEAD_STREAM = "CHAT_DLQ"
+CONVERSATION_STREAM = "CHAT_CONVERSATION"
 
 ANSWER_INBOX = "_INBOX_answer"
 """The inboxes in which workers receive verdicts. They have a prefix of their own, so that a filter
@@ -169,6 +171,11 @@ def result(client: str, chat_id: UUID) -> str:
 def results_of(client: str) -> str:
     """Return the subject, with a wildcard, of all results of a client."""
     return f"chat.result.{_token(client)}.*"
+
+
+def conversation(client: str, chat_id: UUID) -> str:
+    """Return the subject of a stored response's conversation in CHAT_CONVERSATION."""
+    return f"chat.conversation.{_token(client)}.{chat_id}"
 
 
 def dead(lane: Lane, client: str, chat_id: UUID) -> str:

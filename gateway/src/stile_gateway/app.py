@@ -13,24 +13,32 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from stile_gateway.bus import NatsBus
-from stile_gateway.clients.callers import AUTHORIZATION, LANE, Callers
+from stile_gateway.clients.callers import Callers
 from stile_gateway.clients.hosts import Hosts, is_loopback
 from stile_gateway.clients.keyring import KeyRing
 from stile_gateway.clients.slots import Slots, share_of
+from stile_gateway.conversations import NatsConversations
+from stile_gateway.dialects.anthropic.api import Anthropic
 from stile_gateway.dialects.base import Dialect, Dialects
+from stile_gateway.dialects.completions.api import Completions
 from stile_gateway.dialects.faults import invalid_input
-from stile_gateway.dialects.openai.api import OpenAI
-from stile_gateway.dialects.stile.api import LAST_EVENT_ID, PREFER, Stile
+from stile_gateway.dialects.ollama.api import Ollama
+from stile_gateway.dialects.openai.api import PROCESSING_MS, OpenAI
+from stile_gateway.dialects.responses.api import Responses
+from stile_gateway.dialects.stile.api import Stile
 from stile_gateway.errors import GatewayError, from_http
 from stile_gateway.http import health, page, queue
 from stile_gateway.http.answers import PREFERENCE_APPLIED, NoResponse, note_error
-from stile_gateway.http.dependencies import IDEMPOTENCY_KEY, TIMEOUT, ContentLimits, Services
+from stile_gateway.http.compression import Decompression
+from stile_gateway.http.dependencies import ContentLimits, Services
 from stile_gateway.http.document import document
+from stile_gateway.http.head import HeadAsGet
 from stile_gateway.http.middleware import REQUEST_ID, Access, Admission, BodyLimit
 from stile_gateway.metrics import Metrics
+from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import Timing
 from stile_gateway.requests.service import RequestService
 from stile_gateway.server import process
@@ -39,7 +47,7 @@ from stile_runtime import logs
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
 
-DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI())
+DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI(), Responses(), Completions(), Ollama(), Anthropic())
 """The gateway's APIs. The first one's errors are those of all addresses that no other has."""
 
 log = structlog.get_logger(__name__)
@@ -91,6 +99,7 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
         app.include_router(routes)
     app.openapi = document(app, apis, services.callers)  # type: ignore[method-assign]  # FastAPI's documented way
     _answer_errors(app, apis)
+    app.add_middleware(HeadAsGet)
     # The last one added is the outermost. What is refused is readable across origins, and the connection of a
     # body that is not read is closed.
     app.add_middleware(
@@ -105,13 +114,16 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=[
-                *("Content-Type", IDEMPOTENCY_KEY, LANE, TIMEOUT, PREFER, LAST_EVENT_ID),
-                *(REQUEST_ID, AUTHORIZATION),
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
+            # Clients add headers of their own (x-stainless-…, traceparent); who may send any is the origin's
+            # matter, and no cookie is ever read.
+            allow_headers=["*"],
+            expose_headers=[
+                *(REQUEST_ID, "Retry-After", "retry-after-ms", "Location", PREFERENCE_APPLIED),
+                *(PROCESSING_MS, "x-should-retry", "Accept-Encoding"),
             ],
-            expose_headers=[REQUEST_ID, "Retry-After", "retry-after-ms", "Location", PREFERENCE_APPLIED],
         )
+    app.add_middleware(Decompression, max_bytes=settings.max_body_bytes)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Access, metrics=services.metrics, dialects=apis)
     return app
@@ -123,6 +135,7 @@ def _services(settings: Settings) -> Services:
     timing = Timing(settings.accept_timeout, settings.answer_timeout, settings.unheard_timeout)
     return Services(
         requests=RequestService(bus, timing, metrics, settings.max_in_flight, _body_bytes(settings)),
+        conversations=Conversations(NatsConversations(bus)),
         callers=Callers(KeyRing(settings.key_file) if settings.key_file else None),
         limits=ContentLimits(settings.max_prompt_chars, settings.max_message_chars, settings.max_messages),
         fleet=fleet,
@@ -139,6 +152,14 @@ def _body_bytes(settings: Settings) -> Slots:
 
 def _answer_errors(app: FastAPI, dialects: Dialects) -> None:
     """Answer every error in the shape of the address's dialect."""
+    addresses = sorted(
+        {
+            route.path
+            for dialect in dialects.all
+            for route in dialect.router().routes
+            if isinstance(route, Route) and route.include_in_schema and "{" not in route.path
+        }
+    )
 
     async def response(request: Request, error: Exception) -> Response:
         headers: dict[str, str] = {}
@@ -148,7 +169,7 @@ def _answer_errors(app: FastAPI, dialects: Dialects) -> None:
             case RequestValidationError():
                 known = invalid_input(error)
             case HTTPException():
-                known = from_http(error.status_code)
+                known = from_http(error.status_code, addresses)
                 headers = dict(error.headers or {})
                 if error.status_code == 405 and (allowed := _allowed(request)):
                     headers["Allow"] = ", ".join(allowed)
@@ -164,9 +185,10 @@ def _answer_errors(app: FastAPI, dialects: Dialects) -> None:
 def _allowed(request: Request) -> list[str]:
     """Return the methods of an address: Starlette names those of its first route alone."""
     routes = request.app.router.routes
-    scopes = {method: {**request.scope, "method": method} for method in ("DELETE", "GET", "HEAD", "POST")}
-    return [
+    scopes = {method: {**request.scope, "method": method} for method in ("DELETE", "GET", "POST")}
+    allowed = [
         method
         for method, scope in scopes.items()
         if any(route.matches(scope)[0] is Match.FULL for route in routes)
     ]
+    return sorted({*allowed, "HEAD"}) if "GET" in allowed else allowed

@@ -34,6 +34,9 @@ from stile_runtime.fleet import ALIVE_SECONDS, Fleet
 FLUSH_SECONDS = 2.0
 """How long a publish waits for room if the server reads too slowly."""
 
+STREAM_SECONDS = 5.0
+"""How long a stream has to reply."""
+
 _SUBJECT = subjects.request(subjects.GATEWAY)
 _NO_RESPONDERS = "503"
 _ELSEWHERE_SECONDS = 1.0
@@ -153,6 +156,22 @@ class NatsBus:
             return False
         finally:
             del self._attended_elsewhere[str(chat_id)]
+
+    async def stream_reply(self, subject: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:
+        """Send a request to a stream, and return the body of the reply.
+
+        Raises:
+            BusUnavailableError: there is no connection, no such stream, or no reply in time.
+            TooLargeError: the bus takes no message of this size.
+        """
+        connected = self._connected()
+        try:
+            reply = await connected.request(subject, body, timeout=STREAM_SECONDS, headers=headers)
+        except (nats.errors.NoRespondersError, nats.errors.TimeoutError):
+            raise BusUnavailableError("The bus does not reply; try again.", retry_after=1) from None
+        except nats.errors.Error as error:
+            raise translate(error) from error
+        return reply.data
 
     async def _ask(self, subject: str, client: str, within: float) -> Msg:
         """Send a request of nats-py's, about ``client``'s chat, and return the one reply."""

@@ -5,6 +5,7 @@
     GatewayError
      ├ RequestError               the request's own fault
      │   ├ InvalidRequestError          invalid_request 422
+     │   │   └ TooLongError                 the same
      │   ├ InvalidHeaderError           invalid_header 400
      │   ├ TooLargeError                too_large 413
      │   ├ UnsupportedMediaTypeError    unsupported_media_type 415
@@ -31,6 +32,7 @@ Foreign errors are translated at the edge: nats-py's in ``bus``, pydantic's and 
 client.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from stile_contracts.errors import ERRORS, ErrorCode
@@ -72,6 +74,10 @@ class InvalidRequestError(RequestError):
     """The body is no request, or beyond a limit."""
 
     code = ErrorCode.INVALID_REQUEST
+
+
+class TooLongError(InvalidRequestError):
+    """The conversation is longer than this gateway takes."""
 
 
 class InvalidHeaderError(RequestError):
@@ -205,11 +211,17 @@ class RelayedError(GatewayError):
         return ErrorReply(error=self._body.error.model_copy(update={"id": self.chat_id}))
 
 
-def from_http(status: int) -> GatewayError:
-    """Translate an error that Starlette raises by itself, such as an unknown route or method."""
+def from_http(status: int, addresses: Sequence[str] = ()) -> GatewayError:
+    """Translate an error that Starlette raises by itself, such as an unknown route or method.
+
+    Args:
+        status: the HTTP status.
+        addresses: what there is.
+    """
     match status:
         case 404:
-            return NotFoundError("There is nothing at this address.")
+            known = f" There are {', '.join(addresses)}; GET /docs describes them." if addresses else ""
+            return NotFoundError(f"There is nothing at this address.{known}")
         case 405:
             return MethodNotAllowedError("This address takes other methods; see the Allow header.")
         case 413:

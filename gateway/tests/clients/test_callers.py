@@ -53,6 +53,17 @@ def test_a_key_is_known_by_its_digest(tmp_path):
             callers.identify(headers, "10.0.0.1")
 
 
+def test_a_key_may_come_as_anthropics_clients_send_it(tmp_path):
+    """Beside no other; a bearer token outweighs it."""
+    write(tmp_path / "keys", entry("alice", "a"), entry("bob", "b"))
+    callers = Callers(KeyRing(tmp_path / "keys"))
+    assert callers.identify({"X-Api-Key": "b"}, "10.0.0.1").client == "http-bob"
+    assert callers.identify({"X-Api-Key": "b", **bearer("a")}, "10.0.0.1").client == "http-alice"
+    for headers in ({"X-Api-Key": "c"}, {"X-Api-Key": ""}, {"X-Api-Key": "a", **bearer("c")}):
+        with pytest.raises(InvalidApiKeyError):
+            callers.identify(headers, "10.0.0.1")
+
+
 def test_without_keys_the_address_asks():
     """Whatever the header says."""
     assert Callers().identify(bearer("x"), "10.0.0.1").client == "http-10-0-0-1"

@@ -17,7 +17,7 @@ from stile_contracts.messages import (
     Usage,
 )
 from stile_gateway.dialects.openai.answer import completion
-from stile_gateway.dialects.openai.errors import openai_error
+from stile_gateway.dialects.openai.errors import openai_error, openai_status
 from stile_gateway.dialects.openai.stream import Chunks
 from stile_gateway.errors import InternalError, RelayedError
 from stile_gateway.requests.events import ReplyEvent
@@ -229,3 +229,48 @@ def test_every_error_has_openais_shape(code):
     assert set(body) == {"message", "type", "param", "code"}
     assert (body["message"], body["code"], body["param"]) == ("So it is.", code.value, None)
     assert body["type"] in {"invalid_request_error", "rate_limit_error", "server_error"}
+
+
+def thoughts_of(chunks):
+    choices = [choice for chunk in chunks[:-1] for choice in chunk["choices"]]
+    return "".join(choice["delta"].get("reasoning_content") or "" for choice in choices)
+
+
+def test_thoughts_are_told_apart_from_the_answer():
+    """Whole, streamed, and what a gap has lost of them; a stream of thoughts alone ends with its limit."""
+    thought = reply("blue", reasoning_content="Why not?")
+    assert completion(thought, 0, None)["choices"][0]["message"]["reasoning_content"] == "Why not?"
+    for lost in ("Why not?", "Why ", None):
+        said = [started(), *([token(reasoning_content=lost)] if lost else []), token("bl"), done(thought)]
+        chunks = stream(*said)
+        assert (thoughts_of(chunks), text_of(chunks)) == ("Why not?", "blue")
+    endless = reply("", reasoning_content="Why ", finish_reason="length")
+    chunks = stream(started(), token(reasoning_content="Why "), done(endless))
+    assert (thoughts_of(chunks), text_of(chunks)) == ("Why ", "")
+    assert chunks[-2]["choices"][0]["finish_reason"] == "length"
+
+
+def test_thoughts_of_another_attempt():
+    """The same thoughts go on; other ones are another answer."""
+    same = stream(
+        started(), token(reasoning_content="Why"), started(2), done(reply("b", reasoning_content="Why?"), 2)
+    )
+    assert (thoughts_of(same), text_of(same)) == ("Why?", "b")
+    with pytest.raises(InternalError):
+        stream(
+            started(), token(reasoning_content="Why"), started(2), done(reply("b", reasoning_content="So"), 2)
+        )
+
+
+def test_too_long_a_conversation_has_its_numbers():
+    """A text over the policy's limit is too long as well."""
+    told = ErrorReply.of(ErrorCode.CONTEXT_LENGTH_EXCEEDED, "maximum context length is 9 tokens")
+    body = told.error.model_copy(update={"n_ctx": 9, "n_prompt_tokens": 12})
+    error = openai_error(RelayedError(ErrorReply(error=body)))["error"]
+    assert (error["n_ctx"], error["n_prompt_tokens"]) == (9, 12)
+    large = RelayedError(ErrorReply.of(ErrorCode.TOO_LARGE, "x", param="messages[0].content"))
+    error = openai_error(large)["error"]
+    assert (error["code"], openai_status(large)) == ("context_length_exceeded", 400)
+    assert "maximum context length" in error["message"]
+    body = RelayedError(ErrorReply.of(ErrorCode.TOO_LARGE, "x", param="body"))
+    assert (openai_error(body)["error"]["code"], openai_status(body)) == ("too_large", 413)

@@ -76,8 +76,14 @@ def test_the_id_of_a_call_may_be_any_text(call_id):
     [
         (
             {"role": "user", "content": [{"type": "text", "text": "Wh"}, {"type": "text", "text": "y?"}]},
+            {"role": "user", "content": "Wh\ny?"},
+        ),
+        (
+            {"role": "user", "content": [{"type": "text", "text": ""}, {"type": "text", "text": "Why?"}]},
             ASK,
         ),
+        ({"role": "assistant", "content": []}, {"role": "assistant"}),
+        ({"role": "user", "content": []}, {"role": "user", "content": ""}),
         ({"role": "developer", "content": "Be brief."}, {"role": "system", "content": "Be brief."}),
         (
             {"role": "assistant", "content": None, "refusal": None, "tool_calls": [CALL]},
@@ -135,9 +141,8 @@ def test_what_cannot_be_done_is_named(fields, param):
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
         ({"messages": [{"role": "user"}]}, "messages[0]"),
-        ({"messages": [{"role": "user", "content": []}]}, "messages[0].content"),
-        ({"max_tokens": -1}, "max_tokens"),
-        ({"max_completion_tokens": 0}, "max_completion_tokens"),
+        ({"max_tokens": -3}, "max_tokens"),
+        ({"max_completion_tokens": -3}, "max_completion_tokens"),
         ({"n": 0}, "n"),
         ({"stop": [""]}, "stop"),
         ({"tool_choice": "maybe"}, "tool_choice"),

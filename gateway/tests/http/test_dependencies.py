@@ -48,6 +48,16 @@ async def test_the_query_at_fault_is_named(client, wait):
     assert (answer.status_code, error["code"], error["param"]) == (422, "invalid_request", "wait")
 
 
+async def test_an_invalid_request_is_documented_as_it_is_answered(client):
+    """As a 422 at Stile's own addresses, as a 400 at those of all other APIs."""
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    for path in ("/chat", "/v1/chat", "/v1/chat/completions", "/v1/responses", "/api/chat", "/v1/messages"):
+        answer = await client.post(path, json={"messages": 1})
+        responses = paths[path]["post"]["responses"]
+        assert "`invalid_request`" in responses[str(answer.status_code)]["description"], path
+        assert ("422" in responses) is (answer.status_code == 422), path
+
+
 async def test_the_document_has_the_patterns(client):
     """A client that keeps to the document is never refused for a header."""
     document = (await client.get("/openapi.json")).json()

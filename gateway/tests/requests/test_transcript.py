@@ -196,3 +196,18 @@ def test_a_stored_answer_is_gone_on_with_where_it_agrees():
 def test_an_id_that_is_none_of_ours_is_passed_over(text):
     """The stream begins at the beginning."""
     assert StreamPosition.parse(text) is None
+
+
+async def test_thoughts_are_kept_for_those_who_join_later():
+    """In their order, before the text."""
+    kept = Transcript()
+    for event in (
+        started(),
+        token("", reasoning_content="Why"),
+        token("", reasoning_content=" not"),
+        token("b"),
+        done("b"),
+    ):
+        kept.add(event)
+    said = [event.body async for event in kept.follow(float("inf"))]
+    assert [one.reasoning_content for one in said if isinstance(one, TokenEvent)] == ["Why", " not", None]

@@ -2,6 +2,7 @@
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::Bus;
 use super::results::ChatResult;
@@ -26,6 +27,12 @@ impl<'a> Replies<'a> {
             envelope,
             seq: 0,
         }
+    }
+
+    /// The request's id.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.envelope.address.id
     }
 
     /// Whether the requester wants the pieces of the answer.

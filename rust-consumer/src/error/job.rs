@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{BusError, ErrorCode, InvalidMessage, ModelError};
+use super::{BusError, Context, ErrorCode, InvalidMessage, ModelError};
 use crate::bus::jobs::AckDecision;
 use crate::contract::messages::Stage;
 use crate::llama::control_tokens::Location;
@@ -87,7 +87,7 @@ impl JobError {
             Self::Model(ModelError::NotThere(_) | ModelError::WrongKey) => {
                 Some(ErrorCode::ModelUnavailable)
             }
-            Self::Model(ModelError::ContextExceeded) => Some(ErrorCode::ContextLengthExceeded),
+            Self::Model(ModelError::ContextExceeded(_)) => Some(ErrorCode::ContextLengthExceeded),
             Self::ControlToken(_) | Self::Model(ModelError::Refused(_)) => {
                 Some(ErrorCode::InvalidRequest)
             }
@@ -116,6 +116,15 @@ impl JobError {
     pub fn param(&self) -> Option<String> {
         match self {
             Self::ControlToken(place) => Some(place.param()),
+            _ => None,
+        }
+    }
+
+    /// The numbers of a conversation that is too long, if llama.cpp told them.
+    #[must_use]
+    pub fn context(&self) -> Option<Context> {
+        match self {
+            Self::Model(ModelError::ContextExceeded(context)) => *context,
             _ => None,
         }
     }
@@ -163,7 +172,7 @@ mod tests {
             JobError::ControlToken(Location::Joined),
             JobError::AnswerUnchecked,
             ModelError::NotThere("x").into(),
-            ModelError::ContextExceeded.into(),
+            ModelError::ContextExceeded(None).into(),
             ModelError::Refused("x".into()).into(),
             ModelError::Failed("x").into(),
             BusError::TimedOut.into(),

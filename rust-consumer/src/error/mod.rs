@@ -98,15 +98,36 @@ pub enum ModelError {
     /// It does not take the key that it is asked with.
     #[error("The model is not there (it does not take Stile's key); ask again later.")]
     WrongKey,
-    /// The conversation is longer than the model's context.
-    #[error("The conversation is too long for the model; leave out some of its messages.")]
-    ContextExceeded,
+    /// The conversation is longer than the model's context, whose numbers llama.cpp tells.
+    #[error("{}", too_long(*.0))]
+    ContextExceeded(Option<Context>),
     /// It found a fault in what was asked, and says which; the reason may quote the request.
     #[error("The model cannot answer this: {0}")]
     Refused(String),
     /// It answered with an error, or its stream broke off.
     #[error("The model failed ({0}); ask again.")]
     Failed(&'static str),
+}
+
+/// How long a conversation is that the model cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Context {
+    /// Tokens that the model can read and write (`n_ctx`).
+    pub size: u64,
+    /// Tokens of the conversation (`n_prompt_tokens`).
+    pub prompt: u64,
+}
+
+/// In the words by which clients of `OpenAI`'s API know this error.
+fn too_long(context: Option<Context>) -> String {
+    let Some(Context { size, prompt }) = context else {
+        return "The conversation exceeds this model's maximum context length; leave out some of its messages."
+            .to_owned();
+    };
+    format!(
+        "This model's maximum context length is {size} tokens. However, your messages resulted in {prompt} \
+         tokens. Leave out some of them."
+    )
 }
 
 impl ModelError {

@@ -28,14 +28,18 @@ const SAMPLING: [&str; 12] = [
 ];
 /// What is handed on of an approval's `output`. The search for control tokens reads the texts among
 /// it.
-const OUTPUT: [&str; 6] = [
+const OUTPUT: [&str; 8] = [
     "tools",
     "tool_choice",
     "parallel_tool_calls",
     "response_format",
     "logprobs",
     "top_logprobs",
+    "reasoning_effort",
+    OPTIONS,
 ];
+/// The variables of the model's chat template.
+const OPTIONS: &str = "chat_template_kwargs";
 
 /// Writes the body of `POST /v1/chat/completions` for the request `id`.
 ///
@@ -55,6 +59,16 @@ pub fn completion_request(chat: &ApprovedChat, id: Uuid) -> Result<Bytes, Invali
             .iter()
             .filter(|(name, value)| names.contains(&name.as_str()) && !value.is_null());
         request.extend(known.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    if let Some(Value::String(effort)) = chat.output.get("reasoning_effort") {
+        // Templates read it among their variables.
+        let options = request.entry(OPTIONS).or_insert_with(|| json!({}));
+        if let Some(options) = options.as_object_mut() {
+            options.entry("reasoning_effort").or_insert(json!(effort));
+            if effort == "none" {
+                options.entry("enable_thinking").or_insert(json!(false));
+            }
+        }
     }
     request.entry("seed").or_insert_with(|| seed_of(id).into());
     request.insert("stream".to_owned(), Value::Bool(true));
@@ -118,6 +132,27 @@ mod tests {
         assert!(std::str::from_utf8(&sent).unwrap().contains(output));
     }
 
+    /// The options of a thinking model's template, the effort among them.
+    #[test]
+    fn the_request_carries_the_options_of_the_template() {
+        let messages = json!([{"role": "user", "content": "Hi"}]);
+        let sent = |output| request(json!({"messages": messages, "output": output}));
+        let options = json!({"enable_thinking": true, "thinking_budget": 5});
+        let given = sent(json!({"chat_template_kwargs": options}));
+        assert_eq!(given["chat_template_kwargs"], options);
+        let low = sent(json!({"reasoning_effort": "low"}));
+        assert_eq!(low["reasoning_effort"], "low");
+        assert_eq!(
+            low["chat_template_kwargs"],
+            json!({"reasoning_effort": "low"})
+        );
+        let none = sent(json!({"reasoning_effort": "none"}));
+        assert_eq!(
+            none["chat_template_kwargs"]["enable_thinking"],
+            json!(false)
+        );
+    }
+
     /// No field of an approval, at any level, becomes one that the model reads and nobody has
     /// looked at.
     #[test]
@@ -132,7 +167,7 @@ mod tests {
         let sent = request(json!({
             "messages": [messages[0], {"role": "assistant", "tool_calls": [more], "reasoning_content": "x"}],
             "sampling": {"messages": other, "stream": false, "grammar": "x", "seed": 7},
-            "output": {"messages": other, "prompt": "x", "stream_options": {}, "chat_template_kwargs": {}},
+            "output": {"messages": other, "prompt": "x", "stream_options": {}, "grammar": "x"},
         }));
         assert_eq!(
             sent,

@@ -158,7 +158,12 @@ impl Worker {
                     return Err(error);
                 };
                 let reply = ErrorReply::of(code, error.to_string(), envelope.address.id);
-                let result = ChatResult::error(&reply.at(error.stage()).about(error.param()))?;
+                let result = ChatResult::error(
+                    &reply
+                        .at(error.stage())
+                        .about(error.param())
+                        .over(error.context()),
+                )?;
                 let result = self.store(envelope, result).await?;
                 (error.name(), error.ack_decision(), result)
             }
@@ -294,7 +299,7 @@ impl Worker {
                 return Err(ModelError::NotThere("it hangs").into());
             }
             Err(error) => {
-                self.slot.unsure = !matches!(error, ModelError::ContextExceeded);
+                self.slot.unsure = !matches!(error, ModelError::ContextExceeded(_));
                 return Err(error.into());
             }
         };
@@ -331,6 +336,7 @@ fn refused_reply(job: &Job<'_>, refused: AnswerRefusal, model: Option<&str>) -> 
         tool_calls: None,
         logprobs: None,
         timings: None,
+        reasoning_content: None,
     }
 }
 

@@ -59,7 +59,7 @@ impl<'a> Pipeline<'a> {
         mut guard: Guard,
         on_first: impl FnOnce(),
     ) -> Result<Answer, JobError> {
-        let mut answer = Answer::default();
+        let mut answer = Answer::new(self.replies.id());
         let mut on_first = Some(on_first);
         while !answer.is_complete() {
             let events = match self.next_events(&mut completion, &mut guard).await {

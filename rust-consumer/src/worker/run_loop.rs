@@ -45,7 +45,7 @@ pub async fn run_loop(mut worker: Worker, queue: Queue, stop: CancellationToken)
                     AckDecision::Nak(Duration::ZERO)
                 } else {
                     let decision;
-                    (decision, ahead) = handle(&mut worker, &queue, &delivery).await;
+                    (decision, ahead) = Box::pin(handle(&mut worker, &queue, &delivery)).await;
                     decision
                 };
                 acknowledging.spawn(acknowledge(worker.bus.clone(), delivery, decision));

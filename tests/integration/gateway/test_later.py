@@ -128,7 +128,7 @@ async def test_what_is_nobodys_is_not_found(http):
     ) as stranger:
         assert (await stranger.get(here)).status_code == 404
     assert (await http.get("/chat/seven")).status_code == 404
-    assert (await http.put(here)).headers["allow"] == "DELETE, GET"
+    assert (await http.put(here)).headers["allow"] == "DELETE, GET, HEAD"
     for wait in ("-1", "61", "x", ""):
         answer = await http.get(here, params={"wait": wait})
         assert (answer.status_code, answer.json()["error"]["param"]) == (422, "wait")

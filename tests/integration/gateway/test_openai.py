@@ -53,7 +53,7 @@ async def test_an_answer_streamed_and_not(bus, http):
         (
             f"POST {PATH}",
             {"content": b"{", "headers": {"Content-Type": "application/json"}},
-            422,
+            400,
             "invalid_request",
         ),
         (f"POST {PATH}", {"json": {**ASK, "n": 2}}, 400, "unsupported_parameter"),

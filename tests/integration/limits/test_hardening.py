@@ -165,12 +165,14 @@ async def test_headers_that_are_no_ascii_are_no_trouble(http):
     assert ErrorReply.model_validate_json(answer.content).error.param == "Idempotency-Key"
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "identity, gzip"])
-async def test_a_compressed_body_is_not_unpacked(http, coding):
-    """A bomb of kilobytes that would be gigabytes is refused by its header."""
+@pytest.mark.parametrize(
+    ("coding", "status"), [("gzip", 413), ("deflate", 415), ("br", 415), ("gzip, gzip", 415), ("zstd", 422)]
+)
+async def test_a_bomb_is_not_unpacked(http, coding, status):
+    """Kilobytes that would be megabytes are read up to the limit alone, or refused by their header."""
     bomb = gzip.compress(b" " * 50_000_000)
     answer = await http.post("/chat", content=bomb, headers={**JSON, "Content-Encoding": coding})
-    assert answer.status_code == 415
+    assert answer.status_code == status
 
 
 async def test_pipelined_and_smuggled_requests_are_one_each(gateway):

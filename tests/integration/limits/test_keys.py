@@ -17,11 +17,28 @@ NEEDS_KEY = (
     ("POST", "/chat"),
     ("POST", "/v1/chat"),
     ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/responses"),
+    ("GET", "/v1/responses/resp_0190a5d0-0000-7000-8000-000000000001"),
+    ("DELETE", "/v1/responses/resp_0190a5d0-0000-7000-8000-000000000001"),
+    ("POST", "/v1/responses/resp_0190a5d0-0000-7000-8000-000000000001/cancel"),
+    ("GET", "/v1/responses/resp_0190a5d0-0000-7000-8000-000000000001/input_items"),
+    ("POST", "/v1/completions"),
     ("GET", "/v1/models"),
     ("GET", "/v1/models/x"),
     ("GET", "/queue"),
     ("GET", "/chat/0190a5d0-0000-7000-8000-000000000001"),
     ("DELETE", "/chat/0190a5d0-0000-7000-8000-000000000001"),
+)
+OTHERS = (
+    ("POST", "/api/chat"),
+    ("POST", "/api/generate"),
+    ("POST", "/api/show"),
+    ("POST", "/api/pull"),
+    ("GET", "/api/tags"),
+    ("GET", "/api/ps"),
+    ("GET", "/api/version"),
+    ("POST", "/v1/messages"),
+    ("POST", "/v1/messages/count_tokens"),
 )
 FREE = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
 
@@ -54,13 +71,32 @@ async def test_who_has_no_key_gets_no_further(bus, gateway, http):
             answer = await http.request(method, path, json=ASK if method == "POST" else None, headers=headers)
             error = answer.json()["error"]
             assert (answer.status_code, error["code"]) == (401, "invalid_api_key"), path
-            openais = "completions" in path or "models" in path
+            openais = any(word in path for word in ("completions", "responses", "models"))
             assert error["type"] == ("invalid_request_error" if openais else "stile_error"), path
             assert answer.headers["www-authenticate"] == "Bearer"
     for path in FREE:
         assert (await http.get(path)).status_code in {200, 503}, path
     assert responder.requests == responder.lookups == []
     assert "key-of" not in gateway.process.output()
+
+
+async def test_the_apis_of_others_need_a_key_too(bus, http):
+    """A 401 in their own shapes; the key may come as Anthropic's clients send it."""
+    responder = await Responder(await bus.connect("filter"), Responder.whole).start()
+    for method, path in OTHERS:
+        for headers in ({}, {"X-Api-Key": "key-of-eve"}):
+            answer = await http.request(method, path, json=ASK if method == "POST" else None, headers=headers)
+            error = answer.json()["error"]
+            assert answer.status_code == 401, path
+            if path.startswith("/api"):
+                assert "X-Api-Key" in error
+            else:
+                assert error["type"] == "authentication_error"
+    assert responder.requests == []
+    body = {**ASK, "model": "stile", "max_tokens": 5}
+    answer = await http.post("/v1/messages", json=body, headers={"X-Api-Key": "key-of-ada"})
+    assert answer.status_code == 200
+    assert responder.requests[0].headers["Chat-Client"] == "http-ada"
 
 
 async def test_a_keys_name_is_the_client_and_its_lane_the_lane(bus, http):

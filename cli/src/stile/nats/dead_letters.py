@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from stile.errors import DeadLetterError
 from stile_contracts import headers, subjects
-from stile_contracts.messages import ApprovedChat, Role
+from stile_contracts.messages import OWNERS_END, ApprovedChat, Role
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,18 @@ class DeadLetter:
         """Make the request that asks for the same again.
 
         Args:
-            keep_system: whether a first ``system`` message is the client's own; otherwise it is
-                the policy's, which the filter adds again.
+            keep_system: whether a first ``system`` message is the client's own; otherwise what
+                the policy has put before it, which the filter adds again, is left out.
 
         Raises:
             DeadLetterError: it can't be read, or there is nothing left to send.
         """
         chat = self.chat()
-        messages = (
-            chat.messages if keep_system or chat.messages[0].role is not Role.SYSTEM else chat.messages[1:]
-        )
+        first, *others = chat.messages
+        messages = chat.messages
+        if first.role is Role.SYSTEM and not keep_system:
+            _, _, clients = (first.content or "").partition(OWNERS_END)
+            messages = [first.model_copy(update={"content": clients}), *others] if clients else others
         if not messages:
             raise DeadLetterError(f"{self.id} holds nothing but a system message")
         again: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """TCP ports: whether one is free, and which program has it."""
 
+import errno
 import socket
 from contextlib import suppress
 
@@ -7,18 +8,27 @@ import psutil
 
 from stile.errors import PortError
 
+_NO_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+
 
 def is_free(host: str, port: int) -> bool:
     """Return whether a server could listen on ``host``:``port`` now."""
+    return _fault(host, port) is None
+
+
+def _fault(host: str, port: int) -> OSError | None:
+    """Return why no server could listen there now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
-        # As servers do: a connection that is still closing does not hold the port.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family) as listener:
+            # As servers do: a connection that is still closing does not hold the port.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.bind((host, port))
-        except OSError:
-            return False
-    return True
+    except OSError as error:
+        return error
+    return None
 
 
 def holder(port: int) -> str | None:
@@ -35,9 +45,18 @@ def require_free(part: str, host: str, port: int, variable: str) -> None:
     """Check that ``part`` can have its port.
 
     Raises:
-        PortError: it is taken; the message says by which program, and which variable changes it.
+        PortError: it is taken; the message says by which program, and which variable changes it. Or
+            this machine has no such address.
     """
-    if not is_free(host, port):
+    fault = _fault(host, port)
+    if fault is not None and fault.errno in _NO_ADDRESS:
+        raise PortError(
+            f"{part} cannot listen on {host}: this machine has no such address; set "
+            f"{variable.removesuffix('PORT')}HOST to another one"
+        )
+    if fault is not None and fault.errno == errno.EACCES:
+        raise PortError(f"port {port}, which {part} wants, needs more rights: set {variable} to another port")
+    if fault is not None:
         by = holder(port)
         raise PortError(
             f"port {port}, which {part} wants, is in use{f' by {by}' if by else ''}: "

@@ -28,7 +28,9 @@ from stile_contracts.messages.event import (
 from stile_contracts.messages.heartbeat import Heartbeat, LaneState, QueueState
 from stile_contracts.messages.output import (
     LOGPROBS_SCHEMA,
+    Constraints,
     JsonSchema,
+    MaxTokens,
     NamedFunction,
     NamedTool,
     Output,
@@ -38,12 +40,13 @@ from stile_contracts.messages.output import (
     ToolFunction,
 )
 from stile_contracts.messages.reply import ErrorBody, ErrorReply, Refusal, Reply, Stage, Timings, Usage
-from stile_contracts.messages.request import MAX_REFUSAL_CHARS, ApprovedChat, ChatRequest
+from stile_contracts.messages.request import MAX_REFUSAL_CHARS, OWNERS_END, ApprovedChat, ChatRequest
 
 __all__ = [
     "INTEGRAL",
     "LOGPROBS_SCHEMA",
     "MAX_REFUSAL_CHARS",
+    "OWNERS_END",
     "AcceptedEvent",
     "AnswerCheck",
     "AnswerKind",
@@ -55,6 +58,7 @@ __all__ = [
     "CancelReceipt",
     "ChatMessage",
     "ChatRequest",
+    "Constraints",
     "ErrorBody",
     "ErrorReply",
     "EventKind",
@@ -65,6 +69,7 @@ __all__ = [
     "HistoryToolCall",
     "JsonSchema",
     "LaneState",
+    "MaxTokens",
     "Message",
     "NamedFunction",
     "NamedTool",

@@ -26,7 +26,7 @@ class Message(BaseModel):
     )
 
 
-CallId = Annotated[str, Field(max_length=1024)]
+CallId = Annotated[str, Field(max_length=16384)]
 """The id of a tool call. The client may choose any text, because the model never reads it: the
 filter replaces it in the approval."""
 

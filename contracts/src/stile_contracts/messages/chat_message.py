@@ -85,20 +85,8 @@ def roles_schema(*plain: Role | str) -> dict[str, Any]:
                 "required": ["role", "content"],
             },
             {
-                "properties": {
-                    "role": {"const": Role.ASSISTANT},
-                    "content": filled,
-                    "tool_call_id": null,
-                },
-                "required": ["role", "content"],
-            },
-            {
-                "properties": {
-                    "role": {"const": Role.ASSISTANT},
-                    "tool_calls": {"type": "array", "minItems": 1},
-                    "tool_call_id": null,
-                },
-                "required": ["role", "tool_calls"],
+                "properties": {"role": {"const": Role.ASSISTANT}, "tool_call_id": null},
+                "required": ["role"],
             },
             {
                 "properties": {
@@ -120,7 +108,7 @@ class ChatMessage(Message):
 
     role: Annotated[Role, Field(strict=False)]
     content: str | None = None
-    """May be absent only if the assistant calls tools."""
+    """May be absent only in messages of the assistant."""
     tool_calls: list[HistoryToolCall] | None = Field(None, max_length=128)
     """Only in messages of the assistant."""
     tool_call_id: CallId | None = None
@@ -132,6 +120,6 @@ class ChatMessage(Message):
             raise ValueError("only the assistant calls tools")
         if (self.role == Role.TOOL) != (self.tool_call_id is not None):
             raise ValueError("tool messages need a tool_call_id, and no others may have one")
-        if self.content is None and not self.tool_calls:
+        if self.content is None and self.role != Role.ASSISTANT:
             raise ValueError("content is missing")
         return self

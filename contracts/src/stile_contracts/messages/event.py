@@ -70,6 +70,13 @@ class TokenEvent(Message):
     """Deltas of tool calls, in OpenAI's shape; ``text`` may then be empty."""
     logprobs: dict[str, Any] | None = None
     """The logprobs of this piece, in OpenAI's shape."""
+    reasoning_content: str | None = None
+    """A piece of what the model thinks before it answers; ``text`` may then be empty."""
+
+    @property
+    def more_than_text(self) -> bool:
+        """Whether it has anything beside its text."""
+        return any(part is not None for part in (self.tool_calls, self.logprobs, self.reasoning_content))
 
 
 class CancelHit(StrEnum):

@@ -26,6 +26,10 @@ class Timings(Message):
     """Tokens of the prompt in a second."""
     predicted_per_second: Annotated[float, Field(ge=0)] | None = None
     """Tokens of the answer in a second."""
+    prompt_ms: Annotated[float, Field(ge=0)] | None = None
+    """Milliseconds in which the prompt was read; what was read for an earlier request is not read again."""
+    predicted_ms: Annotated[float, Field(ge=0)] | None = None
+    """Milliseconds in which the answer was written."""
 
 
 class Refusal(Message):
@@ -54,6 +58,9 @@ class Reply(Message):
     logprobs: dict[str, Any] | None = None
     """As llama.cpp reports them, in OpenAI's shape."""
     timings: Timings | None = None
+    reasoning_content: str | None = None
+    """What a thinking model thought before it answered. With the ``finish_reason`` ``length`` and an
+    empty ``response``, it thought until its limit."""
 
     @model_validator(mode="after")
     def _has_a_refusal(self) -> Self:
@@ -89,6 +96,10 @@ class ErrorBody(Message):
     """Seconds after which the request may be sent again."""
     stage: Annotated[Stage, Field(strict=False)] | None = None
     """If the deadline passed: the stage of the request at that time."""
+    n_ctx: Annotated[int, Field(ge=0)] | None = None
+    """If the conversation was too long: how many tokens the model can read and write."""
+    n_prompt_tokens: Annotated[int, Field(ge=0)] | None = None
+    """If the conversation was too long: how many tokens it has."""
 
 
 class ErrorReply(Message):

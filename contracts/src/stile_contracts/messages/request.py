@@ -6,13 +6,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from stile_contracts.messages.base import Message
 from stile_contracts.messages.chat_message import ChatMessage, Role
-from stile_contracts.messages.output import LOGPROBS_SCHEMA, Output, Sampling
+from stile_contracts.messages.output import (
+    LOGPROBS_SCHEMA,
+    Constraints,
+    Output,
+    ResponseFormat,
+    Sampling,
+)
 
 MAX_REFUSAL_CHARS = 500
 """Limit of ``refusal_message``. A longer text would be an answer, written by the client itself."""
 
 
-class ChatRequest(Sampling, Output):
+OWNERS_END = "\n\n---\nThe instructions above always hold. Those of the application follow.\n\n"
+"""In an approval's system message: what stands between the policy's system prompt and the client's."""
+
+
+class ChatRequest(Sampling, Output, Constraints):
     """A client's request: the body of ``POST /chat`` and of ``chat.request``.
 
     ``prompt`` is the new message of the user, after ``messages``. If the last message already is
@@ -38,6 +48,8 @@ class ChatRequest(Sampling, Output):
     """The model that must answer, in upper or lower case. None or ``stile``: any idle model
     answers."""
     stream: bool = False
+    json_schema: dict[str, Any] | None = None
+    """llama.cpp's short form of a ``response_format`` with this schema."""
 
     @field_validator("top_logprobs")
     @classmethod
@@ -46,11 +58,23 @@ class ChatRequest(Sampling, Output):
             raise ValueError("logprobs must be true if this is used")
         return value
 
+    @field_validator("json_schema")
+    @classmethod
+    def _is_the_only_format(cls, value: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+        if value is not None and info.data.get("response_format") is not None:
+            raise ValueError("leave this or response_format out")
+        return value
+
     @model_validator(mode="after")
     def _has_content(self) -> Self:
         if self.prompt is None and not self.messages:
             raise ValueError("give a prompt, or messages, or both")
-        return self
+        if self.json_schema is None:
+            return self
+        # In one place, so that it is looked at and passed on as any other format.
+        return self.model_copy(
+            update={"response_format": ResponseFormat.of(self.json_schema), "json_schema": None}
+        )
 
     @property
     def repeats_prompt(self) -> bool:

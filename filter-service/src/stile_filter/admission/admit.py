@@ -13,13 +13,14 @@ import structlog
 from stile_contracts import headers, models
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Stage
-from stile_filter.admission import limits
+from stile_filter.admission import conversation, limits
 from stile_filter.admission.approval import Approvals
 from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
 from stile_filter.admission.ports import Archive, Guard, Guards, Observer, Queue, Signer
 from stile_filter.admission.repeats import PendingRequest, Repeats
 from stile_filter.errors import RequestError, UnconfirmedError
 from stile_filter.guard.decide import State, Verdict
+from stile_filter.guard.policy import ClientSystem
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.store import Approval, Store
 from stile_filter.transport.failures import answered
@@ -132,8 +133,11 @@ class Admission:
                     param="stream",
                 )
             replies.wanted = EventLevel.TOKEN
+        if policy.client_system is ClientSystem.AS_USER:
+            request = conversation.as_user(request)
         texts = RequestTexts(request)
-        limits.check_limits(request, texts, policy.limits, allow_system=policy.allow_system)
+        limits.check_limits(request, texts, policy.limits, client_system=policy.client_system)
+        limits.check_json(incoming.body)
         approvals = Approvals(policy, self._signer)
         pending = PendingRequest(request, texts, envelope, replies, policy, guard.decider, approvals)
         # Under its key a request has one result or one place in CHAT, whatever lane and model a repeat names.

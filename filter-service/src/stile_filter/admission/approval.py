@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 from stile_contracts import headers, models
-from stile_contracts.messages import ApprovedChat, ChatMessage, ChatRequest, EventLevel, Role
+from stile_contracts.messages import ApprovedChat, ChatRequest, EventLevel, NamedTool, Output, Sampling
+from stile_filter.admission import conversation
 from stile_filter.admission.envelope import Envelope
 from stile_filter.admission.limits import model_of
 from stile_filter.admission.ports import Signer
-from stile_filter.guard import call_ids
 from stile_filter.guard.control_tokens import neutralised
-from stile_filter.guard.policy import ControlTokens, Policy
+from stile_filter.guard.policy import ClientSystem, ControlTokens, Policy
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.queue.positions import Subscription
 from stile_filter.queue.speed import Size
@@ -63,22 +63,33 @@ class Approvals:
 
     def _answer_tokens(self, request: ChatRequest) -> int:
         limit = self._policy.answer_tokens
-        return min(request.max_tokens or limit, limit)
+        wanted = request.max_tokens or 0
+        return min(wanted, limit) if wanted > 0 else limit
 
     def _conversation(self, request: ChatRequest) -> ApprovedChat:
-        turns = call_ids.renumbered(request.conversation())
-        if self._policy.system_prompt:
-            turns = [ChatMessage(role=Role.SYSTEM, content=self._policy.system_prompt), *turns]
-        sampling = request.sampling().model_copy(update={"max_tokens": self._answer_tokens(request)})
         # Parts that were validated when they were read.
         return ApprovedChat.model_construct(
-            messages=turns,
-            sampling=sampling,
-            output=request.output(),
+            messages=conversation.approved(
+                request.conversation(),
+                self._policy.system_prompt,
+                joins_users=self._policy.client_system is ClientSystem.AS_USER,
+            ),
+            sampling=self._sampling(request),
+            output=_output(request),
             model=model_of(request),
             check_answer=self._policy.checks_answers,
             refusal_message=request.refusal_message if self._policy.checks_answers else None,
         )
+
+    def _sampling(self, request: ChatRequest) -> Sampling:
+        """Return the parameters in the values that llama.cpp reads."""
+        values: dict[str, int | None] = {"max_tokens": self._answer_tokens(request)}
+        if request.seed is not None:
+            # By -1 clients mean any seed; without one, the worker makes it from the request's id.
+            values["seed"] = None if request.seed == -1 else request.seed % 2**32
+        if request.top_k is not None:
+            values["top_k"] = max(request.top_k, 0)
+        return request.sampling().model_copy(update=values)
 
     def _headers(self, envelope: Envelope, wanted: EventLevel) -> dict[str, str]:
         traced = {headers.TRACEPARENT: envelope.traceparent} if envelope.traceparent else {}
@@ -93,3 +104,12 @@ class Approvals:
             headers.CHAT_POLICY: self._policy.version,
             **traced,
         }
+
+
+def _output(request: ChatRequest) -> Output:
+    """Return the options; llama.cpp knows no named tool, so it gets that tool alone, and must call one."""
+    chosen, output = request.tool_choice, request.output()
+    if not isinstance(chosen, NamedTool):
+        return output
+    named = [tool for tool in request.tools or () if tool.function.name == chosen.function.name]
+    return output.model_copy(update={"tools": named, "tool_choice": "required"})

@@ -5,12 +5,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stile_contracts import models, params
+from stile_contracts import models, params, strict_json
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ChatRequest, NamedTool, Role
 from stile_filter.errors import RequestError
 from stile_filter.guard import schema_cost
-from stile_filter.guard.policy import Limits
+from stile_filter.guard.policy import ClientSystem, Limits
 from stile_filter.guard.schema_cost import Path, SchemaError
 from stile_filter.guard.texts import RequestTexts
 
@@ -31,12 +31,26 @@ def read_body(body: bytes) -> ChatRequest:
         raise RequestError(ErrorCode.INVALID_REQUEST, fault.reason, param=fault.param) from error
 
 
+def check_json(body: bytes) -> None:
+    """Check that the worker can read what is approved of a body.
+
+    Raises:
+        RequestError: it is too deep, or has a number that not every reader of JSON reads.
+    """
+    try:
+        strict_json.check_body(body)
+    except ValueError as error:
+        raise RequestError(ErrorCode.INVALID_REQUEST, f"the body: {error}", param=params.BODY) from error
+
+
 def model_of(request: ChatRequest) -> str | None:
     """Return the name of the model that is to answer; None if any may."""
     return request.model if models.names_one(request.model) else None
 
 
-def check_limits(request: ChatRequest, texts: RequestTexts, limits: Limits, *, allow_system: bool) -> None:
+def check_limits(
+    request: ChatRequest, texts: RequestTexts, limits: Limits, *, client_system: ClientSystem
+) -> None:
     """Hold the request against the policy's limits.
 
     Raises:
@@ -54,10 +68,11 @@ def check_limits(request: ChatRequest, texts: RequestTexts, limits: Limits, *, a
         calls = [call.function for call in message.tool_calls or ()]
         if sum(len(call.name) + len(call.arguments) for call in calls) > limits.message_chars:
             raise _too_large(f"messages[{index}].tool_calls", f"{limits.message_chars} characters")
-        if message.role is Role.SYSTEM and not allow_system:
+        if message.role is Role.SYSTEM and client_system is ClientSystem.FORBID:
             raise RequestError(
                 ErrorCode.INVALID_REQUEST,
-                "the policy allows no system messages; send user and assistant messages",
+                "the policy forbids system and developer messages: send user messages, "
+                "or have its owner set client_system to allow or as_user",
                 param=f"messages[{index}].role",
             )
     for text in texts.output:
@@ -69,6 +84,10 @@ def check_limits(request: ChatRequest, texts: RequestTexts, limits: Limits, *, a
 
 def _check_tool_choice(request: ChatRequest) -> None:
     chosen = request.tool_choice
+    if chosen == "required" and not request.tools:
+        raise RequestError(
+            ErrorCode.INVALID_REQUEST, "this request has no tool that could be required", param="tool_choice"
+        )
     if isinstance(chosen, NamedTool) and all(
         tool.function.name != chosen.function.name for tool in request.tools or ()
     ):

@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from stile_filter.guard.control_tokens import has_marker
-from stile_filter.guard.policy import FORGED, Action, ControlTokens, Policy, Rule
+from stile_filter.guard.instructions import INJECTION_CHECKS, displaces
+from stile_filter.guard.policy import FORGED, Action, ControlTokens, Policy, Rule, Scanner
 from stile_filter.guard.texts import JOINED, RequestTexts, Text
 from stile_filter.guard.verdicts import Found, Verdicts
 from stile_filter.turns import Turns
@@ -183,6 +184,8 @@ class Decider:
                 failure = State.TIMEOUT if is_late() else await self._scan_slice(scans[index:], client)
             for rule_id, state in scan.findings or ():
                 rule, location = self._rules[rule_id], scan.text.location
+                if state is State.REFUSE and _is_expected(rule, scan.text):
+                    continue
                 if rule.action is Action.MONITOR:
                     self._monitor(rule, location, state)
                 elif state is State.REFUSE:
@@ -219,6 +222,14 @@ class Decider:
             ):
                 self._verdicts.put(scan.key, tuple(rule_id for rule_id, _ in findings))
         return scanned.failure
+
+
+def _is_expected(rule: Rule, text: Text) -> bool:
+    """Tell whether a check for injections has found what a system message may hold: instructions."""
+    if not (text.is_instruction and isinstance(rule, Scanner) and rule.type in INJECTION_CHECKS):
+        return False
+    # A seam with a system message in it is told from the others, which are scanned without it.
+    return text.location == JOINED or not displaces(text.whole)
 
 
 @dataclass(slots=True)

@@ -43,6 +43,16 @@ class Target(StrEnum):
     """What the model writes."""
 
 
+class ClientSystem(StrEnum):
+    """What becomes of the system messages of clients."""
+
+    ALLOW = "allow"
+    """They are scanned, and come after the policy's own system prompt."""
+    FORBID = "forbid"
+    AS_USER = "as_user"
+    """They become messages of the user."""
+
+
 class ControlTokens(StrEnum):
     """What follows when a client writes a marker of a chat template."""
 
@@ -140,7 +150,9 @@ class PolicyDocument(_Section):
     recital: Action = Action.REFUSE
     """What follows when an answer recites the system prompt."""
     topics: Topics | None = None
-    allow_system: bool = False
+    client_system: ClientSystem = ClientSystem.ALLOW
+    allow_system: bool | None = None
+    """The older form of ``client_system``: ``allow`` or ``forbid``."""
     control_tokens: ControlTokens = ControlTokens.REFUSE
     on_error: Literal["refuse"] = "refuse"
     """A scanner that fails is never a pass (docs/design.md), so there is no other value."""
@@ -250,7 +262,7 @@ class Policy:
         """Without the topics, which the model may name."""
         self.recital = None if document.recital is Action.OFF else document.recital
         self.control_tokens = document.control_tokens
-        self.allow_system = document.allow_system
+        self.client_system = self._client_system(document)
         self.refusals = document.refusals
         self.limits = document.limits
         self.answer_tokens = document.answer_tokens
@@ -290,6 +302,15 @@ class Policy:
         """Return what a client reads that was refused for ``category``."""
         built_in = _FORGED_REFUSAL if category == FORGED.category else self.refusals.default
         return self.refusals.categories.get(category, built_in)
+
+    def _client_system(self, document: PolicyDocument) -> ClientSystem:
+        if document.allow_system is None:
+            return document.client_system
+        if "client_system" in document.model_fields_set:
+            raise self.file.error(
+                ("allow_system",), "allow_system: leave it out; client_system is its new name"
+            )
+        return ClientSystem.ALLOW if document.allow_system else ClientSystem.FORBID
 
     def _phrases(self, index: int, words: KeywordList) -> Phrases:
         phrases = list(words.phrases)

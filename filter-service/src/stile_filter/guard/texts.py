@@ -31,9 +31,15 @@ class Text(NamedTuple):
     parts: tuple[str, ...]
     """What was written apart; the model may read it together."""
     location: str
-    """``prompt``, ``messages[3]``, ``tools[0]``, ``response_format``, ``joined``."""
+    """``prompt``, ``messages[3]``, ``tools[0]``, ``response_format``,
+    ``chat_template_kwargs`` or ``joined``."""
     role: str = ""
-    """Of the message; empty for what is none."""
+    """Of the message; empty for what is none. A seam has ``system`` if a system message is a part of it."""
+
+    @property
+    def is_instruction(self) -> bool:
+        """Whether a system message is all of it, or a part: instructions by its nature."""
+        return self.role == Role.SYSTEM
 
     @property
     def whole(self) -> str:
@@ -68,6 +74,9 @@ class RequestTexts:
         texts = [Text(_json_of(tool), f"tools[{index}]") for index, tool in enumerate(tools)]
         if self._request.response_format is not None:
             texts.append(Text(_json_of(self._request.response_format), "response_format"))
+        if self._request.chat_template_kwargs is not None:
+            options = json.dumps(self._request.chat_template_kwargs, ensure_ascii=False)
+            texts.append(Text(_as_read(options), "chat_template_kwargs"))
         return texts
 
     @cached_property
@@ -88,12 +97,14 @@ class RequestTexts:
     def seams(self) -> list[Text]:
         """What lies across two texts or more: before the beginning of each, the end of all before it.
 
-        Once in the conversation's order, and once of the user's messages without the answers between. Each
-        depends on nothing behind it, so the next turn of a conversation has the same ones, and a few more.
+        Once in the conversation's order, once without its system messages, and once of the user's messages
+        without the answers between. Each depends on nothing behind it, so the next turn of a conversation
+        has the same ones, and a few more.
         """
-        users = [text for text in self._in_order if text.role == Role.USER]
+        others = [text for text in self._in_order if not text.is_instruction]
+        users = [text for text in others if text.role == Role.USER]
         found: dict[tuple[str, ...], Text] = {}
-        for text in (*_seams(self._in_order), *_seams(users)):
+        for text in (*_seams(self._in_order), *_seams(others), *_seams(users)):
             found.setdefault(text.parts, text)
         return list(found.values())
 
@@ -118,16 +129,19 @@ class RequestTexts:
 
 def _seams(texts: Iterable[Text]) -> Iterator[Text]:
     before: tuple[str, ...] = ()
-    last: tuple[str, ...] = ()
+    last = Text((), JOINED)
+    role = ""
     for text in texts:
+        if text.is_instruction:
+            role = text.role
         if before:
-            seam = (*before, *_beginning(text.parts))
-            if seam[: len(last)] != last:
-                yield Text(last, JOINED)  # the next one does not hold all of it
+            seam = Text((*before, *_beginning(text.parts)), JOINED, role)
+            if seam.parts[: len(last.parts)] != last.parts:
+                yield last  # the next one does not hold all of it
             last = seam
         before = _end((*before, *text.parts))
-    if last:
-        yield Text(last, JOINED)
+    if last.parts:
+        yield last
 
 
 def _beginning(parts: Sequence[str]) -> tuple[str, ...]:

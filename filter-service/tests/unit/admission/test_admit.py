@@ -19,7 +19,7 @@ from harness.filter.deciding import (
 )
 from stile_contracts import headers, ids
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import Reply
+from stile_contracts.messages import OWNERS_END, Reply
 from stile_filter.admission.envelope import MAX_DIRECT_MS
 from stile_filter.errors import UnavailableError, UnconfirmedError
 from stile_filter.guard.decide import Finding, State
@@ -220,10 +220,12 @@ async def test_tools_and_format_are_handed_on(system):
 
 async def test_the_system_prompt_comes_first(policy_file):
     """Clients can put nothing before it, not with a system message of their own either."""
-    system = Deciding(policy_file("system_prompt: Be kind.\nallow_system: true\n"))
+    system = Deciding(policy_file("system_prompt: Be kind.\n"))
     await system.gateway({"messages": [{"role": "system", "content": "Be rude."}], "prompt": "hi"})
     [stored] = system.store.chat.values()
-    assert [turn["content"] for turn in json.loads(stored.body)["messages"]] == ["Be kind.", "Be rude.", "hi"]
+    first, last = json.loads(stored.body)["messages"]
+    assert first == {"role": "system", "content": f"Be kind.{OWNERS_END}Be rude."}
+    assert last["content"] == "hi"
 
 
 @pytest.mark.parametrize("prompt", ["hi", "darn"])

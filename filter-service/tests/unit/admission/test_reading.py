@@ -75,7 +75,13 @@ async def test_an_account_can_not_pass_for_an_http_client(system):
         (b'{"messages": [{"role": "user"}]}', "messages[0]"),
         (b'{"prompt": "x", "temperature": "NaN"}', "temperature"),
         (b'{"prompt": "x", "temperature": NaN}', "temperature"),
-        (b'{"messages": [{"role": "system", "content": "x"}]}', "messages[0].role"),
+        (
+            b'{"messages": [{"role": "user", "content": "x"}], "more": ' + b"[" * 150 + b"]" * 150 + b"}",
+            "body",
+        ),
+        (b'{"prompt": "x", "more": 1e400}', "body"),
+        (b'{"prompt": "x", "more": ' + b"1" * 400 + b"}", "body"),
+        (b'{"prompt": "x", "more": -Infinity}', "body"),
     ],
 )
 async def test_a_wrong_body_is_named(system, body, param):

@@ -183,7 +183,9 @@ def test_the_documented_example(tmp_path):
 def test_every_key_is_documented():
     """docs/policy.md has a row for each key of the file's top level."""
     page = (DOCS / "policy.md").read_text()
-    assert [name for name in PolicyDocument.model_fields if f"| `{name}" not in page] == []
+    assert [
+        name for name in PolicyDocument.model_fields if f"| `{name}" not in page and f", `{name}`" not in page
+    ] == []
 
 
 def test_every_variable_is_documented():

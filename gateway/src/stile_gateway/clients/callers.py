@@ -14,6 +14,8 @@ from stile_gateway.errors import ClientLimitError, InvalidApiKeyError, InvalidHe
 from stile_runtime.api_keys import ApiKey
 
 AUTHORIZATION = "Authorization"
+API_KEY = "X-Api-Key"
+"""The other header that may carry a key, as Anthropic's clients send it."""
 LANE = "Stile-Lane"
 
 
@@ -73,9 +75,13 @@ class Callers:
         if self._keys is None or not self._keys.is_asked_for:
             return Caller(subjects.http_client(peer))
         scheme, _, presented = headers.get(AUTHORIZATION, "").partition(" ")
-        key = self._keys.find(presented.strip()) if scheme.lower() == "bearer" else None
+        if scheme.lower() != "bearer":
+            presented = headers.get(API_KEY, "")
+        key = self._keys.find(presented.strip())
         if key is None:
-            raise InvalidApiKeyError("Send a known key: `Authorization: Bearer …`.", param=AUTHORIZATION)
+            raise InvalidApiKeyError(
+                "Send a known key: `Authorization: Bearer …`, or `X-Api-Key: …`.", param=AUTHORIZATION
+            )
         return Caller(key.client, key)
 
     @contextmanager

@@ -34,8 +34,10 @@ class StreamWriter(Protocol):
     """Writes one request's events as a stream."""
 
     media_type: str
-    keep_alive: bytes
-    """What is sent if nothing happens, so that no proxy closes the connection."""
+
+    @property
+    def keep_alive(self) -> bytes:
+        """What is sent if nothing happens, so that no proxy closes the connection."""
 
     def event(self, event: ReplyEvent) -> bytes:
         """Write one event; nothing is sent of an empty one.
@@ -86,6 +88,10 @@ class Dialect(ABC):
     def error(self, error: GatewayError) -> bytes:
         """Write an error as JSON."""
 
+    def status(self, error: GatewayError) -> int:
+        """Return the HTTP status of an error."""
+        return status_of(error)
+
     def error_headers(self, error: GatewayError) -> Mapping[str, str]:  # noqa: ARG002 -- for subclasses
         """Return further headers of an error."""
         return {}
@@ -96,7 +102,7 @@ class Dialect(ABC):
 
     def error_response(self, error: GatewayError, headers: Mapping[str, str] | None = None) -> Response:
         """Return an error as a response, with ``Retry-After`` if a repeat may do better."""
-        status = status_of(error)
+        status = self.status(error)
         fields = {**(headers or {}), **self.error_headers(error)}
         if status in {429, 503}:
             seconds = error.retry_after or 1

@@ -3,8 +3,39 @@
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from stile_contracts import params
-from stile_gateway.errors import InvalidHeaderError, InvalidRequestError
+from stile_contracts import params, strict_json
+from stile_contracts.errors import ErrorCode
+from stile_gateway.errors import GatewayError, InvalidHeaderError, InvalidRequestError, TooLongError
+
+
+def check_json(body: bytes) -> None:
+    """Check that every part of Stile reads a body in the same way.
+
+    Raises:
+        InvalidRequestError: it is no JSON, too deep, or has a number that not every reader reads.
+    """
+    try:
+        strict_json.check_body(body)
+    except ValueError as error:
+        reason = str(error)
+        text = f"The body is {reason}." if reason == strict_json.NOT_JSON else f"The body: {reason}."
+        raise InvalidRequestError(text, param=params.BODY) from None
+
+
+def is_too_long(error: GatewayError) -> bool:
+    """Tell whether the conversation is longer than the model, the policy or this gateway takes."""
+    if isinstance(error, TooLongError) or error.code is ErrorCode.CONTEXT_LENGTH_EXCEEDED:
+        return True
+    is_text = (error.param or "").startswith(("messages", "prompt"))
+    return error.code is ErrorCode.TOO_LARGE and is_text
+
+
+def context_of(error: GatewayError) -> tuple[int, int] | None:
+    """Return how many tokens a conversation that is too long has, and how many fit the model."""
+    told = error.reply().error
+    if told.n_prompt_tokens is None or told.n_ctx is None:
+        return None
+    return told.n_prompt_tokens, told.n_ctx
 
 
 def invalid_request(error: ValidationError) -> InvalidRequestError:

@@ -11,10 +11,11 @@ from structlog.contextvars import bind_contextvars
 
 from stile_contracts.messages import Reply
 from stile_gateway.clients.callers import Caller
-from stile_gateway.dialects.base import Dialect, StreamWriter
+from stile_gateway.dialects.base import ApiRequest, Dialect, StreamWriter
 from stile_gateway.errors import GatewayError, InternalError
 from stile_gateway.http.dependencies import ChatHeaders, client_request, services_of
 from stile_gateway.requests.events import ReplyEvent
+from stile_gateway.requests.request import ClientRequest
 
 PULSE_SECONDS = 10.0
 """Between two signs of life on a silent stream; proxies close silent connections after a minute."""
@@ -31,7 +32,15 @@ async def answer(dialect: Dialect, request: Request, client: Caller, headers: Ch
         GatewayError: there is no answer.
     """
     api = dialect.read(await request.body(), request)
-    chat = client_request(request, client, headers, api)
+    return await send(dialect, api, request, client_request(request, client, headers, api))
+
+
+async def send(dialect: Dialect, api: ApiRequest, request: Request, chat: ClientRequest) -> Response:
+    """Send what ``dialect`` has read to the model, and return the answer.
+
+    Raises:
+        GatewayError: there is no answer.
+    """
     bind_contextvars(chat_id=str(chat.id))
     service = services_of(request).requests
     try:

@@ -15,9 +15,11 @@ from stile_contracts.subjects import Lane
 from stile_gateway.bus import NatsBus
 from stile_gateway.clients.callers import LANE, Caller, Callers
 from stile_gateway.dialects.base import ApiRequest
-from stile_gateway.errors import InvalidRequestError, UnsupportedMediaTypeError
+from stile_gateway.errors import TooLongError, UnsupportedMediaTypeError
+from stile_gateway.http.compression import TAKEN, encoding_of
 from stile_gateway.http.middleware import REQUEST_ID, caller_of
 from stile_gateway.metrics import Metrics
+from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import ClientRequest
 from stile_gateway.requests.service import RequestService
 from stile_runtime.fleet import Fleet
@@ -45,7 +47,7 @@ class ContentLimits:
             contents: the text of each message.
 
         Raises:
-            InvalidRequestError: it is over one; ``param`` is the field.
+            TooLongError: it is over one; ``param`` is the field.
         """
         if self.messages is not None and len(contents) > self.messages:
             raise _over("messages", f"{self.messages} messages")
@@ -57,8 +59,8 @@ class ContentLimits:
             raise _over("prompt", f"{self.prompt_chars} characters")
 
 
-def _over(param: str, limit: str) -> InvalidRequestError:
-    return InvalidRequestError(f"{param}: at most {limit}.", param=param)
+def _over(param: str, limit: str) -> TooLongError:
+    return TooLongError(f"{param}: at most {limit}.", param=param)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Services:
     """What the routes of one application use; made once by ``app``."""
 
     requests: RequestService
+    conversations: Conversations
     callers: Callers
     limits: ContentLimits
     fleet: Fleet
@@ -123,14 +126,17 @@ async def sender(request: Request) -> Caller:
     Raises:
         InvalidApiKeyError: keys are asked for, and the client has sent no known one.
         ClientLimitError: it is one too many for the key's minute.
-        UnsupportedMediaTypeError: the body is not JSON, or compressed.
+        UnsupportedMediaTypeError: the body is not JSON, or compressed in another way than ``TAKEN``.
     """
     services, client = services_of(request), caller_of(request.scope)
     key = request.headers.get(IDEMPOTENCY_KEY)
     if key is None or not services.requests.is_in_flight(keyed_id(client.client, key)):
         services.callers.spend(client)
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedMediaTypeError("Send the body without Content-Encoding.", param="Content-Encoding")
+    if encoding_of(request.headers) is None:
+        raise UnsupportedMediaTypeError(
+            f"Send the body without Content-Encoding, or as one of {', '.join(TAKEN)}.",
+            param="Content-Encoding",
+        )
     if not _JSON.fullmatch(request.headers.get("content-type", "")):
         raise UnsupportedMediaTypeError("Send the body as application/json.", param="Content-Type")
     return client
@@ -146,7 +152,7 @@ def client_request(request: Request, client: Caller, headers: ChatHeaders, api: 
 
     Raises:
         InvalidHeaderError: the client's key may not use the lane.
-        InvalidRequestError: the content is over a limit of this gateway.
+        TooLongError: the content is over a limit of this gateway.
         ClientLimitError: more requests are in flight than the client's key may have.
     """
     services = services_of(request)

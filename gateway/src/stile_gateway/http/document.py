@@ -7,13 +7,15 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from stile_contracts.errors import ERRORS
+from stile_contracts.errors import ERRORS, ErrorCode
 from stile_contracts.messages import ErrorReply
 from stile_gateway.clients.callers import Callers
 from stile_gateway.dialects.base import Dialects
+from stile_gateway.errors import InvalidRequestError
 
 OPERATIONS = "operations"
 """The tag of what needs no key."""
+_BAD_REQUEST, _INVALID = 400, ERRORS[ErrorCode.INVALID_REQUEST].status
 _REF = "#/components/schemas/{model}"
 _RETRY = {
     name: {"description": description, "schema": {"type": "integer", "minimum": 1}}
@@ -61,12 +63,28 @@ def document(app: FastAPI, dialects: Dialects, callers: Callers) -> Callable[[],
                 schema = body.model_json_schema(ref_template=_REF)
                 schemas |= schema.pop("$defs", {})
                 schemas[body.__name__] = schema
+            _move_invalid(made, dialects)
             if for_keys:
                 _ask_for_keys(made)
             app.openapi_schema = made
         return app.openapi_schema
 
     return openapi
+
+
+def _move_invalid(document: dict[str, Any], dialects: Dialects) -> None:
+    """Describe an invalid request where each dialect has it: FastAPI's and Stile's own are 422."""
+    for path, operations in document["paths"].items():
+        if dialects.of(path).status(InvalidRequestError("")) != _BAD_REQUEST:
+            continue
+        for operation in operations.values():
+            responses = operation["responses"]
+            invalid = responses.pop(str(_INVALID), None)
+            if invalid is None or "`" not in invalid["description"]:
+                continue
+            bad = responses.setdefault(str(_BAD_REQUEST), invalid)
+            if bad is not invalid:
+                bad["description"] += f" or {invalid['description']}"
 
 
 def _ask_for_keys(document: dict[str, Any]) -> None:

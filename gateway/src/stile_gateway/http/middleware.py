@@ -298,7 +298,9 @@ def caller_of(scope: Scope) -> Caller:
 def _may_last(scope: Scope) -> bool:
     """Tell whether the request asks or follows. A key that may do one at a time can still cancel it."""
     method, path = str(scope["method"]), str(scope["path"])
-    return method == "POST" or (method == "GET" and path.startswith(("/chat/", "/v1/chat/")))
+    if method == "POST":
+        return not path.endswith("/cancel")
+    return method == "GET" and path.startswith(("/chat/", "/v1/chat/", "/v1/responses/"))
 
 
 def _request_id(scope: Scope) -> str:

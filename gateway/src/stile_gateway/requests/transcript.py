@@ -113,7 +113,7 @@ class Transcript:
             self.dropped += 1
             return
         self._bytes += size
-        if token.tool_calls is not None or token.logprobs is not None:
+        if token.more_than_text:
             self.rich_tokens.append(_RichToken(len(self.text), token))
         self.text += token.text
 

@@ -16,6 +16,8 @@ from stile_gateway.server.protocol import BoundedHead
 from stile_gateway.settings import Settings
 
 IDLE_CONNECTIONS = 100
+EVERY_ADDRESS = "::"
+"""What listens on both families. uvloop then binds one socket for each, as IPv6's takes no IPv4 by itself."""
 BACKLOG = 512
 """Connections that the system accepts before the gateway does; as many may come at once."""
 OWN_DESCRIPTORS = 64
@@ -64,7 +66,8 @@ def make(app: FastAPI, settings: Settings, dialect: Dialect, leave: Callable[[],
         options = {"proxy_headers": False}
     config = uvicorn.Config(
         app,
-        host=settings.host,
+        # uvicorn hands it to the event loop, for which None is every address.
+        host=None if settings.host == EVERY_ADDRESS else settings.host,  # type: ignore[arg-type]
         port=settings.port,
         loop="uvloop",
         http=BoundedHead.of(settings.max_header_bytes, register, dialect),

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from stile_gateway.dialects.base import Dialect
 from stile_gateway.errors import GatewayError, InvalidHeaderError
 from stile_gateway.server.connections import Connections
+from stile_gateway.server.parser import UpgradeIgnoringParser
 
 HEAD_SECONDS = 10.0
 """How long a request's head may take, counted from the connection or from its first bytes."""
@@ -30,6 +31,7 @@ class BoundedHead(HttpToolsProtocol):
     max_bytes: ClassVar[int]
     register: ClassVar[Connections]
     dialect: ClassVar[Dialect]
+    parser: UpgradeIgnoringParser  # type: ignore[assignment]  # in the place of httptools'
 
     @classmethod
     def of(cls, max_bytes: int, register: Connections, dialect: Dialect) -> "type[BoundedHead]":
@@ -46,6 +48,7 @@ class BoundedHead(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Expect a head."""
         super().connection_made(transport)
+        self.parser = UpgradeIgnoringParser(self)
         self._in_head = True
         self._unparsed = 0
         self._parsed = 0
@@ -88,6 +91,8 @@ class BoundedHead(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete; the body has bounds of its own."""
+        if self.parser.skips_head:
+            return
         self._head_is_over()
         if not self.url.startswith(b"/"):
             self._host_is_the_targets()
@@ -96,6 +101,11 @@ class BoundedHead(HttpToolsProtocol):
         if len(self.pipeline) > MAX_AHEAD:
             self.transport.abort()
             raise ValueError("too many requests ahead")  # ends the reading of what has come already
+
+    def on_message_complete(self) -> None:
+        """The request is complete, unless its head is read again."""
+        if not self.parser.skips_head:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Expect another head, if its first bytes come."""

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Message, within};
-use crate::error::{ErrorCode, InvalidMessage};
+use crate::error::{Context, ErrorCode, InvalidMessage};
 
 /// How far a request had come when its deadline passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,12 @@ pub struct ErrorBody {
     /// How far a request had come when its deadline passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
+    /// If the conversation was too long: how many tokens the model can read and write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_ctx: Option<u64>,
+    /// If the conversation was too long: how many tokens it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_prompt_tokens: Option<u64>,
 }
 
 fn error_type() -> String {
@@ -69,6 +75,8 @@ impl ErrorReply {
                 r#final: code.is_final(),
                 retry_after: None,
                 stage: None,
+                n_ctx: None,
+                n_prompt_tokens: None,
             },
         }
     }
@@ -77,6 +85,14 @@ impl ErrorReply {
     #[must_use]
     pub fn at(mut self, stage: Option<Stage>) -> Self {
         self.error.stage = stage;
+        self
+    }
+
+    /// The same, of a conversation that is too long.
+    #[must_use]
+    pub fn over(mut self, context: Option<Context>) -> Self {
+        self.error.n_ctx = context.map(|context| context.size);
+        self.error.n_prompt_tokens = context.map(|context| context.prompt);
         self
     }
 

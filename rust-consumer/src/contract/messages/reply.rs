@@ -25,6 +25,12 @@ pub struct Timings {
     /// Tokens of the answer a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted_per_second: Option<f64>,
+    /// Milliseconds in which the prompt was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_ms: Option<f64>,
+    /// Milliseconds in which the answer was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicted_ms: Option<f64>,
 }
 
 /// Why the filter refused, without the rule's words.
@@ -81,6 +87,9 @@ pub struct Reply {
     /// How fast it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timings: Option<Timings>,
+    /// What a thinking model thought before it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
 }
 
 impl Message for Reply {
@@ -90,6 +99,8 @@ impl Message for Reply {
         if let Some(timings) = self.timings {
             within("timings", timings.prompt_per_second, 0.0..=f64::MAX)?;
             within("timings", timings.predicted_per_second, 0.0..=f64::MAX)?;
+            within("timings", timings.prompt_ms, 0.0..=f64::MAX)?;
+            within("timings", timings.predicted_ms, 0.0..=f64::MAX)?;
         }
         valid("refusal", self.refused == self.refusal.is_some())
     }
@@ -137,6 +148,9 @@ pub struct TokenEvent {
     /// Those of this piece, in `OpenAI`'s shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<Map<String, Value>>,
+    /// A piece of what the model thinks before it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
 }
 
 impl Message for TokenEvent {}

@@ -9,10 +9,11 @@ mod tests;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::contract::messages::{FinishReason, Reply, Timings, TokenEvent, ToolCall, Usage};
-use crate::error::ModelError;
+use crate::error::{Context, ModelError};
 
 /// An answer of more bytes than this is given up: it would not fit the bus (`max_payload` 4 MB).
 const MAX_ANSWER_BYTES: usize = 2 << 20;
@@ -22,7 +23,9 @@ const MAX_REASON_CHARS: usize = 300;
 /// An answer while it is being written.
 #[derive(Debug, Default)]
 pub struct Answer {
+    id: Uuid,
     text: String,
+    reasoning: String,
     calls: Vec<ToolCall>,
     logprobs: Vec<Value>,
     /// Bytes of all that is kept, about.
@@ -36,6 +39,15 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Nothing of the answer to the request `id` is there.
+    #[must_use]
+    pub fn new(id: Uuid) -> Self {
+        Self {
+            id,
+            ..Self::default()
+        }
+    }
+
     /// Takes up one event's data; returns the piece that it adds to the answer, if any.
     ///
     /// # Errors
@@ -49,7 +61,7 @@ impl Answer {
             .map_err(|_| ModelError::Failed("its stream cannot be read"))?;
         if let Some(error) = chunk.error {
             return Err(if error.is_about_context() {
-                ModelError::ContextExceeded
+                ModelError::ContextExceeded(error.context())
             } else {
                 ModelError::Failed("it broke off with an error")
             });
@@ -74,11 +86,16 @@ impl Answer {
                 _ => None,
             };
         }
-        let piece = TokenEvent {
+        let mut piece = TokenEvent {
             text: choice.delta.content.unwrap_or_default(),
             tool_calls: choice.delta.tool_calls.filter(|calls| !calls.is_empty()),
             logprobs: choice.logprobs,
+            reasoning_content: choice
+                .delta
+                .reasoning_content
+                .filter(|text| !text.is_empty()),
         };
+        self.name_calls(piece.tool_calls.as_deref_mut().unwrap_or_default());
         if piece == TokenEvent::default() {
             return Ok(None);
         }
@@ -89,11 +106,14 @@ impl Answer {
     /// Adds a piece that came in an event of `bytes`.
     fn keep(&mut self, piece: &TokenEvent, bytes: usize) -> Result<(), ModelError> {
         let is_text = piece.tool_calls.is_none() && piece.logprobs.is_none();
-        self.size += if is_text { piece.text.len() } else { bytes };
+        let reasoning = piece.reasoning_content.as_deref().unwrap_or_default();
+        let text = piece.text.len() + reasoning.len();
+        self.size += if is_text { text } else { bytes };
         if self.size > MAX_ANSWER_BYTES {
             return Err(ModelError::Failed("its answer has no end"));
         }
         self.text.push_str(&piece.text);
+        self.reasoning.push_str(reasoning);
         for delta in piece.tool_calls.iter().flatten() {
             self.keep_call(delta)?;
         }
@@ -105,6 +125,28 @@ impl Answer {
             self.logprobs.extend_from_slice(tokens);
         }
         Ok(())
+    }
+
+    /// Gives each call an id if its first delta has none: clients send a tool's answer by it. It is
+    /// made from the request's, so that a second attempt makes the same.
+    fn name_calls(&self, deltas: &mut [Map<String, Value>]) {
+        let mut next = self.calls.len();
+        for delta in deltas {
+            let index = delta.get("index").and_then(Value::as_u64).unwrap_or(0);
+            if usize::try_from(index) != Ok(next) {
+                continue;
+            }
+            next += 1;
+            let id = delta.get("id").and_then(Value::as_str);
+            if id.unwrap_or_default().is_empty() {
+                let digest = Sha256::digest(format!("{} {index}", self.id));
+                let number = u128::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 16]));
+                delta.insert(
+                    "id".to_owned(),
+                    Value::String(format!("call_{number:032x}")),
+                );
+            }
+        }
     }
 
     fn keep_call(&mut self, delta: &Map<String, Value>) -> Result<(), ModelError> {
@@ -167,6 +209,7 @@ impl Answer {
             tool_calls: (!self.calls.is_empty()).then_some(self.calls),
             logprobs: has_logprobs.then(logprobs),
             timings: self.timings,
+            reasoning_content: (!self.reasoning.is_empty()).then_some(self.reasoning),
         })
     }
 }
@@ -189,10 +232,10 @@ struct Choice {
     finish_reason: Option<String>,
 }
 
-/// `reasoning_content` is not read: it is no part of the answer.
 #[derive(Default, Deserialize)]
 struct Delta {
     content: Option<String>,
+    reasoning_content: Option<String>,
     tool_calls: Option<Vec<Map<String, Value>>>,
 }
 
@@ -221,9 +264,16 @@ struct ErrorAnswer {
 struct ApiError {
     r#type: Option<String>,
     message: Option<String>,
+    n_ctx: Option<u64>,
+    n_prompt_tokens: Option<u64>,
 }
 
 impl ApiError {
+    fn context(&self) -> Option<Context> {
+        let (size, prompt) = self.n_ctx.zip(self.n_prompt_tokens)?;
+        Some(Context { size, prompt })
+    }
+
     fn is_about_context(&self) -> bool {
         self.r#type.as_deref() == Some("exceed_context_size_error")
     }
@@ -244,8 +294,10 @@ impl ApiError {
 pub fn error_answer(status: u16, body: &[u8]) -> ModelError {
     let error = serde_json::from_slice::<ErrorAnswer>(body).ok();
     let error = error.map(|answer| answer.error);
+    if let Some(error) = error.as_ref().filter(|error| error.is_about_context()) {
+        return ModelError::ContextExceeded(error.context());
+    }
     match status {
-        _ if error.as_ref().is_some_and(ApiError::is_about_context) => ModelError::ContextExceeded,
         401 => ModelError::WrongKey,
         503 => ModelError::NotThere("it is loading"),
         400..=499 => error

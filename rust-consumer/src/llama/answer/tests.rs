@@ -13,7 +13,7 @@ fn answer(events: &[Value]) -> (Vec<String>, Result<Reply, ModelError>) {
 }
 
 fn told(events: &[Value]) -> (Vec<TokenEvent>, Result<Reply, ModelError>) {
-    let mut answer = Answer::default();
+    let mut answer = Answer::new(ID);
     let mut pieces = Vec::new();
     for event in events {
         match answer.push(event.to_string().as_bytes()) {
@@ -40,8 +40,9 @@ fn a_stream_becomes_a_reply() {
         json!({"model": "x", "choices": [], "timings": {},
                "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}),
     ]);
-    assert_eq!(pieces, ["Blue", " sky"]);
+    assert_eq!(pieces, ["", "Blue", " sky"]);
     let reply = reply.unwrap();
+    assert_eq!(reply.reasoning_content.as_deref(), Some("hm"));
     assert_eq!(reply.response, "Blue sky");
     assert_eq!(reply.model.as_deref(), Some("some.gguf"));
     assert_eq!(reply.usage.unwrap().completion_tokens, 2);
@@ -113,7 +114,9 @@ fn logprobs_and_timings_are_kept() {
         json!(reply.logprobs),
         json!({"content": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -0.5}]})
     );
-    assert_eq!(reply.timings.unwrap().prompt_per_second, Some(12.5));
+    let timings = reply.timings.unwrap();
+    assert_eq!(timings.prompt_per_second, Some(12.5));
+    assert_eq!((timings.prompt_ms, timings.predicted_ms), (None, Some(3.0)));
 }
 
 /// A stream without its end is not an answer, however much text it brought.
@@ -124,6 +127,73 @@ fn a_stream_that_breaks_off_is_a_failure() {
     assert!(matches!(reply, Err(ModelError::Failed(_))));
 }
 
+/// A model that thinks until its limit has an answer without text.
+#[test]
+fn thoughts_alone_are_an_answer() {
+    let (pieces, reply) = told(&[
+        chunk(json!({"reasoning_content": "Why"}), None),
+        chunk(json!({"reasoning_content": " not"}), Some("length")),
+    ]);
+    let thoughts: Vec<_> = pieces
+        .iter()
+        .map(|piece| piece.reasoning_content.as_deref())
+        .collect();
+    assert_eq!(thoughts, [Some("Why"), Some(" not")]);
+    let reply = reply.unwrap();
+    assert_eq!(reply.response, "");
+    assert_eq!(reply.reasoning_content.as_deref(), Some("Why not"));
+    assert_eq!(reply.finish_reason, Some(FinishReason::Length));
+}
+
+/// A call without an id gets one, the same at every attempt; the others keep theirs.
+#[test]
+fn a_call_without_an_id_gets_one() {
+    let call = |index: u8, id: Value| json!({"index": index, "id": id, "function": {"name": "f", "arguments": "{"}});
+    let more = json!({"index": 0, "function": {"arguments": "}"}});
+    let events = [
+        chunk(
+            json!({"tool_calls": [call(0, json!("")), call(1, Value::Null)]}),
+            None,
+        ),
+        chunk(json!({"tool_calls": [more.clone()]}), None),
+        chunk(
+            json!({"tool_calls": [call(2, json!("own"))]}),
+            Some("tool_calls"),
+        ),
+    ];
+    let (pieces, reply) = told(&events);
+    let calls = reply.unwrap().tool_calls.unwrap();
+    assert!(calls[0].id.starts_with("call_") && calls[0].id.len() == 37);
+    assert_ne!(calls[0].id, calls[1].id);
+    assert_eq!(calls[2].id, "own");
+    let sent = pieces[0].tool_calls.as_ref().unwrap();
+    assert_eq!(sent[1]["id"], json!(calls[1].id));
+    assert_eq!(pieces[1].tool_calls.as_ref().unwrap()[0].get("id"), None);
+    assert_eq!(told(&events).1.unwrap().tool_calls.unwrap(), calls);
+}
+
+/// How long it is, and how long it may be, is told.
+#[test]
+fn a_conversation_that_is_too_long_is_told_with_its_numbers() {
+    let error = json!({"error": {"type": "exceed_context_size_error", "n_ctx": 2048, "n_prompt_tokens": 4007}});
+    let context = Some(Context {
+        size: 2048,
+        prompt: 4007,
+    });
+    for told in [
+        answer(std::slice::from_ref(&error)).1.unwrap_err(),
+        error_answer(400, error.to_string().as_bytes()),
+    ] {
+        assert!(matches!(told, ModelError::ContextExceeded(numbers) if numbers == context));
+        let text = told.to_string();
+        assert!(
+            text.contains("maximum context length is 2048 tokens"),
+            "{text}"
+        );
+        assert!(text.contains("resulted in 4007 tokens"), "{text}");
+    }
+}
+
 /// Errors in the middle of a stream are told apart as those before it are.
 #[test]
 fn errors_are_told_apart() {
@@ -131,7 +201,7 @@ fn errors_are_told_apart() {
     let other = json!({"error": {"code": 500, "type": "server_error"}});
     assert!(matches!(
         answer(std::slice::from_ref(&context)).1,
-        Err(ModelError::ContextExceeded)
+        Err(ModelError::ContextExceeded(None))
     ));
     assert!(matches!(
         answer(std::slice::from_ref(&other)).1,

@@ -19,6 +19,8 @@ pub enum Location {
     ToolChoice,
     /// The format of the answer.
     ResponseFormat,
+    /// The variables of the template.
+    TemplateOptions,
     /// Two texts together.
     Joined,
 }
@@ -32,6 +34,7 @@ impl Location {
             Self::Tool(index) => format!("tools[{index}]"),
             Self::ToolChoice => "tool_choice".to_owned(),
             Self::ResponseFormat => "response_format".to_owned(),
+            Self::TemplateOptions => "chat_template_kwargs".to_owned(),
         }
     }
 }
@@ -85,6 +88,10 @@ pub fn of(chat: &ApprovedChat) -> Vec<Text<'_>> {
     texts.push(strings_of(
         output("response_format"),
         Location::ResponseFormat,
+    ));
+    texts.push(strings_of(
+        output("chat_template_kwargs"),
+        Location::TemplateOptions,
     ));
     texts.extend(escaped);
     texts
@@ -208,6 +215,7 @@ mod tests {
                     {"properties": {"key": {"enum": ["one", ["two"], {"three": "four"}], "x": null}}}}}],
                 "tool_choice": {"type": "function", "function": {"name": "chosen"}},
                 "response_format": {"type": "json_schema", "json_schema": {"schema": {"title": "titled"}}},
+                "chat_template_kwargs": {"option": "opted"},
             },
         });
         let chat = ApprovedChat::read(body.to_string().as_bytes()).unwrap();
@@ -231,6 +239,7 @@ mod tests {
             ("four\n", Location::Tool(0)),
             ("chosen", Location::ToolChoice),
             ("titled", Location::ResponseFormat),
+            ("opted", Location::TemplateOptions),
         ] {
             assert_eq!(found(text), Some(place), "{text}");
         }

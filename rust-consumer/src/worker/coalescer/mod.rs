@@ -52,6 +52,10 @@ impl Coalescer {
 /// Adds `piece` to those before it: readers of the two and of the one come to the same answer.
 fn join(coalesced: &mut TokenEvent, piece: TokenEvent) {
     coalesced.text.push_str(&piece.text);
+    if let Some(more) = piece.reasoning_content {
+        let reasoning = coalesced.reasoning_content.get_or_insert_default();
+        reasoning.push_str(&more);
+    }
     for delta in piece.tool_calls.into_iter().flatten() {
         join_call(coalesced.tool_calls.get_or_insert_default(), delta);
     }

@@ -25,6 +25,18 @@ fn joined(pieces: impl IntoIterator<Item = TokenEvent>) -> TokenEvent {
     coalesced
 }
 
+/// Thoughts are joined apart from the text.
+#[test]
+fn thoughts_are_joined() {
+    let thought = |text: &str| TokenEvent {
+        reasoning_content: Some(text.to_owned()),
+        ..TokenEvent::default()
+    };
+    let both = joined([thought("a"), thought("b"), text("c")]);
+    assert_eq!(both.reasoning_content.as_deref(), Some("ab"));
+    assert_eq!(both.text, "c");
+}
+
 /// The first piece is sent at once; what a fast model writes after it waits until 20 ms have
 /// passed.
 #[tokio::test(start_paused = true)]

@@ -167,6 +167,25 @@ fn every_text_of_a_delta_is_checked() {
     assert_eq!(checked(&mut window), None);
 }
 
+/// What the model thinks is checked as well, and waits until it is.
+#[test]
+fn thoughts_are_checked() {
+    let thought = |text: &str| TokenEvent {
+        reasoning_content: Some(text.to_owned()),
+        ..TokenEvent::default()
+    };
+    let mut window = Window::default();
+    window.push(thought("a da"));
+    assert_eq!(checked(&mut window), Some(Vec::new()));
+    window.push(thought("y. "));
+    assert_eq!(
+        checked(&mut window),
+        Some(vec![thought("a da"), thought("y. ")])
+    );
+    window.push(thought("darn"));
+    assert_eq!(checked(&mut window), None);
+}
+
 /// Logprobs wait with their text, and keep what the model has written alone.
 #[test]
 fn alternatives_are_left_out() {

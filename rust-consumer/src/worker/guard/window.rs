@@ -14,6 +14,7 @@ const CONTEXT: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
     Content,
+    Reasoning,
     /// By its index.
     Call(u64),
 }
@@ -22,6 +23,7 @@ impl Key {
     fn kind(self) -> AnswerKind {
         match self {
             Self::Content => AnswerKind::Content,
+            Self::Reasoning => AnswerKind::Reasoning,
             Self::Call(_) => AnswerKind::Call,
         }
     }
@@ -151,7 +153,9 @@ impl Window {
                 taken.extend(self.held.pop_front().map(|held| held.piece));
                 continue;
             }
-            let is_text = held.piece.tool_calls.is_none() && held.piece.logprobs.is_none();
+            let is_text = held.piece.tool_calls.is_none()
+                && held.piece.logprobs.is_none()
+                && held.piece.reasoning_content.is_none();
             let kept = held.piece.text.char_indices().rev().nth(missing - 1);
             if let Some((at, _)) = kept.filter(|(at, _)| is_text && *at > 0) {
                 let rest = held.piece.text.split_off(at);
@@ -200,8 +204,12 @@ fn parts(piece: &TokenEvent) -> Vec<(Key, String)> {
         text,
         tool_calls,
         logprobs: _, // of the same text, without the alternatives
+        reasoning_content,
     } = piece;
     let mut parts = Vec::new();
+    if let Some(thought) = reasoning_content.as_ref().filter(|text| !text.is_empty()) {
+        parts.push((Key::Reasoning, thought.clone()));
+    }
     if !text.is_empty() {
         parts.push((Key::Content, text.clone()));
     }

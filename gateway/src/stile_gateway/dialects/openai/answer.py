@@ -29,6 +29,8 @@ def completion(reply: Reply, created: int, model: str | None) -> dict[str, Any]:
         "content": None if calls and not reply.response else reply.response,
         "refusal": None,
     }
+    if reply.reasoning_content is not None:
+        message["reasoning_content"] = reply.reasoning_content
     if calls:
         message["tool_calls"] = calls
     choice = {

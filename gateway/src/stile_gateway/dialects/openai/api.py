@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from stile_contracts.messages import Reply
 from stile_gateway.dialects.base import ApiRequest, Dialect
 from stile_gateway.dialects.openai.answer import completion
-from stile_gateway.dialects.openai.errors import OpenAIError, openai_error
+from stile_gateway.dialects.openai.errors import OpenAIError, openai_error, openai_status
 from stile_gateway.dialects.openai.request import CompletionCall, CompletionRequest, read_completion
 from stile_gateway.dialects.openai.stream import Chunks
 from stile_gateway.errors import GatewayError, InternalError, ModelNotFoundError
@@ -76,8 +76,12 @@ _MODEL_ERRORS = errors(400, 401, 429, 503, shape=OpenAIError)
 class OpenAI(Dialect):
     """OpenAI's chat completions."""
 
-    prefixes = ("/v1/chat/completions", "/v1/models")
-    bodies = (CompletionRequest,)
+    prefixes: ClassVar[tuple[str, ...]] = (
+        *("/v1", "/v1/chat/completions", "/v1/models"),
+        *("/chat/completions", "/completions", "/models"),
+    )
+    """OpenAI's clients read the errors of addresses that Stile lacks, too."""
+    bodies: ClassVar[tuple[type[BaseModel], ...]] = (CompletionRequest,)
 
     def read(self, body: bytes, request: Request) -> CompletionCall:  # noqa: ARG002 -- the base's
         """Read a ``CompletionRequest``."""
@@ -98,6 +102,10 @@ class OpenAI(Dialect):
     def error(self, error: GatewayError) -> bytes:
         """Write an error in OpenAI's shape."""
         return json.dumps(openai_error(error), ensure_ascii=False).encode()
+
+    def status(self, error: GatewayError) -> int:
+        """Return the HTTP status: an invalid request is a 400."""
+        return openai_status(error)
 
     def error_headers(self, error: GatewayError) -> Mapping[str, str]:
         """Say if a repeat is of no use: OpenAI's clients repeat a 5xx by themselves."""
@@ -131,7 +139,6 @@ class OpenAI(Dialect):
             responses={
                 **_MODEL_ERRORS,
                 404: {"model": OpenAIError, "description": "`model_not_found`"},
-                422: {"model": OpenAIError},
             },
         )
         return routes

@@ -4,9 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from stile_contracts.errors import ERRORS
+from stile_contracts.errors import ERRORS, ErrorCode
 from stile_contracts.messages import Stage
-from stile_gateway.errors import GatewayError
+from stile_gateway.dialects.faults import is_too_long
+from stile_gateway.errors import GatewayError, status_of
 
 
 class OpenAIErrorBody(BaseModel):
@@ -18,6 +19,10 @@ class OpenAIErrorBody(BaseModel):
     code: str | None
     stage: Stage | None = None
     """Stile's own, and left out if there is none: where a request was whose deadline passed."""
+    n_ctx: int | None = None
+    """llama.cpp's, and left out if there is none: how many tokens the model can read and write."""
+    n_prompt_tokens: int | None = None
+    """llama.cpp's, and left out if there is none: how many tokens the conversation has."""
 
 
 class OpenAIError(BaseModel):
@@ -28,11 +33,22 @@ class OpenAIError(BaseModel):
 
 def openai_error(error: GatewayError) -> dict[str, Any]:
     """Return ``error`` as OpenAI's clients read it."""
+    told = error.reply().error
     body = OpenAIErrorBody(message=error.message, type=_type(error), param=error.param, code=error.code)
-    stage = error.reply().error.stage
-    if stage is not None:
-        body.stage = stage
+    if is_too_long(error) and error.code is not ErrorCode.CONTEXT_LENGTH_EXCEEDED:
+        body.code = ErrorCode.CONTEXT_LENGTH_EXCEEDED
+        # Clients look for these words; the worker's own error has them.
+        body.message = f"This model's maximum context length is exceeded: {error.message}"
+    for name in ("stage", "n_ctx", "n_prompt_tokens"):
+        if (value := getattr(told, name)) is not None:
+            setattr(body, name, value)
     return OpenAIError(error=body).model_dump(mode="json", exclude_unset=True)
+
+
+def openai_status(error: GatewayError) -> int:
+    """Return the HTTP status: what is wrong with a request is a 400."""
+    status = status_of(error)
+    return 400 if status == 422 or is_too_long(error) else status
 
 
 def _type(error: GatewayError) -> str:

@@ -10,25 +10,34 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import pydantic_core
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stile_contracts.messages import (
     INTEGRAL,
     LOGPROBS_SCHEMA,
     ChatMessage,
+    Constraints,
+    MaxTokens,
     Output,
     Role,
     Sampling,
     roles_schema,
 )
 from stile_gateway.dialects.base import ApiRequest
-from stile_gateway.dialects.faults import invalid_request
-from stile_gateway.errors import InvalidRequestError, UnsupportedParameterError
+from stile_gateway.dialects.faults import check_json, invalid_request
+from stile_gateway.errors import UnsupportedParameterError
 
 _DEVELOPER = "developer"
 
 _Stop = Annotated[str, Field(min_length=1, max_length=200)]
 _Stops = Annotated[list[_Stop], Field(max_length=16)]
+
+
+_ADVICE = {
+    "functions": "send functions as tools",
+    "function_call": "send a tool_choice",
+    "logit_bias": "no token can be favoured, so leave it out",
+}
 
 
 class _Part(BaseModel):
@@ -49,8 +58,16 @@ class Message(ChatMessage):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]  # type: ignore[assignment]  # one more
     """``developer`` is another word for ``system``; the policy may allow neither."""
-    content: str | Annotated[list[TextPart], Field(min_length=1)] | None = None  # type: ignore[assignment]
-    """A text, or its parts, which are joined."""
+    content: str | list[TextPart] | None = None  # type: ignore[assignment]
+    """A text, or its parts, each on lines of its own; no parts are an empty text."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_empty(cls, fields: Any) -> Any:  # noqa: ANN401 -- whatever JSON came
+        """Take an assistant's message of no parts as one without content."""
+        if isinstance(fields, dict) and fields.get("role") == Role.ASSISTANT and fields.get("content") == []:
+            return {**fields, "content": None}
+        return fields
 
 
 class StreamOptions(_Part):
@@ -60,7 +77,7 @@ class StreamOptions(_Part):
     """The counts of tokens come in a chunk of their own, the last."""
 
 
-class CompletionRequest(Sampling, Output):
+class CompletionRequest(Sampling, Output, Constraints):
     """The body of ``POST /v1/chat/completions``: OpenAI's, and llama.cpp's sampling parameters."""
 
     model_config = ConfigDict(json_schema_extra=LOGPROBS_SCHEMA)
@@ -69,13 +86,15 @@ class CompletionRequest(Sampling, Output):
     """One of ``/v1/models``, in upper or lower case; without one, or as ``stile``, any model."""
     messages: list[Message] = Field(min_length=1)
     """The conversation, oldest first."""
-    max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000), INTEGRAL] | None = None
+    max_completion_tokens: MaxTokens | None = None
     """Outweighs ``max_tokens``, its older name."""
     stop: _Stop | _Stops | None = None  # type: ignore[assignment]  # OpenAI takes a text alone too
     n: Annotated[int, Field(ge=1, le=1), INTEGRAL] | None = None
     """One answer."""
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    json_schema: dict[str, Any] | None = None
+    """llama.cpp's short form of a ``response_format`` with this schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +115,8 @@ def read_completion(body: bytes) -> CompletionCall:
         UnsupportedParameterError: it asks for what Stile cannot do.
         InvalidRequestError: it is no such request; ``param`` is the field at fault.
     """
-    try:
-        fields = pydantic_core.from_json(body)
-    except ValueError:
-        raise InvalidRequestError("The body is not valid JSON.", param="body") from None
+    check_json(body)
+    fields = pydantic_core.from_json(body)
     _check_supported(fields)
     try:
         request = CompletionRequest.model_validate(fields)
@@ -118,7 +135,7 @@ def read_completion(body: bytes) -> CompletionCall:
 
 def _chat_request(request: CompletionRequest, messages: list[dict[str, Any]]) -> bytes:
     """Write ``request`` as a ``ChatRequest``: the same one always as the same bytes."""
-    same = {*Sampling.model_fields, *Output.model_fields, "model"}
+    same = {*Sampling.model_fields, *Output.model_fields, "json_schema", "model"}
     chat = request.model_dump(mode="json", include=same, exclude_none=True)
     chat["messages"] = messages
     if request.max_completion_tokens is not None:
@@ -133,7 +150,8 @@ def _translate(message: Message) -> dict[str, Any]:
     if message.role == _DEVELOPER:
         translated["role"] = Role.SYSTEM.value
     if isinstance(message.content, list):
-        translated["content"] = "".join(part.text for part in message.content)
+        # As llama.cpp joins them for its templates.
+        translated["content"] = "\n".join(part.text for part in message.content if part.text)
     return translated
 
 
@@ -146,10 +164,10 @@ def _check_supported(body: Any) -> None:  # noqa: ANN401 -- whatever JSON came
         raise UnsupportedParameterError("One answer is given at a time; leave n out.", param="n")
     if "audio" in _items(body.get("modalities")) or body.get("audio") is not None:
         raise UnsupportedParameterError("Answers are text; leave audio out.", param="modalities")
-    if body.get("functions"):
-        raise UnsupportedParameterError("Send functions as tools.", param="functions")
-    if body.get("logit_bias"):
-        raise UnsupportedParameterError("No token can be favoured; leave logit_bias out.", param="logit_bias")
+    for name in Constraints.model_fields:
+        if body.get(name):
+            advice = _ADVICE.get(name, "ask for JSON by a schema in response_format")
+            raise UnsupportedParameterError(f"{name} is not supported; {advice}.", param=name)
     if body.get("top_logprobs") is not None and not body.get("logprobs"):
         raise UnsupportedParameterError("logprobs must be true if this is used.", param="top_logprobs")
     for index, tool in enumerate(_items(body.get("tools"))):

@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars
 
 from stile_contracts.messages import AcceptedEvent, CancelReceipt, ChatRequest, PositionEvent, Reply
 from stile_gateway.dialects.base import ApiRequest, Dialect
-from stile_gateway.dialects.faults import invalid_request
+from stile_gateway.dialects.faults import check_json, invalid_request
 from stile_gateway.dialects.stile.stream import NamedEvents, StreamPosition
 from stile_gateway.errors import GatewayError
 from stile_gateway.http.answers import (
@@ -98,6 +98,7 @@ _ACCEPTED: dict[str, Any] = {
 class Stile(Dialect):
     """Stile's own API."""
 
+    prefixes = ("/v1/chat",)
     bodies = (ChatRequest,)
 
     def read(self, body: bytes, request: Request) -> StileRequest:
@@ -211,9 +212,11 @@ def read_chat(body: bytes) -> ChatRequest:
         InvalidRequestError: it is no such request; ``param`` is the field at fault.
     """
     try:
-        return ChatRequest.model_validate_json(body)
+        chat = ChatRequest.model_validate_json(body)
     except ValidationError as error:
         raise invalid_request(error) from None
+    check_json(body)
+    return chat
 
 
 def _wants_stream(request: Request) -> bool:

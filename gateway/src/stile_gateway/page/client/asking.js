@@ -144,13 +144,14 @@ export class Asking {
       answer.place = { position: said.position, estimate: said.estimate_seconds };
     } else if (name === "started") {
       // Another `started` is another attempt: what came before it is void.
-      Object.assign(answer, { state: "open", held: undefined, place: undefined, text: "", started: true });
+      Object.assign(answer, { state: "open", held: undefined, place: undefined, text: "", thoughts: "", started: true });
       answer.model = said.model;
       answer.last = last;
     } else if (name === "token") {
       this.#firstToken ||= performance.now();
       answer.text += said.text;
       answer.last = last;
+      if (said.reasoning_content) answer.thoughts = (answer.thoughts ?? "") + said.reasoning_content;
     } else if (name === "done") {
       this.#finish(said, owners);
       return;
@@ -161,6 +162,7 @@ export class Asking {
   #finish(said, owners) {
     const { response, model, usage, refusal, finish_reason: finish, timings } = said;
     Object.assign(this.#answer, { text: response, model: model ?? this.#answer.model, usage, refusal, finish });
+    this.#answer.thoughts = said.reasoning_content;
     this.#answer.speed = timings?.predicted_per_second ?? this.#measured(usage);
     const offending = refusal ? exchangeAt(refusal.place, owners) : null;
     if (offending) offending.leftOut = true;

@@ -2,7 +2,7 @@
 //
 //   conversation  {version: 1, id, title, created, updated, exchanges, sentFrom}     times are ISO 8601
 //   exchange      {id, asked, question, leftOut, answer, others}     `others` are its other answers, oldest first
-//   answer        {state, at, text, place, held, refusal, error, model, usage, speed, finish}
+//   answer        {state, at, text, thoughts, place, held, refusal, error, model, usage, speed, finish}
 //                 while it is under way: {key, id, last, lost, settings}
 //
 // `sentFrom` is the id of the first exchange that the model is still sent, if the earlier ones no longer fit.

@@ -8,6 +8,8 @@ export class ExchangeView {
   #actions;
   #question = element("div", { class: "question" });
   #status = element("p", { class: "status" });
+  #thoughts = element("p", { dir: "auto" });
+  #thinking = element("details", { class: "thinking" }, element("summary", {}, "Thinking"), this.#thoughts);
   #prose = element("div", { class: "prose" });
   #notice = element("div", { class: "notice" });
   #statistics = element("span", { class: "statistics" });
@@ -39,6 +41,7 @@ export class ExchangeView {
         "div",
         { class: "answer" },
         this.#status,
+        this.#thinking,
         this.#prose,
         this.#notice,
         element("div", { class: "below" }, this.#statistics, this.#copy, this.#again, this.#turn, this.#continue),
@@ -74,6 +77,8 @@ export class ExchangeView {
       patch(this.#prose, render(answer.text));
       this.#rendered = answer.text;
     }
+    this.#thinking.hidden = isRefused || !answer.thoughts;
+    this.#thoughts.textContent = answer.thoughts ?? "";
     this.#prose.hidden = isRefused || !answer.text;
     this.#prose.classList.toggle("writing", isOpenHere && answer.text !== "");
     this.#showNotice(noticeOf(this.#exchange, isOpenHere));

@@ -1,0 +1,56 @@
+"""The conversation as the model gets it: one system message, the owner's text first."""
+
+from collections.abc import Sequence
+
+from stile_contracts.messages import OWNERS_END, ChatMessage, ChatRequest, Role
+from stile_filter.guard import call_ids
+
+_APART = "\n\n"
+
+
+def as_user(request: ChatRequest) -> ChatRequest:
+    """Return the request with its system messages as messages of the user."""
+    messages = [
+        message.model_copy(update={"role": Role.USER}) if message.role is Role.SYSTEM else message
+        for message in request.messages or ()
+    ]
+    return request.model_copy(update={"messages": messages or None})
+
+
+def approved(turns: Sequence[ChatMessage], owners: str | None, *, joins_users: bool) -> list[ChatMessage]:
+    """Return the turns as the model gets them.
+
+    Many templates take a system message at the beginning alone, and one of it. So those of the client,
+    wherever they are, become one message with the owner's. What the owner wrote comes first.
+
+    Args:
+        turns: the client's.
+        owners: the policy's system prompt.
+        joins_users: whether messages of the user that follow one another become one: some templates take
+            questions and answers in turns alone.
+    """
+    clients = _APART.join(turn.content or "" for turn in turns if turn.role is Role.SYSTEM)
+    others = [_filled(turn) for turn in turns if turn.role is not Role.SYSTEM]
+    if joins_users:
+        others = _joined(others)
+    text = OWNERS_END.join(part for part in (owners, clients) if part)
+    # An approval has a message, even if the client sent an empty system message alone.
+    system = [ChatMessage(role=Role.SYSTEM, content=text)] if text or not others else []
+    return [*system, *call_ids.renumbered(others)]
+
+
+def _filled(turn: ChatMessage) -> ChatMessage:
+    """Return the turn with a content: llama.cpp takes none without content and calls."""
+    is_empty = turn.content is None and not turn.tool_calls
+    return turn.model_copy(update={"content": ""}) if is_empty else turn
+
+
+def _joined(turns: Sequence[ChatMessage]) -> list[ChatMessage]:
+    joined: list[ChatMessage] = []
+    for turn in turns:
+        if joined and turn.role is Role.USER is joined[-1].role:
+            content = _APART.join((joined[-1].content or "", turn.content or ""))
+            joined[-1] = turn.model_copy(update={"content": content})
+        else:
+            joined.append(turn)
+    return joined

@@ -1,0 +1,1 @@
+"""OpenAI's text completions, for old clients: ``/v1/completions``."""

@@ -1,0 +1,34 @@
+"""Errors in Ollama's shape (https://docs.ollama.com/api/errors)."""
+
+from pydantic import BaseModel
+
+from stile_gateway.dialects.faults import context_of, is_too_long
+from stile_gateway.errors import GatewayError, status_of
+
+
+class OllamaError(BaseModel):
+    """The one shape of every error of these addresses."""
+
+    error: str
+
+
+def ollama_error(error: GatewayError) -> dict[str, str]:
+    """Return ``error`` as Ollama's clients read it.
+
+    A conversation that is too long is told in llama.cpp's words, which Ollama passes on.
+    """
+    message = error.message
+    if is_too_long(error):
+        context = context_of(error)
+        message = f"request exceeds the available context size: {message}"
+        if context is not None:
+            message = (
+                f"request ({context[0]} tokens) exceeds the available context size ({context[1]} tokens)"
+            )
+    return {"error": message}
+
+
+def ollama_status(error: GatewayError) -> int:
+    """Return the HTTP status: what is wrong with a request is a 400."""
+    status = status_of(error)
+    return 400 if status == 422 or is_too_long(error) else status

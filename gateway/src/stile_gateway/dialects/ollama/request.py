@@ -1,0 +1,174 @@
+"""``/api/chat`` and ``/api/generate``: read once, and written as a ``ChatRequest``.
+
+Parameters that Stile does not know are ignored, as Ollama does. What would change the answer, and cannot be
+done, is an error that names it.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stile_contracts.messages import INTEGRAL, LOGPROBS_SCHEMA, Role
+from stile_gateway.dialects.base import ApiRequest
+from stile_gateway.dialects.bodies import chat_body, items, json_object
+from stile_gateway.dialects.faults import invalid_request
+from stile_gateway.dialects.ollama.conversation import OllamaMessage, OllamaTool, translated
+from stile_gateway.dialects.ollama.options import (
+    Format,
+    KeepAlive,
+    Options,
+    response_format,
+    thinking,
+    unloads,
+)
+from stile_gateway.errors import UnsupportedParameterError
+
+LATEST = ":latest"
+"""The tag of a model whose name has none."""
+
+_T = TypeVar("_T", bound=BaseModel)
+_None = Annotated[list[Any], Field(max_length=0)]
+"""What must be empty."""
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(
+        strict=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra=LOGPROBS_SCHEMA,
+    )
+
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    """One of ``/api/tags``, with or without ``:latest``; as ``stile``, any model."""
+    stream: bool | None = None
+    """False: one answer; else lines as they come."""
+    format: Format | None = None
+    options: Options | None = None
+    think: bool | Annotated[str, Field(pattern="^[a-z]{1,20}$")] | None = None
+    """Whether a thinking model thinks, or how long: ``low``, ``medium``, ``high``."""
+    keep_alive: KeepAlive | None = None
+    """Of no use: the models stay loaded."""
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20), INTEGRAL] | None = None
+
+
+class OllamaChatRequest(_Request):
+    """The body of ``POST /api/chat``."""
+
+    messages: list[OllamaMessage] | None = None
+    """The conversation, oldest first. Without any, the model is only asked to be loaded."""
+    tools: list[OllamaTool] | None = Field(None, max_length=128)
+
+
+class OllamaGenerateRequest(_Request):
+    """The body of ``POST /api/generate``."""
+
+    prompt: str | None = None
+    """Without one, the model is only asked to be loaded."""
+    system: str | None = None
+    """A ``system`` message before the prompt."""
+    raw: Literal[False] | None = None
+    suffix: Annotated[str, Field(max_length=0)] | None = None
+    template: Annotated[str, Field(max_length=0)] | None = None
+    context: _None | None = None
+    images: _None | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OllamaCall(ApiRequest):
+    """A request, translated."""
+
+    model: str
+    """As the client named it, without ``:latest``."""
+    is_chat: bool
+    loads: Literal["load", "unload"] | None = None
+    """Set if there is nothing to answer: what the model is asked to do."""
+    places: Sequence[str] = ()
+    """Where in the client's request each message is."""
+    began: float = field(default_factory=time.monotonic)
+    """When it came."""
+
+
+def read_chat(body: bytes) -> OllamaCall:
+    """Read and translate the body of ``/api/chat``.
+
+    Raises:
+        UnsupportedParameterError: it asks for what Stile cannot do.
+        InvalidRequestError: it is no such request; ``param`` is the field at fault.
+    """
+    request = _validated(OllamaChatRequest, json_object(body))
+    messages = translated(request.messages or ())
+    tools = [tool.translated() for tool in request.tools or ()]
+    places = [f"messages[{index}]" for index in range(len(messages))]
+    return _call(request, messages, {"tools": tools or None}, places)
+
+
+def read_generate(body: bytes) -> OllamaCall:
+    """Read and translate the body of ``/api/generate``.
+
+    Raises:
+        UnsupportedParameterError: it asks for what Stile cannot do.
+        InvalidRequestError: it is no such request; ``param`` is the field at fault.
+    """
+    fields = json_object(body)
+    if fields.get("raw"):
+        raise UnsupportedParameterError(
+            "The model's own template is always used; leave raw out.", param="raw"
+        )
+    for name in ("suffix", "template", "context"):
+        if fields.get(name):
+            raise UnsupportedParameterError(f"Stile has no such thing; leave {name} out.", param=name)
+    if fields.get("images"):
+        raise UnsupportedParameterError("Requests hold text alone; leave images out.", param="images")
+    request = _validated(OllamaGenerateRequest, fields)
+    texts = {"system": (Role.SYSTEM, request.system), "prompt": (Role.USER, request.prompt)}
+    sent = {place: {"role": role.value, "content": text} for place, (role, text) in texts.items() if text}
+    return _call(request, list(sent.values()) if request.prompt else [], {}, list(sent))
+
+
+def plain_name(model: str) -> str:
+    """Return a model's name without the tag that Ollama's clients add."""
+    return model.removesuffix(LATEST) or model
+
+
+def _validated(model: type[_T], fields: dict[str, Any]) -> _T:
+    for index, message in enumerate(items(fields.get("messages"))):
+        if isinstance(message, dict) and message.get("images"):
+            raise UnsupportedParameterError("Messages hold text alone.", param=f"messages[{index}].images")
+    if fields.get("top_logprobs") is not None and not fields.get("logprobs"):
+        raise UnsupportedParameterError("logprobs must be true if this is used.", param="top_logprobs")
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise invalid_request(error) from None
+
+
+def _call(
+    request: _Request, messages: list[dict[str, Any]], more: dict[str, Any], places: list[str]
+) -> OllamaCall:
+    name = plain_name(request.model)
+    chat = {
+        **(request.options.sampling() if request.options else {}),
+        **more,
+        **thinking(think=request.think),
+        "model": name,
+        "response_format": response_format(request.format),
+        "logprobs": request.logprobs,
+        "top_logprobs": request.top_logprobs,
+        "messages": messages,
+    }
+    loads: Literal["load", "unload"] = "unload" if unloads(request.keep_alive) else "load"
+    return OllamaCall(
+        body=chat_body(chat),
+        contents=[message.get("content") for message in messages],
+        is_stream=request.stream is not False,
+        model=name,
+        is_chat=isinstance(request, OllamaChatRequest),
+        loads=None if messages else loads,
+        places=places,
+    )
