@@ -1,13 +1,16 @@
 """Turns: clients share a few places, and none waits behind all the work of another."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+
+RECENT = 1_024
+"""So many clients' last turns are remembered."""
 
 
 class Turns:
-    """Places that are taken in turn, one client after the other.
+    """Places that are taken in turn: the next is that of the waiting client whose last turn is longest ago.
 
     Args:
         places: how many are taken at once.
@@ -16,7 +19,15 @@ class Turns:
     def __init__(self, places: int) -> None:
         self._free = places
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        """Each client's, oldest first; the client whose turn is next stands first."""
+        """Each client's, oldest first."""
+        self._last: OrderedDict[str, int] = OrderedDict()
+        """When each recent client last began or ended a turn, or came; the longest ago first."""
+        self._count = 0
+
+    @property
+    def recent(self) -> Collection[str]:
+        """The clients whose last turn is remembered, bounded."""
+        return self._last.keys()
 
     @asynccontextmanager
     async def turn(self, client: str, within: float | None = None) -> AsyncIterator[None]:
@@ -34,12 +45,16 @@ class Turns:
         try:
             yield
         finally:
+            self._note(client)
             self._give()
 
     async def _take(self, client: str) -> None:
         if self._free and not self._waiting:
             self._free -= 1
+            self._note(client)
             return
+        if client not in self._last:
+            self._note(client)  # behind those that wait already
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, deque()).append(mine)
         try:
@@ -51,12 +66,23 @@ class Turns:
 
     def _give(self) -> None:
         while self._waiting:
-            client = next(iter(self._waiting))
-            line = self._waiting.pop(client)
+            # Not the client that stands first: one that asks again after each turn would always be behind
+            # one that has more requests waiting.
+            client = min(self._waiting, key=self._last.__getitem__)
+            line = self._waiting[client]
             next_one = line.popleft()
-            if line:
-                self._waiting[client] = line  # behind the others
+            if not line:
+                del self._waiting[client]
             if not next_one.done():
+                self._note(client)
                 next_one.set_result(None)
                 return
         self._free += 1
+
+    def _note(self, client: str) -> None:
+        """Put the client behind all others, and forget the oldest ones that do not wait."""
+        self._count += 1
+        self._last[client] = self._count
+        self._last.move_to_end(client)
+        while len(self._last) > RECENT and (oldest := next(iter(self._last))) not in self._waiting:
+            del self._last[oldest]

@@ -168,8 +168,27 @@ async def test_a_scan_that_hangs_approves_nothing_and_holds_nobody_up(bus, run_f
     await gateway.ask(2, {"prompt": "fine"})
     assert (await gateway.answer(2))[0].headers["Chat-Event"] == "accepted"
     [said] = await gateway.answer(1, within=30)
-    assert said.headers["Nats-Service-Error"] == "filter_timeout"
+    assert said.headers["Nats-Service-Error"] == "too_large"
     assert await chat_messages(bus) == 1
+
+
+async def test_a_long_history_does_not_hold_up_a_short_request(bus, run_filter, gateway, tmp_path):
+    """It is decided between two slices of the history, which is approved as well."""
+    seen = tmp_path / "seen"
+    await run_filter(
+        OWN
+        + f"- {{id: count, type: 'own_scanners:Word', params: {{word: never, seen: '{seen}'}}}}\n"
+        + "- {id: slow, type: 'own_scanners:Slow', params: {word: slow}}\n"
+        + "scan_processes: 1\n"
+    )
+    history = [{"role": "user", "content": f"{number} slow " + "nothing " * 3_900} for number in range(29)]
+    await gateway.ask(1, {"messages": history}, Chat_Client="http-ada")
+    await until(seen.exists, within=30)
+    await gateway.ask(2, {"prompt": "hello"}, Chat_Client="http-bob")
+    assert (await gateway.answer(2))[0].headers["Chat-Event"] == "accepted"
+    assert "1" not in gateway.heard
+    assert (await gateway.answer(1, within=60))[0].headers["Chat-Event"] == "accepted"
+    assert await chat_messages(bus) == 2
 
 
 async def test_a_scanner_that_raises_or_dies_approves_nothing(bus, run_filter, gateway):

@@ -288,6 +288,10 @@ class Admission:
         # What was approved before stays so; a scanner's bad moment does not take that back.
         if await self._repeats.reply_accepted(pending):
             return _REPEATED
+        if verdict.state is State.TOO_SLOW:
+            raise RequestError(
+                ErrorCode.TOO_LARGE, "a text takes longer to check than it may; make it shorter or simpler"
+            )
         if verdict.state is State.TIMEOUT:
             raise RequestError(ErrorCode.FILTER_TIMEOUT, "the check took too long; try again")
         raise RequestError(ErrorCode.FILTER_ERROR, "the check could not be made; try again")

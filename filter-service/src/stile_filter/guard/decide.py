@@ -36,6 +36,9 @@ class State(StrEnum):
     ERROR = "error"
     """A scanner raised, ended, or did not see all of the text."""
     TIMEOUT = "timeout"
+    """It was not scanned in time, as others were before it."""
+    TOO_SLOW = "too_slow"
+    """A process scanned it alone, and for longer than a scan may take: it would fail again."""
 
 
 class Finding(NamedTuple):
@@ -54,7 +57,7 @@ class ScanResult(NamedTuple):
 
     findings: Sequence[Finding]
     failure: State | None = None
-    """``error`` or ``timeout`` if not every refusing rule saw every text."""
+    """``error``, ``timeout`` or ``too_slow`` if not every refusing rule saw every text."""
     complete: bool = True
     """Whether the ``monitor`` rules saw every text as well."""
 

@@ -223,7 +223,8 @@ def _show(text: str, found: list[RuleFinding]) -> None:
         State.ALLOW: "passes",
         State.REFUSE: "is refused",
         State.ERROR: "could not be judged",
-        State.TIMEOUT: "took too long to judge",
+        State.TIMEOUT: "was not judged in time",
+        State.TOO_SLOW: "took too long to judge",
     }
     print(f"{text}\n  {verdicts[_state(found)]}")
     for one in found:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TESTS_SECONDS = 60.0
 """For all tests together."""
 
-_SCANNER_FAILURES = (State.ERROR, State.TIMEOUT)
+_SCANNER_FAILURES = (State.ERROR, State.TIMEOUT, State.TOO_SLOW)
 
 
 async def check(guard: "Guard") -> None:
@@ -82,5 +82,6 @@ def _in_words(verdict: Verdict) -> str:
         State.ALLOW: "it passes",
         State.REFUSE: f"{rule} refuses it",
         State.ERROR: f"{rule} could not judge it",
-        State.TIMEOUT: f"{rule} took too long",
+        State.TIMEOUT: f"{rule} did not judge it in time",
+        State.TOO_SLOW: f"{rule} took too long",
     }[verdict.state]

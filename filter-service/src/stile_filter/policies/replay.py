@@ -93,4 +93,4 @@ async def replay(
         yield replayed
 
 
-_FAILURES = (State.ERROR, State.TIMEOUT)
+_FAILURES = (State.ERROR, State.TIMEOUT, State.TOO_SLOW)

@@ -268,6 +268,15 @@ async def test_a_scan_that_fails_is_no_pass(policy_file, scanners, code):
     assert system.store.chat == system.store.results == {}
 
 
+async def test_a_text_that_takes_too_long_is_a_final_error(policy_file):
+    """The same text would take too long again, so nobody is told to try again."""
+    system = Deciding(policy_file(SCANS), FakeScanners(failure=State.TOO_SLOW))
+    error = error_of(await system.gateway({"prompt": "hi"}))
+    assert (error.code, error.final) == (ErrorCode.TOO_LARGE, True)
+    assert "try again" not in error.message
+    assert system.store.chat == system.store.results == {}
+
+
 async def test_what_no_worker_would_believe_is_not_approved(system):
     """An error of the moment, and nothing stored; what CHAT holds already was approved and is accepted."""
     await system.gateway({"prompt": "hi"})

@@ -142,12 +142,13 @@ async def test_what_a_monitor_rule_found_is_told_each_time(policy):
     "first",
     [
         ScanResult((), State.TIMEOUT, complete=False),
+        ScanResult((), State.TOO_SLOW, complete=False),
         ScanResult((), State.ERROR, complete=False),
         ScanResult([Finding("Word", 0, State.ERROR)]),
         ScanResult([Finding("Watch", 0, State.ERROR)]),
         ScanResult((), complete=False),
     ],
-    ids=["timeout", "ended", "raised", "a watcher raised", "a watcher was ended"],
+    ids=["timeout", "too slow", "ended", "raised", "a watcher raised", "a watcher was ended"],
 )
 async def test_what_was_not_scanned_is_scanned_again(policy, first):
     """No failure is kept, neither as a pass nor as a refusal."""

@@ -220,7 +220,7 @@ class ScannerPool:
                 failure = None
                 findings += _findings(await child.answer())
         except TimeoutError:
-            failure = failure and State.TIMEOUT
+            failure = failure and State.TOO_SLOW
             log.warning("scan_timed_out", seconds=self._timeout, refusing=failure is not None)
             await self._drop(child)
         except (OSError, ValueError, asyncio.IncompleteReadError):
