@@ -18,9 +18,6 @@ LEASE_SECONDS = 10.0
 SLACK_SECONDS = 3.0
 """For clocks, and for what is under way when something starts again."""
 
-_WORDS = 2_000
-"""More than any answer of the stand-in has."""
-
 
 @dataclass(frozen=True)
 class Generation:
@@ -104,10 +101,9 @@ class Account:
             if any(learned != told for learned in asked.learned):
                 wrong.append(f"{about}: what it learned is not what is stored")
         wrong += [
-            f"{about}: a piece of another's text: {piece[:80]!r}"
-            for piece in asked.pieces
-            # Answers are checked, and sent as far as a word is whole: a piece may be any part of the text.
-            if piece not in f"echo: {asked.prompt}{' word' * _WORDS}"
+            f"{about}: streamed another's text: {streamed[:80]!r}"
+            for streamed in asked.streams
+            if not is_beginning(streamed, asked.prompt)
         ]
         return wrong
 
@@ -137,8 +133,13 @@ class Account:
 
 
 def is_own(text: str, prompt: str) -> bool:
-    """Tell whether ``text`` is what the stand-in answers to ``prompt``, or its beginning."""
+    """Tell whether ``text`` is what the stand-in answers to ``prompt``, up to the end of a word."""
     return re.fullmatch(re.escape(f"echo: {prompt}") + "( word)*", text) is not None
+
+
+def is_beginning(text: str, prompt: str) -> bool:
+    """Tell whether ``text`` is the beginning of what the stand-in answers to ``prompt``."""
+    return (f"echo: {prompt}" + " word" * len(text)).startswith(text)
 
 
 def _excuses(fault: Fault, earlier: Generation, later: Generation) -> bool:

@@ -105,6 +105,7 @@ class StreamLoadClient:
                 _error(asked, json.loads(await answer.aread()))
                 return
             event = ""
+            asked.streams.append("")
             async for line in answer.aiter_lines():
                 field, _, value = line.partition(": ")
                 if field == "event":
@@ -118,8 +119,10 @@ class StreamLoadClient:
         match event:
             case "queued":
                 asked.accept(data["id"])
+            case "started":
+                asked.streams.append("")
             case "token":
-                asked.pieces.append(data["text"])
+                asked.streams[-1] += data["text"]
             case "done":
                 asked.learn("answer", data["response"], data["id"])
             case "error":

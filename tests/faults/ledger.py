@@ -31,8 +31,8 @@ class Asked:
     """Every final word that was heard: ``("answer", text)`` or ``("error", code)``."""
     ids: set[UUID] = field(default_factory=set)
     """Every id that was told; there must be the one."""
-    pieces: list[str] = field(default_factory=list)
-    """Every token event that was heard."""
+    streams: list[str] = field(default_factory=list)
+    """The pieces of each stream in their order; each connection begins one, and so does each ``started``."""
     ended: float | None = None
 
     @property

@@ -60,12 +60,16 @@ def test_a_client_that_learned_nothing(ledger):
 
 
 def test_anothers_text(ledger):
-    """In the answer, in a piece of a stream, or what was learned is not what is stored."""
+    """In the answer, in a stream, or what was learned is not what is stored."""
     [asked] = ledger.asked
-    asked.pieces += [" word", " word word", f"echo: {asked.prompt}", "echo: another asks"]
-    [wrong] = account(ledger).wrong()
-    assert "a piece of another's text" in wrong
-    asked.pieces.clear()
+    asked.streams += ["", "echo: ", f"echo: {asked.prompt} wo", f"echo: {asked.prompt} word word"]
+    assert account(ledger).wrong() == []
+    # Another's, a piece twice, a piece that is missing.
+    for foreign in ("echo: another", f"echo: {asked.prompt} word word word wword", f"{asked.prompt} word"):
+        asked.streams[:] = [foreign]
+        [wrong] = account(ledger).wrong()
+        assert "streamed another's text" in wrong
+    asked.streams.clear()
     assert "not what is stored" in account(ledger, stored=[outcome(asked, "else")]).wrong()[0]
     asked.learned[:] = [("answer", "echo: another asks run-0 word")]
     assert any("another's text" in sentence for sentence in account(ledger).wrong())
