@@ -48,7 +48,7 @@ async def test_a_reload_in_mid_answer(slow_system, chat_page):
     await chat_page.ask("Reload me")
     await chat_page.is_writing()
     await chat_page.page.reload()
-    await expect(chat_page.answer).to_contain_text("echo: Reload me")
+    await expect(chat_page.answer).to_contain_text("echo:")
     await expect(chat_page.stop).to_be_visible()
     await is_whole(chat_page, "Reload me")
     assert len(chat_page.asked) == 1
@@ -174,7 +174,7 @@ async def test_a_gateway_that_dies_in_mid_answer(open_chat_page, own_system):
     await chat_page.is_writing()
     own_system.parts["gateway"].kill()
     await expect(chat_page.status).to_contain_text("The connection is lost.")
-    await expect(chat_page.answer).to_contain_text("echo: Kill it")
+    await expect(chat_page.answer).to_contain_text("echo:")
     own_system.start_part("gateway")
     await is_whole(chat_page, "Kill it")
     assert await generations(own_system, "Kill it") == ["done"]

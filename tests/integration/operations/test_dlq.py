@@ -113,12 +113,14 @@ async def test_without_a_bus_or_a_key_it_says_so(bus, monkeypatch):
     assert "no such file" in await dlq(bus, "list", code=1)
 
 
-async def test_a_retry_is_a_new_request_that_the_filter_checks(start_system):
+async def test_a_retry_is_a_new_request_that_the_filter_checks(start_system, tmp_path):
     """The conversation goes the whole way again, without the policy's own system prompt; then it is gone.
 
     One that fails stays: here a system message of the client's own, where the policy allows none.
     """
-    system = await start_system()
+    policy = tmp_path / "forbidding.yml"
+    policy.write_text("client_system: forbid\n")
+    system = await start_system(settings={"STILE_POLICY": str(policy)})
     chat_id = await lay_aside(
         system.bus,
         (Role.SYSTEM, "The policy's own."),

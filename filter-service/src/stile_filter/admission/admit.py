@@ -163,7 +163,7 @@ class Admission:
         try:
             return await self._check(pending, incoming.body)
         finally:
-            self._queue.release(envelope.client)
+            self._queue.release(envelope.subject, envelope.client)
 
     async def _check(self, pending: PendingRequest, body: bytes) -> str:
         envelope = pending.envelope

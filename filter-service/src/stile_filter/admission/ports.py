@@ -17,7 +17,7 @@ class Queue(Protocol):
         """Take one of a client's places until ``release``; else return in how many seconds to try again."""
         ...
 
-    def release(self, client: str) -> None:
+    def release(self, subject: str, client: str) -> None:
         """Give back what ``claim`` has taken."""
         ...
 

@@ -1,7 +1,7 @@
 """How much of CHAT one client may take, so that the next one finds room. ``docs/protocol.md``, "Places"."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 
 from stile_filter.queue.view import ChatView
 from stile_filter.shares import kept, may_take
@@ -20,7 +20,8 @@ class Claims:
         self._view = view
         self.most = most
         """Of one client's requests."""
-        self._claims: Counter[str] = Counter()
+        self._claims: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """By client: how often each of its subjects is being checked."""
         self.room = Room(math.inf, 0)
         """As of the last look into CHAT."""
 
@@ -31,20 +32,29 @@ class Claims:
             subject: of the request in CHAT; one that waits or is in flight already takes no second place.
             client: whose it is.
         """
-        taken = self._view.waiting_of(client) + self._claims[client]
+        taken = self._view.waiting_of(client) + self._checked(client)
         if subject not in self._view and (taken >= self.most or not self._has_room(taken)):
             return False
-        self._claims[client] += 1
+        self._claims[client][subject] += 1
         return True
 
-    def release(self, client: str) -> None:
+    def release(self, subject: str, client: str) -> None:
         """Give back what ``claim`` has taken: by now the request has its place in CHAT, or none."""
-        self._claims[client] -= 1
-        if not self._claims[client]:
+        subjects = self._claims[client]
+        subjects[subject] -= 1
+        if not subjects[subject]:
+            del subjects[subject]
+        if not subjects:
             del self._claims[client]
+
+    def _checked(self, client: str) -> int:
+        """Return how many requests of a client are being checked, and have no place in CHAT."""
+        # A repeat of one that waits is counted as waiting: after a filter's restart each has one.
+        return sum(subject not in self._view for subject in self._claims.get(client, ()))
 
     def _has_room(self, taken: int) -> bool:
         places, filled = self.room
-        free = min(places - len(self._view) - self._claims.total(), places * (1 - filled))
+        checked = sum(map(self._checked, self._claims))
+        free = min(places - len(self._view) - checked, places * (1 - filled))
         # If none is free, CHAT itself says so, to every client alike.
         return free <= 0 or may_take(taken, free, kept(places))

@@ -122,9 +122,9 @@ class PositionNotifier:
         """
         return None if self._claims.claim(subject, client) else self._estimates.client_retry_after(client)
 
-    def release(self, client: str) -> None:
+    def release(self, subject: str, client: str) -> None:
         """Give back what ``claim`` has taken: by now the request has its place in CHAT, or none."""
-        self._claims.release(client)
+        self._claims.release(subject, client)
 
     def accepted(self, request: Subscription) -> QueuePosition:
         """Take in that CHAT holds a request, and return its position; its client is sent every change."""

@@ -281,16 +281,27 @@ def test_a_clients_places(house):
     first = subjects.approved(*job(1))
     assert house.notifier.claim(first, "a") is None
     house.accept(job(1))
-    house.notifier.release("a")
+    house.notifier.release(first, "a")
     assert house.notifier.claim(subjects.approved(*job(2)), "a") is None
     assert house.notifier.claim(subjects.approved(*job(3)), "a") == 1.0
     assert house.notifier.claim(subjects.approved(*job(3, "b")), "b") is None
     assert house.notifier.claim(first, "a") is None, "a repeat takes no second place"
-    house.notifier.release("a")
-    house.notifier.release("a")
+    house.notifier.release(subjects.approved(*job(2)), "a")
+    house.notifier.release(first, "a")
     house.accept(job(2))
     house.notifier.started(job(1))
     assert house.notifier.claim(subjects.approved(*job(3)), "a") is None
+
+
+def test_repeats_leave_room_for_new_requests(house):
+    """A filter that restarts checks the repeats of what waits: each is one request, and not two."""
+    house = House(most=3)
+    for number in (1, 2):
+        house.accept(job(number))
+        for _ in range(2):
+            assert house.notifier.claim(subjects.approved(*job(number)), "a") is None
+    assert house.notifier.claim(subjects.approved(*job(3)), "a") is None
+    assert house.notifier.claim(subjects.approved(*job(4)), "a") is not None
 
 
 def test_when_to_come_back(house):
@@ -314,10 +325,11 @@ def test_twenty_clients_do_not_fill_chat(house):
 
     def takes(client):
         number = next(numbers)
-        if house.notifier.claim(subjects.approved(*job(number, client)), client) is not None:
+        subject = subjects.approved(*job(number, client))
+        if house.notifier.claim(subject, client) is not None:
             return False
         house.accept(job(number, client))
-        house.notifier.release(client)
+        house.notifier.release(subject, client)
         return True
 
     for client in range(20):
