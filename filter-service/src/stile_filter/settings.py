@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, FilePath, field_validator
 
 from stile_filter.admission.signing import FileSigner, NoSigner, read_key
-from stile_filter.guard.policy_file import default_policy
+from stile_filter.guard.policy import default_policy
 from stile_runtime.settings import ServiceSettings
 
 

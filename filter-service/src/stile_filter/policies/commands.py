@@ -20,8 +20,7 @@ from pydantic import Field
 from stile_contracts.messages import Role
 from stile_filter.errors import FilterServiceError
 from stile_filter.guard.decide import State
-from stile_filter.guard.policy import Action, Policy
-from stile_filter.guard.policy_file import default_policy
+from stile_filter.guard.policy import Action, Policy, default_policy
 from stile_filter.policies import trial
 from stile_filter.policies.archive import files, records
 from stile_filter.policies.changes import changes

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from stile_contracts.messages import ChatMessage, ChatRequest, Role
 from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.decide import State, Verdict
-from stile_filter.guard.policy_file import Location, name
-from stile_filter.guard.sections import RefuseTest
+from stile_filter.guard.policy import Location, RefuseTest
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.policies import trial
 
@@ -31,10 +30,9 @@ async def check(guard: "Guard") -> None:
     try:
         async with asyncio.timeout(TESTS_SECONDS):
             async for location, reason in _failures(guard):
-                faults.append(Fault(guard.policy.file.line(location), f"{name(location)}: {reason}"))
+                faults.append(guard.policy.file.fault(location, reason))
     except TimeoutError:
-        line = guard.policy.file.line(("tests",))
-        faults.append(Fault(line, f"tests: not done within {TESTS_SECONDS:g} s"))
+        faults.append(guard.policy.file.fault(("tests",), f"not done within {TESTS_SECONDS:g} s"))
     if faults:
         raise PolicyError(guard.policy.file.path, faults)
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.answers import AnswerChecker
 from stile_filter.guard.decide import Decider, Monitor, NoScanners, State
-from stile_filter.guard.policy import Policy, Rule
-from stile_filter.guard.policy_file import Files
+from stile_filter.guard.policy import Files, Policy, Rule
 from stile_filter.guard.scanners.pool import ScannerError, ScannerPool
 from stile_filter.policies import expectations
 
@@ -36,7 +35,7 @@ class Guard:
     ) -> None:
         self.policy = policy = Policy(path, files)
         if policy.archive and archive is None:
-            raise policy.file.error(("archive",), "archive: no folder: STILE_ARCHIVE names it")
+            raise policy.file.error(("archive",), "no folder: STILE_ARCHIVE names it")
         self.pool = (
             ScannerPool(
                 policy.scanners,

@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from stile_filter.errors import Fault, PolicyError
-from stile_filter.guard.policy_file import Files
+from stile_filter.guard.policy import Files
 from stile_filter.policies.guard import Guard
 
 LOOK_SECONDS = 1.0

@@ -10,8 +10,7 @@ from nacl.public import PrivateKey
 from harness.processes.wait import until
 from stile_contracts import signing
 from stile_filter.guard.decide import State, Verdict
-from stile_filter.guard.policy import Action, Policy, Rule
-from stile_filter.guard.sections import ArchiveRules
+from stile_filter.guard.policy import Action, ArchiveRules, Policy, Rule
 from stile_filter.policies.archive import Archive, records, writer
 from stile_filter.policies.archive import files as archive_files
 from stile_filter.policies.archive.files import DAY_SECONDS, ArchiveFiles

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from stile_filter.guard.sections import ArchiveRules
+from stile_filter.guard.policy import ArchiveRules
 from stile_filter.policies.archive import records
 from stile_filter.policies.archive.files import ArchiveFiles
 from stile_filter.policies.commands import run

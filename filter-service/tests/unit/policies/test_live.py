@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from harness.processes.wait import until
-from stile_filter.guard.policy_file import Files
+from stile_filter.guard.policy import Files
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.live import LivePolicy
 

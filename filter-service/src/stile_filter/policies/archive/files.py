@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from stile_filter.guard.sections import ArchiveRules
+from stile_filter.guard.policy import ArchiveRules
 from stile_filter.policies.archive.records import ArchiveError
 
 FILE_SECONDS = 3600.0

@@ -12,8 +12,7 @@ from uuid import UUID
 import structlog
 
 from stile_filter.guard.decide import State, Verdict
-from stile_filter.guard.policy import Policy
-from stile_filter.guard.sections import ArchiveRules
+from stile_filter.guard.policy import ArchiveRules, Policy
 from stile_filter.policies.archive.files import ArchiveFiles
 from stile_filter.policies.archive.records import Record, seal
 

@@ -1,4 +1,4 @@
-"""Reads a YAML file so that every value's line is known."""
+"""Reads the files of a policy: knows whether one has changed, and in which line each value stands."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ Location = tuple[int | str, ...]
 
 def default_policy() -> Path:
     """Find the policy that comes with the service: in the wheel, or in the checkout."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     packaged = package / "policy.yml"
     return packaged if packaged.exists() else package.parents[1] / "policy.yml"
 
@@ -114,11 +114,15 @@ class PolicyFile:
         return int(line)
 
     def error(self, location: Location, reason: str) -> PolicyError:
-        """Make the error that ``reason`` is at ``location``."""
-        return PolicyError(self.path, [Fault(self.line(location), reason)])
+        """Make the error of one fault."""
+        return PolicyError(self.path, [self.fault(location, reason)])
+
+    def fault(self, location: Location, reason: str) -> Fault:
+        """Say with its line what is wrong with the value at ``location``: ``limits.messages: …``."""
+        return Fault(self.line(location), f"{_name(location)}: {reason}" if location else reason)
 
 
-def name(location: Location) -> str:
+def _name(location: Location) -> str:
     """Write ``location`` as people do: ``input_scanners[1].params``."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
     return text.removeprefix(".")
