@@ -30,7 +30,7 @@ class Settings(ServiceSettings):
         """Take a bare name for a policy that comes with the service: ``school``."""
         if policy.suffix or policy.name != str(policy):
             return policy
-        return _shipped(f"policies/{policy.name}.yml")
+        return _shipped(f"presets/{policy.name}.yml")
 
     @field_validator("signing_key")
     @classmethod

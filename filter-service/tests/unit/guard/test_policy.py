@@ -232,6 +232,14 @@ def test_the_policy_for_schools_has_the_keywords_of_the_default_one():
     assert school.everyday == default.everyday
 
 
+def test_a_copy_of_the_policy_for_schools_is_the_same_policy(tmp_path):
+    """Its word lists are found, though the paths to them are those of the original."""
+    original = Settings(policy="school").policy
+    copy = tmp_path / "mine.yml"
+    copy.write_bytes(original.read_bytes())
+    assert Policy(copy).hash == Policy(original).hash
+
+
 def test_a_path_is_a_path_and_no_name(tmp_path, monkeypatch):
     file = tmp_path / "school"
     monkeypatch.setenv("STILE_POLICY", str(file))

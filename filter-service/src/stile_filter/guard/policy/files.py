@@ -44,7 +44,7 @@ class Files:
         if here.exists():
             return here
         shipped = default_policy().parent
-        own = (Path(os.path.normpath(place / relative)) for place in (shipped, shipped / "policies"))
+        own = (Path(os.path.normpath(place / relative)) for place in (shipped, shipped / "presets"))
         return next((path for path in own if path.exists()), here)
 
     def read(self, path: Path) -> bytes:
