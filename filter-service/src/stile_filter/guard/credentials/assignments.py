@@ -78,7 +78,6 @@ _OPTION = re.compile(r"\s--?(?:[a-z]{1,20}-){0,3}$", re.IGNORECASE)
 _INSTRUCTION = re.compile(r"(?:^|\n)\s{0,8}(?:ENV|ARG) [A-Z0-9_]{0,40}$")
 _LOGIN = re.compile(r"\blogin\s\S{1,64}\s{1,8}$", re.IGNORECASE)
 _PAIR = re.compile(r"\bname[\"']?\s?:\s?[\"']?[\w.-]{0,40}$", re.IGNORECASE)
-_NEXT_NEXT_STRING = re.compile(r" '(?P<value>[^'\n]{3,200})'")
 _NEXT_WORD = re.compile(rf" [\"']?(?P<value>[^\s\"'=-]{_NO_SPACE}{{2,200}})")
 _NEXT_STRING = re.compile(r" '(?P<value>[^'\n]{3,200})'")
 _ITS_VALUE = re.compile(

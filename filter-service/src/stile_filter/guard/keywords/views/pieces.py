@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 
-from stile_filter.guard.keywords.leet import Leet, leet_class
 from stile_filter.guard.keywords.phrases import SHORT, Automaton, Everyday, Match, Phrase
 from stile_filter.guard.keywords.shape import Shape, bare, places, token_at
+from stile_filter.guard.keywords.views.leet import Leet, leet_class
 
 _SPELLED = re.compile(r"[^\W_](?:[\W_]{1,4}[^\W_](?![^\W_])){2,}")
 _GAP = re.compile(r"[\W_]+")
