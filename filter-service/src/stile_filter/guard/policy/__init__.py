@@ -19,7 +19,7 @@ from stile_filter.guard.policy.document import (
     RefuseTest,
     ScannerRule,
 )
-from stile_filter.guard.policy.files import Files, Location, default_policy
+from stile_filter.guard.policy.files import Files, Location, PolicyPath, default_policy
 from stile_filter.guard.policy.policy import Policy
 from stile_filter.guard.policy.rules import FORGED, RECITAL, SECRETS, Rule, Scanner
 
@@ -37,6 +37,7 @@ __all__ = [
     "Location",
     "Policy",
     "PolicyDocument",
+    "PolicyPath",
     "RefuseTest",
     "Rule",
     "Scanner",
