@@ -55,16 +55,16 @@ async def _refusal_fault(guard: "Guard", test: RefuseTest) -> str | None:
         return f"should be refused: {_in_words(verdict)}"
     if test.rule in (None, verdict.rule and verdict.rule.id):
         return None
-    # The first rule that refuses hides those behind it.
+    # After the first rule that refuses, the others are not run.
     others = {finding.rule for finding in await trial.findings(guard, texts) if finding.is_hit}
     return None if test.rule in others else f"should be refused by {test.rule}: {_in_words(verdict)}"
 
 
 async def _verdict(guard: "Guard", texts: RequestTexts) -> Verdict:
-    await asyncio.sleep(0)  # between two texts requests have their turn
+    await asyncio.sleep(0)  # requests have their turn between two texts
     verdict = await guard.decider.decide(texts)
     if verdict.state in _SCANNER_FAILURES:
-        # A busy machine's bad moment is no fault of the policy's.
+        # A machine that is busy for a moment is no fault of the policy.
         verdict = await guard.decider.decide(texts)
     return verdict
 

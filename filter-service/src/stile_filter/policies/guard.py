@@ -18,7 +18,7 @@ class Guard:
         path: of the policy's file.
         archive: the folder of the sealed archive, if there is one.
         files: reads the files.
-        monitor: told of what ``monitor`` rules find in requests.
+        monitor: called with what ``monitor`` rules find in requests.
         restarted: called when a scanner's process is replaced.
 
     Raises:
@@ -53,7 +53,7 @@ class Guard:
         self.decider = Decider(policy, self.pool or NoScanners(), self._found)
 
     async def start(self) -> None:
-        """Start the scanners, and see that the policy passes its own tests.
+        """Start the scanners, and run the policy's own tests.
 
         Raises:
             PolicyError: a scanner can't be built, or a test fails. Nothing is left running.

@@ -203,7 +203,7 @@ def test_topics_join_the_system_prompt(policy_file):
 
 
 def test_an_optional_scanner_waits_for_its_model(policy_file, tmp_path):
-    """Without its folder it is off, with it it is on, and the policy's version tells the two apart."""
+    """It is off without its folder and on with it, and the policy's version is not the same."""
     text = "input_scanners:\n- type: Toxicity\n  optional: true\n  params: {model_path: toxicity}\n"
     off = Policy(policy_file(text))
     assert (off.scanners, off.absent) == ([], ["Toxicity"])

@@ -154,7 +154,7 @@ def _as_test(written: Any) -> Any:  # noqa: ANN401 -- whatever YAML holds
 
 
 class PolicyTests(Section):
-    """Texts that show what the policy is for. It is not used if it judges one of them otherwise."""
+    """Texts that show what the policy is for. A policy that judges one of them differently is not used."""
 
     refuse: Annotated[
         list[Annotated[RefuseTest, BeforeValidator(_as_test)]], Field(max_length=MAX_TESTS)

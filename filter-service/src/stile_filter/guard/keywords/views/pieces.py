@@ -116,7 +116,7 @@ def _of_words(text: str, solid: str, matches: list[Match]) -> list[Match]:
     """Leave out most of the matches that begin or end within a word, or are one: "peacock", "this hit"."""
     if not matches:
         return matches
-    # In a title, each word begins with a capital, and so does what stands behind a digit or an apostrophe.
+    # ``title`` puts a capital at the beginning of each word, and after a digit or an apostrophe.
     titled = text.title().translate(_SOLID)
     if len(titled) != len(solid):
         return matches
