@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stile_filter.guard.keywords import KeywordMatcher
-from stile_filter.guard.policy import Policy
-from stile_filter.guard.policy_file import default_policy
+from stile_filter.guard.policy import Policy, default_policy
 
 ROOT = Path(__file__).parents[1]
 TEST = ROOT / "filter-service/tests/unit/guard/keywords/test_disguises.py"

@@ -20,7 +20,7 @@ def environment(settings: Settings, home: Home) -> dict[str, str]:
     policy = _policy_file(settings, home)
     return {
         "STILE_ARCHIVE": str((settings.archive or home.archive).absolute()),
-        **({"STILE_POLICY": str(policy.absolute())} if policy else {}),
+        **({"STILE_POLICY": _absolute(policy)} if policy else {}),
     }
 
 
@@ -60,3 +60,9 @@ def _policy_file(settings: Settings, home: Home) -> Path | None:
     if settings.policy is not None:
         return settings.policy
     return home.policy if home.policy.exists() else None
+
+
+def _absolute(policy: Path) -> str:
+    # A bare name, such as school, is one of the filter's own policies.
+    is_name = not policy.suffix and policy.name == str(policy)
+    return str(policy if is_name else policy.absolute())

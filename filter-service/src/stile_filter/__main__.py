@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the service, or a command on a policy; what is not asked for is not imported."""
+    """Run the service, or a command on a policy; the other one is not imported."""
     if sys.argv[1:2] == ["policy"]:
         from stile_filter.policies import commands  # noqa: PLC0415 -- a second of imports less
 

@@ -12,8 +12,7 @@ from stile_filter.admission.admit import Admission
 from stile_filter.admission.signature_status import SignatureStatus
 from stile_filter.errors import LostLoopError, StartError
 from stile_filter.guard.decide import State
-from stile_filter.guard.policy import Rule
-from stile_filter.guard.policy_file import Files
+from stile_filter.guard.policy import Files, Rule
 from stile_filter.ops.background import Background
 from stile_filter.ops.clock import WallClock
 from stile_filter.ops.health import Health, HealthServer

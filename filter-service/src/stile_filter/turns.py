@@ -1,4 +1,4 @@
-"""Turns: clients share a few places, and none waits behind all the work of another."""
+"""Turns: clients share a few places, and no client waits for all the work of another."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -10,10 +10,10 @@ RECENT = 1_024
 
 
 class Turns:
-    """Places that are taken in turn: the next is that of the waiting client whose last turn is longest ago.
+    """Places that clients take in turn: the next is the waiting client whose last turn is longest ago.
 
     Args:
-        places: how many are taken at once.
+        places: how many there are at once.
     """
 
     def __init__(self, places: int) -> None:
@@ -34,7 +34,7 @@ class Turns:
         """Wait for a place and hold it.
 
         Args:
-            client: whose turn it is.
+            client: the client that waits.
             within: seconds that the wait may take.
 
         Raises:
@@ -54,20 +54,20 @@ class Turns:
             self._note(client)
             return
         if client not in self._last:
-            self._note(client)  # behind those that wait already
+            self._note(client)  # after the clients that wait already
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, deque()).append(mine)
         try:
             await mine
         except asyncio.CancelledError:
             if not mine.cancelled():
-                self._give()  # it came at the same moment
+                self._give()  # the place came at the same moment
             raise
 
     def _give(self) -> None:
         while self._waiting:
-            # Not the client that stands first: one that asks again after each turn would always be behind
-            # one that has more requests waiting.
+            # Not the first one in a line: a client that sends its next request after each turn would always
+            # come after a client with many requests that wait.
             client = min(self._waiting, key=self._last.__getitem__)
             line = self._waiting[client]
             next_one = line.popleft()

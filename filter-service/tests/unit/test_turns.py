@@ -1,4 +1,4 @@
-"""Clients take turns, whoever came first and however much one of them wants."""
+"""Clients take turns: neither an earlier client nor a client with more work comes first each time."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ class Working:
 
 
 async def test_a_short_one_waits_for_one_slice_of_a_long_one():
-    """Not for all of them."""
+    """It does not wait for all of them."""
     working = Working(1)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(working.work("alice", "long", slices=20))
@@ -29,7 +29,7 @@ async def test_a_short_one_waits_for_one_slice_of_a_long_one():
 
 
 async def test_no_more_than_the_places_at_once():
-    """And all of them are used."""
+    """All places are used."""
     turns, held, most = Turns(3), 0, 0
 
     async def work(client):
@@ -45,7 +45,7 @@ async def test_no_more_than_the_places_at_once():
 
 
 async def test_clients_alternate_if_one_has_many_requests_and_one_has_many_slices():
-    """A client that asks again only after its turn still gets every second one."""
+    """A client that sends its next request only after its turn still gets every second turn."""
     working = Working(1)
     async with asyncio.TaskGroup() as tasks:
         for _ in range(12):
@@ -56,7 +56,7 @@ async def test_clients_alternate_if_one_has_many_requests_and_one_has_many_slice
 
 
 async def test_a_client_that_is_back_comes_before_one_that_was_served_later():
-    """And a new client stands behind those that wait already."""
+    """A new client comes after those that wait already."""
     turns, order = Turns(1), []
 
     async def work(client):
@@ -91,7 +91,7 @@ async def test_a_waiter_that_is_cancelled_at_its_turn_loses_no_place():
 
 
 async def test_few_clients_are_remembered():
-    """However many come."""
+    """The number is bounded, even if many clients come."""
     turns = Turns(1)
     for number in range(2 * RECENT):
         async with turns.turn(f"client {number}"):

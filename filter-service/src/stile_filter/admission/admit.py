@@ -49,7 +49,7 @@ class Admission:
     """Handles requests.
 
     Args:
-        guards: the policy of the moment; a request is judged by one, from its start to its end.
+        guards: the policy in use; a request has one policy from its start to its end.
         store: where approvals and results are kept.
         queue: who waits, and for how long.
         fleet: the workers that live, and their models.

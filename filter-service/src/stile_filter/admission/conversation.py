@@ -20,14 +20,14 @@ def as_user(request: ChatRequest) -> ChatRequest:
 def approved(turns: Sequence[ChatMessage], owners: str | None, *, joins_users: bool) -> list[ChatMessage]:
     """Return the turns as the model gets them.
 
-    Many templates take a system message at the beginning alone, and one of it. So those of the client,
-    wherever they are, become one message with the owner's. What the owner wrote comes first.
+    Many templates take only one system message, at the beginning. So all system messages of the client
+    become one message with the owner's text, which comes first.
 
     Args:
         turns: the client's.
         owners: the policy's system prompt.
-        joins_users: whether messages of the user that follow one another become one: some templates take
-            questions and answers in turns alone.
+        joins_users: whether messages of the user in a row become one: some templates take only questions
+            and answers in turn.
     """
     clients = _APART.join(turn.content or "" for turn in turns if turn.role is Role.SYSTEM)
     others = [_filled(turn) for turn in turns if turn.role is not Role.SYSTEM]
@@ -40,7 +40,7 @@ def approved(turns: Sequence[ChatMessage], owners: str | None, *, joins_users: b
 
 
 def _filled(turn: ChatMessage) -> ChatMessage:
-    """Return the turn with a content: llama.cpp takes none without content and calls."""
+    """Return the turn with a content: llama.cpp takes no turn without content and calls."""
     is_empty = turn.content is None and not turn.tool_calls
     return turn.model_copy(update={"content": ""}) if is_empty else turn
 

@@ -32,7 +32,7 @@ def read_body(body: bytes) -> ChatRequest:
 
 
 def check_json(body: bytes) -> None:
-    """Check that the worker can read what is approved of a body.
+    """Check that the worker can read the approval of a body.
 
     Raises:
         RequestError: it is too deep, or has a number that not every reader of JSON reads.

@@ -48,7 +48,7 @@ class Signer(Protocol):
 
 
 class Guard(Protocol):
-    """A policy, and what judges by it: ``policies.guard.Guard``."""
+    """A policy, and the decider that judges by it: ``policies.guard.Guard``."""
 
     @property
     def policy(self) -> Policy:
@@ -62,10 +62,10 @@ class Guard(Protocol):
 
 
 class Guards(Protocol):
-    """The policy of this moment: ``policies.live.LivePolicy``."""
+    """The policy in use: ``policies.live.LivePolicy``."""
 
     def lease(self) -> AbstractContextManager[Guard]:
-        """Return the guard that a request is judged by from its start to its end."""
+        """Return the guard of one request, from its start to its end."""
         ...
 
 

@@ -19,13 +19,13 @@ from stile_filter.guard.verdicts import Found, Verdicts
 from stile_filter.turns import Turns
 
 SLICE_CHARS = 16_384
-"""After so much the event loop goes on with something else, and a scanner's process with another client."""
+"""After so many the event loop runs other tasks, and a scanner's process takes another client's texts."""
 
 _SHORT_CHARS = 4_096
-"""A text of so much is searched at once; a longer one in a thread, in its client's turn."""
+"""A text of at most so many is searched at once; a longer one in a thread, in its client's turn."""
 
 _TEXT_CHARS = 200
-"""What a text costs however short it is, in characters."""
+"""Added to each text's characters: even an empty text costs a key and a search."""
 
 
 class State(StrEnum):
@@ -36,9 +36,9 @@ class State(StrEnum):
     ERROR = "error"
     """A scanner raised, ended, or did not see all of the text."""
     TIMEOUT = "timeout"
-    """It was not scanned in time, as others were before it."""
+    """It was not scanned in time, because others came first."""
     TOO_SLOW = "too_slow"
-    """A process scanned it alone, and for longer than a scan may take: it would fail again."""
+    """A scan of it took longer than a scan may take: it would take too long again."""
 
 
 class Finding(NamedTuple):
@@ -107,7 +107,7 @@ class Decider:
     Args:
         policy: the rules.
         scanners: layer 2.
-        monitor: told of what ``monitor`` rules find, whether it was found now or is known.
+        monitor: called with what ``monitor`` rules find, now or in an earlier request with the same text.
     """
 
     def __init__(self, policy: Policy, scanners: Scanners, monitor: Monitor) -> None:
@@ -130,8 +130,8 @@ class Decider:
 
         Args:
             texts: the request's.
-            client: whose it is; clients take turns.
-            is_late: tells whether the verdict is no longer wanted. Then it is ``timeout``.
+            client: the client that sent it; clients take turns.
+            is_late: returns whether the request is too late for a verdict. Then the verdict is ``timeout``.
         """
         if self._refuses_control_tokens and (location := _location_of_marker(texts)):
             return Verdict(State.REFUSE, FORGED, location)
@@ -170,7 +170,7 @@ class Decider:
             return await asyncio.to_thread(self._search, text)
 
     def _search(self, text: Text) -> Found:
-        # The texts on either side of a seam were searched; it has only what lies across.
+        # The texts on both sides of a seam are searched by themselves; only hits across it count here.
         search = self.matcher.find_across if text.location == JOINED else self.matcher.find
         found = search(*text.parts)
         return tuple(rule_id for index, rule_id in enumerate(self._keywords) if index in found)
@@ -217,7 +217,7 @@ class Decider:
             found[finding.text].append((finding.rule, finding.state))
         for scan, findings in zip(slice_, found, strict=True):
             scan.findings = findings
-            # What failed is tried again with the next request.
+            # A scan that failed is not kept: the next request tries again.
             if (
                 scanned.failure is None
                 and scanned.complete
@@ -231,7 +231,7 @@ def _is_expected(rule: Rule, text: Text) -> bool:
     """Tell whether a check for injections has found what a system message may hold: instructions."""
     if not (text.is_instruction and isinstance(rule, Scanner) and rule.type in INJECTION_CHECKS):
         return False
-    # A seam with a system message in it is told from the others, which are scanned without it.
+    # The other messages are scanned once more, at seams without the system message.
     return text.location == JOINED or not displaces(text.whole)
 
 
@@ -246,7 +246,7 @@ class _Scan:
 
 
 async def _in_slices(texts: RequestTexts) -> AsyncIterator[Text]:
-    """Yield the texts and their seams; the event loop goes on with something else between slices."""
+    """Yield the texts and their seams; between slices the event loop runs other tasks."""
     chars = 0
     for text in (*texts.apart, *texts.seams):
         chars += text.chars + _TEXT_CHARS

@@ -46,7 +46,7 @@ _BIT = _ZERO_WIDTH.replace("\u2060-\u2064", "\u2060")
 """Not the invisible operators: mathematics that is copied from a page has many of them."""
 _BETWEEN_LETTERS = re.compile(f"(?<=[{_LETTER}])[{_BIT}]+(?=[{_LETTER}])")
 _DENSE = re.compile(f"(?:[{_LETTER}][{_ZERO_WIDTH}{_MARKS}]){{8,}}")
-"""Something invisible behind each of eight letters."""
+"""Something invisible after each of eight letters."""
 _STYLED = re.compile(f"(.)([{_SELECTOR}])", re.DOTALL)
 
 _LAST_REGISTERED = "\U000e0120"

@@ -2,7 +2,7 @@
 
 Checks for injections look for instructions where data is expected. A system message is made of them: of 50
 ordinary ones the trained check takes 10 for injections, some with more certainty than real ones. So what
-counts there is only what says that the text before it, the owner's, is not to be followed or is to be told.
+counts there is only a sentence that tells the model to ignore or to reveal the owner's text before it.
 """
 
 import re
@@ -38,9 +38,9 @@ _SENTENCE = re.compile(r"[^.!?\n]+")
 
 
 def displaces(text: str) -> bool:
-    """Tell whether a system message says that what stands before it does not hold, or is to be told.
+    """Return whether a system message tells the model to ignore or to reveal the text before it.
 
-    A sentence that forbids this, or says what to do if a user tries it, does not.
+    A sentence that forbids this, or says what to do if a user tries it, does not count.
     """
     return any(
         (found := _DISPLACES.search(sentence)) and not _NOT.search(sentence, 0, found.start())

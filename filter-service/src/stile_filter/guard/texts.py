@@ -34,7 +34,7 @@ class Text(NamedTuple):
     """``prompt``, ``messages[3]``, ``tools[0]``, ``response_format``,
     ``chat_template_kwargs`` or ``joined``."""
     role: str = ""
-    """Of the message; empty for what is none. A seam has ``system`` if a system message is a part of it."""
+    """Of the message; empty for other texts. A seam has ``system`` if a system message is a part of it."""
 
     @property
     def is_instruction(self) -> bool:

@@ -1,7 +1,7 @@
 """What the rules found in a text, kept so that the text need not be searched again.
 
-A conversation is sent whole with each of its turns. Only hashes are kept, under a key of this process; nobody
-can tell from one what the text was.
+Each turn of a conversation sends all of it again. Only keyed hashes are kept, and the key is this process's
+own, so a text cannot be found out from its hash.
 """
 
 import os
@@ -23,9 +23,9 @@ Found = tuple[str, ...]
 
 
 class Verdicts:
-    """The verdicts of one policy, bounded; the one that was used longest ago goes first.
+    """The verdicts of one policy, bounded; the least recently used ones are dropped.
 
-    A new policy has new ones. The policy's hash is in each key all the same.
+    Each policy has its own. Its hash is in each key as well.
 
     Args:
         policy: the policy's hash.

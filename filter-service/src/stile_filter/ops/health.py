@@ -26,7 +26,7 @@ class Health:
 
     Args:
         unready: why the service can't decide now, or None if it can.
-        detail: what should be looked at, though it can decide.
+        detail: what needs the owner's attention although the filter can decide.
         layers: which layers are on, a line each; they follow the ``ok`` of ``/readyz``.
     """
 

@@ -13,7 +13,7 @@ from stile_filter.guard.policy import Rule
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 _MAX_RULES = 200
-"""Rules that have a label of their own; a policy that changes often must not make ever more of them."""
+"""So many rules have a label of their own: a policy that changes often must not make more and more labels."""
 _OTHER = "other"
 
 _CHECK_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)

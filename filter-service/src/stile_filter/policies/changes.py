@@ -7,7 +7,7 @@ from stile_filter.guard.keywords import Phrases
 from stile_filter.guard.policy import KeywordList, Policy, PolicyDocument, ScannerRule
 
 _MAX_NAMED = 8
-"""Phrases that are named; of more, the number is told."""
+"""So many phrases are listed; of the others only the number is given."""
 
 _APART = {"keywords", "input_scanners", "tests"}
 """Keys that are compared entry by entry."""
@@ -42,7 +42,7 @@ def _rules(before: Policy, after: Policy) -> Iterator[str]:
             yield from _phrases(f"rule {rule}", "exception", words.excepted, other_words.excepted)
     order = [rule for rule in old if rule in new]
     if order != [rule for rule in new if rule in old]:
-        yield "the order of the rules is another: the first one that refuses gives the category"
+        yield "the order of the rules has changed: the first rule that refuses gives the category"
 
 
 def _by_id(policy: Policy) -> dict[str, tuple[Phrases | None, KeywordList | ScannerRule]]:

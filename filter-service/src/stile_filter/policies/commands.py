@@ -1,4 +1,4 @@
-"""``stile-filter policy``: what the owner asks about a policy, without a bus.
+"""``stile-filter policy``: the owner's commands on a policy; they need no bus.
 
 Exit codes: 0 all is good, 1 something is refused or wrong, 2 the command is not used right.
 """
@@ -20,8 +20,7 @@ from pydantic import Field
 from stile_contracts.messages import Role
 from stile_filter.errors import FilterServiceError
 from stile_filter.guard.decide import State
-from stile_filter.guard.policy import Action, Policy
-from stile_filter.guard.policy_file import default_policy
+from stile_filter.guard.policy import Action, Policy, PolicyPath, default_policy
 from stile_filter.policies import trial
 from stile_filter.policies.archive import files, records
 from stile_filter.policies.changes import changes
@@ -39,13 +38,13 @@ _UNITS = {"h": 3600, "d": 86_400, "w": 604_800}
 class CommandSettings(Settings):
     """The variables that the commands read; they are the service's."""
 
-    policy: Path = Field(default_factory=default_policy)
+    policy: PolicyPath = Field(default_factory=default_policy)
     archive: Path | None = None
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run a command and end the process."""
-    # What is wrong is printed; the log is the service's.
+    # Errors are printed; the log belongs to the service.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     sys.exit(run(arguments))
 
@@ -56,8 +55,11 @@ def run(arguments: Sequence[str]) -> int:
         settings = CommandSettings.load()
         asked = _parser(settings).parse_args(arguments)
         result: int = asyncio.run(asked.run(asked, settings))
-    except (FilterServiceError, SettingsError, OSError) as error:
+    except (FilterServiceError, SettingsError) as error:
         print(error, file=sys.stderr)
+        return BAD
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}" if error.filename else error, file=sys.stderr)
         return BAD
     except KeyboardInterrupt:
         return 130
@@ -92,7 +94,7 @@ def _parser(settings: CommandSettings) -> argparse.ArgumentParser:
     again.add_argument("--since", type=_seconds, default=7 * _UNITS["d"], help="as 12h, 7d or 2w; 7d")
     again.add_argument("--policy", type=Path, default=settings.policy)
     again.add_argument("--archive", type=Path, default=settings.archive)
-    again.add_argument("--show", action="store_true", help="print the requests that would end otherwise")
+    again.add_argument("--show", action="store_true", help="print the requests whose result would change")
     again.add_argument("--json", action="store_true")
     again.set_defaults(run=_replay, usage_error=again.error)
 
@@ -181,7 +183,7 @@ async def _archive_key(asked: argparse.Namespace, _: CommandSettings) -> int:
     public = records.make_key(asked.file)
     print(f"archive: {{keep: refused, days: 30, key: {public}}}")
     print(
-        f"{asked.file}: the private key. Keep it elsewhere: whoever has it can read the archive.",
+        f"{asked.file}: the private key. Keep it on another machine: it opens every text of the archive.",
         file=sys.stderr,
     )
     return 0
@@ -196,7 +198,7 @@ async def _init(asked: argparse.Namespace, _: CommandSettings) -> int:
 
 
 async def _started(path: Path, settings: CommandSettings) -> Guard:
-    # Whether there is a folder for the archive is the service's question.
+    # Only the service needs a folder for the archive.
     guard = Guard(path, settings.archive or Path())
     await guard.start()
     return guard

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from stile_contracts.messages import ChatMessage, ChatRequest, Role
 from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.decide import State, Verdict
-from stile_filter.guard.policy_file import Location, name
-from stile_filter.guard.sections import RefuseTest
+from stile_filter.guard.policy import Location, RefuseTest
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.policies import trial
 
@@ -31,10 +30,9 @@ async def check(guard: "Guard") -> None:
     try:
         async with asyncio.timeout(TESTS_SECONDS):
             async for location, reason in _failures(guard):
-                faults.append(Fault(guard.policy.file.line(location), f"{name(location)}: {reason}"))
+                faults.append(guard.policy.file.fault(location, reason))
     except TimeoutError:
-        line = guard.policy.file.line(("tests",))
-        faults.append(Fault(line, f"tests: not done within {TESTS_SECONDS:g} s"))
+        faults.append(guard.policy.file.fault(("tests",), f"not done within {TESTS_SECONDS:g} s"))
     if faults:
         raise PolicyError(guard.policy.file.path, faults)
 
@@ -57,16 +55,16 @@ async def _refusal_fault(guard: "Guard", test: RefuseTest) -> str | None:
         return f"should be refused: {_in_words(verdict)}"
     if test.rule in (None, verdict.rule and verdict.rule.id):
         return None
-    # The first rule that refuses hides those behind it.
+    # After the first rule that refuses, the others are not run.
     others = {finding.rule for finding in await trial.findings(guard, texts) if finding.is_hit}
     return None if test.rule in others else f"should be refused by {test.rule}: {_in_words(verdict)}"
 
 
 async def _verdict(guard: "Guard", texts: RequestTexts) -> Verdict:
-    await asyncio.sleep(0)  # between two texts requests have their turn
+    await asyncio.sleep(0)  # requests have their turn between two texts
     verdict = await guard.decider.decide(texts)
     if verdict.state in _SCANNER_FAILURES:
-        # A busy machine's bad moment is no fault of the policy's.
+        # A machine that is busy for a moment is no fault of the policy.
         verdict = await guard.decider.decide(texts)
     return verdict
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.answers import AnswerChecker
 from stile_filter.guard.decide import Decider, Monitor, NoScanners, State
-from stile_filter.guard.policy import Policy, Rule
-from stile_filter.guard.policy_file import Files
+from stile_filter.guard.policy import Files, Policy, Rule
 from stile_filter.guard.scanners.pool import ScannerError, ScannerPool
 from stile_filter.policies import expectations
 
@@ -19,7 +18,7 @@ class Guard:
         path: of the policy's file.
         archive: the folder of the sealed archive, if there is one.
         files: reads the files.
-        monitor: told of what ``monitor`` rules find in requests.
+        monitor: called with what ``monitor`` rules find in requests.
         restarted: called when a scanner's process is replaced.
 
     Raises:
@@ -36,7 +35,7 @@ class Guard:
     ) -> None:
         self.policy = policy = Policy(path, files)
         if policy.archive and archive is None:
-            raise policy.file.error(("archive",), "archive: no folder: STILE_ARCHIVE names it")
+            raise policy.file.error(("archive",), "no folder: STILE_ARCHIVE names it")
         self.pool = (
             ScannerPool(
                 policy.scanners,
@@ -54,7 +53,7 @@ class Guard:
         self.decider = Decider(policy, self.pool or NoScanners(), self._found)
 
     async def start(self) -> None:
-        """Start the scanners, and see that the policy passes its own tests.
+        """Start the scanners, and run the policy's own tests.
 
         Raises:
             PolicyError: a scanner can't be built, or a test fails. Nothing is left running.

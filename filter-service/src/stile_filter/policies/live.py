@@ -1,4 +1,4 @@
-"""The guard of the moment, and how a changed policy takes its place."""
+"""The guard in use, and how a changed policy replaces it."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -8,18 +8,18 @@ from typing import Protocol
 import structlog
 
 from stile_filter.errors import Fault, PolicyError
-from stile_filter.guard.policy_file import Files
+from stile_filter.guard.policy import Files
 from stile_filter.policies.guard import Guard
 
 LOOK_SECONDS = 1.0
-"""Between two looks at the files. A change is read once two looks have found the same, so that no half of a
-file is read that is being written."""
+"""Between two looks at the files. A change is read when two looks in a row have found the same files, so that
+a half-written file is not read."""
 
 log = structlog.get_logger()
 
 
 class Observer(Protocol):
-    """Counts what becomes of changes."""
+    """Counts changed policies: loaded or refused."""
 
     def policy_loaded(self, version: str) -> None:
         """Note that the file is the policy in use."""
@@ -31,13 +31,13 @@ class Observer(Protocol):
 
 
 class LivePolicy:
-    """Holds the guard of the moment.
+    """Holds the guard in use.
 
     Args:
         first: the guard to begin with; ``start`` starts it.
         make: reads the policy's file.
         files: of the first guard.
-        observer: counts what becomes of changes.
+        observer: counts changed policies.
         look_seconds: between two looks.
     """
 
@@ -73,7 +73,7 @@ class LivePolicy:
 
     @contextmanager
     def lease(self) -> Iterator[Guard]:
-        """Return the guard of the moment; it stays as it is until the request has ended."""
+        """Return the guard in use; it stays open until the request has ended."""
         guard = self.guard
         self._leases[guard] = self._leases.get(guard, 0) + 1
         try:
@@ -90,7 +90,7 @@ class LivePolicy:
         self._asked.set()
 
     async def keep_watching(self) -> None:
-        """Read the files again as often as they change; what can't be used changes nothing."""
+        """Read the files again whenever they change; a policy that can't be used changes nothing."""
         while True:
             if await self._wait_for_change():
                 await self._load()
@@ -102,7 +102,7 @@ class LivePolicy:
         await asyncio.gather(*self._closing)
 
     async def _wait_for_change(self) -> bool:
-        """Wait for the next look; tell whether the files are to be read."""
+        """Wait for the next look; return whether the files must be read."""
         try:
             async with asyncio.timeout(self._look_seconds):
                 await self._asked.wait()
@@ -119,26 +119,26 @@ class LivePolicy:
         self._asked.clear()
         self._files = files = Files(self.guard.policy.file.path)
         try:
-            # It takes a tenth of a second, and requests are judged meanwhile.
+            # It takes a tenth of a second; in a thread, so that requests are judged in that time.
             guard = await asyncio.to_thread(self._make, files)
             if guard.policy.hash == self.guard.policy.hash and not is_asked:
                 self._take_back()
                 return
             await guard.start()
             if await asyncio.to_thread(files.have_changed):
-                # What was read is not what is there now; the next look reads that.
+                # The files have changed again since they were read; the next look reads them.
                 await guard.close()
                 return
         except PolicyError as error:
             self._refuse(error)
-        except Exception as error:  # noqa: BLE001 -- whatever a file does to its readers, the policy in use goes on
+        except Exception as error:  # noqa: BLE001 -- any fault of a reader leaves the policy in use
             fault = Fault(1, f"can't be used: {type(error).__name__}: {error}")
             self._refuse(PolicyError(self.guard.policy.file.path, [fault]))
         else:
             self._swap(guard)
 
     def _take_back(self) -> None:
-        """The files are again what is in use."""
+        """Note that the files are the policy in use again."""
         if self.fault is not None:
             log.info("policy_changed", policy=self.guard.policy.version, before=self.guard.policy.version)
             self.fault = None

@@ -27,13 +27,13 @@ class Replayed(NamedTuple):
 
     @property
     def is_changed(self) -> bool:
-        """Whether it would end otherwise than it did."""
+        """Whether its result would be another one now."""
         return (self.record.state is State.REFUSE) is not (self.state is State.REFUSE)
 
 
 @dataclass
 class Summary:
-    """What became of all of them."""
+    """Counts of all replayed requests."""
 
     requests: int = 0
     unreadable: int = 0

@@ -1,4 +1,4 @@
-"""What each rule says of a text: for tests of a policy, and for replays."""
+"""What each rule says of a text, for tests of a policy and for replays."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +24,7 @@ class RuleFinding(NamedTuple):
     view: str | None = None
     """Of a keyword: in which way of reading the text it was found."""
     span: tuple[int, int] | None = None
-    """Of a keyword: from where to where in the text at ``location``, in characters."""
+    """Of a keyword: its start and end in the text at ``location``, in characters."""
 
     @property
     def is_hit(self) -> bool:
@@ -33,7 +33,7 @@ class RuleFinding(NamedTuple):
 
 
 async def findings(guard: "Guard", texts: RequestTexts) -> list[RuleFinding]:
-    """Return what each rule says of a request, those that find nothing too; in the policy's order."""
+    """Return what each rule says of a request, in the policy's order; also the rules that find nothing."""
     return [_control_tokens(guard, texts), *_keywords(guard, texts), *(await _scanners(guard, texts))]
 
 

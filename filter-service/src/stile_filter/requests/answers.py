@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Guard(Protocol):
-    """A policy, and what judges answers by it: ``policies.guard.Guard``."""
+    """A policy, and the checker of answers by it: ``policies.guard.Guard``."""
 
     @property
     def policy(self) -> Policy:
@@ -34,10 +34,10 @@ class Guard(Protocol):
 
 
 class Guards(Protocol):
-    """The policy that holds now: ``policies.live.LivePolicy``."""
+    """The policy in use: ``policies.live.LivePolicy``."""
 
     def lease(self) -> AbstractContextManager[Guard]:
-        """Return what is to be judged by, from a check's start to its end."""
+        """Return the guard of one check, from its start to its end."""
         ...
 
 
@@ -61,7 +61,7 @@ class AnswerChecks:
     """Handles checks.
 
     Args:
-        guards: has the policy that holds now; each check is judged by one.
+        guards: the policy in use; each check has one policy from its start to its end.
         observer: counts.
     """
 
@@ -72,8 +72,8 @@ class AnswerChecks:
     async def handle(self, incoming: IncomingMessage) -> list[OutgoingMessage]:
         """Judge the texts of a check; returns the reply. Never raises.
 
-        A check that can't be read, or that is to be answered elsewhere, is not answered: a verdict that is
-        sent to any other subject could pass for an approval.
+        A check that can't be read, or whose reply subject is no inbox of answers, gets no reply: on another
+        subject a verdict could be taken for an approval.
         """
         if not subjects.is_answer_inbox(incoming.reply_to):
             log.warning("answer_check_dropped", reason="its reply subject is not allowed")
@@ -87,7 +87,7 @@ class AnswerChecks:
         try:
             with self._guards.lease() as guard:
                 verdict = await self._judge(check, guard)
-        except Exception as error:  # noqa: BLE001 -- whatever fails, nothing is released
+        except Exception as error:  # noqa: BLE001 -- after any fault, nothing is released
             log.error("answer_check_failed", chat_id=str(check.id), error=type(error).__name__)  # noqa: TRY400
             verdict = AnswerVerdict(failed=True)
         ended = "refused" if verdict.refusal else "failed" if verdict.failed else "released"

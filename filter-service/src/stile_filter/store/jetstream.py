@@ -64,7 +64,7 @@ class JetStreamStore(Calls):
 
     async def approve(self, subject: str, body: bytes, message_headers: dict[str, str]) -> Approval:
         """Publish an approved request into CHAT, again if no confirmation comes; then wake the workers."""
-        # From the first refusal on: before it, the servers may have chosen a leader for many seconds.
+        # Counted from the first refusal: before it, a leader may have been chosen for many seconds.
         give_up: float | None = None
         while True:
             try:

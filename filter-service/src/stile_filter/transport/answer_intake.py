@@ -1,4 +1,4 @@
-"""Takes in the checks of answers. A worker has one under way, so they need no queue."""
+"""Takes in the checks of answers. Each worker sends one at a time, so they need no queue."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from stile_filter.transport.message import IncomingMessage, OutgoingMessage
 
 
 class AnswerIntake:
-    """Has each check handled as it comes.
+    """Starts the handling of each check when it arrives.
 
     Args:
         handle: handles a check.
@@ -30,7 +30,7 @@ class AnswerIntake:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self) -> None:
-        """Wait until all that was taken is handled; nothing may arrive any more."""
+        """Wait until every check is handled; no more may arrive."""
         if self._tasks:
             await asyncio.wait(self._tasks)
 

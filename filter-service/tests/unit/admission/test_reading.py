@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.filter.deciding import ID, Deciding, error_of
@@ -90,6 +90,7 @@ async def test_a_wrong_body_is_named(system, body, param):
     assert (error.code, error.param, str(error.id)) == (ErrorCode.INVALID_REQUEST, param, ID)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_filter(body):
     """Whatever comes, there is an answer or an approval, never an exception or ``internal``."""

@@ -6,8 +6,7 @@ import pytest
 
 from stile_filter.guard.hidden import HiddenText
 from stile_filter.guard.keywords import KeywordMatcher, Phrases
-from stile_filter.guard.policy import Policy
-from stile_filter.guard.policy_file import default_policy
+from stile_filter.guard.policy import Policy, default_policy
 from stile_filter.guard.trained.scanners import TrainedInjection
 
 LANGUAGES = sorted((Path(__file__).parents[2] / "data" / "languages").glob("*.txt"))

@@ -8,7 +8,7 @@ from stile_filter.guard.scanners.excepted import Scanned, pattern_of, with_excep
 
 
 def scan(*exceptions, word="secret"):
-    """Return what tells whether a text has no ``word`` beside the exceptions."""
+    """Return a scan that passes a text without ``word`` outside the exceptions."""
 
     def look(text):
         return Scanned(word not in text.lower(), None)

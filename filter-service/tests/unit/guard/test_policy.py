@@ -203,7 +203,7 @@ def test_topics_join_the_system_prompt(policy_file):
 
 
 def test_an_optional_scanner_waits_for_its_model(policy_file, tmp_path):
-    """Without its folder it is off, with it it is on, and the policy's version tells the two apart."""
+    """It is off without its folder and on with it, and the policy's version is not the same."""
     text = "input_scanners:\n- type: Toxicity\n  optional: true\n  params: {model_path: toxicity}\n"
     off = Policy(policy_file(text))
     assert (off.scanners, off.absent) == ([], ["Toxicity"])
@@ -230,6 +230,14 @@ def test_the_policy_for_schools_has_the_keywords_of_the_default_one():
     default, school = Policy(default_policy()), Policy(Settings(policy="school").policy)
     assert school.phrases[: len(default.phrases)] == default.phrases
     assert school.everyday == default.everyday
+
+
+def test_a_copy_of_the_policy_for_schools_is_the_same_policy(tmp_path):
+    """Its word lists are found, though the paths to them are those of the original."""
+    original = Settings(policy="school").policy
+    copy = tmp_path / "mine.yml"
+    copy.write_bytes(original.read_bytes())
+    assert Policy(copy).hash == Policy(original).hash
 
 
 def test_a_path_is_a_path_and_no_name(tmp_path, monkeypatch):

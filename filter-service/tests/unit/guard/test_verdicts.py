@@ -38,7 +38,7 @@ class WordScanners:
 
 
 class Judging:
-    """A decider, and all that it tells."""
+    """A decider, and what its monitor was called with."""
 
     def __init__(self, policy, scanners=None):
         self.scanners = scanners or WordScanners()
@@ -107,7 +107,7 @@ async def test_what_makes_it_another_text(policy, other, scanned):
 
 
 async def test_another_policy_knows_nothing(policy, policy_file):
-    """A verdict of one policy is none of another, though they have the same scanners."""
+    """A verdict of one policy does not count for another with the same scanners."""
     text = Text(("hello",), "prompt", "user")
     assert Verdicts("a").key("keywords", None, text) != Verdicts("a").key("keywords", None, text)
     first = Judging(policy)
@@ -166,7 +166,7 @@ async def test_what_was_not_scanned_is_scanned_again(policy, first):
 
 
 async def test_what_lies_across_two_messages_is_found(policy):
-    """By keywords and scanners, with the answers between or without them, at the seam of two long texts."""
+    """By keywords and scanners, at the seam of two long texts, with and without the answers between."""
     judging = Judging(policy)
     long = "Nothing to see in this sentence. " * 100
     for turns, rule in (
@@ -213,7 +213,7 @@ def test_what_is_kept_is_bounded_in_bytes():
 
 
 def test_no_two_texts_make_the_same_bytes():
-    """Neither does what is written apart count as written together, nor a role as a part."""
+    """Two parts are not one text, and a role is not a part."""
     verdicts = Verdicts("p")
     texts = [
         Text(("ab", "c"), "x"),
@@ -256,7 +256,7 @@ TURN = st.tuples(
 @settings(max_examples=60, deadline=None)
 @given(conversations=st.lists(st.lists(TURN, min_size=1, max_size=6), min_size=1, max_size=4))
 def test_a_kept_verdict_is_a_fresh_one(tmp_path_factory, conversations):
-    """Whatever was judged before, and turn by turn: the same verdict, place and monitored findings."""
+    """After any conversations before, and turn by turn: the same verdict, place and monitored findings."""
     file = tmp_path_factory.mktemp("policy") / "policy.yml"
     file.write_text(SCANS)
     policy = Policy(file)

@@ -1,4 +1,4 @@
-"""The sealed archive: who reads it, how much of it there is, and what it never does to a request."""
+"""The sealed archive: only its key opens it, it is bounded, and it never delays a request."""
 
 import resource
 import stat
@@ -10,8 +10,7 @@ from nacl.public import PrivateKey
 from harness.processes.wait import until
 from stile_contracts import signing
 from stile_filter.guard.decide import State, Verdict
-from stile_filter.guard.policy import Action, Policy, Rule
-from stile_filter.guard.sections import ArchiveRules
+from stile_filter.guard.policy import Action, ArchiveRules, Policy, Rule
 from stile_filter.policies.archive import Archive, records, writer
 from stile_filter.policies.archive import files as archive_files
 from stile_filter.policies.archive.files import DAY_SECONDS, ArchiveFiles
@@ -90,7 +89,7 @@ def test_without_archive_nothing_is_kept(policy_file, tmp_path, archive):
 
 
 def test_only_the_private_key_opens_a_record():
-    """Another key does not; nor does the public one, which is all that the filter has."""
+    """Neither another key nor the public one opens it; the filter has only the public one."""
     record = records.Record(
         at_ms=1, id=ID, client="c", policy="p", state="refuse", rule=None, view=None, location=None, body="{}"
     )
@@ -116,7 +115,7 @@ def test_a_pair_of_keys(tmp_path):
 
 
 def test_the_bytes_are_bounded(tmp_path):
-    """However much is written: the newest is there, and all together is no more than there may be."""
+    """After many records the newest is there, and all together have at most ``max_bytes``."""
     files = ArchiveFiles(tmp_path)
     bound = rules(max_bytes=100_000)
     for number in range(1000):
@@ -130,7 +129,7 @@ def test_the_bytes_are_bounded(tmp_path):
 
 
 def test_the_days_are_bounded(tmp_path):
-    """What is older is deleted, also by a process that has written none of it."""
+    """Older files are deleted, also by a process that did not write them."""
     now = 0.0
     files = ArchiveFiles(tmp_path, lambda: now)
     files.append(b"old", rules())
@@ -169,7 +168,7 @@ def test_a_file_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path):
 
 
 async def test_what_cannot_be_written_is_counted(policy_file, tmp_path, kept):
-    """A folder that is none: the request notices nothing, and the thread goes on."""
+    """If the folder is a file, the request goes on, and so does the thread."""
     (tmp_path / "file").write_text("")
     archive = Archive(tmp_path / "file", kept.append)
     judged = policy(policy_file)
@@ -182,8 +181,8 @@ async def test_what_cannot_be_written_is_counted(policy_file, tmp_path, kept):
 
 
 def test_what_is_too_much_is_dropped(policy_file, archive, kept, monkeypatch):
-    """Nothing waits for the disk: what the thread has not taken is bounded, by number and by bytes."""
-    judged = policy(policy_file)  # nobody follows it, so nothing is taken
+    """No request waits for the disk: the records that wait are bounded in number and bytes."""
+    judged = policy(policy_file)  # no policy is followed, so the thread does not run
     for _ in range(writer.MAX_WAITING):
         archive.keep(judged, "http-ada", ID, BODY, REFUSED)
     assert kept == []

@@ -74,7 +74,7 @@ def test_the_order_of_rules(tmp_path):
     (tmp_path / "a.yml").write_text(f"keywords:\n{first}{second}")
     (tmp_path / "b.yml").write_text(f"keywords:\n{second}{first}")
     [sentence] = changes(Policy(tmp_path / "a.yml"), Policy(tmp_path / "b.yml"))
-    assert sentence.startswith("the order of the rules is another")
+    assert sentence.startswith("the order of the rules has changed")
 
 
 def test_a_word_list_counts(tmp_path):

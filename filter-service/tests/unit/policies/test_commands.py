@@ -6,10 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from stile_filter.guard.sections import ArchiveRules
+from stile_filter.guard.policy import ArchiveRules
 from stile_filter.policies.archive import records
 from stile_filter.policies.archive.files import ArchiveFiles
 from stile_filter.policies.commands import run
+from stile_filter.settings import Settings
 
 WORDS = """
 keywords:
@@ -102,7 +103,7 @@ def test_many_texts_for_programs(tmp_path, capsys):
 
 @pytest.mark.usefixtures("policy")
 def test_a_test_by_a_policy_that_is_bad(tmp_path, capsys):
-    """It judges nothing."""
+    """No text is judged."""
     (tmp_path / "new.yml").write_text("no\n")
     assert run(["test", "hello", "--policy", str(tmp_path / "new.yml")]) == 1
     assert capsys.readouterr().out == ""
@@ -119,6 +120,20 @@ def test_diff(policy, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out) == ["rule rude: phrase removed: 'gosh'"]
     assert run(["diff", str(policy), str(policy)]) == 0
     assert capsys.readouterr().out == "nothing has changed\n"
+
+
+def test_the_policy_in_use_may_be_a_name(capsys, monkeypatch):
+    """As for the service: ``STILE_POLICY=school``."""
+    monkeypatch.setenv("STILE_POLICY", "school")
+    assert run(["diff", str(Settings().policy)]) == 0
+    assert capsys.readouterr().out == "nothing has changed\n"
+
+
+def test_a_file_that_is_gone(tmp_path, capsys):
+    """One line: the file, and why."""
+    file = tmp_path / "gone.txt"
+    assert run(["test", "--file", str(file)]) == 1
+    assert capsys.readouterr().err == f"{file}: No such file or directory\n"
 
 
 def test_a_copy_finds_its_word_lists_from_anywhere(tmp_path, capsys, monkeypatch):
@@ -195,7 +210,7 @@ def replayed(tmp_path, monkeypatch, capsys):
 
 
 def test_replay_says_what_a_rule_would_do(replayed):
-    """What it would refuse, and what it would let through, without a word of the texts."""
+    """It counts what it would refuse and what it would let through, and shows no text."""
     code, said = replayed()
     assert code == 0
     assert said.out.splitlines() == [
@@ -209,7 +224,7 @@ def test_replay_says_what_a_rule_would_do(replayed):
 
 
 def test_replay_shows_texts_if_asked(replayed):
-    """Those that would end otherwise."""
+    """The requests whose result would change."""
     _, said = replayed("--show", "--json")
     summary = json.loads(said.out)
     assert summary["newly_refused"] == {"mild": 1}
@@ -221,7 +236,7 @@ def test_replay_shows_texts_if_asked(replayed):
 
 
 def test_replay_with_another_key(replayed, tmp_path, capsys):
-    """Nothing can be read, and that is said."""
+    """No record can be read, and the output says so."""
     run(["archive-key", str(tmp_path / "other.key")])
     capsys.readouterr()
     _, said = replayed(key=tmp_path / "other.key")

@@ -77,7 +77,7 @@ async def test_tests_take_a_bounded_time(policy_file, monkeypatch):
 
 
 async def test_what_tests_find_is_not_counted(policy_file):
-    """A monitor is told of requests alone."""
+    """The monitor is called for requests only."""
     seen = []
     guard = Guard(policy_file(WORDS + "tests: {pass: [heck]}\n"), monitor=lambda *found: seen.append(found))
     await guard.start()

@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from harness.processes.wait import until
-from stile_filter.guard.policy_file import Files
+from stile_filter.guard.policy import Files
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.live import LivePolicy
 
 
 class Counted:
-    """Remembers what it was told."""
+    """Remembers its calls."""
 
     def __init__(self):
         self.said = []
@@ -64,7 +64,7 @@ async def watched(policy_file):
 
 
 async def test_a_good_file_takes_over(watched):
-    """It is told once, and whoever wants to know is called with the new guard."""
+    """The change is counted once, and ``swapped`` is called with the new guard."""
     swapped = []
     watched.live.swapped = swapped.append
     watched.write(banning("two"))
@@ -97,7 +97,7 @@ async def test_the_former_file_ends_a_refusal(watched):
 
 
 async def test_a_file_that_is_gone_is_a_bad_one(watched):
-    """And one that comes back is taken up."""
+    """A file that comes back is used."""
     watched.file.unlink()
     await until(lambda: watched.live.fault)
     watched.write(banning("two"))
@@ -105,7 +105,7 @@ async def test_a_file_that_is_gone_is_a_bad_one(watched):
 
 
 async def test_a_word_list_counts_as_well(watched, tmp_path):
-    """Also one that was not there, because of which the policy was refused."""
+    """A list that was missing counts too: the policy was refused for it."""
     watched.write(banning("two", ", files: [words.txt]"))
     await until(lambda: watched.live.fault)
     words = tmp_path / "words.txt"

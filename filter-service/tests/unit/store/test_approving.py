@@ -1,4 +1,4 @@
-"""Approving while a cluster chooses who leads: nothing that may be stored is called a full queue."""
+"""Approving while a cluster chooses a leader: a message that may be stored is no ``queue_full``."""
 
 from types import SimpleNamespace
 
@@ -49,7 +49,7 @@ async def test_what_was_stored_during_an_election_is_taken(monkeypatch):
 
 
 async def test_a_queue_with_room_is_never_full(monkeypatch):
-    """If nothing can be known, nothing is said: the requester asks again."""
+    """If the filter cannot know, it does not answer, and the requester sends the request again."""
     store = Electing(monkeypatch, readable_after=10_000)
     with pytest.raises(UnconfirmedError):
         await store.approve(SUBJECT, b"{}", HEADERS)

@@ -3,8 +3,8 @@
 Layout:
     ``checker``   the decision over one text of an answer; the only thing that others use
     ``holding``   what of a text may still become a hit
-    ``recital``   the system prompt in the model's own mouth
-    ``secrets``   what may be a secret, so that the slow scanner is asked seldom
+    ``recital``   the system prompt in the model's answer
+    ``secrets``   which lines LLM-Guard's slow Secrets scanner gets
 """
 
 from stile_filter.guard.answers.checker import AnswerChecker, Found, PartVerdict

@@ -21,14 +21,14 @@ class Found(NamedTuple):
 
 
 class PartVerdict(NamedTuple):
-    """What is said of one text."""
+    """The verdict on one text."""
 
     release: int
     """Characters from its beginning that may be sent."""
     refused: Found | None = None
     monitored: Sequence[Found] = ()
     failed: Found | None = None
-    """A scanner that must see the text did not."""
+    """The scanner that had to see the text, and did not."""
 
 
 class _Hit(NamedTuple):
@@ -36,7 +36,7 @@ class _Hit(NamedTuple):
     start: int
     end: int
     settled: bool
-    """Whether what follows can't make it harmless."""
+    """Whether the text that follows can no longer make it harmless."""
 
 
 class AnswerChecker:
@@ -66,7 +66,7 @@ class AnswerChecker:
         """Judge a text: how much of it may be sent, or that the answer is refused."""
         text, cut = part.text, 0
         if part.offset:
-            # The first word may lack its beginning, and would be another word.
+            # The first word may have lost its beginning, and would be taken for another word.
             cut = min(next((at for at, char in enumerate(text) if char.isspace()), 0), part.released)
             text = text[cut:]
         released = part.released - cut
@@ -98,7 +98,7 @@ class AnswerChecker:
         for hit in self._matcher.hits(text) if self._has_keywords else ():
             rule = self._keywords[hit.index]
             if rule.on_answers:
-                # An exception may follow, or words that make the sentence one of another language.
+                # An exception may follow, or words that show that the sentence is in another language.
                 settled = closed or ends_sentence(text, hit.span.end)
                 hits.append(_Hit(Found(rule, hit.view), hit.span.start, hit.span.end, settled))
         if self._recital and (start := self._recital.find(text)[0]) is not None:
@@ -114,7 +114,7 @@ class AnswerChecker:
         if self._of_lines:
             asked.append((text[text.rfind("\n", 0, released) + 1 : end], self._of_lines))
         if self._of_sentences:
-            # The sentence before it as well, as an instruction may be cut in two.
+            # With the sentence before it, because an instruction may be cut in two.
             begin = sentence_boundary(text[:released], 0)
             begin = 0 if begin == released else begin
             asked.append((text[begin:end], self._of_sentences))

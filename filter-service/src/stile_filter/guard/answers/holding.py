@@ -1,4 +1,4 @@
-"""What of a text may still become a hit when more of it is written. Pure."""
+"""Which end of a text may still become a hit when more is written. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from stile_filter.guard.keywords import Phrases, plain
 from stile_filter.guard.keywords.phrases import is_word
 
 MOST = 300
-"""Characters that are held back at most; a longer word, or sentence, is released in part."""
+"""At most so many characters are held back; of a longer word or sentence, a part is released."""
 
 _LAST_WORD = re.compile(r"\S+\Z")
 _WORD = re.compile(r"\S+")
@@ -18,7 +18,7 @@ _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?=\s)|[。！？\
 
 
 class PhraseHold:
-    """Tells from where on a text may be the beginning of a phrase.
+    """Finds where the end of a text may be the beginning of a phrase.
 
     Args:
         lists: the phrases of each keyword list.
@@ -26,7 +26,7 @@ class PhraseHold:
 
     def __init__(self, lists: Iterable[Phrases]) -> None:
         self._beginnings: set[str] = set()
-        """Of phrases of several words, all words but the last, or less."""
+        """Of each phrase of several words: its first word, its first two words, and so on."""
         self._unspaced: set[str] = set()
         """The beginnings of phrases in scripts without spaces."""
         most_words = 1
@@ -62,7 +62,7 @@ class PhraseHold:
             return len(text)
         word = last[0]
         if is_word(word[-1]) or not any(char.isalnum() and not is_word(char) for char in word):
-            # The word begins behind the last character of a script without spaces.
+            # The word begins after the last character of a script without spaces.
             spaced = max(
                 (at for at, char in enumerate(word) if char.isalnum() and not is_word(char)), default=-1
             )
@@ -74,7 +74,7 @@ class PhraseHold:
 
 
 def sentence_boundary(text: str, released: int) -> int:
-    """Return how many characters of ``text`` are whole sentences, or, of a long one, enough of it."""
+    """Return how many characters of ``text`` are whole sentences; a sentence that is too long is cut."""
     ends = [found.end() for found in _SENTENCE_END.finditer(text, released)]
     at = ends[-1] if ends else released
     if len(text) - at > MOST:
@@ -84,5 +84,5 @@ def sentence_boundary(text: str, released: int) -> int:
 
 
 def ends_sentence(text: str, start: int) -> bool:
-    """Tell whether the sentence at ``start`` has its end, or is as long as one is taken to be."""
+    """Return whether the sentence at ``start`` has ended; after ``MOST`` characters it counts as ended."""
     return len(text) - start >= MOST or _SENTENCE_END.search(text, start) is not None

@@ -1,4 +1,4 @@
-"""The owner's system prompt in an answer: a run of its words, in its order. Pure."""
+"""The owner's system prompt in an answer: several of its words in a row. Pure."""
 
 import re
 from typing import NamedTuple
@@ -11,13 +11,13 @@ RUN = 12
 _SHORTEST = 8
 """A shorter prompt ("You are a helpful assistant.") says nothing that is worth hiding."""
 _HELD = 4
-"""A run of so many words at the end of a text may become a recital, so it waits."""
+"""A run of at least so many words at the end of a text waits: it may become a recital."""
 
 _WORD = re.compile(r"\w+")
 
 
 class Run(NamedTuple):
-    """The last words of a text, as far as they stand together in the prompt."""
+    """The last words of a text that stand together in the prompt too."""
 
     start: int
     """In the text."""
@@ -40,9 +40,9 @@ class Recital:
             self._following.setdefault(word, []).append(at)
 
     def find(self, text: str) -> tuple[int | None, int]:
-        """Return where a recital begins, or None; and where one that is not long enough yet begins.
+        """Return where a recital begins, or None; and where a run begins that may still become one.
 
-        The second is the text's length if its end is no part of the prompt.
+        The second is the text's length if there is no such run at its end.
         """
         longest: dict[int, Run] = {}  # by the place in the prompt of the last word
         if not self._run:

@@ -2,7 +2,7 @@
 
 Layout:
     ``formats``      tokens that are known by their form: AWS, GitHub, Slack, private keys and others
-    ``assignments``  ``POSTGRES_PASSWORD: …`` and its kin, connection strings, headers, command lines
+    ``assignments``  ``POSTGRES_PASSWORD: …`` and the like, connection strings, headers, command lines
     ``values``       tells a credential from a placeholder, a variable, code and prose
     ``scanner``      both as a scanner in LLM-Guard's form
 

@@ -28,7 +28,7 @@ _OTHER_TOKENS = re.compile(
 )
 """What makes a name one of something else: ``pad_token``, ``next_token``, ``has_password``."""
 
-# Behind a name: an index, the name's own quote or bracket, the sign, then the value.
+# After a name: an index, the name's own quote or bracket, the sign, then the value.
 _BEHIND = re.compile(
     r"""(?P<ends>\d{0,2}(?:\\?["'\])]){0,2})
         (?P<type>:\s?(?:str|string|String|Optional\[str\]|SecretStr|&str|&'static\sstr)(?=\s*=))?
@@ -78,7 +78,6 @@ _OPTION = re.compile(r"\s--?(?:[a-z]{1,20}-){0,3}$", re.IGNORECASE)
 _INSTRUCTION = re.compile(r"(?:^|\n)\s{0,8}(?:ENV|ARG) [A-Z0-9_]{0,40}$")
 _LOGIN = re.compile(r"\blogin\s\S{1,64}\s{1,8}$", re.IGNORECASE)
 _PAIR = re.compile(r"\bname[\"']?\s?:\s?[\"']?[\w.-]{0,40}$", re.IGNORECASE)
-_NEXT_NEXT_STRING = re.compile(r" '(?P<value>[^'\n]{3,200})'")
 _NEXT_WORD = re.compile(rf" [\"']?(?P<value>[^\s\"'=-]{_NO_SPACE}{{2,200}})")
 _NEXT_STRING = re.compile(r" '(?P<value>[^'\n]{3,200})'")
 _ITS_VALUE = re.compile(
@@ -123,7 +122,7 @@ def _lowered(text: str) -> str:
 
 
 def _after(text: str, word: re.Match[str]) -> tuple[int, int] | None:
-    """Find the value of a name behind which no sign stands."""
+    """Find the value of a name that no sign follows."""
     for before, behind, context in _AFTER:
         found = behind.match(text, word.end())
         if found and before.search(text, max(0, word.start() - _MAX_BEFORE), word.start()):

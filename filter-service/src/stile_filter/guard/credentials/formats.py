@@ -1,7 +1,7 @@
 """Tokens that are known by their form, as their issuers document it.
 
 Each form begins with a fixed piece. All of them are looked for at once, and a form's expression is tried only
-behind its own piece.
+after its own piece.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ahocorasick_rs import AhoCorasick
 
 _MIN_DISTINCT = 6
-"""Fewer different characters behind the fixed piece are a placeholder: ``ghp_xxxxxxxxxxxx``."""
+"""Fewer different characters after the fixed piece are a placeholder: ``ghp_xxxxxxxxxxxx``."""
 
 _WORD = "A-Za-z0-9"
 _URL = "A-Za-z0-9_\\-"
@@ -74,7 +74,7 @@ _FORMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         ("discord.com/api/webhooks/", "discordapp.com/api/webhooks/"),
         rf"\d{{16,20}}/[{_URL}]{{50,}}",
     ),
-    # The header alone is what people ask about; a key has its base64 behind it, in lines or behind "\n".
+    # People ask about the header alone; after a key's header comes its base64, in lines or after "\n".
     (
         "private_key",
         (" PRIVATE KEY-----", " PRIVATE KEY BLOCK-----"),
@@ -87,7 +87,7 @@ _PIECES = [piece for _, pieces, _ in _FORMS for piece in pieces]
 _REST = [(kind, re.compile(rest)) for kind, pieces, rest in _FORMS for _ in pieces]
 _AUTOMATON = AhoCorasick(_PIECES)
 _UNBOUND = frozenset({"telegram", "private_key", "slack", "discord", "azure"})
-"""Kinds whose fixed piece may stand behind a letter or digit."""
+"""Kinds whose fixed piece may follow a letter or digit."""
 
 
 def find(text: str) -> Iterator[tuple[str, int, int]]:

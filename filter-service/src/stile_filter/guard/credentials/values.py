@@ -65,7 +65,7 @@ _SAID = re.compile(
     r"(?i)(?:your|change|replace|insert|enter|put|paste|todo|fixme|dummy|fake|example|placeholder|redacted|xxx).*"
     r"|.*(?:here|placeholder|changeme|example)"
 )
-"""A value that says that it is none, in whatever context."""
+"""A value that says itself that it is no credential, in every context."""
 _MAX_CHARS = 512
 """Of a value; a longer one is data."""
 

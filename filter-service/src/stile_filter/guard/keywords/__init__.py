@@ -5,8 +5,10 @@ Layout:
     ``phrases``      the lists, and the automaton that searches for all of them
     ``fold``         a text as it is compared, and the way back to the original
     ``look_alikes``  letters that look like Latin ones
+    ``shape``        a cheap look at a text: which views are worth the work
     ``views``        disguises: leet, stretched, spelled, split, backwards
     ``decoding``     other writings: entities, escapes, base64, hex, Morse, hidden characters
+    ``judge``        whether a match counts in its sentence
     ``language``     in which language a sentence is
 """
 

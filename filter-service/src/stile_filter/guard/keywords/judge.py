@@ -22,7 +22,7 @@ _MOST_QUESTIONS = 500
 of them count, so that a text cannot keep the filter busy."""
 
 _NEAR = 40
-"""Characters before and behind a word that tell whether it is a name."""
+"""So many characters before and after a word show whether it is a name."""
 
 _SPOKEN = frozenset(
     {
@@ -80,12 +80,12 @@ class Judge:
     def is_name(self, folded: Folded, match: Match) -> bool:
         """Tell whether a word that is a name too is one here: "Dick Grayson", "Senator Coons".
 
-        It has a capital letter and stands behind a title, or beside a word with a capital letter that is no
-        everyday word, in a sentence that has small letters as well.
+        A name has a capital letter and follows a title; or it stands beside a word with a capital letter that
+        is no everyday word, in a sentence that has small letters as well.
         """
         span = folded.locate(match.start, match.end)
         part = folded.parts[span.part]
-        written = part[span.start : span.end].rstrip()  # a span may have the space behind it
+        written = part[span.start : span.end].rstrip()  # a span may include the space after it
         if not written.istitle():
             return False
         end = span.start + len(written)

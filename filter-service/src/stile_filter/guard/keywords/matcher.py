@@ -7,12 +7,12 @@ from itertools import accumulate
 
 from stile_filter.guard.keywords import decoding
 from stile_filter.guard.keywords.fold import Folded, Span, plain, skeleton, skeletons
-from stile_filter.guard.keywords.forms import Stretched, turned_forms, upright
 from stile_filter.guard.keywords.judge import Judge
-from stile_filter.guard.keywords.leet import Leet
 from stile_filter.guard.keywords.phrases import Automaton, Everyday, Match, Phrases, compiled
-from stile_filter.guard.keywords.pieces import Spelled, Split
 from stile_filter.guard.keywords.shape import Shape
+from stile_filter.guard.keywords.views.forms import Stretched, turned_forms, upright
+from stile_filter.guard.keywords.views.leet import Leet
+from stile_filter.guard.keywords.views.pieces import Spelled, Split
 
 _DEPTH = 3
 """How often a text that was decoded is decoded again."""

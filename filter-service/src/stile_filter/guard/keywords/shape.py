@@ -27,7 +27,7 @@ class Shape:
     """What a text is made of: ``x`` for a letter, ``1`` for what can stand for one, a space for all else."""
 
     def __init__(self, text: str) -> None:
-        # A bracket by itself is seldom a letter; behind a bar it draws one.
+        # A bracket alone is seldom a letter; after a bar it draws one.
         self.text = text.replace("|)", "||").translate(_SHAPES)
 
     def mixed(self) -> Iterator[int]:
@@ -37,7 +37,7 @@ class Shape:
 
     def spelled(self) -> Iterator[int]:
         """Yield where single letters stand apart, three in a row."""
-        # What stands before is no letter; a sign may be one.
+        # The character before is no letter; a sign there may stand for one.
         for _, start, _ in _SPELLED.find_matches_as_indexes(f" {self.text}", overlapping=True):
             yield start
 

@@ -2,7 +2,7 @@
 
 The package's own ``__init__`` imports all scanners, and with them transformers, spaCy and presidio: several
 seconds and more than 100 MB that a regular expression does not need. Here its packages are first entered as
-empty ones, so that only what is asked for is imported, and what that imports itself.
+empty ones, so that only the module that is asked for is imported, with its own imports.
 """
 
 import importlib

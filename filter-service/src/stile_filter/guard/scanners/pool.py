@@ -163,7 +163,7 @@ class ScannerPool:
         return [child.pid for child in self._children]
 
     async def start(self) -> None:
-        """Start the first child, and the others behind it.
+        """Start the first child, then the others without waiting for them.
 
         Raises:
             ScannerError: a scanner can't be built.
@@ -187,7 +187,7 @@ class ScannerPool:
             texts: what to scan.
             client: whose turn it is.
             rules: the ids of the rules; None: those that apply to prompts.
-            tell_all: return also what a rule lets through, and scores.
+            tell_all: also return the scores, and findings of texts that a rule lets through.
         """
         job = {"texts": list(texts), "rules": None if rules is None else list(rules), "all": tell_all}
         try:

@@ -1,7 +1,7 @@
-"""The files of an archive: sealed records one behind the other, each with its length before it.
+"""The files of an archive: sealed records in a row, each with its length before it.
 
-A process writes a file of its own, so several filters may share a folder. A file ends after an hour or at a
-sixteenth of the bytes, so that what is too old or too much goes in small pieces.
+Each process writes its own file, so several filters may share a folder. A file ends after an hour or at a
+sixteenth of the bytes, so that old records are deleted in small pieces.
 """
 
 import errno
@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from stile_filter.guard.sections import ArchiveRules
+from stile_filter.guard.policy import ArchiveRules
 from stile_filter.policies.archive.records import ArchiveError
 
 FILE_SECONDS = 3600.0
 FILES = 16
-"""As many files share the bytes that there may be."""
+"""The most bytes of an archive are shared by so many files."""
 DAY_SECONDS = 86_400.0
 SUFFIX = ".sealed"
 
@@ -31,7 +31,7 @@ class _Open(NamedTuple):
 
 
 class ArchiveFiles:
-    """Writes the files of one process, and keeps all within their bounds.
+    """Writes the files of one process, and keeps all files of the folder within their bounds.
 
     Args:
         folder: is made if it is not there.
@@ -60,13 +60,13 @@ class ArchiveFiles:
                 while written < len(frame):
                     written += file.write(frame[written:])
             except OSError:
-                # What is behind half a record could not be read.
+                # A reader could not read on after half a record.
                 self._open = None
                 file.truncate(before)
                 raise
 
     def prune(self, rules: ArchiveRules, room: int = 0) -> None:
-        """Delete what is too old, and the oldest of what is too much with ``room`` bytes more.
+        """Delete files that are too old, and then the oldest ones until ``room`` more bytes fit.
 
         Raises:
             OSError: a file can't be deleted.
@@ -111,7 +111,7 @@ def read(folder: Path) -> Iterator[bytes]:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            continue  # it has become too old since
+            continue  # it was too old, and has been deleted since
         except OSError as error:
             raise ArchiveError(f"{path}: {error.strerror}") from error
         at = 0

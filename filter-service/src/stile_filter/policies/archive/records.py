@@ -1,6 +1,6 @@
 """What is kept of a request, and how it is sealed: libsodium's sealed boxes, by PyNaCl.
 
-A sealed box has a sender's key of its own, which is thrown away: who sealed it cannot open it.
+Each sealed box has a sender's key of its own, which is thrown away: the filter cannot open what it sealed.
 """
 
 import os
@@ -67,7 +67,9 @@ def make_key(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise ArchiveError(f"{path}: {error.strerror}; a key is never overwritten") from error
+        raise ArchiveError(
+            f"{path}: {error.strerror}; a key is never overwritten: name another file"
+        ) from error
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(signing.encode(bytes(private)) + "\n")
     return signing.encode(bytes(private.public_key))

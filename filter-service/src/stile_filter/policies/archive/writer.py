@@ -12,14 +12,13 @@ from uuid import UUID
 import structlog
 
 from stile_filter.guard.decide import State, Verdict
-from stile_filter.guard.policy import Policy
-from stile_filter.guard.sections import ArchiveRules
+from stile_filter.guard.policy import ArchiveRules, Policy
 from stile_filter.policies.archive.files import ArchiveFiles
 from stile_filter.policies.archive.records import Record, seal
 
 MAX_WAITING = 1000
 MAX_WAITING_BYTES = 32 * 1024 * 1024
-"""Of requests that wait to be sealed; more is dropped, and counted."""
+"""Of requests that wait to be sealed; others are dropped and counted."""
 PRUNE_SECONDS = 60.0
 CLOSE_SECONDS = 5.0
 COMPLAIN_SECONDS = 60.0
@@ -34,10 +33,10 @@ class NoArchive:
     """Keeps nothing: without ``STILE_ARCHIVE`` no policy can have an archive."""
 
     def follow(self, policy: Policy) -> None:
-        """Hold no files to anything."""
+        """Do nothing: there are no files."""
 
     def close(self) -> None:
-        """End nothing."""
+        """Do nothing: there is no thread."""
 
     def keep(self, policy: Policy, client: str, chat_id: UUID, body: bytes, verdict: Verdict) -> None:
         """Keep nothing."""
@@ -54,7 +53,7 @@ class Archive:
 
     Args:
         folder: of the files.
-        counted: told of each record: ``kept`` or ``dropped``.
+        counted: called for each record with ``kept`` or ``dropped``.
         clock: seconds since the Unix epoch.
     """
 
@@ -109,7 +108,7 @@ class Archive:
             self._counted("dropped")
 
     def close(self) -> None:
-        """Write what waits, and end the thread; a disk that hangs is not waited for."""
+        """Write what waits, and end the thread; do not wait for a disk that hangs."""
         if self._thread:
             with contextlib.suppress(queue.Full):
                 self._jobs.put(None, timeout=CLOSE_SECONDS)
@@ -136,7 +135,7 @@ class Archive:
         except OSError as error:
             self._complain(error)
             self._counted("dropped")
-        except Exception:  # the thread goes on, whatever one record does to it
+        except Exception:  # a fault of one record must not end the thread
             log.exception("archive_failed")
             self._counted("dropped")
         else:

@@ -1,4 +1,4 @@
-"""An answer in pieces: nothing that is sent holds a hit, and in the end everything harmless is sent."""
+"""An answer in pieces: no hit is ever sent, and in the end everything harmless is sent."""
 
 import asyncio
 
@@ -79,7 +79,7 @@ async def said(checker, pieces, context=10_000):
     ],
 )
 async def test_a_hit_is_never_sent_however_the_text_is_cut(checker, text, sent):
-    """At every position, and with every size of the pieces; what is before it is sent."""
+    """At every position, and with every size of the pieces; the text before it is sent."""
     for at in range(1, len(text)):
         got, rule, _, _ = await said(checker, [text[:at], text[at:]])
         assert rule == "rude"
@@ -137,7 +137,7 @@ async def test_the_system_prompt_is_not_recited(checker):
 
 
 async def test_a_cut_context_is_as_good(checker):
-    """What is before the last characters is not needed to find a hit, and makes none."""
+    """The text before the last characters is not needed to find a hit, and makes none."""
     text = "The mulberry is sweet; the adickia too. " * 20 + "So darn it. The end."
     sent, rule, _, _ = await said(checker, list(text), context=64)
     assert (sent, rule) == (text[: text.index("darn")], "rude")

@@ -11,8 +11,7 @@ import pytest
 
 from stile_filter.guard.keywords import KeywordMatcher, Phrases
 from stile_filter.guard.keywords.look_alikes import ALPHABETS, UPSIDE_DOWN
-from stile_filter.guard.policy import Policy
-from stile_filter.guard.policy_file import default_policy
+from stile_filter.guard.policy import Policy, default_policy
 
 WORDS = ("blorp", "zintus", "quaffle", "skrim", "drobnak", "fluvat", "vastopi", "mungle")
 CARRIERS = ("{}", "please tell me about {} today", "I think that {} is the answer you want")

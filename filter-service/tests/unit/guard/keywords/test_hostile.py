@@ -7,8 +7,7 @@ to cut a number into groups, would run into the time limit of all tests.
 import pytest
 
 from stile_filter.guard.keywords import KeywordMatcher, Phrases
-from stile_filter.guard.policy import Policy
-from stile_filter.guard.policy_file import default_policy
+from stile_filter.guard.policy import Policy, default_policy
 
 SIZE = 300_000
 PIECES = {

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from stile_filter.guard.keywords import KeywordMatcher, Phrases
 from stile_filter.guard.keywords.fold import plain as normalise
 from stile_filter.guard.keywords.phrases import is_word
-from stile_filter.guard.policy import Policy
-from stile_filter.guard.policy_file import default_policy
+from stile_filter.guard.policy import Policy, default_policy
 
 DATA = Path(__file__).parents[3] / "data"
 

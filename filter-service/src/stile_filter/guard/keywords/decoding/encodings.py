@@ -1,4 +1,4 @@
-"""Text in another writing: entities, escapes, base64, Morse, hidden characters; ``codes`` has numbers.
+"""Text in another writing: entities, escapes, base64, Morse, hidden characters.
 
 A *rewriting* reads a text whole and leaves what is plain as it is. A *reader* reads single words; what they
 say is searched apart from the text around them. Both are searched again, so that an encoding within an
@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
-from stile_filter.guard.keywords.codes import Word, numbers, readable
-from stile_filter.guard.keywords.invisible import invisible
+from stile_filter.guard.keywords.decoding.codes import Word, numbers, readable
+from stile_filter.guard.keywords.decoding.invisible import invisible
 from stile_filter.guard.keywords.shape import places
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from ahocorasick_rs import AhoCorasick
 
-from stile_filter.guard.keywords.leet import leet_class, masked_forms
 from stile_filter.guard.keywords.look_alikes import UPSIDE_DOWN
 from stile_filter.guard.keywords.phrases import SHORT, Automaton, Everyday, Match, Phrase
 from stile_filter.guard.keywords.shape import Shape, bare, token_at
+from stile_filter.guard.keywords.views.leet import leet_class, masked_forms
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _ROT13 = str.maketrans(_LETTERS, _LETTERS[13:] + _LETTERS[:13])

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from stile_filter.guard.keywords.codes import Word, readable
+from stile_filter.guard.keywords.decoding.codes import Word, readable
 
 _TAGS = re.compile("[\U000e0020-\U000e007e]{2,}")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{3,}")

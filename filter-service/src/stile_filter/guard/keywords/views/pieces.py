@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 
-from stile_filter.guard.keywords.leet import Leet, leet_class
 from stile_filter.guard.keywords.phrases import SHORT, Automaton, Everyday, Match, Phrase
 from stile_filter.guard.keywords.shape import Shape, bare, places, token_at
+from stile_filter.guard.keywords.views.leet import Leet, leet_class
 
 _SPELLED = re.compile(r"[^\W_](?:[\W_]{1,4}[^\W_](?![^\W_])){2,}")
 _GAP = re.compile(r"[\W_]+")
@@ -116,7 +116,7 @@ def _of_words(text: str, solid: str, matches: list[Match]) -> list[Match]:
     """Leave out most of the matches that begin or end within a word, or are one: "peacock", "this hit"."""
     if not matches:
         return matches
-    # In a title, each word begins with a capital, and so does what stands behind a digit or an apostrophe.
+    # ``title`` puts a capital at the beginning of each word, and after a digit or an apostrophe.
     titled = text.title().translate(_SOLID)
     if len(titled) != len(solid):
         return matches

@@ -1,9 +1,10 @@
-"""Reads a YAML file so that every value's line is known."""
+"""Reads the files of a policy: knows whether one has changed, and in which line each value stands."""
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
@@ -11,22 +12,36 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from stile_filter.errors import Fault, PolicyError
 from stile_runtime.watched_file import version
 
+_PRESETS = "presets"
+"""The folder of the policies that are chosen by name, beside the default one."""
+
 Location = tuple[int | str, ...]
 """The way to a value: keys and indexes, as pydantic gives them."""
 
 
 def default_policy() -> Path:
     """Find the policy that comes with the service: in the wheel, or in the checkout."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     packaged = package / "policy.yml"
     return packaged if packaged.exists() else package.parents[1] / "policy.yml"
 
 
+def _by_name(policy: Path) -> Path:
+    """Take a bare name for a policy that comes with the service: ``school``."""
+    if policy.suffix or policy.name != str(policy):
+        return policy
+    return default_policy().parent / _PRESETS / f"{policy.name}.yml"
+
+
+PolicyPath = Annotated[Path, AfterValidator(_by_name)]
+"""A setting: the path of a policy, or the bare name of one that comes with the service."""
+
+
 class Files:
-    """Reads the files of a policy, and knows whether one of them has changed since.
+    """Reads the files of a policy, and knows whether one of them has changed.
 
     Args:
-        paths: files that count from now on, whether they are read or not.
+        paths: files to watch from now on, even if they are not read.
     """
 
     def __init__(self, *paths: Path) -> None:
@@ -44,7 +59,7 @@ class Files:
         if here.exists():
             return here
         shipped = default_policy().parent
-        own = (Path(os.path.normpath(place / relative)) for place in (shipped, shipped / "policies"))
+        own = (Path(os.path.normpath(place / relative)) for place in (shipped, shipped / _PRESETS))
         return next((path for path in own if path.exists()), here)
 
     def read(self, path: Path) -> bytes:
@@ -57,11 +72,11 @@ class Files:
         return path.read_bytes()
 
     def have_changed(self) -> bool:
-        """Tell whether one of the files is another than before it was read, also if it was not there."""
+        """Return whether a file has changed, come or gone since it was first noted."""
         return any(version(path) != before for path, before in self._versions.items())
 
     def state(self) -> tuple[object, ...]:
-        """Return what tells the present state of the files from another."""
+        """Return the present state of the files; another state is never equal to it."""
         return tuple(map(version, self._versions))
 
     def _note(self, path: Path) -> None:
@@ -114,11 +129,15 @@ class PolicyFile:
         return int(line)
 
     def error(self, location: Location, reason: str) -> PolicyError:
-        """Make the error that ``reason`` is at ``location``."""
-        return PolicyError(self.path, [Fault(self.line(location), reason)])
+        """Make the error of one fault."""
+        return PolicyError(self.path, [self.fault(location, reason)])
+
+    def fault(self, location: Location, reason: str) -> Fault:
+        """Say with its line what is wrong with the value at ``location``: ``limits.messages: …``."""
+        return Fault(self.line(location), f"{_name(location)}: {reason}" if location else reason)
 
 
-def name(location: Location) -> str:
+def _name(location: Location) -> str:
     """Write ``location`` as people do: ``input_scanners[1].params``."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
     return text.removeprefix(".")
