@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from stile_contracts.messages import Reply
 from stile_gateway.dialects.anthropic.answer import count, message
 from stile_gateway.dialects.anthropic.errors import AnthropicError, anthropic_error, request_id, status
 from stile_gateway.dialects.anthropic.request import (
@@ -20,7 +19,8 @@ from stile_gateway.dialects.anthropic.request import (
 )
 from stile_gateway.dialects.anthropic.stream import BlockEvents
 from stile_gateway.dialects.base import ApiRequest, Dialect
-from stile_gateway.errors import GatewayError, InternalError
+from stile_gateway.dialects.replies import reply_of
+from stile_gateway.errors import GatewayError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Headers, Sender
 from stile_gateway.http.document import errors, request_body
@@ -80,9 +80,7 @@ class Anthropic(Dialect):
     def whole(self, request: ApiRequest, chat_id: UUID, event: ReplyEvent) -> Response:  # noqa: ARG002 -- the base's
         """Return a message, or a count."""
         assert isinstance(request, MessagesCall)  # noqa: S101 -- read has made it
-        if not isinstance(event.body, Reply):
-            raise InternalError("The request ended without an answer.")
-        return JSONResponse((count if request.counts else message)(event.body, request))
+        return JSONResponse((count if request.counts else message)(reply_of(event), request))
 
     def writer(self, request: ApiRequest, chat_id: UUID) -> BlockEvents:
         """Return what writes events."""

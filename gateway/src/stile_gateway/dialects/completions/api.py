@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from stile_contracts.messages import Reply
 from stile_gateway.dialects.base import ApiRequest
 from stile_gateway.dialects.completions.answer import TextChunks, TextShape
 from stile_gateway.dialects.completions.request import (
@@ -16,7 +15,8 @@ from stile_gateway.dialects.completions.request import (
 )
 from stile_gateway.dialects.openai.api import OpenAI
 from stile_gateway.dialects.openai.errors import OpenAIError
-from stile_gateway.errors import InternalError, NotFoundError
+from stile_gateway.dialects.replies import reply_of
+from stile_gateway.errors import NotFoundError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Client, Headers, Sender
 from stile_gateway.http.document import errors, request_body
@@ -64,9 +64,7 @@ class Completions(OpenAI):
     def whole(self, request: ApiRequest, chat_id: UUID, event: ReplyEvent) -> Response:
         """Return a ``text_completion``."""
         assert isinstance(request, TextCompletionCall)  # noqa: S101 -- read has made it
-        if not isinstance(event.body, Reply):
-            raise InternalError("The request ended without an answer.")
-        return JSONResponse(TextShape(chat_id, request).whole(event.body))
+        return JSONResponse(TextShape(chat_id, request).whole(reply_of(event)))
 
     def writer(self, request: ApiRequest, chat_id: UUID) -> TextChunks:  # type: ignore[override]  # another API
         """Return what writes chunks."""

@@ -5,13 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
-from stile_contracts.messages import Reply
 from stile_gateway.dialects.base import ApiRequest, Dialect
-from stile_gateway.dialects.bodies import json_object
-from stile_gateway.dialects.faults import invalid_request
+from stile_gateway.dialects.bodies import json_object, validated
 from stile_gateway.dialects.ollama.answer import Shape
 from stile_gateway.dialects.ollama.catalogue import (
     ListedModels,
@@ -32,7 +29,8 @@ from stile_gateway.dialects.ollama.request import (
     read_generate,
 )
 from stile_gateway.dialects.ollama.stream import Lines
-from stile_gateway.errors import GatewayError, InternalError, ModelNotFoundError, UnsupportedParameterError
+from stile_gateway.dialects.replies import reply_of
+from stile_gateway.errors import GatewayError, ModelNotFoundError, UnsupportedParameterError
 from stile_gateway.http.answers import send
 from stile_gateway.http.dependencies import Client, Headers, Sender, client_request, services_of
 from stile_gateway.http.document import errors, request_body
@@ -86,9 +84,7 @@ class Ollama(Dialect):
     def whole(self, request: ApiRequest, chat_id: UUID, event: ReplyEvent) -> Response:  # noqa: ARG002 -- the base's
         """Return one object."""
         assert isinstance(request, OllamaCall)  # noqa: S101 -- read has made it
-        if not isinstance(event.body, Reply):
-            raise InternalError("The request ended without an answer.")
-        return JSONResponse(Shape(request).whole(event.body))
+        return JSONResponse(Shape(request).whole(reply_of(event)))
 
     def writer(self, request: ApiRequest, chat_id: UUID) -> Lines:  # noqa: ARG002 -- the base's
         """Return what writes lines."""
@@ -173,11 +169,7 @@ async def _get_version(_client: Client) -> Version:
 
 async def _show(request: Request, _client: Client) -> ShownModel:
     """Tell what is known of a model; `stile` stands for any model."""
-    fields = json_object(await request.body())
-    try:
-        asked = ShowRequest.model_validate(fields)
-    except ValidationError as error:
-        raise invalid_request(error) from None
+    asked = validated(ShowRequest, json_object(await request.body()))
     _served(request, plain_name(asked.named))
     return ShownModel()
 

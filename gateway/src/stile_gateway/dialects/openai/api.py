@@ -9,13 +9,13 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from stile_contracts.messages import Reply
 from stile_gateway.dialects.base import ApiRequest, Dialect
 from stile_gateway.dialects.openai.answer import completion
 from stile_gateway.dialects.openai.errors import OpenAIError, openai_error, openai_status
 from stile_gateway.dialects.openai.request import CompletionCall, CompletionRequest, read_completion
 from stile_gateway.dialects.openai.stream import Chunks
-from stile_gateway.errors import GatewayError, InternalError, ModelNotFoundError
+from stile_gateway.dialects.replies import reply_of
+from stile_gateway.errors import GatewayError, ModelNotFoundError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Client, Headers, Sender, services_of
 from stile_gateway.http.document import errors, request_body
@@ -90,9 +90,7 @@ class OpenAI(Dialect):
     def whole(self, request: ApiRequest, chat_id: UUID, event: ReplyEvent) -> Response:  # noqa: ARG002 -- the base's
         """Return a ``chat.completion``."""
         assert isinstance(request, CompletionCall)  # noqa: S101 -- read has made it
-        if not isinstance(event.body, Reply):
-            raise InternalError("The request ended without an answer.")
-        return JSONResponse(completion(event.body, request.created, request.model))
+        return JSONResponse(completion(reply_of(event), request.created, request.model))
 
     def writer(self, request: ApiRequest, chat_id: UUID) -> Chunks:
         """Return what writes chunks."""
