@@ -1,7 +1,6 @@
 """``/v1/messages`` and ``/v1/messages/count_tokens``: what Anthropic's clients use."""
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -23,7 +22,7 @@ from stile_gateway.dialects.replies import reply_of
 from stile_gateway.errors import GatewayError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Headers, Sender
-from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.document import NAMED_DATA, answer_body, errors, event_stream, request_body
 from stile_gateway.requests.events import ReplyEvent
 
 _MESSAGES, _COUNT = "/messages", "/messages/count_tokens"
@@ -35,35 +34,20 @@ class TokenCount(BaseModel):
     input_tokens: int
 
 
-_ANSWER: dict[str, Any] = {
-    "description": "A `message`; with `stream`, its events as they come.",
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "id": {"type": "string"},
-                    "type": {"const": "message"},
-                    "role": {"const": "assistant"},
-                    "model": {"type": "string"},
-                    "content": {"type": "array", "minItems": 1},
-                    "stop_reason": {"type": "string"},
-                    "stop_sequence": {"type": "null"},
-                    "usage": {"type": "object"},
-                },
-                "required": ["id", "type", "role", "model", "content", "stop_reason", "usage"],
-            }
-        },
-        "text/event-stream": {
-            "schema": {
-                "description": "Server-sent events by their names; `message_stop` or `error` is the last.",
-                "type": "object",
-                "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
-                "required": ["event", "data"],
-            }
-        },
+_ANSWER = answer_body(
+    "A `message`; with `stream`, its events as they come.",
+    {
+        "id": {"type": "string"},
+        "type": {"const": "message"},
+        "role": {"const": "assistant"},
+        "model": {"type": "string"},
+        "content": {"type": "array", "minItems": 1},
+        "stop_reason": {"type": "string"},
+        "stop_sequence": {"type": "null"},
+        "usage": {"type": "object"},
     },
-}
+    event_stream("Server-sent events by their names; `message_stop` or `error` is the last.", NAMED_DATA),
+)
 _ERRORS = {**errors(shape=AnthropicError), **errors(404, shape=AnthropicError)}
 
 

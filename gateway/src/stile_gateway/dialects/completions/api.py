@@ -1,6 +1,5 @@
 """``/v1/completions``, and what there is not: ``/v1/embeddings``."""
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -13,7 +12,7 @@ from stile_gateway.dialects.completions.request import (
     TextCompletionRequest,
     read_text_completion,
 )
-from stile_gateway.dialects.openai.api import OpenAI
+from stile_gateway.dialects.openai.api import OpenAI, completion_answer
 from stile_gateway.dialects.openai.errors import OpenAIError
 from stile_gateway.dialects.replies import reply_of
 from stile_gateway.errors import NotFoundError
@@ -22,33 +21,7 @@ from stile_gateway.http.dependencies import Client, Headers, Sender
 from stile_gateway.http.document import errors, request_body
 from stile_gateway.requests.events import ReplyEvent
 
-_ANSWER: dict[str, Any] = {
-    "description": "A `text_completion`; with `stream`, its pieces as they come.",
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "id": {"type": "string"},
-                    "object": {"const": "text_completion"},
-                    "created": {"type": "integer"},
-                    "model": {"type": "string"},
-                    "choices": {"type": "array", "minItems": 1, "maxItems": 1},
-                    "usage": {"type": "object"},
-                },
-                "required": ["id", "object", "created", "model", "choices", "usage"],
-            }
-        },
-        "text/event-stream": {
-            "schema": {
-                "description": "Server-sent events without names; `[DONE]` or an error is the last.",
-                "type": "object",
-                "properties": {"data": {"type": "string"}},
-                "required": ["data"],
-            }
-        },
-    },
-}
+_ANSWER = completion_answer("text_completion", "A `text_completion`; with `stream`, its pieces as they come.")
 
 
 class Completions(OpenAI):

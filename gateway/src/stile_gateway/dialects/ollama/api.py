@@ -33,7 +33,7 @@ from stile_gateway.dialects.replies import reply_of
 from stile_gateway.errors import GatewayError, ModelNotFoundError, UnsupportedParameterError
 from stile_gateway.http.answers import send
 from stile_gateway.http.dependencies import Client, Headers, Sender, client_request, services_of
-from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.document import answer_body, errors, request_body
 from stile_gateway.http.readiness import served_model
 from stile_gateway.requests.events import ReplyEvent
 
@@ -48,23 +48,18 @@ _MISSING = ("/embed", "/embeddings")
 
 def _answers(text: str) -> dict[str, Any]:
     """Describe an answer whose text is in the field ``text``."""
-    shape = {
-        "type": "object",
-        "properties": {
-            "model": {"type": "string"},
-            "created_at": {"type": "string", "format": "date-time"},
-            text: {"type": "object" if text == "message" else "string"},
-            "done": {"type": "boolean"},
-        },
-        "required": ["model", "created_at", text, "done"],
+    fields = {
+        "model": {"type": "string"},
+        "created_at": {"type": "string", "format": "date-time"},
+        text: {"type": "object" if text == "message" else "string"},
+        "done": {"type": "boolean"},
     }
-    return {
-        "description": "Lines as they come, the last with `done`; without `stream`, one object.",
-        "content": {
-            "application/json": {"schema": shape},
-            "application/x-ndjson": {"schema": {"description": "One such object a line.", "type": "string"}},
-        },
-    }
+    lines = {"schema": {"description": "One such object a line.", "type": "string"}}
+    return answer_body(
+        "Lines as they come, the last with `done`; without `stream`, one object.",
+        fields,
+        {Lines.media_type: lines},
+    )
 
 
 _ERRORS = {**errors(shape=OllamaError), **errors(404, shape=OllamaError)}

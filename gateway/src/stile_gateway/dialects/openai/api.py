@@ -18,7 +18,7 @@ from stile_gateway.dialects.replies import reply_of
 from stile_gateway.errors import GatewayError, ModelNotFoundError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Client, Headers, Sender, services_of
-from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.document import DATA, answer_body, errors, event_stream, request_body
 from stile_gateway.http.readiness import served_model
 from stile_gateway.requests.events import ReplyEvent
 
@@ -43,33 +43,23 @@ class Models(BaseModel):
     data: list[Model]
 
 
-_ANSWER: dict[str, Any] = {
-    "description": "A `chat.completion`; with `stream`, its `chat.completion.chunk`s as they come.",
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "id": {"type": "string"},
-                    "object": {"const": "chat.completion"},
-                    "created": {"type": "integer"},
-                    "model": {"type": "string"},
-                    "choices": {"type": "array", "minItems": 1, "maxItems": 1},
-                    "usage": {"type": "object"},
-                },
-                "required": ["id", "object", "created", "model", "choices", "usage"],
-            }
-        },
-        "text/event-stream": {
-            "schema": {
-                "description": "Server-sent events without names; `[DONE]` or an error is the last.",
-                "type": "object",
-                "properties": {"data": {"type": "string"}},
-                "required": ["data"],
-            }
-        },
-    },
-}
+def completion_answer(kind: str, description: str) -> dict[str, Any]:
+    """Describe a completion, whole or as a stream; ``kind`` is its ``object``."""
+    fields = {
+        "id": {"type": "string"},
+        "object": {"const": kind},
+        "created": {"type": "integer"},
+        "model": {"type": "string"},
+        "choices": {"type": "array", "minItems": 1, "maxItems": 1},
+        "usage": {"type": "object"},
+    }
+    end = "Server-sent events without names; `[DONE]` or an error is the last."
+    return answer_body(description, fields, event_stream(end, DATA))
+
+
+_ANSWER = completion_answer(
+    "chat.completion", "A `chat.completion`; with `stream`, its `chat.completion.chunk`s as they come."
+)
 _MODEL_ERRORS = errors(400, 401, 429, 503, shape=OpenAIError)
 
 
