@@ -20,9 +20,10 @@ from stile_contracts.messages import (
     Usage,
 )
 from stile_gateway.dialects.anthropic.answer import count, message
-from stile_gateway.dialects.anthropic.errors import anthropic_error, status
+from stile_gateway.dialects.anthropic.errors import anthropic_error
 from stile_gateway.dialects.anthropic.request import read_count, read_messages
 from stile_gateway.dialects.anthropic.stream import BlockEvents
+from stile_gateway.dialects.faults import foreign_status
 from stile_gateway.errors import InternalError, InvalidRequestError, RelayedError
 from stile_gateway.requests.events import ReplyEvent
 
@@ -254,8 +255,8 @@ def test_every_error_has_a_type_of_anthropics(code):
     error = RelayedError(ErrorReply.of(code, "So it is."))
     body = json.loads(anthropic_error(error))
     assert set(body) == {"type", "error", "request_id"}
-    assert status(error) == (400 if ERRORS[code].status == 422 else ERRORS[code].status)
-    if status(error) == 413:
+    assert foreign_status(error) == (400 if ERRORS[code].status == 422 else ERRORS[code].status)
+    if foreign_status(error) == 413:
         assert body["error"].pop("type") == "request_too_large"
         body["error"]["type"] = "invalid_request_error"
     read = ErrorResponse.model_validate(body)

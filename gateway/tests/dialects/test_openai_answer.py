@@ -16,8 +16,9 @@ from stile_contracts.messages import (
     ToolCall,
     Usage,
 )
+from stile_gateway.dialects.faults import foreign_status
 from stile_gateway.dialects.openai.answer import completion
-from stile_gateway.dialects.openai.errors import openai_error, openai_status
+from stile_gateway.dialects.openai.errors import openai_error
 from stile_gateway.dialects.openai.stream import Chunks
 from stile_gateway.errors import InternalError, RelayedError
 from stile_gateway.requests.events import ReplyEvent
@@ -270,7 +271,7 @@ def test_too_long_a_conversation_has_its_numbers():
     assert (error["n_ctx"], error["n_prompt_tokens"]) == (9, 12)
     large = RelayedError(ErrorReply.of(ErrorCode.TOO_LARGE, "x", param="messages[0].content"))
     error = openai_error(large)["error"]
-    assert (error["code"], openai_status(large)) == ("context_length_exceeded", 400)
+    assert (error["code"], foreign_status(large)) == ("context_length_exceeded", 400)
     assert "maximum context length" in error["message"]
     body = RelayedError(ErrorReply.of(ErrorCode.TOO_LARGE, "x", param="body"))
-    assert (openai_error(body)["error"]["code"], openai_status(body)) == ("too_large", 413)
+    assert (openai_error(body)["error"]["code"], foreign_status(body)) == ("too_large", 413)

@@ -11,6 +11,9 @@ from stile_contracts.messages import Message
 from stile_gateway.dialects.faults import check_json, invalid_request
 from stile_gateway.errors import InvalidRequestError
 
+MAX_TOKENS = 1_000_000
+"""More than any answer has. Ollama's and Anthropic's clients may send any number as its limit."""
+
 _T = TypeVar("_T", bound=BaseModel)
 
 

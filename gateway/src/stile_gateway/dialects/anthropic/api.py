@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from stile_gateway.dialects.anthropic.answer import count, message
-from stile_gateway.dialects.anthropic.errors import AnthropicError, anthropic_error, request_id, status
+from stile_gateway.dialects.anthropic.errors import AnthropicError, anthropic_error, request_id
 from stile_gateway.dialects.anthropic.request import (
     CountRequest,
     MessagesCall,
@@ -18,6 +18,7 @@ from stile_gateway.dialects.anthropic.request import (
 )
 from stile_gateway.dialects.anthropic.stream import BlockEvents
 from stile_gateway.dialects.base import ApiRequest, Dialect
+from stile_gateway.dialects.faults import foreign_status
 from stile_gateway.dialects.replies import reply_of
 from stile_gateway.errors import GatewayError
 from stile_gateway.http.answers import answer
@@ -77,7 +78,7 @@ class Anthropic(Dialect):
 
     def status(self, error: GatewayError) -> int:
         """Return Anthropic's status of an error."""
-        return status(error)
+        return foreign_status(error)
 
     def error_headers(self, error: GatewayError) -> Mapping[str, str]:
         """Say if a repeat is of no use: Anthropic's clients repeat a 5xx by themselves."""

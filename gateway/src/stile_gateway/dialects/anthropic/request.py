@@ -14,11 +14,8 @@ from stile_contracts.messages import INTEGRAL, FunctionName
 from stile_gateway.dialects.anthropic.conversation import AnyMessage, CustomTool, TextBlock, translated
 from stile_gateway.dialects.anthropic.faults import invalid_request
 from stile_gateway.dialects.base import ApiRequest
-from stile_gateway.dialects.bodies import Part, chat_body, items, json_object, kind
+from stile_gateway.dialects.bodies import MAX_TOKENS, Part, chat_body, items, json_object, kind
 from stile_gateway.errors import UnsupportedParameterError
-
-MAX_TOKENS = 1_000_000
-"""The largest limit of an answer that a ``ChatRequest`` has; a larger one means the same."""
 
 _T = TypeVar("_T", bound="CountRequest")
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}

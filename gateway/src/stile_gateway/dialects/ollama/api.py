@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 
 from stile_gateway.dialects.base import ApiRequest, Dialect
 from stile_gateway.dialects.bodies import json_object, validated
+from stile_gateway.dialects.faults import foreign_status
 from stile_gateway.dialects.ollama.answer import Shape
 from stile_gateway.dialects.ollama.catalogue import (
     ListedModels,
@@ -19,7 +20,7 @@ from stile_gateway.dialects.ollama.catalogue import (
     listed,
     loaded,
 )
-from stile_gateway.dialects.ollama.errors import OllamaError, ollama_error, ollama_status
+from stile_gateway.dialects.ollama.errors import OllamaError, ollama_error
 from stile_gateway.dialects.ollama.request import (
     OllamaCall,
     OllamaChatRequest,
@@ -92,7 +93,7 @@ class Ollama(Dialect):
 
     def status(self, error: GatewayError) -> int:
         """Return Ollama's status: what is wrong with a request is a 400."""
-        return ollama_status(error)
+        return foreign_status(error)
 
     def router(self) -> APIRouter:
         """Return the routes of chats and of models."""

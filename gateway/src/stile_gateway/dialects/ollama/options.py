@@ -6,10 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from stile_contracts.messages import INTEGRAL
-from stile_gateway.dialects.bodies import Part
+from stile_gateway.dialects.bodies import MAX_TOKENS, Part
 
-MAX_TOKENS = 1_000_000
-"""The largest limit of an answer that a ``ChatRequest`` has; a larger one means the same."""
 _SEEDS = 2**32
 """llama.cpp's seeds have 32 bits, and so much of a larger number counts."""
 _NO_DURATION = re.compile(r"\+?0+(?:\.0*)?(?:ns|us|µs|ms|s|m|h)?")

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from stile_gateway.dialects.base import ApiRequest, Dialect
+from stile_gateway.dialects.faults import foreign_status
 from stile_gateway.dialects.openai.answer import completion
-from stile_gateway.dialects.openai.errors import OpenAIError, openai_error, openai_status
+from stile_gateway.dialects.openai.errors import OpenAIError, openai_error
 from stile_gateway.dialects.openai.request import CompletionCall, CompletionRequest, read_completion
 from stile_gateway.dialects.openai.stream import Chunks
 from stile_gateway.dialects.replies import reply_of
@@ -93,7 +94,7 @@ class OpenAI(Dialect):
 
     def status(self, error: GatewayError) -> int:
         """Return the HTTP status: an invalid request is a 400."""
-        return openai_status(error)
+        return foreign_status(error)
 
     def error_headers(self, error: GatewayError) -> Mapping[str, str]:
         """Say if a repeat is of no use: OpenAI's clients repeat a 5xx by themselves."""
