@@ -1,4 +1,4 @@
-"""An answer as Anthropic's API tells it: https://docs.claude.com/en/api/messages."""
+"""An answer in the shape of Anthropic's API: https://docs.claude.com/en/api/messages."""
 
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from stile_gateway.dialects.anthropic.request import MessagesCall
 from stile_gateway.errors import InternalError, InvalidRequestError
 
 _STOP_REASONS = {"length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
-"""All other reasons are ``end_turn``: llama.cpp does not tell which text has stopped it."""
+"""All other reasons are ``end_turn``: llama.cpp does not report which text stopped it."""
 
 
 def message(reply: Reply, call: MessagesCall) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def count(reply: Reply, call: MessagesCall) -> dict[str, int]:
 
     Raises:
         InvalidRequestError: the filter refused it, so that no model has read it.
-        InternalError: the model did not tell.
+        InternalError: the model did not count.
     """
     if reply.refusal is not None:
         place = place_of(reply.refusal, call)

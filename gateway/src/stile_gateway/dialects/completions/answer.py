@@ -1,4 +1,4 @@
-"""A text completion as OpenAI's API tells it, whole or as chunks.
+"""A text completion in the shape of OpenAI's API, whole or as chunks.
 
 https://platform.openai.com/docs/api-reference/completions/object.
 """

@@ -1,4 +1,4 @@
-"""An answer as Ollama's API tells it: https://docs.ollama.com/api."""
+"""An answer in the shape of Ollama's API: https://docs.ollama.com/api."""
 
 import time
 from datetime import UTC, datetime
@@ -76,7 +76,7 @@ class Shape:
         return last
 
     def loaded(self) -> dict[str, Any]:
-        """Return what a request is told that only loads or unloads the model."""
+        """Return the answer to a request that only loads or unloads the model."""
         return {**self._text("", "", None, None), "done": True, "done_reason": self._call.loads}
 
     def _text(

@@ -15,7 +15,7 @@ class OllamaError(BaseModel):
 def ollama_error(error: GatewayError) -> dict[str, str]:
     """Return ``error`` as Ollama's clients read it.
 
-    A conversation that is too long is told in llama.cpp's words, which Ollama passes on.
+    If a conversation is too long, the words are llama.cpp's, which Ollama passes on.
     """
     message = error.message
     if is_too_long(error):
