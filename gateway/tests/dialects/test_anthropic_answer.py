@@ -1,58 +1,36 @@
 """Stile's answers in Anthropic's shapes, held against the types that its Python package publishes."""
 
 import json
-from uuid import UUID
 
 import pytest
 from anthropic.types import Message, MessageTokensCount, RawMessageStreamEvent
 from anthropic.types.shared.error_response import ErrorResponse
 from pydantic import TypeAdapter
 
+from harness.parts.answers import CALL, ID, done, reply, started, token
 from stile_contracts.errors import ERRORS
 from stile_contracts.messages import (
     AcceptedEvent,
     ErrorReply,
     Refusal,
-    Reply,
-    StartedEvent,
-    TokenEvent,
     ToolCall,
-    Usage,
 )
 from stile_gateway.dialects.anthropic.answer import count, message
-from stile_gateway.dialects.anthropic.errors import anthropic_error, status
+from stile_gateway.dialects.anthropic.errors import anthropic_error
 from stile_gateway.dialects.anthropic.request import read_count, read_messages
 from stile_gateway.dialects.anthropic.stream import BlockEvents
+from stile_gateway.dialects.faults import foreign_status
 from stile_gateway.errors import InternalError, InvalidRequestError, RelayedError
 from stile_gateway.requests.events import ReplyEvent
 
-ID = UUID("01920000-0000-7000-8000-000000000001")
-USAGE = Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5)
-CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"a":1}'}}
 OTHER = {"id": "", "type": "function", "function": {"name": "time", "arguments": ""}}
 BODY = {"model": "asked", "messages": [{"role": "user", "content": "Why?"}]}
 ASKED = read_messages(json.dumps({**BODY, "max_tokens": 5, "system": "Be brief."}).encode())
 EVENT = TypeAdapter(RawMessageStreamEvent)
 
 
-def reply(text="blue sky", **fields):
-    return Reply(response=text, id=ID, **{"finish_reason": "stop", "model": "smol", "usage": USAGE, **fields})
-
-
 def calls(*said):
     return [ToolCall.model_validate(one) for one in said]
-
-
-def started(attempt=1):
-    return ReplyEvent(StartedEvent(id=ID, model="smol"), attempt)
-
-
-def token(text="", attempt=1, **fields):
-    return ReplyEvent(TokenEvent(text=text, **fields), attempt)
-
-
-def done(answer, attempt=1):
-    return ReplyEvent(answer, attempt)
 
 
 def stream(*said):
@@ -254,8 +232,8 @@ def test_every_error_has_a_type_of_anthropics(code):
     error = RelayedError(ErrorReply.of(code, "So it is."))
     body = json.loads(anthropic_error(error))
     assert set(body) == {"type", "error", "request_id"}
-    assert status(error) == (400 if ERRORS[code].status == 422 else ERRORS[code].status)
-    if status(error) == 413:
+    assert foreign_status(error) == (400 if ERRORS[code].status == 422 else ERRORS[code].status)
+    if foreign_status(error) == 413:
         assert body["error"].pop("type") == "request_too_large"
         body["error"]["type"] = "invalid_request_error"
     read = ErrorResponse.model_validate(body)

@@ -1,20 +1,16 @@
 """Stile's answers in Ollama's shapes, held against the types that ollama-python publishes."""
 
 import json
-from uuid import UUID
 
 import ollama
 import pytest
 
+from harness.parts.answers import CALL, ID, done, reply, started, token
 from stile_contracts.messages import (
     AcceptedEvent,
     Refusal,
-    Reply,
-    StartedEvent,
     Timings,
-    TokenEvent,
     ToolCall,
-    Usage,
 )
 from stile_gateway.dialects.ollama.answer import Shape
 from stile_gateway.dialects.ollama.request import read_chat, read_generate
@@ -22,10 +18,7 @@ from stile_gateway.dialects.ollama.stream import Lines
 from stile_gateway.errors import InternalError, ModelNotFoundError, RelayedError
 from stile_gateway.requests.events import ReplyEvent
 
-ID = UUID("01920000-0000-7000-8000-000000000001")
-USAGE = Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5)
 TIMINGS = Timings(prompt_ms=1.5, predicted_ms=20.25)
-CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"a":1}'}}
 ASK = {"model": "asked", "messages": [{"role": "user", "content": "Why?"}]}
 
 
@@ -35,22 +28,6 @@ def chat(**fields):
 
 def generate(**fields):
     return read_generate(json.dumps({"model": "asked", "prompt": "Why?", **fields}).encode())
-
-
-def reply(text="blue sky", **fields):
-    return Reply(response=text, id=ID, **{"finish_reason": "stop", "model": "smol", "usage": USAGE, **fields})
-
-
-def started(attempt=1):
-    return ReplyEvent(StartedEvent(id=ID, model="smol"), attempt)
-
-
-def token(text="", attempt=1, **fields):
-    return ReplyEvent(TokenEvent(text=text, **fields), attempt)
-
-
-def done(answer, attempt=1):
-    return ReplyEvent(answer, attempt)
 
 
 def stream(*said, call=None):

@@ -185,6 +185,14 @@ def test_a_wrong_field_is_named(fields, param):
     assert raised.value.param == param
 
 
+def test_a_number_is_no_false():
+    """As the document says: what stands for false in Python is another type in JSON."""
+    with pytest.raises(InvalidRequestError) as raised:
+        generate(raw=0)
+    assert raised.value.param == "raw"
+    assert generate(raw=False) == generate(raw=None) == generate()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,46 +1,22 @@
 """Stile's answers in OpenAI's shapes: pure, without a bus."""
 
 import json
-from uuid import UUID
 
 import pytest
 
+from harness.parts.answers import CALL, ID, USAGE, done, reply, started, token
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import (
     ErrorReply,
     Refusal,
-    Reply,
-    StartedEvent,
     Timings,
-    TokenEvent,
     ToolCall,
-    Usage,
 )
+from stile_gateway.dialects.faults import foreign_status
 from stile_gateway.dialects.openai.answer import completion
-from stile_gateway.dialects.openai.errors import openai_error, openai_status
+from stile_gateway.dialects.openai.errors import openai_error
 from stile_gateway.dialects.openai.stream import Chunks
 from stile_gateway.errors import InternalError, RelayedError
-from stile_gateway.requests.events import ReplyEvent
-
-ID = UUID("01920000-0000-7000-8000-000000000001")
-USAGE = Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5)
-CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"a":1}'}}
-
-
-def reply(text="blue sky", **fields):
-    return Reply(response=text, id=ID, **{"finish_reason": "stop", "model": "smol", "usage": USAGE, **fields})
-
-
-def started(attempt=1):
-    return ReplyEvent(StartedEvent(id=ID, model="smol"), attempt)
-
-
-def token(text="", attempt=1, **fields):
-    return ReplyEvent(TokenEvent(text=text, **fields), attempt)
-
-
-def done(answer, attempt=1):
-    return ReplyEvent(answer, attempt)
 
 
 def stream(*said, include_usage=False):
@@ -270,7 +246,7 @@ def test_too_long_a_conversation_has_its_numbers():
     assert (error["n_ctx"], error["n_prompt_tokens"]) == (9, 12)
     large = RelayedError(ErrorReply.of(ErrorCode.TOO_LARGE, "x", param="messages[0].content"))
     error = openai_error(large)["error"]
-    assert (error["code"], openai_status(large)) == ("context_length_exceeded", 400)
+    assert (error["code"], foreign_status(large)) == ("context_length_exceeded", 400)
     assert "maximum context length" in error["message"]
     body = RelayedError(ErrorReply.of(ErrorCode.TOO_LARGE, "x", param="body"))
-    assert (openai_error(body)["error"]["code"], openai_status(body)) == ("too_large", 413)
+    assert (openai_error(body)["error"]["code"], foreign_status(body)) == ("too_large", 413)

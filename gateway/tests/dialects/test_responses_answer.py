@@ -1,22 +1,18 @@
 """Responses and their events, held against openai-python's own types: pure, without a bus."""
 
 import json
-from uuid import UUID
 
 import pytest
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from harness.parts.answers import CALL, ID, reply, started, token
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import (
     AcceptedEvent,
     ErrorReply,
     Refusal,
-    Reply,
-    StartedEvent,
-    TokenEvent,
     ToolCall,
-    Usage,
 )
 from stile_gateway.dialects.responses.answer import Shape
 from stile_gateway.dialects.responses.call import Earlier, make_call
@@ -25,7 +21,6 @@ from stile_gateway.dialects.responses.stream import ResponseEvents
 from stile_gateway.errors import InternalError, RelayedError
 from stile_gateway.requests.events import ReplyEvent
 
-ID = UUID("01920000-0000-7000-8000-000000000001")
 EVENT = TypeAdapter(ResponseStreamEvent)
 ASK = {
     "model": "asked",
@@ -36,26 +31,12 @@ ASK = {
     "tool_choice": {"type": "function", "name": "weather"},
     "text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}}},
 }
-CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"a":1}'}}
 OTHER = {**CALL, "id": "c2"}
 
 
 def shape(**fields):
     asked = read_response(json.dumps({**ASK, **fields}).encode())
     return Shape(ID, make_call(asked, Earlier()).record)
-
-
-def reply(text="blue sky", **fields):
-    usage = Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5)
-    return Reply(response=text, id=ID, **{"finish_reason": "stop", "model": "smol", "usage": usage, **fields})
-
-
-def started(attempt=1):
-    return ReplyEvent(StartedEvent(id=ID, model="smol"), attempt)
-
-
-def token(text="", attempt=1, **fields):
-    return ReplyEvent(TokenEvent(text=text, **fields), attempt)
 
 
 def checked(response):

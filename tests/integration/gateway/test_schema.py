@@ -11,10 +11,8 @@ from harness.processes.process import BIN, Process
 from harness.processes.wait import until
 
 TESTS = Path(__file__).parents[2]
-UNAVOIDABLE = {SchemathesisWarning.MISSING_TEST_DATA, SchemathesisWarning.LOW_VALID_RATE}
-"""Some addresses are mostly a 404: the ids of stored responses, and Ollama's names of models, cannot be
-guessed (``test_responses`` and ``test_ollama`` know them)."""
-WARNINGS = ",".join(kind for kind in SchemathesisWarning if kind not in UNAVOIDABLE)
+SETTINGS = Path(__file__).with_name("schemathesis.toml")
+WARNINGS = ",".join(SchemathesisWarning)
 
 
 class Counting(Responder):
@@ -51,6 +49,7 @@ async def test_the_document_is_kept(gateway, tmp_path):
     """Valid requests are answered, invalid ones refused, and every answer is as documented."""
     run = Process(
         BIN / "schemathesis",
+        f"--config-file={SETTINGS}",
         "run",
         f"{gateway.url}/openapi.json",
         "--checks=all",

@@ -1,7 +1,7 @@
-"""What of an answer is new to a client whose stream knows no reset.
+"""The part of an answer that a client does not have yet, if its stream cannot begin again.
 
 What was sent is never taken back. If another attempt begins, its tokens are held back until they begin with
-what was sent; ``done`` has all of it. If they begin otherwise, the stream cannot go on.
+what was sent; ``done`` has all of it. If they differ from it, the stream ends with an error.
 """
 
 from dataclasses import dataclass
@@ -147,4 +147,6 @@ def _content(logprobs: dict[str, Any] | None) -> list[dict[str, Any]] | None:
 
 
 def _another() -> InternalError:
-    return InternalError("The answer was begun anew and is another one now; ask again.")
+    return InternalError(
+        "The model wrote the answer a second time, and it is a different one; send the request again."
+    )

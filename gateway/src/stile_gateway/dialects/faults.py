@@ -5,7 +5,13 @@ from pydantic import ValidationError
 
 from stile_contracts import params, strict_json
 from stile_contracts.errors import ErrorCode
-from stile_gateway.errors import GatewayError, InvalidHeaderError, InvalidRequestError, TooLongError
+from stile_gateway.errors import (
+    GatewayError,
+    InvalidHeaderError,
+    InvalidRequestError,
+    TooLongError,
+    status_of,
+)
 
 
 def check_json(body: bytes) -> None:
@@ -28,6 +34,12 @@ def is_too_long(error: GatewayError) -> bool:
         return True
     is_text = (error.param or "").startswith(("messages", "prompt"))
     return error.code is ErrorCode.TOO_LARGE and is_text
+
+
+def foreign_status(error: GatewayError) -> int:
+    """Return the HTTP status in the APIs of other programs: what is wrong with a request is a 400."""
+    status = status_of(error)
+    return 400 if status == 422 or is_too_long(error) else status
 
 
 def context_of(error: GatewayError) -> tuple[int, int] | None:

@@ -1,6 +1,6 @@
 """The OpenAPI document: FastAPI's, with the bodies that the dialects read by themselves, and the errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,11 +11,17 @@ from stile_contracts.errors import ERRORS, ErrorCode
 from stile_contracts.messages import ErrorReply
 from stile_gateway.clients.callers import Callers
 from stile_gateway.dialects.base import Dialects
+from stile_gateway.dialects.sse import MEDIA_TYPE
 from stile_gateway.errors import InvalidRequestError
 
 OPERATIONS = "operations"
 """The tag of what needs no key."""
 _BAD_REQUEST, _INVALID = 400, ERRORS[ErrorCode.INVALID_REQUEST].status
+_TEXT = {"type": "string"}
+DATA = {"data": _TEXT}
+"""The fields of a server-sent event without a name."""
+NAMED_DATA = {"event": _TEXT, "data": _TEXT}
+"""Those of one with a name."""
 _REF = "#/components/schemas/{model}"
 _RETRY = {
     name: {"description": description, "schema": {"type": "integer", "minimum": 1}}
@@ -30,6 +36,36 @@ def request_body(model: type[BaseModel]) -> dict[str, Any]:
     """Describe a body that the route reads by itself, once its client is known (docs/adr/0024)."""
     schema = {"$ref": _REF.format(model=model.__name__)}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def answer_body(
+    description: str, fields: Mapping[str, Any], streams: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Describe an answer that the route writes by itself.
+
+    Args:
+        description: of both forms.
+        fields: the schemas of the object's fields; it has all of them.
+        streams: the forms as a stream, by media type.
+    """
+    schema = {"type": "object", "properties": fields, "required": list(fields)}
+    content = {"application/json": {"schema": schema}, **(streams or {})}
+    return {"description": description, "content": content}
+
+
+def event_stream(
+    description: str, fields: Mapping[str, Any], optional: Collection[str] = ()
+) -> dict[str, Any]:
+    """Describe server-sent events, by their media type.
+
+    Args:
+        description: how they end.
+        fields: the schemas of an event's fields.
+        optional: the fields that not every event has.
+    """
+    required = [name for name in fields if name not in optional]
+    schema = {"description": description, "type": "object", "properties": fields, "required": required}
+    return {MEDIA_TYPE: {"schema": schema}}
 
 
 def errors(*statuses: int, shape: type[BaseModel] = ErrorReply) -> dict[int | str, dict[str, Any]]:

@@ -1,16 +1,15 @@
-"""An answer as Anthropic's API tells it: https://docs.claude.com/en/api/messages."""
+"""An answer in the shape of Anthropic's API: https://docs.claude.com/en/api/messages."""
 
 from typing import Any
 from uuid import UUID
 
-from stile_contracts import strict_json
-from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ErrorReply, Reply, ToolCall
+from stile_contracts.messages import Refusal, Reply, ToolCall
+from stile_gateway.dialects import replies
 from stile_gateway.dialects.anthropic.request import MessagesCall
-from stile_gateway.errors import InternalError, InvalidRequestError, RelayedError
+from stile_gateway.errors import InternalError, InvalidRequestError
 
 _STOP_REASONS = {"length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
-"""All other reasons are ``end_turn``: llama.cpp does not tell which text has stopped it."""
+"""All other reasons are ``end_turn``: llama.cpp does not report which text stopped it."""
 
 
 def message(reply: Reply, call: MessagesCall) -> dict[str, Any]:
@@ -55,10 +54,10 @@ def ending(reply: Reply, call: MessagesCall) -> dict[str, Any]:
         "stop_sequence": None,
     }
     if reply.refusal is not None:
-        place = place_of(reply.refusal.place, call)
+        place = place_of(reply.refusal, call)
         explanation = f"The filter refused it: {reply.refusal.category}, in {place}."
         end["stop_details"] = {"type": "refusal", "category": None, "explanation": explanation}
-        end["stile"] = {"refused": True, "category": reply.refusal.category, "place": place}
+        end["stile"] = replies.refusal_fields(reply.refusal, place)
     return end
 
 
@@ -74,10 +73,10 @@ def count(reply: Reply, call: MessagesCall) -> dict[str, int]:
 
     Raises:
         InvalidRequestError: the filter refused it, so that no model has read it.
-        InternalError: the model did not tell.
+        InternalError: the model did not count.
     """
     if reply.refusal is not None:
-        place = place_of(reply.refusal.place, call)
+        place = place_of(reply.refusal, call)
         raise InvalidRequestError(
             f"The filter refuses this conversation: {reply.refusal.category}, in {place}.", param=place
         )
@@ -91,21 +90,11 @@ def call_id(chat_id: UUID, index: int, own: str) -> str:
     return own or f"toolu_{chat_id.hex}_{index}"
 
 
-def place_of(place: str, call: MessagesCall) -> str:
-    """Return where in the client's own request a place is."""
-    for index, own in enumerate(call.places):
-        if place == f"messages[{index}]":
-            return own
-    return "output_config.format" if place == "response_format" else place
+def place_of(refusal: Refusal, call: MessagesCall) -> str:
+    """Return where in the client's own request the filter found something."""
+    return replies.place_of(refusal, call.places, "output_config.format")
 
 
 def _tool_use(chat_id: UUID, index: int, call: ToolCall) -> dict[str, Any]:
-    try:
-        arguments = strict_json.read_object(call.function.arguments or "{}")
-    except ValueError:
-        reply = ErrorReply.of(
-            ErrorCode.MODEL_FAILED, "The model called a tool with an input that is no JSON object."
-        )
-        raise RelayedError(reply) from None
-    name = call.function.name
-    return {"type": "tool_use", "id": call_id(chat_id, index, call.id), "name": name, "input": arguments}
+    own, name = call_id(chat_id, index, call.id), call.function.name
+    return {"type": "tool_use", "id": own, "name": name, "input": replies.arguments_of(call)}

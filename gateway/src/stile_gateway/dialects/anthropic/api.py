@@ -1,16 +1,14 @@
 """``/v1/messages`` and ``/v1/messages/count_tokens``: what Anthropic's clients use."""
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from stile_contracts.messages import Reply
 from stile_gateway.dialects.anthropic.answer import count, message
-from stile_gateway.dialects.anthropic.errors import AnthropicError, anthropic_error, request_id, status
+from stile_gateway.dialects.anthropic.errors import AnthropicError, anthropic_error, request_id
 from stile_gateway.dialects.anthropic.request import (
     CountRequest,
     MessagesCall,
@@ -20,10 +18,12 @@ from stile_gateway.dialects.anthropic.request import (
 )
 from stile_gateway.dialects.anthropic.stream import BlockEvents
 from stile_gateway.dialects.base import ApiRequest, Dialect
-from stile_gateway.errors import GatewayError, InternalError
+from stile_gateway.dialects.faults import foreign_status
+from stile_gateway.dialects.replies import reply_of
+from stile_gateway.errors import GatewayError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Headers, Sender
-from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.document import NAMED_DATA, answer_body, errors, event_stream, request_body
 from stile_gateway.requests.events import ReplyEvent
 
 _MESSAGES, _COUNT = "/messages", "/messages/count_tokens"
@@ -35,35 +35,20 @@ class TokenCount(BaseModel):
     input_tokens: int
 
 
-_ANSWER: dict[str, Any] = {
-    "description": "A `message`; with `stream`, its events as they come.",
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "id": {"type": "string"},
-                    "type": {"const": "message"},
-                    "role": {"const": "assistant"},
-                    "model": {"type": "string"},
-                    "content": {"type": "array", "minItems": 1},
-                    "stop_reason": {"type": "string"},
-                    "stop_sequence": {"type": "null"},
-                    "usage": {"type": "object"},
-                },
-                "required": ["id", "type", "role", "model", "content", "stop_reason", "usage"],
-            }
-        },
-        "text/event-stream": {
-            "schema": {
-                "description": "Server-sent events by their names; `message_stop` or `error` is the last.",
-                "type": "object",
-                "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
-                "required": ["event", "data"],
-            }
-        },
+_ANSWER = answer_body(
+    "A `message`; with `stream`, its events as they come.",
+    {
+        "id": {"type": "string"},
+        "type": {"const": "message"},
+        "role": {"const": "assistant"},
+        "model": {"type": "string"},
+        "content": {"type": "array", "minItems": 1},
+        "stop_reason": {"type": "string"},
+        "stop_sequence": {"type": "null"},
+        "usage": {"type": "object"},
     },
-}
+    event_stream("Server-sent events by their names; `message_stop` or `error` is the last.", NAMED_DATA),
+)
 _ERRORS = {**errors(shape=AnthropicError), **errors(404, shape=AnthropicError)}
 
 
@@ -80,9 +65,7 @@ class Anthropic(Dialect):
     def whole(self, request: ApiRequest, chat_id: UUID, event: ReplyEvent) -> Response:  # noqa: ARG002 -- the base's
         """Return a message, or a count."""
         assert isinstance(request, MessagesCall)  # noqa: S101 -- read has made it
-        if not isinstance(event.body, Reply):
-            raise InternalError("The request ended without an answer.")
-        return JSONResponse((count if request.counts else message)(event.body, request))
+        return JSONResponse((count if request.counts else message)(reply_of(event), request))
 
     def writer(self, request: ApiRequest, chat_id: UUID) -> BlockEvents:
         """Return what writes events."""
@@ -95,7 +78,7 @@ class Anthropic(Dialect):
 
     def status(self, error: GatewayError) -> int:
         """Return Anthropic's status of an error."""
-        return status(error)
+        return foreign_status(error)
 
     def error_headers(self, error: GatewayError) -> Mapping[str, str]:
         """Say if a repeat is of no use: Anthropic's clients repeat a 5xx by themselves."""

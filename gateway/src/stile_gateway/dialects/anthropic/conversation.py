@@ -7,50 +7,38 @@ become one message, as in Anthropic's API.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from stile_contracts import strict_json
 from stile_contracts.messages import CallId, FunctionName
+from stile_gateway.dialects.bodies import Part, ToolArguments, tool_call
 
 _JOIN = "\n"
 """Between two blocks of text."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
-
-
-def _strict(value: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return strict_json.read_object(strict_json.canonical(value))
-    except ValueError:
-        # The parser's message may quote the text.
-        raise ValueError("must be a JSON object that is at most 64 levels deep") from None
-
-
-class TextBlock(_Part):
+class TextBlock(Part):
     """A piece of text."""
 
     type: Literal["text"]
     text: str
 
 
-class ThinkingBlock(_Part):
+class ThinkingBlock(Part):
     """What a model has thought; it is left out."""
 
     type: Literal["thinking", "redacted_thinking"]
 
 
-class ToolUseBlock(_Part):
+class ToolUseBlock(Part):
     """A call of a tool by the model."""
 
     type: Literal["tool_use"]
     id: CallId
     name: FunctionName
-    input: Annotated[dict[str, Any], AfterValidator(_strict)]
+    input: ToolArguments
 
 
-class ToolResultBlock(_Part):
+class ToolResultBlock(Part):
     """What a tool has answered."""
 
     type: Literal["tool_result"]
@@ -64,14 +52,14 @@ _UserBlock = Annotated[TextBlock | ToolResultBlock, Field(discriminator="type")]
 _AssistantBlock = Annotated[TextBlock | ToolUseBlock | ThinkingBlock, Field(discriminator="type")]
 
 
-class UserMessage(_Part):
+class UserMessage(Part):
     """A message of the user: text, and the results of tools."""
 
     role: Literal["user"]
     content: str | Annotated[list[_UserBlock], Field(min_length=1)]
 
 
-class AssistantMessage(_Part):
+class AssistantMessage(Part):
     """A message of the model: text, and its calls of tools."""
 
     role: Literal["assistant"]
@@ -81,7 +69,7 @@ class AssistantMessage(_Part):
 AnyMessage = Annotated[UserMessage | AssistantMessage, Field(discriminator="role")]
 
 
-class CustomTool(_Part):
+class CustomTool(Part):
     """A tool that the client runs."""
 
     type: Literal["custom"] | None = None
@@ -149,14 +137,11 @@ def _assistant(
         "role": "assistant",
         "content": _text([block for block in content if isinstance(block, TextBlock)]),
     }
-    if calls := [_call(block) for block in content if isinstance(block, ToolUseBlock)]:
+    if calls := [
+        tool_call(block.id, block.name, block.input) for block in content if isinstance(block, ToolUseBlock)
+    ]:
         fields["tool_calls"] = calls
     yield fields
-
-
-def _call(block: ToolUseBlock) -> dict[str, Any]:
-    function = {"name": block.name, "arguments": strict_json.canonical(block.input)}
-    return {"id": block.id, "type": "function", "function": function}
 
 
 def _text(content: str | Sequence[TextBlock]) -> str:

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import BaseModel
 from structlog.contextvars import get_contextvars
 
-from stile_contracts.errors import ERRORS, ErrorCode
-from stile_gateway.dialects.faults import context_of, is_too_long
+from stile_contracts.errors import ErrorCode
+from stile_gateway.dialects.faults import context_of, foreign_status, is_too_long
 from stile_gateway.errors import GatewayError
 
 _TYPES = {
@@ -36,12 +36,6 @@ class AnthropicError(BaseModel):
     request_id: str | None = None
 
 
-def status(error: GatewayError) -> int:
-    """Return the status of an error: what is wrong with a request is a 400."""
-    known = ERRORS[error.code].status
-    return 400 if known == 422 or is_too_long(error) else known
-
-
 def anthropic_error(error: GatewayError) -> bytes:
     """Write ``error`` as Anthropic's clients read it."""
     body = AnthropicErrorBody(type=_type(error), message=_message(error))
@@ -64,7 +58,7 @@ def request_id() -> str | None:
 
 
 def _type(error: GatewayError) -> str:
-    code = status(error)
+    code = foreign_status(error)
     if code == 503 and error.code not in _OVERLOADED:
         return "api_error"
     return _TYPES.get(code, "invalid_request_error" if code < 500 else "api_error")

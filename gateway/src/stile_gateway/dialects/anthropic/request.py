@@ -6,36 +6,30 @@ that names it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from stile_contracts.messages import INTEGRAL, FunctionName
 from stile_gateway.dialects.anthropic.conversation import AnyMessage, CustomTool, TextBlock, translated
 from stile_gateway.dialects.anthropic.faults import invalid_request
 from stile_gateway.dialects.base import ApiRequest
-from stile_gateway.dialects.bodies import chat_body, items, json_object
+from stile_gateway.dialects.bodies import MAX_TOKENS, Part, chat_body, items, json_object, kind
 from stile_gateway.errors import UnsupportedParameterError
 
-MAX_TOKENS = 1_000_000
-"""The largest limit of an answer that a ``ChatRequest`` has; a larger one means the same."""
-
+_T = TypeVar("_T", bound="CountRequest")
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
-
-
-class ToolChoice(_Part):
+class ToolChoice(Part):
     """Whether the model calls a tool."""
 
     type: Literal["auto", "any", "none"]
     disable_parallel_tool_use: bool | None = None
 
 
-class NamedToolChoice(_Part):
+class NamedToolChoice(Part):
     """The tool that the model must call."""
 
     type: Literal["tool"]
@@ -43,14 +37,14 @@ class NamedToolChoice(_Part):
     disable_parallel_tool_use: bool | None = None
 
 
-class JsonFormat(_Part):
+class JsonFormat(Part):
     """The answer is JSON that fits a schema."""
 
     type: Literal["json_schema"]
     schema_: Annotated[dict[str, Any], Field(alias="schema")]
 
 
-class OutputConfig(_Part):
+class OutputConfig(Part):
     """How the answer is written."""
 
     format: JsonFormat | None = None
@@ -58,13 +52,13 @@ class OutputConfig(_Part):
     """How long a thinking model thinks."""
 
 
-class Thinking(_Part):
+class Thinking(Part):
     """Whether a thinking model thinks."""
 
     type: Literal["enabled", "adaptive", "disabled"]
 
 
-class CountRequest(_Part):
+class CountRequest(Part):
     """The body of ``POST /v1/messages/count_tokens``."""
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
@@ -113,12 +107,7 @@ def read_messages(body: bytes) -> MessagesCall:
         UnsupportedParameterError: it asks for what Stile cannot do.
         InvalidRequestError: it is no such request; ``param`` is the field at fault.
     """
-    fields = json_object(body)
-    _check_supported(fields)
-    try:
-        request = MessagesRequest.model_validate(fields)
-    except ValidationError as error:
-        raise invalid_request(error) from None
+    request = _validated(MessagesRequest, body)
     sampling = request.model_dump(include={"temperature", "top_k", "top_p"})
     sampling["stop"] = request.stop_sequences or None
     sampling["max_tokens"] = min(request.max_tokens, MAX_TOKENS)
@@ -132,14 +121,18 @@ def read_count(body: bytes) -> MessagesCall:
         UnsupportedParameterError: it asks for what Stile cannot do.
         InvalidRequestError: it is no such request; ``param`` is the field at fault.
     """
+    request = _validated(CountRequest, body)
+    # The model counts a conversation when it reads it; it is to write as little as it can.
+    return _call(request, {"max_tokens": 1, "temperature": 0}, counts=True)
+
+
+def _validated(model: type[_T], body: bytes) -> _T:
     fields = json_object(body)
     _check_supported(fields)
     try:
-        request = CountRequest.model_validate(fields)
+        return model.model_validate(fields)
     except ValidationError as error:
         raise invalid_request(error) from None
-    # The model counts a conversation when it reads it; it is to write as little as it can.
-    return _call(request, {"max_tokens": 1, "temperature": 0}, counts=True)
 
 
 def _call(
@@ -197,7 +190,7 @@ def _check_supported(body: dict[str, Any]) -> None:
     if body.get("output_format") not in _EMPTY:
         raise UnsupportedParameterError("Send it as output_config.format.", param="output_format")
     for index, tool in enumerate(items(body.get("tools"))):
-        if _kind(tool) not in {"custom", None}:
+        if kind(tool) not in {"custom", None}:
             raise UnsupportedParameterError(
                 "Stile runs no tools; send those that you run.", param=f"tools[{index}].type"
             )
@@ -209,14 +202,9 @@ def _check_supported(body: dict[str, Any]) -> None:
 
 def _check_text(place: str, content: Any) -> None:  # noqa: ANN401 -- whatever JSON came
     for number, block in enumerate(items(content)):
-        if _kind(block) in {"image", "document", "search_result", "container_upload"}:
+        if kind(block) in {"image", "document", "search_result", "container_upload"}:
             raise UnsupportedParameterError(
                 f"{place}[{number}]: messages hold text alone.", param=f"{place}[{number}]"
             )
         if isinstance(block, dict):
             _check_text(f"{place}[{number}].content", block.get("content"))
-
-
-def _kind(value: Any) -> str | None:  # noqa: ANN401 -- whatever JSON came
-    kind = value.get("type") if isinstance(value, dict) else None
-    return kind if isinstance(kind, str) else None

@@ -1,6 +1,5 @@
 """An answer as events: https://docs.claude.com/en/docs/build-with-claude/streaming."""
 
-import json
 from typing import Any, Literal
 from uuid import UUID
 
@@ -10,8 +9,8 @@ from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, Starte
 from stile_gateway.dialects.anthropic.answer import call_id, ending, opening, thinking, usage_of
 from stile_gateway.dialects.anthropic.errors import anthropic_error
 from stile_gateway.dialects.anthropic.request import MessagesCall
-from stile_gateway.dialects.comments import position_comment
 from stile_gateway.dialects.continuation import Continuation, Piece
+from stile_gateway.dialects.sse import MEDIA_TYPE, json_event, position_comment
 from stile_gateway.errors import GatewayError, InternalError
 from stile_gateway.requests.events import ReplyEvent
 
@@ -26,7 +25,7 @@ class BlockEvents:
         call: what was asked.
     """
 
-    media_type = "text/event-stream"
+    media_type = MEDIA_TYPE
     keep_alive = b'event: ping\ndata: {"type":"ping"}\n\n'
 
     def __init__(self, chat_id: UUID, call: MessagesCall) -> None:
@@ -127,5 +126,4 @@ class BlockEvents:
 
 
 def _write(kind: str, **fields: Any) -> bytes:  # noqa: ANN401 -- whatever JSON holds
-    body = json.dumps({"type": kind, **fields}, ensure_ascii=False, separators=(",", ":"))
-    return format_sse_event(event=kind, data_str=body)
+    return json_event({"type": kind, **fields}, kind)

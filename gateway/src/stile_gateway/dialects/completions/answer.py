@@ -1,20 +1,17 @@
-"""A text completion as OpenAI's API tells it, whole or as chunks.
+"""A text completion in the shape of OpenAI's API, whole or as chunks.
 
 https://platform.openai.com/docs/api-reference/completions/object.
 """
 
-import json
 from typing import Any
 from uuid import UUID
 
-from fastapi.sse import format_sse_event
-
 from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, StartedEvent, TokenEvent
-from stile_gateway.dialects.comments import position_comment
 from stile_gateway.dialects.completions.request import TextCompletionCall
 from stile_gateway.dialects.continuation import Continuation
 from stile_gateway.dialects.openai.answer import UNKNOWN_MODEL, extensions_of, usage_of
 from stile_gateway.dialects.openai.errors import openai_error
+from stile_gateway.dialects.sse import KEEP_ALIVE, MEDIA_TYPE, json_event, position_comment
 from stile_gateway.errors import GatewayError
 from stile_gateway.requests.events import ReplyEvent
 
@@ -56,8 +53,8 @@ class TextChunks:
         call: what was asked.
     """
 
-    media_type = "text/event-stream"
-    keep_alive = b": keep-alive\n\n"
+    media_type = MEDIA_TYPE
+    keep_alive = KEEP_ALIVE
 
     def __init__(self, chat_id: UUID, call: TextCompletionCall) -> None:
         self._shape = TextShape(chat_id, call)
@@ -84,18 +81,14 @@ class TextChunks:
 
     def error(self, error: GatewayError) -> bytes:
         """Write the end of a stream that failed."""
-        return _data(openai_error(error))
+        return json_event(openai_error(error))
 
     def _piece(self, text: str) -> bytes:
-        return _data(self._shape.piece(text)) if text else b""
+        return json_event(self._shape.piece(text)) if text else b""
 
     def _done(self, reply: Reply) -> bytes:
         self._shape.model = reply.model or self._shape.model
         rest = self._piece(self._sent.rest(reply).text)
-        end = _data({**self._shape.piece("", reply.finish_reason or "stop"), **extensions_of(reply)})
-        usage = _data(self._shape.counts(reply)) if self._include_usage else b""
+        end = json_event({**self._shape.piece("", reply.finish_reason or "stop"), **extensions_of(reply)})
+        usage = json_event(self._shape.counts(reply)) if self._include_usage else b""
         return rest + end + usage + b"data: [DONE]\n\n"
-
-
-def _data(body: dict[str, Any]) -> bytes:
-    return format_sse_event(data_str=json.dumps(body, ensure_ascii=False, separators=(",", ":")))

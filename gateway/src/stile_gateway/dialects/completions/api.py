@@ -1,12 +1,10 @@
 """``/v1/completions``, and what there is not: ``/v1/embeddings``."""
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from stile_contracts.messages import Reply
 from stile_gateway.dialects.base import ApiRequest
 from stile_gateway.dialects.completions.answer import TextChunks, TextShape
 from stile_gateway.dialects.completions.request import (
@@ -14,41 +12,16 @@ from stile_gateway.dialects.completions.request import (
     TextCompletionRequest,
     read_text_completion,
 )
-from stile_gateway.dialects.openai.api import OpenAI
+from stile_gateway.dialects.openai.api import OpenAI, completion_answer
 from stile_gateway.dialects.openai.errors import OpenAIError
-from stile_gateway.errors import InternalError, NotFoundError
+from stile_gateway.dialects.replies import reply_of
+from stile_gateway.errors import NotFoundError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Client, Headers, Sender
 from stile_gateway.http.document import errors, request_body
 from stile_gateway.requests.events import ReplyEvent
 
-_ANSWER: dict[str, Any] = {
-    "description": "A `text_completion`; with `stream`, its pieces as they come.",
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "id": {"type": "string"},
-                    "object": {"const": "text_completion"},
-                    "created": {"type": "integer"},
-                    "model": {"type": "string"},
-                    "choices": {"type": "array", "minItems": 1, "maxItems": 1},
-                    "usage": {"type": "object"},
-                },
-                "required": ["id", "object", "created", "model", "choices", "usage"],
-            }
-        },
-        "text/event-stream": {
-            "schema": {
-                "description": "Server-sent events without names; `[DONE]` or an error is the last.",
-                "type": "object",
-                "properties": {"data": {"type": "string"}},
-                "required": ["data"],
-            }
-        },
-    },
-}
+_ANSWER = completion_answer("text_completion", "A `text_completion`; with `stream`, its pieces as they come.")
 
 
 class Completions(OpenAI):
@@ -64,9 +37,7 @@ class Completions(OpenAI):
     def whole(self, request: ApiRequest, chat_id: UUID, event: ReplyEvent) -> Response:
         """Return a ``text_completion``."""
         assert isinstance(request, TextCompletionCall)  # noqa: S101 -- read has made it
-        if not isinstance(event.body, Reply):
-            raise InternalError("The request ended without an answer.")
-        return JSONResponse(TextShape(chat_id, request).whole(event.body))
+        return JSONResponse(TextShape(chat_id, request).whole(reply_of(event)))
 
     def writer(self, request: ApiRequest, chat_id: UUID) -> TextChunks:  # type: ignore[override]  # another API
         """Return what writes chunks."""

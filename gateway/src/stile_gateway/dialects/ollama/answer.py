@@ -1,15 +1,13 @@
-"""An answer as Ollama's API tells it: https://docs.ollama.com/api."""
+"""An answer in the shape of Ollama's API: https://docs.ollama.com/api."""
 
 import time
 from datetime import UTC, datetime
 from typing import Any
 
-from stile_contracts import strict_json
-from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ErrorReply, Reply, ToolCall
+from stile_contracts.messages import Reply, ToolCall
 from stile_gateway.dialects.ollama.catalogue import tagged
 from stile_gateway.dialects.ollama.request import OllamaCall
-from stile_gateway.errors import RelayedError
+from stile_gateway.dialects.replies import arguments_of, place_of, refusal_fields
 
 _DONE_REASONS = {"length": "length", "content_filter": "content_filter"}
 """All other reasons are ``stop``, calls of tools too."""
@@ -73,12 +71,12 @@ class Shape:
             **_costs(reply),
         }
         if reply.refusal is not None:
-            place = place_of(reply.refusal.place, self._call)
-            last["stile"] = {"refused": True, "category": reply.refusal.category, "place": place}
+            place = place_of(reply.refusal, self._call.places, "format")
+            last["stile"] = refusal_fields(reply.refusal, place)
         return last
 
     def loaded(self) -> dict[str, Any]:
-        """Return what a request is told that only loads or unloads the model."""
+        """Return the answer to a request that only loads or unloads the model."""
         return {**self._text("", "", None, None), "done": True, "done_reason": self._call.loads}
 
     def _text(
@@ -101,23 +99,8 @@ class Shape:
         return part
 
 
-def place_of(place: str, call: OllamaCall) -> str:
-    """Return where in the client's own request a place is."""
-    for index, own in enumerate(call.places):
-        if place == f"messages[{index}]":
-            return own
-    return "format" if place == "response_format" else place
-
-
 def _called(index: int, call: ToolCall) -> dict[str, Any]:
-    try:
-        arguments = strict_json.read_object(call.function.arguments or "{}")
-    except ValueError:
-        reply = ErrorReply.of(
-            ErrorCode.MODEL_FAILED, "The model called a tool with arguments that are no JSON object."
-        )
-        raise RelayedError(reply) from None
-    function = {"index": index, "name": call.function.name, "arguments": arguments}
+    function = {"index": index, "name": call.function.name, "arguments": arguments_of(call)}
     return {"id": call.id, "function": function}
 
 

@@ -5,13 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
-from stile_contracts.messages import Reply
 from stile_gateway.dialects.base import ApiRequest, Dialect
-from stile_gateway.dialects.bodies import json_object
-from stile_gateway.dialects.faults import invalid_request
+from stile_gateway.dialects.bodies import json_object, validated
+from stile_gateway.dialects.faults import foreign_status
 from stile_gateway.dialects.ollama.answer import Shape
 from stile_gateway.dialects.ollama.catalogue import (
     ListedModels,
@@ -22,7 +20,7 @@ from stile_gateway.dialects.ollama.catalogue import (
     listed,
     loaded,
 )
-from stile_gateway.dialects.ollama.errors import OllamaError, ollama_error, ollama_status
+from stile_gateway.dialects.ollama.errors import OllamaError, ollama_error
 from stile_gateway.dialects.ollama.request import (
     OllamaCall,
     OllamaChatRequest,
@@ -32,10 +30,11 @@ from stile_gateway.dialects.ollama.request import (
     read_generate,
 )
 from stile_gateway.dialects.ollama.stream import Lines
-from stile_gateway.errors import GatewayError, InternalError, ModelNotFoundError, UnsupportedParameterError
+from stile_gateway.dialects.replies import reply_of
+from stile_gateway.errors import GatewayError, ModelNotFoundError, UnsupportedParameterError
 from stile_gateway.http.answers import send
 from stile_gateway.http.dependencies import Client, Headers, Sender, client_request, services_of
-from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.document import answer_body, errors, request_body
 from stile_gateway.http.readiness import served_model
 from stile_gateway.requests.events import ReplyEvent
 
@@ -50,23 +49,18 @@ _MISSING = ("/embed", "/embeddings")
 
 def _answers(text: str) -> dict[str, Any]:
     """Describe an answer whose text is in the field ``text``."""
-    shape = {
-        "type": "object",
-        "properties": {
-            "model": {"type": "string"},
-            "created_at": {"type": "string", "format": "date-time"},
-            text: {"type": "object" if text == "message" else "string"},
-            "done": {"type": "boolean"},
-        },
-        "required": ["model", "created_at", text, "done"],
+    fields = {
+        "model": {"type": "string"},
+        "created_at": {"type": "string", "format": "date-time"},
+        text: {"type": "object" if text == "message" else "string"},
+        "done": {"type": "boolean"},
     }
-    return {
-        "description": "Lines as they come, the last with `done`; without `stream`, one object.",
-        "content": {
-            "application/json": {"schema": shape},
-            "application/x-ndjson": {"schema": {"description": "One such object a line.", "type": "string"}},
-        },
-    }
+    lines = {"schema": {"description": "One such object a line.", "type": "string"}}
+    return answer_body(
+        "Lines as they come, the last with `done`; without `stream`, one object.",
+        fields,
+        {Lines.media_type: lines},
+    )
 
 
 _ERRORS = {**errors(shape=OllamaError), **errors(404, shape=OllamaError)}
@@ -86,9 +80,7 @@ class Ollama(Dialect):
     def whole(self, request: ApiRequest, chat_id: UUID, event: ReplyEvent) -> Response:  # noqa: ARG002 -- the base's
         """Return one object."""
         assert isinstance(request, OllamaCall)  # noqa: S101 -- read has made it
-        if not isinstance(event.body, Reply):
-            raise InternalError("The request ended without an answer.")
-        return JSONResponse(Shape(request).whole(event.body))
+        return JSONResponse(Shape(request).whole(reply_of(event)))
 
     def writer(self, request: ApiRequest, chat_id: UUID) -> Lines:  # noqa: ARG002 -- the base's
         """Return what writes lines."""
@@ -101,7 +93,7 @@ class Ollama(Dialect):
 
     def status(self, error: GatewayError) -> int:
         """Return Ollama's status: what is wrong with a request is a 400."""
-        return ollama_status(error)
+        return foreign_status(error)
 
     def router(self) -> APIRouter:
         """Return the routes of chats and of models."""
@@ -173,11 +165,7 @@ async def _get_version(_client: Client) -> Version:
 
 async def _show(request: Request, _client: Client) -> ShownModel:
     """Tell what is known of a model; `stile` stands for any model."""
-    fields = json_object(await request.body())
-    try:
-        asked = ShowRequest.model_validate(fields)
-    except ValidationError as error:
-        raise invalid_request(error) from None
+    asked = validated(ShowRequest, json_object(await request.body()))
     _served(request, plain_name(asked.named))
     return ShownModel()
 

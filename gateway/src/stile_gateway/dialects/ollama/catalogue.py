@@ -6,13 +6,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stile_gateway.dialects.bodies import Part
+
 VERSION = "0.12.11"
 """The release of Ollama whose API this is: clients compare it with the one that they need."""
 _UNKNOWN_TIME = "0001-01-01T00:00:00Z"
 """Go's zero time, which Ollama writes where there is none."""
-_Name = Annotated[str, Field(min_length=1, max_length=200, examples=["smollm2"])]
 _FOR_EVER = timedelta(microseconds=(2**63 - 1) // 1000)
 """Go's longest duration, which Ollama adds for a model that stays loaded."""
+
+ModelName = Annotated[
+    str,
+    Field(min_length=1, max_length=200, examples=["stile"], json_schema_extra={"format": "model-name"}),
+]
+"""The format says that not every text is a name: a worker must have the model."""
 
 
 class Details(BaseModel):
@@ -60,13 +67,10 @@ class LoadedModels(BaseModel):
     models: list[LoadedModel]
 
 
-class ShowRequest(BaseModel):
+class ShowRequest(Part):
     """The body of ``POST /api/show``."""
 
     model_config = ConfigDict(
-        strict=True,
-        extra="ignore",
-        frozen=True,
         json_schema_extra={
             "anyOf": [
                 {"properties": {name: {"type": "string"}}, "required": [name]} for name in ("model", "name")
@@ -74,8 +78,8 @@ class ShowRequest(BaseModel):
         },
     )
 
-    model: _Name | None = None
-    name: _Name | None = None
+    model: ModelName | None = None
+    name: ModelName | None = None
     """The older word for ``model``."""
 
     @model_validator(mode="after")

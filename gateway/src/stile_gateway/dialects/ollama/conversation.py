@@ -8,32 +8,20 @@ from collections.abc import Iterable
 from itertools import count
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from stile_contracts import strict_json
 from stile_contracts.messages import CallId, FunctionName
+from stile_gateway.dialects.bodies import Part, ToolArguments, tool_call
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
-
-
-def _strict(arguments: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return strict_json.read_object(strict_json.canonical(arguments))
-    except ValueError:
-        # The parser's message may quote the text.
-        raise ValueError("must be a JSON object that is at most 64 levels deep") from None
-
-
-class CalledFunction(_Part):
+class CalledFunction(Part):
     """A call of a function by the model."""
 
     name: FunctionName
-    arguments: Annotated[dict[str, Any], AfterValidator(_strict)] = {}
+    arguments: ToolArguments = Field({})
 
 
-class CalledTool(_Part):
+class CalledTool(Part):
     """One call of a tool."""
 
     id: CallId | None = None
@@ -54,7 +42,7 @@ _MESSAGE: dict[str, Any] = {
 }
 
 
-class OllamaMessage(_Part):
+class OllamaMessage(Part):
     """One message of a conversation."""
 
     model_config = ConfigDict(json_schema_extra=_MESSAGE)
@@ -76,7 +64,7 @@ class OllamaMessage(_Part):
         return self
 
 
-class OllamaFunction(_Part):
+class OllamaFunction(Part):
     """A function that the model may call."""
 
     name: FunctionName
@@ -85,7 +73,7 @@ class OllamaFunction(_Part):
     """A JSON Schema."""
 
 
-class OllamaTool(_Part):
+class OllamaTool(Part):
     """A tool that the model may use."""
 
     type: Literal["function"] | None = None
@@ -110,7 +98,9 @@ def translated(messages: Iterable[OllamaMessage]) -> list[dict[str, Any]]:
         elif message.tool_calls:
             calls = [(call.id or next(made), call.function) for call in message.tool_calls]
             open_calls = {call_id: function.name for call_id, function in calls}
-            turn["tool_calls"] = [_call(call_id, function) for call_id, function in calls]
+            turn["tool_calls"] = [
+                tool_call(own, function.name, function.arguments) for own, function in calls
+            ]
         conversation.append(turn)
     return conversation
 
@@ -121,8 +111,3 @@ def _answered(message: OllamaMessage, open_calls: dict[str, str]) -> str:
         return message.tool_call_id
     named = (call_id for call_id, name in open_calls.items() if name == message.tool_name)
     return next(named, next(iter(open_calls), ""))
-
-
-def _call(call_id: str, function: CalledFunction) -> dict[str, Any]:
-    arguments = strict_json.canonical(function.arguments)
-    return {"id": call_id, "type": "function", "function": {"name": function.name, "arguments": arguments}}

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from stile_gateway.dialects.faults import context_of, is_too_long
-from stile_gateway.errors import GatewayError, status_of
+from stile_gateway.errors import GatewayError
 
 
 class OllamaError(BaseModel):
@@ -15,7 +15,7 @@ class OllamaError(BaseModel):
 def ollama_error(error: GatewayError) -> dict[str, str]:
     """Return ``error`` as Ollama's clients read it.
 
-    A conversation that is too long is told in llama.cpp's words, which Ollama passes on.
+    If a conversation is too long, the words are llama.cpp's, which Ollama passes on.
     """
     message = error.message
     if is_too_long(error):
@@ -26,9 +26,3 @@ def ollama_error(error: GatewayError) -> dict[str, str]:
                 f"request ({context[0]} tokens) exceeds the available context size ({context[1]} tokens)"
             )
     return {"error": message}
-
-
-def ollama_status(error: GatewayError) -> int:
-    """Return the HTTP status: what is wrong with a request is a 400."""
-    status = status_of(error)
-    return 400 if status == 422 or is_too_long(error) else status

@@ -3,12 +3,11 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from stile_contracts.messages import INTEGRAL
+from stile_gateway.dialects.bodies import MAX_TOKENS, Part
 
-MAX_TOKENS = 1_000_000
-"""The largest limit of an answer that a ``ChatRequest`` has; a larger one means the same."""
 _SEEDS = 2**32
 """llama.cpp's seeds have 32 bits, and so much of a larger number counts."""
 _NO_DURATION = re.compile(r"\+?0+(?:\.0*)?(?:ns|us|µs|ms|s|m|h)?")
@@ -17,10 +16,8 @@ _Stop = Annotated[str, Field(min_length=1, max_length=200)]
 _Integer = Annotated[int, INTEGRAL]
 
 
-class Options(BaseModel):
+class Options(Part):
     """The parameters of a model. Those of its server (``num_ctx``, ``num_gpu`` …) are left aside."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     num_predict: _Integer | None = None
     """The limit of the answer, in tokens; 0 or less is none."""

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from stile_contracts.messages import INTEGRAL, LOGPROBS_SCHEMA, Role
 from stile_gateway.dialects.base import ApiRequest
-from stile_gateway.dialects.bodies import chat_body, items, json_object
-from stile_gateway.dialects.faults import invalid_request
+from stile_gateway.dialects.bodies import Part, chat_body, items, json_object, validated
+from stile_gateway.dialects.ollama.catalogue import ModelName
 from stile_gateway.dialects.ollama.conversation import OllamaMessage, OllamaTool, translated
 from stile_gateway.dialects.ollama.options import (
     Format,
@@ -29,21 +29,17 @@ from stile_gateway.errors import UnsupportedParameterError
 LATEST = ":latest"
 """The tag of a model whose name has none."""
 
-_T = TypeVar("_T", bound=BaseModel)
+_T = TypeVar("_T", bound="_Request")
 _None = Annotated[list[Any], Field(max_length=0)]
 """What must be empty."""
+_False = Annotated[bool, WithJsonSchema({"const": False})]
+"""``read_generate`` refuses true. ``Literal[False]`` would take a 0, too."""
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(
-        strict=True,
-        extra="ignore",
-        frozen=True,
-        use_attribute_docstrings=True,
-        json_schema_extra=LOGPROBS_SCHEMA,
-    )
+class _Request(Part):
+    model_config = ConfigDict(json_schema_extra=LOGPROBS_SCHEMA)
 
-    model: Annotated[str, Field(min_length=1, max_length=200)]
+    model: ModelName
     """One of ``/api/tags``, with or without ``:latest``; as ``stile``, any model."""
     stream: bool | None = None
     """False: one answer; else lines as they come."""
@@ -72,7 +68,7 @@ class OllamaGenerateRequest(_Request):
     """Without one, the model is only asked to be loaded."""
     system: str | None = None
     """A ``system`` message before the prompt."""
-    raw: Literal[False] | None = None
+    raw: _False | None = None
     suffix: Annotated[str, Field(max_length=0)] | None = None
     template: Annotated[str, Field(max_length=0)] | None = None
     context: _None | None = None
@@ -101,7 +97,7 @@ def read_chat(body: bytes) -> OllamaCall:
         UnsupportedParameterError: it asks for what Stile cannot do.
         InvalidRequestError: it is no such request; ``param`` is the field at fault.
     """
-    request = _validated(OllamaChatRequest, json_object(body))
+    request = _read(OllamaChatRequest, json_object(body))
     messages = translated(request.messages or ())
     tools = [tool.translated() for tool in request.tools or ()]
     places = [f"messages[{index}]" for index in range(len(messages))]
@@ -125,7 +121,7 @@ def read_generate(body: bytes) -> OllamaCall:
             raise UnsupportedParameterError(f"Stile has no such thing; leave {name} out.", param=name)
     if fields.get("images"):
         raise UnsupportedParameterError("Requests hold text alone; leave images out.", param="images")
-    request = _validated(OllamaGenerateRequest, fields)
+    request = _read(OllamaGenerateRequest, fields)
     texts = {"system": (Role.SYSTEM, request.system), "prompt": (Role.USER, request.prompt)}
     sent = {place: {"role": role.value, "content": text} for place, (role, text) in texts.items() if text}
     return _call(request, list(sent.values()) if request.prompt else [], {}, list(sent))
@@ -136,16 +132,13 @@ def plain_name(model: str) -> str:
     return model.removesuffix(LATEST) or model
 
 
-def _validated(model: type[_T], fields: dict[str, Any]) -> _T:
+def _read(model: type[_T], fields: dict[str, Any]) -> _T:
     for index, message in enumerate(items(fields.get("messages"))):
         if isinstance(message, dict) and message.get("images"):
             raise UnsupportedParameterError("Messages hold text alone.", param=f"messages[{index}].images")
     if fields.get("top_logprobs") is not None and not fields.get("logprobs"):
         raise UnsupportedParameterError("logprobs must be true if this is used.", param="top_logprobs")
-    try:
-        return model.model_validate(fields)
-    except ValidationError as error:
-        raise invalid_request(error) from None
+    return validated(model, fields)
 
 
 def _call(

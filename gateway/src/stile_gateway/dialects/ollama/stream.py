@@ -47,7 +47,7 @@ class Lines:
                 return b""
             case TokenEvent() as token:
                 piece = self._sent.token(token, event.attempt)
-                # A call is told when it is whole.
+                # A call is sent when it is whole.
                 return self._piece(piece)
             case Reply() as reply:
                 return self._done(reply)

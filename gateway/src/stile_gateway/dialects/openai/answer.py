@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from stile_contracts.messages import Reply
+from stile_gateway.dialects.replies import refusal_fields
 
 UNKNOWN_MODEL = "unknown"
 """If no part has named a model: a refusal has met none."""
@@ -66,5 +67,5 @@ def extensions_of(reply: Reply) -> dict[str, Any]:
     if reply.timings is not None:
         extensions["timings"] = reply.timings.model_dump(exclude_none=True)
     if reply.refusal is not None:
-        extensions["stile"] = {"refused": True, **reply.refusal.model_dump()}
+        extensions["stile"] = refusal_fields(reply.refusal, reply.refusal.place)
     return extensions

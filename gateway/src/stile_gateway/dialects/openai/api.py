@@ -9,16 +9,17 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from stile_contracts.messages import Reply
 from stile_gateway.dialects.base import ApiRequest, Dialect
+from stile_gateway.dialects.faults import foreign_status
 from stile_gateway.dialects.openai.answer import completion
-from stile_gateway.dialects.openai.errors import OpenAIError, openai_error, openai_status
+from stile_gateway.dialects.openai.errors import OpenAIError, openai_error
 from stile_gateway.dialects.openai.request import CompletionCall, CompletionRequest, read_completion
 from stile_gateway.dialects.openai.stream import Chunks
-from stile_gateway.errors import GatewayError, InternalError, ModelNotFoundError
+from stile_gateway.dialects.replies import reply_of
+from stile_gateway.errors import GatewayError, ModelNotFoundError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Client, Headers, Sender, services_of
-from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.document import DATA, answer_body, errors, event_stream, request_body
 from stile_gateway.http.readiness import served_model
 from stile_gateway.requests.events import ReplyEvent
 
@@ -43,33 +44,23 @@ class Models(BaseModel):
     data: list[Model]
 
 
-_ANSWER: dict[str, Any] = {
-    "description": "A `chat.completion`; with `stream`, its `chat.completion.chunk`s as they come.",
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "id": {"type": "string"},
-                    "object": {"const": "chat.completion"},
-                    "created": {"type": "integer"},
-                    "model": {"type": "string"},
-                    "choices": {"type": "array", "minItems": 1, "maxItems": 1},
-                    "usage": {"type": "object"},
-                },
-                "required": ["id", "object", "created", "model", "choices", "usage"],
-            }
-        },
-        "text/event-stream": {
-            "schema": {
-                "description": "Server-sent events without names; `[DONE]` or an error is the last.",
-                "type": "object",
-                "properties": {"data": {"type": "string"}},
-                "required": ["data"],
-            }
-        },
-    },
-}
+def completion_answer(kind: str, description: str) -> dict[str, Any]:
+    """Describe a completion, whole or as a stream; ``kind`` is its ``object``."""
+    fields = {
+        "id": {"type": "string"},
+        "object": {"const": kind},
+        "created": {"type": "integer"},
+        "model": {"type": "string"},
+        "choices": {"type": "array", "minItems": 1, "maxItems": 1},
+        "usage": {"type": "object"},
+    }
+    end = "Server-sent events without names; `[DONE]` or an error is the last."
+    return answer_body(description, fields, event_stream(end, DATA))
+
+
+_ANSWER = completion_answer(
+    "chat.completion", "A `chat.completion`; with `stream`, its `chat.completion.chunk`s as they come."
+)
 _MODEL_ERRORS = errors(400, 401, 429, 503, shape=OpenAIError)
 
 
@@ -90,9 +81,7 @@ class OpenAI(Dialect):
     def whole(self, request: ApiRequest, chat_id: UUID, event: ReplyEvent) -> Response:  # noqa: ARG002 -- the base's
         """Return a ``chat.completion``."""
         assert isinstance(request, CompletionCall)  # noqa: S101 -- read has made it
-        if not isinstance(event.body, Reply):
-            raise InternalError("The request ended without an answer.")
-        return JSONResponse(completion(event.body, request.created, request.model))
+        return JSONResponse(completion(reply_of(event), request.created, request.model))
 
     def writer(self, request: ApiRequest, chat_id: UUID) -> Chunks:
         """Return what writes chunks."""
@@ -105,7 +94,7 @@ class OpenAI(Dialect):
 
     def status(self, error: GatewayError) -> int:
         """Return the HTTP status: an invalid request is a 400."""
-        return openai_status(error)
+        return foreign_status(error)
 
     def error_headers(self, error: GatewayError) -> Mapping[str, str]:
         """Say if a repeat is of no use: OpenAI's clients repeat a 5xx by themselves."""

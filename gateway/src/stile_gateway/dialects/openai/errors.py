@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from stile_contracts.errors import ERRORS, ErrorCode
 from stile_contracts.messages import Stage
 from stile_gateway.dialects.faults import is_too_long
-from stile_gateway.errors import GatewayError, status_of
+from stile_gateway.errors import GatewayError
 
 
 class OpenAIErrorBody(BaseModel):
@@ -43,12 +43,6 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
         if (value := getattr(told, name)) is not None:
             setattr(body, name, value)
     return OpenAIError(error=body).model_dump(mode="json", exclude_unset=True)
-
-
-def openai_status(error: GatewayError) -> int:
-    """Return the HTTP status: what is wrong with a request is a 400."""
-    status = status_of(error)
-    return 400 if status == 422 or is_too_long(error) else status
 
 
 def _type(error: GatewayError) -> str:

@@ -4,13 +4,12 @@ Parameters that Stile does not know are ignored, as llama.cpp does. A parameter 
 the answer, and cannot be done, is an error that names it.
 """
 
-import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-import pydantic_core
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from stile_contracts.messages import (
     INTEGRAL,
@@ -24,7 +23,7 @@ from stile_contracts.messages import (
     roles_schema,
 )
 from stile_gateway.dialects.base import ApiRequest
-from stile_gateway.dialects.faults import check_json, invalid_request
+from stile_gateway.dialects.bodies import Part, chat_body, items, json_object, kind, validated
 from stile_gateway.errors import UnsupportedParameterError
 
 _DEVELOPER = "developer"
@@ -40,11 +39,7 @@ _ADVICE = {
 }
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
-
-
-class TextPart(_Part):
+class TextPart(Part):
     """A piece of a message's text."""
 
     type: Literal["text"]
@@ -70,7 +65,7 @@ class Message(ChatMessage):
         return fields
 
 
-class StreamOptions(_Part):
+class StreamOptions(Part):
     """How the answer is streamed."""
 
     include_usage: bool | None = None
@@ -115,13 +110,9 @@ def read_completion(body: bytes) -> CompletionCall:
         UnsupportedParameterError: it asks for what Stile cannot do.
         InvalidRequestError: it is no such request; ``param`` is the field at fault.
     """
-    check_json(body)
-    fields = pydantic_core.from_json(body)
+    fields = json_object(body)
     _check_supported(fields)
-    try:
-        request = CompletionRequest.model_validate(fields)
-    except ValidationError as error:
-        raise invalid_request(error) from None
+    request = validated(CompletionRequest, fields)
     messages = [_translate(message) for message in request.messages]
     options = request.stream_options
     return CompletionCall(
@@ -134,7 +125,7 @@ def read_completion(body: bytes) -> CompletionCall:
 
 
 def _chat_request(request: CompletionRequest, messages: list[dict[str, Any]]) -> bytes:
-    """Write ``request`` as a ``ChatRequest``: the same one always as the same bytes."""
+    """Write ``request`` as a ``ChatRequest``."""
     same = {*Sampling.model_fields, *Output.model_fields, "json_schema", "model"}
     chat = request.model_dump(mode="json", include=same, exclude_none=True)
     chat["messages"] = messages
@@ -142,7 +133,7 @@ def _chat_request(request: CompletionRequest, messages: list[dict[str, Any]]) ->
         chat["max_tokens"] = request.max_completion_tokens
     if isinstance(request.stop, str):
         chat["stop"] = [request.stop]
-    return json.dumps(chat, ensure_ascii=False, separators=(",", ":")).encode()
+    return chat_body(chat)
 
 
 def _translate(message: Message) -> dict[str, Any]:
@@ -155,14 +146,12 @@ def _translate(message: Message) -> dict[str, Any]:
     return translated
 
 
-def _check_supported(body: Any) -> None:  # noqa: ANN401 -- whatever JSON came
+def _check_supported(body: Mapping[str, Any]) -> None:
     """Refuse what OpenAI's API has and Stile's has not."""
-    if not isinstance(body, dict):
-        return
     n = body.get("n")
     if isinstance(n, int | float) and n > 1:
         raise UnsupportedParameterError("One answer is given at a time; leave n out.", param="n")
-    if "audio" in _items(body.get("modalities")) or body.get("audio") is not None:
+    if "audio" in items(body.get("modalities")) or body.get("audio") is not None:
         raise UnsupportedParameterError("Answers are text; leave audio out.", param="modalities")
     for name in Constraints.model_fields:
         if body.get(name):
@@ -170,27 +159,18 @@ def _check_supported(body: Any) -> None:  # noqa: ANN401 -- whatever JSON came
             raise UnsupportedParameterError(f"{name} is not supported; {advice}.", param=name)
     if body.get("top_logprobs") is not None and not body.get("logprobs"):
         raise UnsupportedParameterError("logprobs must be true if this is used.", param="top_logprobs")
-    for index, tool in enumerate(_items(body.get("tools"))):
-        if _kind(tool) not in {"function", None}:
+    for index, tool in enumerate(items(body.get("tools"))):
+        if kind(tool) not in {"function", None}:
             raise UnsupportedParameterError("A tool is a function.", param=f"tools[{index}].type")
-    if _kind(body.get("tool_choice")) not in {"function", None}:
+    if kind(body.get("tool_choice")) not in {"function", None}:
         raise UnsupportedParameterError("A tool is a function.", param="tool_choice.type")
-    _check_text(_items(body.get("messages")))
+    _check_text(items(body.get("messages")))
 
 
 def _check_text(messages: list[Any]) -> None:
     for index, message in enumerate(messages):
-        parts = _items(message.get("content")) if isinstance(message, dict) else ()
+        parts = items(message.get("content")) if isinstance(message, dict) else ()
         for number, part in enumerate(parts):
-            if _kind(part) not in {"text", None}:
+            if kind(part) not in {"text", None}:
                 param = f"messages[{index}].content[{number}]"
                 raise UnsupportedParameterError("Messages hold text alone.", param=param)
-
-
-def _items(value: Any) -> list[Any]:  # noqa: ANN401 -- whatever JSON came
-    return value if isinstance(value, list) else []
-
-
-def _kind(value: Any) -> str | None:  # noqa: ANN401 -- whatever JSON came
-    kind = value.get("type") if isinstance(value, dict) else None
-    return kind if isinstance(kind, str) else None

@@ -1,13 +1,9 @@
 """An answer as chunks: https://platform.openai.com/docs/api-reference/chat-streaming/object."""
 
-import json
 from typing import Any
 from uuid import UUID
 
-from fastapi.sse import format_sse_event
-
 from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, StartedEvent, TokenEvent
-from stile_gateway.dialects.comments import position_comment
 from stile_gateway.dialects.continuation import Continuation, Piece
 from stile_gateway.dialects.openai.answer import (
     UNKNOWN_MODEL,
@@ -17,6 +13,7 @@ from stile_gateway.dialects.openai.answer import (
     usage_of,
 )
 from stile_gateway.dialects.openai.errors import openai_error
+from stile_gateway.dialects.sse import KEEP_ALIVE, MEDIA_TYPE, json_event, position_comment
 from stile_gateway.errors import GatewayError
 from stile_gateway.requests.events import ReplyEvent
 
@@ -31,8 +28,8 @@ class Chunks:
         include_usage: whether a last chunk has the counts of tokens.
     """
 
-    media_type = "text/event-stream"
-    keep_alive = b": keep-alive\n\n"
+    media_type = MEDIA_TYPE
+    keep_alive = KEEP_ALIVE
 
     def __init__(self, chat_id: UUID, created: int, model: str | None, *, include_usage: bool) -> None:
         self._head = {"id": completion_id(chat_id), "object": "chat.completion.chunk", "created": created}
@@ -61,7 +58,7 @@ class Chunks:
 
     def error(self, error: GatewayError) -> bytes:
         """Write the end of a stream that failed."""
-        return _data(openai_error(error))
+        return json_event(openai_error(error))
 
     def _done(self, reply: Reply) -> bytes:
         missing = self._sent.rest(reply)
@@ -100,11 +97,7 @@ class Chunks:
     ) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": logprobs_of(logprobs), "finish_reason": reason}
         usage = {"usage": None} if self._include_usage else {}
-        return _data({**self._head, "model": self._model, "choices": [choice], **usage, **extensions})
+        return json_event({**self._head, "model": self._model, "choices": [choice], **usage, **extensions})
 
     def _counts(self, usage: dict[str, int]) -> bytes:
-        return _data({**self._head, "model": self._model, "choices": [], "usage": usage})
-
-
-def _data(body: dict[str, Any]) -> bytes:
-    return format_sse_event(data_str=json.dumps(body, ensure_ascii=False, separators=(",", ":")))
+        return json_event({**self._head, "model": self._model, "choices": [], "usage": usage})

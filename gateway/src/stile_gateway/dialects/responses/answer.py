@@ -1,4 +1,4 @@
-"""A response as OpenAI's API tells it: https://platform.openai.com/docs/api-reference/responses/object."""
+"""A response in the shape of OpenAI's API: https://platform.openai.com/docs/api-reference/responses/object."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

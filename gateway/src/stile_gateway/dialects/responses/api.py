@@ -31,7 +31,7 @@ from stile_gateway.http.answers import (
     unless_gone,
 )
 from stile_gateway.http.dependencies import Client, Headers, Sender, client_request, services_of
-from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.document import NAMED_DATA, answer_body, errors, event_stream, request_body
 from stile_gateway.requests.events import ReplyEvent
 
 ResponseName = Annotated[
@@ -61,57 +61,37 @@ class DeletedResponse(BaseModel):
     deleted: Literal[True] = True
 
 
-_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "object": {"const": "response"},
-        "created_at": {"type": "integer"},
-        "status": {"enum": ["completed", "failed", "in_progress", "cancelled", "queued", "incomplete"]},
-        "model": {"type": "string"},
-        "output": {"type": "array", "items": {"type": "object"}},
-        "usage": {"type": ["object", "null"]},
-    },
-    "required": ["id", "object", "created_at", "status", "model", "output", "usage"],
+_RESPONSE: dict[str, Any] = {
+    "id": {"type": "string"},
+    "object": {"const": "response"},
+    "created_at": {"type": "integer"},
+    "status": {"enum": ["completed", "failed", "in_progress", "cancelled", "queued", "incomplete"]},
+    "model": {"type": "string"},
+    "output": {"type": "array", "items": {"type": "object"}},
+    "usage": {"type": ["object", "null"]},
 }
-_EVENTS: dict[str, Any] = {
-    "schema": {
-        "description": "Server-sent events; `response.completed`, `.incomplete` or `.failed` is the last.",
-        "type": "object",
-        "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
-        "required": ["event", "data"],
-    }
-}
-_WHOLE: dict[str, Any] = {
-    "description": "The `response`.",
-    "content": {"application/json": {"schema": _SCHEMA}},
-}
-_ANSWER: dict[str, Any] = {
-    "description": "A `response`; with `stream`, its events as they come.",
-    "content": {**_WHOLE["content"], "text/event-stream": _EVENTS},
-}
+_WHOLE = answer_body("The `response`.", _RESPONSE)
+_ANSWER = answer_body(
+    "A `response`; with `stream`, its events as they come.",
+    _RESPONSE,
+    event_stream(
+        "Server-sent events; `response.completed`, `.incomplete` or `.failed` is the last.", NAMED_DATA
+    ),
+)
 _LINKS = {
     name: {"operationId": name, "parameters": {"response_id": "$response.body#/id"}}
     for name in ("response", "response_input_items", "response_cancel", "response_delete")
 }
-_ITEMS: dict[str, Any] = {
-    "description": "The items, in pages.",
-    "content": {
-        "application/json": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "object": {"const": "list"},
-                    "data": {"type": "array", "items": {"type": "object"}},
-                    "first_id": {"type": "string"},
-                    "last_id": {"type": "string"},
-                    "has_more": {"type": "boolean"},
-                },
-                "required": ["object", "data", "first_id", "last_id", "has_more"],
-            }
-        }
+_ITEMS = answer_body(
+    "The items, in pages.",
+    {
+        "object": {"const": "list"},
+        "data": {"type": "array", "items": {"type": "object"}},
+        "first_id": {"type": "string"},
+        "last_id": {"type": "string"},
+        "has_more": {"type": "boolean"},
     },
-}
+)
 _ERRORS = {**errors(shape=OpenAIError), **errors(404, shape=OpenAIError)}
 
 
@@ -138,7 +118,6 @@ class Responses(OpenAI):
     def router(self) -> APIRouter:
         """Return the routes of responses."""
         routes = APIRouter(prefix="/v1/responses", tags=["OpenAI"])
-        one = "/{response_id}"
         routes.add_api_route(
             "",
             self._post,
@@ -149,15 +128,24 @@ class Responses(OpenAI):
             response_class=Response,
             openapi_extra=request_body(ResponseRequest),
         )
-        routes.add_api_route(
-            one,
-            self._get,
-            methods=["GET"],
-            operation_id="response",
-            summary="A stored response",
-            responses={200: _ANSWER, **_ERRORS},
-            response_class=Response,
-        )
+        one = "/{response_id}"
+        for method, path, run, name, summary, good in (
+            ("GET", one, self._get, "response", "A stored response", _ANSWER),
+            ("POST", f"{one}/cancel", self._cancel, "response_cancel", "Cancel a response", _WHOLE),
+            (
+                *("GET", f"{one}/input_items", self._input_items, "response_input_items"),
+                *("What was sent for a stored response", _ITEMS),
+            ),
+        ):
+            routes.add_api_route(
+                path,
+                run,
+                methods=[method],
+                operation_id=name,
+                summary=summary,
+                responses={200: good, **_ERRORS},
+                response_class=Response,
+            )
         routes.add_api_route(
             one,
             self._delete,
@@ -165,24 +153,6 @@ class Responses(OpenAI):
             operation_id="response_delete",
             summary="Delete a stored response",
             responses=_ERRORS,
-        )
-        routes.add_api_route(
-            f"{one}/cancel",
-            self._cancel,
-            methods=["POST"],
-            operation_id="response_cancel",
-            summary="Cancel a response",
-            responses={200: _WHOLE, **_ERRORS},
-            response_class=Response,
-        )
-        routes.add_api_route(
-            f"{one}/input_items",
-            self._input_items,
-            methods=["GET"],
-            operation_id="response_input_items",
-            summary="What was sent for a stored response",
-            responses={200: _ITEMS, **_ERRORS},
-            response_class=Response,
         )
         return routes
 

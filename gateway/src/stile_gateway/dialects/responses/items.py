@@ -4,25 +4,22 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from stile_contracts.messages import CallId, Reply, Role
 from stile_contracts.messages.chat_message import HistoryFunctionCall
+from stile_gateway.dialects.bodies import Part
 from stile_gateway.errors import NotFoundError
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True)
-
-
-class ItemText(_Part):
+class ItemText(Part):
     """A piece of a text."""
 
     type: Literal["input_text", "output_text", "text"]
     text: str
 
 
-class ItemRefusal(_Part):
+class ItemRefusal(Part):
     """A refusal of the model, which is a text too."""
 
     type: Literal["refusal"]
@@ -46,7 +43,7 @@ _Parts = Annotated[
 ]
 
 
-class MessageItem(_Part):
+class MessageItem(Part):
     """A message."""
 
     type: Literal["message"] = "message"
@@ -63,7 +60,7 @@ class CallItem(HistoryFunctionCall):
     call_id: CallId
 
 
-class CallOutputItem(_Part):
+class CallOutputItem(Part):
     """What a function returned."""
 
     type: Literal["function_call_output"]
@@ -71,13 +68,13 @@ class CallOutputItem(_Part):
     output: str | _Parts
 
 
-class ReasoningItem(_Part):
+class ReasoningItem(Part):
     """What a model thought; the model does not read it again."""
 
     type: Literal["reasoning"]
 
 
-class ItemReference(_Part):
+class ItemReference(Part):
     """An item of a stored response, by its id."""
 
     type: Literal["item_reference"]

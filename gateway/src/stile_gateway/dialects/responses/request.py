@@ -7,11 +7,10 @@ error; other parameters that Stile does not know are ignored.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from stile_contracts.messages import INTEGRAL, FunctionName, Sampling
-from stile_gateway.dialects.bodies import items, json_object
-from stile_gateway.dialects.faults import invalid_request
+from stile_gateway.dialects.bodies import Part, items, json_object, kind, validated
 from stile_gateway.dialects.responses.items import Item
 from stile_gateway.errors import UnsupportedParameterError
 
@@ -28,13 +27,7 @@ _ITEMS = {"message", "function_call", "function_call_output", "reasoning", "item
 _TEXTS = {"input_text", "output_text", "text", "refusal"}
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        strict=True, extra="ignore", frozen=True, use_attribute_docstrings=True, serialize_by_alias=True
-    )
-
-
-class FunctionTool(_Part):
+class FunctionTool(Part):
     """A function that the model may call."""
 
     type: Literal["function"]
@@ -45,20 +38,20 @@ class FunctionTool(_Part):
     strict: bool | None = None
 
 
-class ChosenFunction(_Part):
+class ChosenFunction(Part):
     """The function that the model must call."""
 
     type: Literal["function"]
     name: FunctionName
 
 
-class PlainFormat(_Part):
+class PlainFormat(Part):
     """Text, or any JSON object."""
 
     type: Literal["text", "json_object"]
 
 
-class SchemaFormat(_Part):
+class SchemaFormat(Part):
     """JSON that fits a schema."""
 
     type: Literal["json_schema"]
@@ -78,13 +71,13 @@ _Format = Annotated[
 ]
 
 
-class TextOptions(_Part):
+class TextOptions(Part):
     """The form of the answer."""
 
     format: _Format | None = None
 
 
-class ReasoningOptions(_Part):
+class ReasoningOptions(Part):
     """How a thinking model thinks."""
 
     effort: Annotated[str, Field(pattern="^[a-z]{1,20}$")] | None = None
@@ -170,10 +163,7 @@ def read_response(body: bytes) -> ResponseRequest:
     """
     fields = json_object(body)
     _check_supported(fields)
-    try:
-        return ResponseRequest.model_validate(fields)
-    except ValidationError as error:
-        raise invalid_request(error) from None
+    return validated(ResponseRequest, fields)
 
 
 def _check_supported(body: Mapping[str, Any]) -> None:
@@ -182,26 +172,21 @@ def _check_supported(body: Mapping[str, Any]) -> None:
         if body.get(name) not in (None, "", [], {}):
             raise UnsupportedParameterError(instead, param=name)
     for index, tool in enumerate(items(body.get("tools"))):
-        if _kind(tool) not in {"function", None}:
+        if kind(tool) not in {"function", None}:
             raise UnsupportedParameterError("A tool is a function.", param=f"tools[{index}].type")
-    if _kind(body.get("tool_choice")) not in {"function", None}:
+    if kind(body.get("tool_choice")) not in {"function", None}:
         raise UnsupportedParameterError("A tool is a function.", param="tool_choice.type")
     for index, item in enumerate(items(body.get("input"))):
-        if _kind(item) not in {*_ITEMS, None}:
+        if kind(item) not in {*_ITEMS, None}:
             raise UnsupportedParameterError("There are no items of this type.", param=f"input[{index}].type")
-        if isinstance(item, dict) and _kind(item) != "reasoning":
+        if isinstance(item, dict) and kind(item) != "reasoning":
             _check_text(item, f"input[{index}]")
 
 
 def _check_text(item: Mapping[str, Any], param: str) -> None:
     for field in ("content", "output"):
         for number, part in enumerate(items(item.get(field))):
-            if _kind(part) not in {*_TEXTS, None}:
+            if kind(part) not in {*_TEXTS, None}:
                 raise UnsupportedParameterError(
                     "Messages hold text alone.", param=f"{param}.{field}[{number}]"
                 )
-
-
-def _kind(value: Any) -> str | None:  # noqa: ANN401 -- whatever JSON came
-    kind = value.get("type") if isinstance(value, dict) else None
-    return kind if isinstance(kind, str) else None

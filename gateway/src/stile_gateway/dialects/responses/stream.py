@@ -1,9 +1,6 @@
 """A response as events: https://platform.openai.com/docs/api-reference/responses-streaming."""
 
-import json
 from typing import Any
-
-from fastapi.sse import format_sse_event
 
 from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, StartedEvent, TokenEvent
 from stile_gateway.dialects.continuation import Continuation, Piece
@@ -16,6 +13,7 @@ from stile_gateway.dialects.responses.answer import (
     text_part,
     token_logprobs,
 )
+from stile_gateway.dialects.sse import KEEP_ALIVE, MEDIA_TYPE, json_event
 from stile_gateway.errors import GatewayError
 from stile_gateway.requests.events import ReplyEvent
 
@@ -27,8 +25,8 @@ class ResponseEvents:
         shape: the response.
     """
 
-    media_type = "text/event-stream"
-    keep_alive = b": keep-alive\n\n"
+    media_type = MEDIA_TYPE
+    keep_alive = KEEP_ALIVE
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
@@ -214,6 +212,4 @@ class ResponseEvents:
     def _write(self, kind: str, **fields: object) -> bytes:
         body = {"type": kind, "sequence_number": self._number, **fields}
         self._number += 1
-        return format_sse_event(
-            event=kind, data_str=json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        )
+        return json_event(body, kind)

@@ -26,7 +26,7 @@ from stile_gateway.http.answers import (
     unless_gone,
 )
 from stile_gateway.http.dependencies import ChatHeaders, Client, Sender, services_of
-from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.document import errors, event_stream, request_body
 from stile_gateway.requests.events import ReplyEvent
 
 LAST_EVENT_ID = "Last-Event-ID"
@@ -74,20 +74,15 @@ class StileRequest(ApiRequest):
 _ANSWER: dict[str, Any] = {
     "description": "The answer, or the refusal in its place; with `stream`, its events as they come.",
     "model": Reply,
-    "content": {
-        "text/event-stream": {
-            "schema": {
-                "description": "Server-sent events, one after another; `done` or `error` is the last.",
-                "type": "object",
-                "properties": {
-                    "event": {"enum": ["queued", "started", "token", "done", "error"]},
-                    "id": {"type": "string"},
-                    "data": {"type": "string", "contentMediaType": "application/json"},
-                },
-                "required": ["event", "data"],
-            }
-        }
-    },
+    "content": event_stream(
+        "Server-sent events, one after another; `done` or `error` is the last.",
+        {
+            "event": {"enum": ["queued", "started", "token", "done", "error"]},
+            "id": {"type": "string"},
+            "data": {"type": "string", "contentMediaType": "application/json"},
+        },
+        optional={"id"},
+    ),
 }
 _ACCEPTED: dict[str, Any] = {
     "description": "It waits or runs; come back to `Location` for its answer.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from fastapi.sse import format_sse_event
 
 from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, StartedEvent, TokenEvent
+from stile_gateway.dialects.sse import KEEP_ALIVE, MEDIA_TYPE
 from stile_gateway.errors import GatewayError
 from stile_gateway.requests.events import ReplyEvent
 
@@ -47,8 +48,8 @@ class NamedEvents:
         resume: what the client has from an earlier stream.
     """
 
-    media_type = "text/event-stream"
-    keep_alive = b": keep-alive\n\n"
+    media_type = MEDIA_TYPE
+    keep_alive = KEEP_ALIVE
 
     def __init__(self, dialect: "Dialect", resume: StreamPosition | None = None) -> None:
         self._dialect = dialect

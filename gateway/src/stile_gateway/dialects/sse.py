@@ -1,10 +1,21 @@
-"""Comments of server-sent events, which clients leave aside and people can read."""
+"""Server-sent events: those with JSON, and comments, which clients ignore and people can read."""
 
+import json
 import math
+from typing import Any
 
 from fastapi.sse import format_sse_event
 
 from stile_contracts.messages import AcceptedEvent, PositionEvent
+
+MEDIA_TYPE = "text/event-stream"
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+def json_event(body: dict[str, Any], name: str | None = None) -> bytes:
+    """Write an event."""
+    data = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return format_sse_event(event=name, data_str=data)
 
 
 def position_comment(queued: AcceptedEvent | PositionEvent) -> bytes:
