@@ -1,13 +1,13 @@
 """The classifiers that the filter can scan with (models/models.toml), and their folders on this machine."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from stile.errors import ModelError
 from stile.home import Root
+from stile.models import models_file
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -54,15 +54,7 @@ class Classifiers:
             ModelError: it is no list of classifiers.
         """
         self.folder = root.models
-        path = self.folder / "models.toml"
-        try:
-            entries = tomllib.loads(path.read_text()).get("classifier", [])
-            self.all = tuple(Classifier.model_validate(entry) for entry in entries)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ModelError(f"{path}: {first['loc'][0]}={first['input']!r}: {first['msg']}") from error
-        except (OSError, ValueError, AttributeError) as error:
-            raise ModelError(f"{path}: {error}") from error
+        self.all = models_file.read(self.folder, "classifier", Classifier)
 
     def find(self, name: str) -> Classifier:
         """Look a classifier up by its name, or by the rule that it is for.

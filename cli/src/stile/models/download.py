@@ -55,9 +55,7 @@ def pull(catalogue: Catalogue, model: Model, show: Callable[[str], None]) -> Pat
         shutil.rmtree(drafts)  # the next attempt begins anew
         raise
     draft.replace(place)
-    shutil.rmtree(drafts)
-    with contextlib.suppress(OSError):  # another download is on its way
-        drafts.parent.rmdir()
+    _remove(drafts)
     return place
 
 
@@ -87,9 +85,7 @@ def pull_classifier(classifiers: Classifiers, classifier: Classifier, show: Call
         (drafts / f"{classifier.subfolder}{file.name}").replace(whole / file.name)
     shutil.rmtree(place, ignore_errors=True)  # a folder that misses a file
     whole.replace(place)
-    shutil.rmtree(drafts)
-    with contextlib.suppress(OSError):  # another download is on its way
-        drafts.parent.rmdir()
+    _remove(drafts)
     return place
 
 
@@ -117,6 +113,12 @@ def _download(source: Source, file: str, drafts: Path, again: str) -> Path:
         raise ModelError(
             f"the download of {what} broke off ({_first_line(error)}); `{again}` takes it up again"
         ) from error
+
+
+def _remove(drafts: Path) -> None:
+    shutil.rmtree(drafts)
+    with contextlib.suppress(OSError):  # another download is on its way
+        drafts.parent.rmdir()
 
 
 def _verify(path: Path, described: Model | File) -> None:
