@@ -18,7 +18,7 @@ async def narrow_page(system, chat_page):
 
 
 async def test_twenty_exchanges_past_the_context(narrow_page):
-    """Each question is answered. The oldest are no longer sent; the page says how many, and offers a new conversation."""
+    """Each question is answered. The page says how many are no longer sent, and offers a new conversation."""
     for number in range(20):
         await narrow_page.ask_and_hear(f"Question {number} has quite a few words in it")
         await expect(narrow_page.answer).to_contain_text(f"echo: Question {number} has")

@@ -90,7 +90,7 @@ async def test_a_key_is_asked_for_when_the_page_opens(open_chat_page, locked_sys
 
 
 async def test_a_question_without_a_key_waits_for_it(open_chat_page, locked_system):
-    """A reader who closes the box can read on. The next question asks for the key again, and is sent with it."""
+    """A reader who closes the box can read on. A question asks for the key again, and is sent with it."""
     chat_page = await open_chat_page(locked_system.url)
     await chat_page.page.get_by_role("button", name="Cancel").click()
     await chat_page.ask("May I?")
