@@ -1,4 +1,4 @@
-"""The classifiers: fetched from a hub on loopback with the real command, whole or not at all."""
+"""The classifiers: downloaded from a hub on loopback with the real command, whole or not at all."""
 
 import hashlib
 
@@ -84,7 +84,7 @@ def test_an_interrupted_download_is_taken_up_again(tmp_path):
 
 
 def test_other_content_is_one_line_and_no_folder(tmp_path):
-    """A file that is not what the list says is not kept, and the next pull fetches it anew."""
+    """A file that is not what the list says is not kept, and the next pull downloads it again."""
     root = make_classifiers(tmp_path)
     with Hub(CONTENT[:-1] + b"!", "onnx/model.onnx", SMALL) as hub:
         pulled = stile(root, "guard", "pull", hub=hub.url)
@@ -98,7 +98,7 @@ def test_other_content_is_one_line_and_no_folder(tmp_path):
 
 @pytest.mark.parametrize("names", [["licensed"], [NAME, "licensed"]])
 def test_a_licence_is_accepted_by_name(tmp_path, names):
-    """Without acceptance nothing is fetched, and the sentence says what to read."""
+    """Without acceptance nothing is downloaded, and the error says what to read."""
     root = make_classifiers(tmp_path)
     with Hub(CONTENT, "onnx/model.onnx", SMALL) as hub:
         refused = stile(root, "guard", "pull", *names, hub=hub.url)

@@ -120,7 +120,7 @@ impl JobError {
         }
     }
 
-    /// The numbers of a conversation that is too long, if llama.cpp told them.
+    /// The numbers of a conversation that is too long, if llama.cpp sent them.
     #[must_use]
     pub fn context(&self) -> Option<Context> {
         match self {

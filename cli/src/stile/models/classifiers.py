@@ -19,7 +19,7 @@ class File(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     sha256: _Hex | None = None
-    """None if nobody has published it: then the revision and the hub's TLS vouch for the file."""
+    """None if it was never published: then the revision and the hub's TLS vouch for the file."""
 
 
 class Classifier(BaseModel):
@@ -28,19 +28,19 @@ class Classifier(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    """Of its folder, as the policy's ``model_path`` has it."""
+    """The name of its folder, as in the policy's ``model_path``."""
     rule: str
     """The id of the policy's scanner."""
     repository: str
     """On huggingface.co, or on the hub of ``HF_ENDPOINT``."""
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
     subfolder: str = Field("", pattern=r"^([A-Za-z0-9_-]+/)?$")
-    """Of the repository, with a slash at its end."""
+    """The folder in the repository, with a slash at its end."""
     size: int = Field(gt=0)
-    """Bytes of all files, about."""
+    """Bytes of all files together, rounded."""
     licence: str
     terms: str | None = None
-    """The address of a licence that must be accepted; without it, the model is fetched by default."""
+    """The address of a licence that the owner must accept; None: the model is downloaded by default."""
     files: tuple[File, ...] = Field(min_length=1)
 
 
