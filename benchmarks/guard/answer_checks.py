@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/guard/answer_checks.py
 
 The answers are of 200 tokens, by a stand-in model of fixed speed; the rounds with the check and without take
-turns. LLM-Guard is off, as in ``bench.py``.
+turns. The scanners are off, as in ``bench.py``.
 """
 
 import asyncio

@@ -22,7 +22,7 @@ from stile_filter.guard.policy_file import default_policy
 ROOT = Path(__file__).parents[2]
 TEST = ROOT / "filter-service/tests/unit/guard/keywords/test_disguises.py"
 SHORTEST = 4
-"""Letters. Of shorter words a disguise often is another word, and the matcher lets it pass on purpose."""
+"""Letters. The disguise of a shorter word is often another word, which the matcher lets pass on purpose."""
 VOWELS = "aeiou"
 
 Disguise = Callable[[str], str]
