@@ -13,9 +13,8 @@ import psutil
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-import hops  # noqa: E402 -- after the path of the tests' harness
-import load  # noqa: E402
-from machine import machine  # noqa: E402
+from measuring import hops, load  # noqa: E402 -- after the path of the tests' harness
+from measuring.machine import machine  # noqa: E402
 
 from harness.models.standin import Standin  # noqa: E402
 from harness.parts.system import System  # noqa: E402

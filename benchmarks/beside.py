@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
 import httpx  # noqa: E402
-from machine import load, machine, write  # noqa: E402
+from measuring.machine import load, machine, write  # noqa: E402
 
 from harness.models.llama import Llama  # noqa: E402
 from harness.models.standin import Standin  # noqa: E402

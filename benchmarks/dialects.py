@@ -20,8 +20,8 @@ import psutil
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from load import Connection  # noqa: E402
-from machine import load, machine, write  # noqa: E402
+from measuring.load import Connection  # noqa: E402
+from measuring.machine import load, machine, write  # noqa: E402
 
 from harness.models.standin import Standin  # noqa: E402
 from harness.parts.system import System  # noqa: E402

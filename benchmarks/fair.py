@@ -19,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from machine import load, machine, write  # noqa: E402
+from measuring.machine import load, machine, write  # noqa: E402
 
 from harness.clients.http_client import HttpClient  # noqa: E402
 from harness.models.standin import Standin  # noqa: E402

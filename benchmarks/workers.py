@@ -15,8 +15,9 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import load
-from bench import machine, prompt_of, to_model
+from bench import prompt_of, to_model
+from measuring import load
+from measuring.machine import machine
 
 from harness.nats.bus import Bus
 from harness.nats.cluster import Cluster

@@ -47,7 +47,7 @@ def test_a_process_is_alive_as_long_as_its_last_heartbeat_counts(fleet, clock):
 
 
 def test_a_part_without_subscribers_is_away_until_its_next_heartbeat(fleet):
-    """No responders says it at once, and of that part alone."""
+    """It counts as gone at once; the other parts stay."""
     for part in ("filter", "consumer"):
         fleet.receive(beat(part))
     fleet.no_responders("filter")

@@ -32,7 +32,7 @@ class Asked:
     ids: set[UUID] = field(default_factory=set)
     """Every id that was told; there must be the one."""
     streams: list[str] = field(default_factory=list)
-    """The pieces of each stream in their order; each connection begins one, and so does each ``started``."""
+    """The text of each stream; each connection begins a stream, and so does each ``started``."""
     ended: float | None = None
 
     @property

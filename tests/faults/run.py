@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "benchmarks")]
 
-from machine import load, machine, write  # noqa: E402
+from measuring.machine import load, machine, write  # noqa: E402
 
 from faults.accounting import Account, Generation, generations  # noqa: E402
 from faults.breaking import Breaker, Kind  # noqa: E402

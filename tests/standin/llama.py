@@ -7,10 +7,10 @@ the real one. Standard library only, so that the consumer's tests can start it w
 
 It answers ``/health``, ``/v1/models``, ``/slots``, ``/tokenize`` (``tokenizer.py``) and
 ``/v1/chat/completions`` as llama.cpp does with one slot, and echoes the last message in its answer, so that
-an answer given to the wrong request is seen. Where ``tool_choice`` is ``required``, or a tool is offered and
+an answer given to the wrong request is seen. If ``tool_choice`` is ``required``, or a tool is offered and
 the last message begins with "Call ", it calls the first tool, with the last message for each argument that is
-required, in several deltas.
-With ``--key KEY`` all but ``/health`` asks for it, as a bearer token. Beyond llama.cpp:
+required, in several deltas. With ``--key KEY`` all but ``/health`` asks for it, as a bearer token. Beyond
+llama.cpp:
 
     GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}],
                           "most_open": n, "last": request, "tokenized": n}

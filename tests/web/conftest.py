@@ -38,7 +38,7 @@ async def browser():
 
 
 @pytest_asyncio.fixture(**ONE_LOOP)
-async def shared_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system where there is no browser
+async def shared_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system without a browser
     """One system for all tests that leave it as it was."""
     folder = tmp_path_factory.mktemp("page")
     settings = {"STILE_HOSTS": PLAIN_HTTP_HOST, **unscanned(folder)}

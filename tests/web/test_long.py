@@ -18,7 +18,7 @@ async def narrow_page(system, chat_page):
 
 
 async def test_twenty_exchanges_past_the_context(narrow_page):
-    """Each is answered; the oldest are no longer sent, and the page says how many and offers a way on."""
+    """Each question is answered. The page says how many are no longer sent, and offers a new conversation."""
     for number in range(20):
         await narrow_page.ask_and_hear(f"Question {number} has quite a few words in it")
         await expect(narrow_page.answer).to_contain_text(f"echo: Question {number} has")
@@ -38,7 +38,7 @@ async def test_twenty_exchanges_past_the_context(narrow_page):
 
 
 async def test_a_question_that_is_too_long_by_itself(narrow_page):
-    """The page says what to do; nothing of the conversation is dropped for what cannot be helped."""
+    """The page says what to do. It drops nothing of the conversation, as that would not help."""
     await narrow_page.ask_and_hear("First")
     await narrow_page.ask_and_hear("word " * 100)
     await expect(narrow_page.notice).to_contain_text("This question is too long for the model.")

@@ -1,4 +1,4 @@
-"""How questions are asked, as the reader has set it: kept in the browser, sent with each question."""
+"""The settings: kept in the browser, and sent with each question."""
 
 import pytest
 import pytest_asyncio

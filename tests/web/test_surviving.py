@@ -89,7 +89,7 @@ async def test_a_closed_tab_that_is_opened_again(slow_system, open_chat_page):
 
 
 async def test_another_tab_shows_the_same_answer(slow_system, open_chat_page):
-    """A tab that opens the conversation follows the answer, and may stop it for both."""
+    """A second tab that opens the conversation follows the answer, and can stop it for both."""
     first = await open_chat_page(slow_system.url)
     await first.ask("Both")
     await first.is_writing()
@@ -123,7 +123,7 @@ async def test_a_lost_connection(slow_system, network, open_chat_page):
 
 
 async def test_a_connection_that_died_in_silence(slow_system, network, open_chat_page):
-    """Nothing says that it is dead, as after a phone's sleep: the page finds out by the silence."""
+    """No error reports it, as after a phone's sleep: the page notices the silence."""
     chat_page = await open_chat_page(f"http://127.0.0.1:{network.port}")
     await chat_page.ask("Sleep")
     await chat_page.is_writing()
@@ -136,7 +136,7 @@ async def test_a_connection_that_died_in_silence(slow_system, network, open_chat
 
 
 async def test_a_question_that_is_stopped_before_it_has_a_name(slow_system, chat_page):
-    """Stop holds even if it comes before Stile's first word."""
+    """Stop holds even if it comes before Stile's first event."""
     stopped = asyncio.Event()
 
     async def hold_back(route):
@@ -159,7 +159,7 @@ async def test_a_question_that_is_stopped_before_it_has_a_name(slow_system, chat
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def own_system(browser, tmp_path):  # noqa: ARG001 -- no system where there is no browser
+async def own_system(browser, tmp_path):  # noqa: ARG001 -- no system without a browser
     """A system whose gateway may be killed."""
     model = await Standin(tmp_path, tokens=WORDS, token_seconds=0.1).start()
     system = await System(tmp_path, model, settings=unscanned(tmp_path)).start()

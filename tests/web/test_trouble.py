@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def own_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system where there is no browser
+async def own_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system without a browser
     """A system whose parts may be ended; each test brings back what it has ended."""
     folder = tmp_path_factory.mktemp("trouble")
     system = await System(folder, await Standin(folder).start(), settings=unscanned(folder)).start()
@@ -57,7 +57,7 @@ async def test_a_gateway_that_is_away_is_said_and_the_question_is_kept(open_chat
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def locked_system(browser, tmp_path):  # noqa: ARG001 -- no system where there is no browser
+async def locked_system(browser, tmp_path):  # noqa: ARG001 -- no system without a browser
     """A system that answers one API key."""
     keys = tmp_path / "keys.json"
     keys.write_text(ApiKeys(keys=(ApiKey(name="ada", sha256=digest("sk-right")),)).model_dump_json())
@@ -90,7 +90,7 @@ async def test_a_key_is_asked_for_when_the_page_opens(open_chat_page, locked_sys
 
 
 async def test_a_question_without_a_key_waits_for_it(open_chat_page, locked_system):
-    """Whoever closes the box may read on; a question asks for the key again, and is sent with it."""
+    """A reader who closes the box can read on. A question asks for the key again, and is sent with it."""
     chat_page = await open_chat_page(locked_system.url)
     await chat_page.page.get_by_role("button", name="Cancel").click()
     await chat_page.ask("May I?")
@@ -118,7 +118,7 @@ async def test_a_link_carries_the_key(open_chat_page, locked_system):
 
 
 async def test_a_filter_that_is_away_is_said_at_once(open_chat_page, own_system):
-    """A question that nobody takes has the page look what is missing; it does not wait for its next look."""
+    """If no part takes a question, the page checks at once which part is missing."""
     chat_page = await open_chat_page(own_system.url)
     await expect(chat_page.page.locator("#model")).to_have_text("standin")
     own_system.parts["filter"].kill()

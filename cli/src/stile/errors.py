@@ -9,6 +9,7 @@ StileError
 ├── ProvisionError     streams that cannot be made as described
 ├── PolicyError        a policy that cannot be used, by file, line and reason
 ├── PartError          a part that cannot be started, or that keeps dying
+├── ArgumentError      an argument of the command line that is not text
 └── RequestError       a question that got no answer
 
 A variable or an argument that can't be used is ``stile_runtime.settings.SettingsError``.

@@ -29,10 +29,10 @@ def ask(base: str, request: dict[str, Any], key: SecretStr | None) -> dict[str, 
         with httpx.Client(trust_env=not _is_here(base), timeout=_TIMEOUT_SECONDS) as client:
             response = client.post(f"{base}/chat", json=request, headers=headers)
         body: dict[str, Any] = response.json()
-    except ImportError as error:  # httpx says so of a SOCKS proxy
+    except ImportError as error:  # httpx raises it for a SOCKS proxy
         raise RequestError(f"{base} cannot be asked through the proxy of ALL_PROXY: {error}") from error
     except httpx.InvalidURL as error:
-        raise RequestError(f"{base} is no address: {error}") from error
+        raise RequestError(f"{base} is not the address of a gateway: {error}") from error
     except httpx.TransportError as error:
         raise RequestError(f"nobody answers on {base}: `stile up` starts everything ({error})") from error
     except ValueError as error:
@@ -43,7 +43,7 @@ def ask(base: str, request: dict[str, Any], key: SecretStr | None) -> dict[str, 
 
 
 def _is_here(base: str) -> bool:
-    """Tell whether an address is this machine's: no proxy leads there (HTTP_PROXY, ALL_PROXY)."""
+    """Return whether an address is this machine's: requests to it use no proxy (HTTP_PROXY, ALL_PROXY)."""
     host = urlsplit(base).hostname or ""
     try:
         return ip_address(host).is_loopback

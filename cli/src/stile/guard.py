@@ -1,21 +1,43 @@
-"""What the running filter says of its layers."""
-
-import os
+"""What the running filter says of itself on ``/readyz``: its layers, and whether its policy is refused."""
 
 import httpx
 
-from stile.settings import authority
+from stile.errors import StileError
+
+_POLICY = "policy: "
+"""How the line begins that says why a changed policy is refused."""
 
 
-def layers(port: int) -> list[str] | None:
-    """Return a line for the layers that are on, monitored and off; None if the filter is not ready.
+def layers(url: str) -> list[str] | None:
+    """Return a line for each group of layers: on, monitored, off; None if the filter is not ready.
 
     Args:
-        port: where the filter of this machine tells its health.
+        url: the filter's ``/readyz``.
     """
-    host = os.environ.get("STILE_FILTER_HOST") or "127.0.0.1"
     try:
-        answer = httpx.get(f"http://{authority(host, port)}/readyz", timeout=5.0, trust_env=False)
+        answer = _readyz(url)
     except httpx.HTTPError:
         return None
     return answer.text.splitlines()[1:] if answer.status_code == httpx.codes.OK else None
+
+
+def refused_policy(url: str) -> str | None:
+    """Return why the policy's file is refused; None if it is in use.
+
+    Args:
+        url: the filter's ``/readyz``.
+
+    Raises:
+        StileError: the filter does not answer.
+    """
+    try:
+        lines = _readyz(url).text.splitlines()
+    except httpx.HTTPError as error:
+        raise StileError(
+            f"the filter does not answer on {url}: `stile status` and its log say more"
+        ) from error
+    return next((line.removeprefix(_POLICY) for line in lines if line.startswith(_POLICY)), None)
+
+
+def _readyz(url: str) -> httpx.Response:
+    return httpx.get(url, timeout=5.0, trust_env=False)

@@ -6,22 +6,8 @@ from collections.abc import Iterable
 
 import typer
 
-from stile.commands import (
-    chat,
-    clients,
-    credentials,
-    dlq,
-    doctor,
-    down,
-    guard,
-    keys,
-    leaf,
-    models,
-    policy,
-    provision,
-    status,
-    up,
-)
+from stile.commands import chat, dlq, doctor, down, status, up
+from stile.commands.setup import clients, credentials, guard, keys, leaf, models, policy, provision
 from stile.errors import ArgumentError, PartError, StileError
 from stile_runtime.settings import SettingsError
 

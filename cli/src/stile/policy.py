@@ -38,7 +38,7 @@ def run(settings: Settings, home: Home, arguments: Sequence[str]) -> int:
 
 
 def check(settings: Settings, home: Home) -> str:
-    """Read the policy, start its scanners and run its tests; return what is said of it.
+    """Read the policy, start its scanners and run its tests; return the line that describes it.
 
     Raises:
         PolicyError: it can't be used.

@@ -42,6 +42,29 @@ def test_what_stile_model_can_name(tmp_path):
     assert catalogue.weights(FILE).name == "Small-Q4"
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[[model]]\nname = 3\n", "name=3: "),
+        ('model = ["x"]\n', "model='x': "),
+        ("model = 3\n", "not iterable"),
+        ("[[model]\n", "line 1"),
+    ],
+    ids=["a field", "an entry", "the table", "no TOML"],
+)
+def test_a_list_that_cannot_be_read_is_one_line(tmp_path, text, sentence):
+    """It names the file and what is wrong in it, for models as for classifiers."""
+    root = Root(make_root(tmp_path))
+    for table, kind in (("model", Catalogue), ("classifier", Classifiers)):
+        (root.models / "models.toml").write_text(text.replace("model", table))
+        with pytest.raises(ModelError, match=r"models\.toml: ") as raised:
+            kind(root)
+        assert sentence.replace("model", table) in str(raised.value)
+    (root.models / "models.toml").write_text("")
+    with pytest.raises(ModelError, match="names no model"):
+        Catalogue(root)
+
+
 def test_the_classifiers_are_those_of_the_policy():
     """Each one is an optional scanner of the policy, in the folder that `stile guard pull` makes."""
     root = find_root(Settings())

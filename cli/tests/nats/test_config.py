@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from stile.commands import credentials
+from stile.commands.setup import credentials
 from stile.home import Home, find_root
 from stile.nats import clients, config, tls
 from stile.settings import Settings

@@ -1,18 +1,14 @@
-"""The classifiers: fetched from a hub on loopback with the real command, whole or not at all."""
+"""The classifiers: downloaded from a hub on loopback with the real command, whole or not at all."""
 
 import hashlib
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from harness.models.catalogue import CONTENT, make_root
 from harness.models.hub import Hub
+from harness.models.stile_command import stile
 from harness.processes.ports import free_port
 
-STILE = Path(sys.executable).with_name("stile")
 REVISION = "b" * 40
 SMALL = {"config.json": b'{"a": 1}', "tokenizer.json": b"{}"}
 NAME = "small-injection"
@@ -43,35 +39,13 @@ files = [
     return root
 
 
-def stile(root, *arguments, hub):
-    """Run a `stile guard` command as a person does."""
-    environment = {
-        **os.environ,
-        "STILE_ROOT": str(root),
-        "STILE_HOME": str(root / "home"),
-        "HF_ENDPOINT": hub,
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_ETAG_TIMEOUT": "3",
-        "HF_HUB_DOWNLOAD_TIMEOUT": "3",
-    }
-    return subprocess.run(
-        [STILE, "guard", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def test_a_classifier_is_pulled(tmp_path):
     """Its folder comes to its place whole, at the pinned revision; a second pull fetches nothing."""
     root = make_classifiers(tmp_path)
     folder = root / "models" / NAME
     with Hub(CONTENT, "onnx/model.onnx", SMALL) as hub:
-        assert "not downloaded" in stile(root, "status", hub=hub.url).stdout
-        pulled = stile(root, "pull", hub=hub.url)
+        assert "not downloaded" in stile(root, "guard", "status", hub=hub.url).stdout
+        pulled = stile(root, "guard", "pull", hub=hub.url)
         assert (pulled.returncode, pulled.stdout.strip()) == (0, str(folder)), pulled.stderr
         assert (folder / "model.onnx").read_bytes() == CONTENT
         assert sorted(path.name for path in folder.iterdir()) == [
@@ -80,10 +54,10 @@ def test_a_classifier_is_pulled(tmp_path):
             "tokenizer.json",
         ]
         assert all(f"/somebody/{NAME}/resolve/{REVISION}/onnx/" in path for path in hub.paths)
-        asked = len(hub.paths)
-        assert stile(root, "pull", hub=hub.url).returncode == 0
-        assert len(hub.paths) == asked
-        rows = stile(root, "status", hub=hub.url).stdout.splitlines()
+        fetched = len(hub.paths)
+        assert stile(root, "guard", "pull", hub=hub.url).returncode == 0
+        assert len(hub.paths) == fetched
+        rows = stile(root, "guard", "status", hub=hub.url).stdout.splitlines()
         assert [row.rstrip().endswith(" downloaded") and "not" not in row for row in rows[1:3]] == [
             True,
             False,
@@ -96,13 +70,13 @@ def test_an_interrupted_download_is_taken_up_again(tmp_path):
     root = make_classifiers(tmp_path)
     with Hub(CONTENT, "onnx/model.onnx", SMALL) as hub:
         hub.cut_at = 15_000_000
-        broken = stile(root, "pull", hub=hub.url)
+        broken = stile(root, "guard", "pull", hub=hub.url)
         assert broken.returncode == 1
         assert "stile guard pull" in broken.stderr.splitlines()[-1]
         assert not (root / "models" / NAME).exists()
         hub.cut_at = None
         hub.ranges.clear()
-        pulled = stile(root, "pull", hub=hub.url)
+        pulled = stile(root, "guard", "pull", hub=hub.url)
         assert pulled.returncode == 0, pulled.stderr
         resumed = [asked for asked in hub.ranges if asked]
         assert int(resumed[0].removeprefix("bytes=").split("-")[0]) >= 10_000_000
@@ -110,34 +84,34 @@ def test_an_interrupted_download_is_taken_up_again(tmp_path):
 
 
 def test_other_content_is_one_line_and_no_folder(tmp_path):
-    """A file that is not what the list says is not kept, and the next pull fetches it anew."""
+    """A file that is not what the list says is not kept, and the next pull downloads it again."""
     root = make_classifiers(tmp_path)
     with Hub(CONTENT[:-1] + b"!", "onnx/model.onnx", SMALL) as hub:
-        pulled = stile(root, "pull", hub=hub.url)
+        pulled = stile(root, "guard", "pull", hub=hub.url)
         assert pulled.returncode == 1
         assert "but models.toml says" in pulled.stderr.splitlines()[-1]
         assert "Traceback" not in pulled.stderr
         assert not (root / "models" / NAME).exists()
     with Hub(CONTENT, "onnx/model.onnx", SMALL) as hub:
-        assert stile(root, "pull", hub=hub.url).returncode == 0
+        assert stile(root, "guard", "pull", hub=hub.url).returncode == 0
 
 
 @pytest.mark.parametrize("names", [["licensed"], [NAME, "licensed"]])
 def test_a_licence_is_accepted_by_name(tmp_path, names):
-    """Without acceptance nothing is fetched, and the sentence says what to read."""
+    """Without acceptance nothing is downloaded, and the error says what to read."""
     root = make_classifiers(tmp_path)
     with Hub(CONTENT, "onnx/model.onnx", SMALL) as hub:
-        refused = stile(root, "pull", *names, hub=hub.url)
+        refused = stile(root, "guard", "pull", *names, hub=hub.url)
         assert (refused.returncode, hub.paths) == (1, [])
         assert "https://example.org/terms" in refused.stderr.splitlines()[-1]
-        assert stile(root, "pull", *names, "--accept-licence", hub=hub.url).returncode == 0
+        assert stile(root, "guard", "pull", *names, "--accept-licence", hub=hub.url).returncode == 0
     assert (root / "models" / "licensed" / "model.onnx").is_file()
 
 
 def test_no_network_is_one_line(tmp_path):
-    """A hub that cannot be reached is told as such."""
+    """The error says that the hub cannot be reached."""
     root = make_classifiers(tmp_path)
-    pulled = stile(root, "pull", hub=f"http://127.0.0.1:{free_port()}")
+    pulled = stile(root, "guard", "pull", hub=f"http://127.0.0.1:{free_port()}")
     assert pulled.returncode == 1
     assert "cannot be reached" in pulled.stderr.splitlines()[-1]
     assert "Traceback" not in pulled.stderr

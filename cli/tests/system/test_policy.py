@@ -54,7 +54,7 @@ def policy(home):
 
 
 def test_init_makes_a_copy_that_is_used(stile, home):
-    """It finds its word lists, passes its own tests with its own scanners, and is never written over."""
+    """It finds its word lists, passes its own tests with its own scanners, and is never overwritten."""
     made = stile("init")
     assert (made.returncode, made.stdout) == (0, f"{home}/policy.yml\n"), made.stderr
     checked = stile("check")
@@ -66,7 +66,7 @@ def test_init_makes_a_copy_that_is_used(stile, home):
 
 
 def test_a_bad_policy_has_a_place(stile, policy):
-    """Exit code 1, with file, line and reason; a file is named from the folder where one is."""
+    """Exit code 1, with file, line and reason; a relative path starts in the current folder."""
     policy.write_text("# one\nkeywordz: []\n")
     checked = stile("check")
     assert (checked.returncode, checked.stdout) == (1, "")
@@ -92,7 +92,7 @@ def test_a_text_is_tested(stile):
 
 
 def test_two_policies_are_compared(stile, policy):
-    """One name: with the policy in use."""
+    """One file is compared with the policy in use."""
     new = policy.with_name("new.yml")
     new.write_text(WORDS.replace("[darn]", "[darn, gosh]", 1))
     compared = stile("diff", str(new))
@@ -111,7 +111,7 @@ def test_keys_and_an_empty_archive(stile, home):
 
 
 def test_a_bad_policy_stops_up_before_anything_starts(home, tmp_path):
-    """One fault a line, exit code 1; no part has written a log, and no nats-server has been there."""
+    """Each fault is a line, the exit code is 1, and no part has started."""
     home.mkdir()
     (home / "policy.yml").write_text("# one\ntests: {refuse: [hello]}\n")
     ended = subprocess.run(

@@ -1,38 +1,11 @@
 """Models: fetching one from a hub on loopback, with the real command."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from harness.models.catalogue import CONTENT, FILE, make_root
 from harness.models.hub import Hub
+from harness.models.stile_command import stile
 from harness.processes.ports import free_port
-
-STILE = Path(sys.executable).with_name("stile")
-
-
-def stile(root, *arguments, hub):
-    """Run a `stile models` command as a person does."""
-    environment = {
-        **os.environ,
-        "STILE_ROOT": str(root),
-        "HF_ENDPOINT": hub,
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_ETAG_TIMEOUT": "3",
-        "HF_HUB_DOWNLOAD_TIMEOUT": "3",
-    }
-    return subprocess.run(
-        [STILE, "models", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def weights_in(root):
@@ -44,12 +17,14 @@ def test_a_model_is_pulled(tmp_path):
     """The file comes to its place, whole, and `stile models path` names it; a second pull fetches nothing."""
     root = make_root(tmp_path)
     with Hub(CONTENT, FILE) as hub:
-        assert stile(root, "path", "Small-Q4", hub=hub.url).returncode == 1
-        pulled = stile(root, "pull", "Small-Q4", hub=hub.url)
+        assert stile(root, "models", "path", "Small-Q4", hub=hub.url).returncode == 1
+        pulled = stile(root, "models", "pull", "Small-Q4", hub=hub.url)
         assert (pulled.returncode, pulled.stdout.strip()) == (0, str(root / "models" / FILE)), pulled.stderr
         assert (root / "models" / FILE).read_bytes() == CONTENT
-        assert stile(root, "path", "Small-Q4", hub=hub.url).stdout.strip() == str(root / "models" / FILE)
-        assert stile(root, "pull", "Small-Q4", hub=hub.url).returncode == 0
+        assert stile(root, "models", "path", "Small-Q4", hub=hub.url).stdout.strip() == str(
+            root / "models" / FILE
+        )
+        assert stile(root, "models", "pull", "Small-Q4", hub=hub.url).returncode == 0
         assert len(hub.ranges) == 1
     assert sorted(path.name for path in (root / "models").iterdir()) == [FILE, "models.toml"]
 
@@ -59,12 +34,12 @@ def test_an_interrupted_download_is_taken_up_again(tmp_path):
     root = make_root(tmp_path)
     with Hub(CONTENT, FILE) as hub:
         hub.cut_at = 15_000_000
-        broken = stile(root, "pull", "Small-Q4", hub=hub.url)
+        broken = stile(root, "models", "pull", "Small-Q4", hub=hub.url)
         assert broken.returncode == 1
         assert weights_in(root) == []
         hub.cut_at = None
         hub.ranges.clear()
-        pulled = stile(root, "pull", "Small-Q4", hub=hub.url)
+        pulled = stile(root, "models", "pull", "Small-Q4", hub=hub.url)
         assert pulled.returncode == 0, pulled.stderr
         assert hub.ranges[0] is not None
         assert int(hub.ranges[0].removeprefix("bytes=").split("-")[0]) >= 10_000_000
@@ -84,7 +59,7 @@ def test_what_cannot_be_used_is_one_line_and_no_file(tmp_path, described, served
     """The last line on stderr says what is wrong; nothing lies under the model's name."""
     root = make_root(tmp_path, **described)
     with Hub(served, FILE) as hub:
-        pulled = stile(root, "pull", "Small-Q4", hub=hub.url)
+        pulled = stile(root, "models", "pull", "Small-Q4", hub=hub.url)
     assert pulled.returncode == 1
     assert pulled.stderr.splitlines()[-1].startswith("stile: ")
     assert sentence in pulled.stderr.splitlines()[-1]
@@ -93,9 +68,9 @@ def test_what_cannot_be_used_is_one_line_and_no_file(tmp_path, described, served
 
 
 def test_no_network_is_one_line(tmp_path):
-    """A hub that cannot be reached is told as such."""
+    """The error says that the hub cannot be reached."""
     root = make_root(tmp_path)
-    pulled = stile(root, "pull", "Small-Q4", hub=f"http://127.0.0.1:{free_port()}")
+    pulled = stile(root, "models", "pull", "Small-Q4", hub=f"http://127.0.0.1:{free_port()}")
     assert pulled.returncode == 1
     assert "cannot be reached" in pulled.stderr.splitlines()[-1]
     assert "Traceback" not in pulled.stderr
@@ -105,6 +80,6 @@ def test_what_the_disk_cannot_hold_is_not_begun(tmp_path):
     """A model that is larger than the free space is refused before the first byte."""
     root = make_root(tmp_path, size=10**16)
     with Hub(CONTENT, FILE) as hub:
-        pulled = stile(root, "pull", "Small-Q4", hub=hub.url)
+        pulled = stile(root, "models", "pull", "Small-Q4", hub=hub.url)
         assert hub.ranges == []
     assert "GB are free" in pulled.stderr.splitlines()[-1]

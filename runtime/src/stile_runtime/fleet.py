@@ -85,10 +85,10 @@ class Fleet:
             self._models[token] = _Model(now, heartbeat.model)
 
     def no_responders(self, part: Part) -> None:
-        """Note that nats-server knows no subscriber of a part: whoever was alive is gone, or restarts.
+        """Note that nats-server knows no subscriber of a part: its processes are gone, or restart.
 
-        That is known at once; missing heartbeats are known only after ``ALIVE_SECONDS``. The next heartbeat
-        of a process brings it back.
+        Without this, a process counts as alive until ``ALIVE_SECONDS`` after its last heartbeat. Its next
+        heartbeat brings it back.
         """
         self._members = {key: member for key, member in self._members.items() if key[0] != part}
 

@@ -120,7 +120,7 @@ impl JobError {
         }
     }
 
-    /// The numbers of a conversation that is too long, if llama.cpp told them.
+    /// The numbers of a conversation that is too long, if llama.cpp sent them.
     #[must_use]
     pub fn context(&self) -> Option<Context> {
         match self {
@@ -144,7 +144,7 @@ impl JobError {
             | Self::ControlToken(_)
             | Self::Model(_) => AckDecision::Ack,
             Self::DeadlineExceeded(_) => AckDecision::Term("deadline exceeded"),
-            // Its result is a reply, which the worker makes of it.
+            // The worker turns a refused answer into a reply before it comes to this.
             Self::AnswerRefused(_) | Self::Bus(_) | Self::Internal(_) => {
                 AckDecision::Nak(Duration::from_secs(1))
             }

@@ -98,7 +98,7 @@ pub enum ModelError {
     /// It does not take the key that it is asked with.
     #[error("The model is not there (it does not take Stile's key); ask again later.")]
     WrongKey,
-    /// The conversation is longer than the model's context, whose numbers llama.cpp tells.
+    /// The conversation is longer than the model's context; llama.cpp may send the numbers.
     #[error("{}", too_long(*.0))]
     ContextExceeded(Option<Context>),
     /// It found a fault in what was asked, and says which; the reason may quote the request.

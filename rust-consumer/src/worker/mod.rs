@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod coalescer;
+mod generation;
 pub mod guard;
 pub mod job;
 pub mod pipeline;
@@ -10,7 +11,6 @@ pub mod run_loop;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -19,18 +19,17 @@ use crate::bus::Bus;
 use crate::bus::jobs::{AckDecision, Delivery, Lease};
 use crate::bus::replies::Replies;
 use crate::bus::results::ChatResult;
-use crate::bus::retry::{Backoff, SHORTEST_WAIT, retry};
+use crate::bus::retry::{SHORTEST_WAIT, retry};
 use crate::contract::headers::Envelope;
-use crate::contract::messages::{ApprovedChat, ErrorReply, FinishReason, Message, Reply, Stage};
+use crate::contract::messages::{ErrorReply, Reply, Stage};
 use crate::error::{BusError, ErrorCode, JobError, ModelError};
+use crate::llama::Llama;
 use crate::llama::slot::Slot;
-use crate::llama::{Llama, control_tokens, request};
 use crate::ops::metrics::Metrics;
 use crate::ops::status::Status;
 use crate::schedule::in_flight::{InFlight, InFlightGuard};
 use approval::Keys;
-use guard::{AnswerRefusal, Checker, Guard, without_alternatives};
-use job::{GenerationRequest, Job};
+use job::Job;
 use pipeline::Pipeline;
 
 /// A message is worked on this often; the next delivery only answers that it was too often.
@@ -147,10 +146,13 @@ impl Worker {
                     self.store(envelope, result).await?,
                 )
             }
-            Err(JobError::AnswerRefused(refused)) => {
-                let reply = refused_reply(job, *refused, self.status.now().model.as_deref());
-                let result = self.store(envelope, ChatResult::answer(&reply)?).await?;
-                ("refused", AckDecision::Ack, result)
+            Ok(Decision::Refused(reply)) => {
+                let result = ChatResult::answer(&reply)?;
+                (
+                    "refused",
+                    AckDecision::Ack,
+                    self.store(envelope, result).await?,
+                )
             }
             Ok(Decision::Stored(result)) => ("stored", AckDecision::Ack, result),
             Err(error) => {
@@ -196,15 +198,26 @@ impl Worker {
         }
         pipeline.started(self.status.now().model.as_deref()).await?;
         let began = Instant::now();
-        let reply = tokio::select! {
+        let ended = tokio::select! {
             biased;
             () = in_flight.cancelled() => Err(JobError::Cancelled),
             answered = timeout_at(generation.deadline, self.generate(envelope, &generation, pipeline)) => {
                 answered.unwrap_or(Err(JobError::DeadlineExceeded(Stage::Running)))
             }
-        }?;
-        self.status.served(began.elapsed(), &reply);
-        Ok(Decision::Answer(Box::new(reply)))
+        };
+        match ended {
+            Ok(reply) => {
+                self.status.served(began.elapsed(), &reply);
+                Ok(Decision::Answer(Box::new(reply)))
+            }
+            Err(JobError::AnswerRefused(refusal)) => {
+                let wanted = generation.chat.refusal_message;
+                let model = self.status.now().model;
+                let reply = refusal.into_reply(envelope.address.id, wanted, model.as_deref());
+                Ok(Decision::Refused(Box::new(reply)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Stores the result, as often as it takes while the lease lasts; returns the one that counts.
@@ -232,115 +245,10 @@ impl Worker {
             sleep(SHORTEST_WAIT).await;
         }
     }
-
-    /// Calls llama.cpp until it answers, or has been away for too long.
-    async fn generate(
-        &mut self,
-        envelope: &Envelope,
-        generation: &GenerationRequest,
-        pipeline: &mut Pipeline<'_>,
-    ) -> Result<Reply, JobError> {
-        let request = request::completion_request(&generation.chat, envelope.address.id)?;
-        let mut gone = None;
-        let mut backoff = Backoff::default();
-        loop {
-            let checked = Box::pin(control_tokens::check(&self.llama, &generation.chat)).await;
-            let ended = match checked {
-                Ok(()) => {
-                    let guard = self.guard(envelope, generation.chat.check_answer);
-                    Box::pin(self.call(envelope, request.clone(), guard, pipeline)).await
-                }
-                Err(error) => Err(error),
-            };
-            let error = match ended {
-                Err(JobError::Model(error)) if error.is_absence() => error,
-                ended => return ended,
-            };
-            let wait = backoff.next_wait();
-            if Instant::now() + wait
-                >= *gone.get_or_insert_with(|| Instant::now() + self.llama_gone)
-            {
-                return Err(error.into());
-            }
-            tracing::warn!(chat_id = %envelope.address.id, %error, "llama.cpp is away, trying again");
-            self.status.missed_llama();
-            sleep(wait).await;
-        }
-    }
-
-    fn guard(&self, envelope: &Envelope, check_answer: bool) -> Guard {
-        if !check_answer {
-            return Guard::open();
-        }
-        let checker = Checker {
-            bus: self.bus.clone(),
-            limit: self.answer_check,
-            status: self.status.clone(),
-        };
-        Guard::checked(checker, envelope.address.id)
-    }
-
-    async fn call(
-        &mut self,
-        envelope: &Envelope,
-        request: Bytes,
-        guard: Guard,
-        pipeline: &mut Pipeline<'_>,
-    ) -> Result<Reply, JobError> {
-        if self.slot.unsure || envelope.attempt > 1 {
-            self.slot.freed(Duration::ZERO).await?;
-        }
-        let began = Instant::now();
-        self.slot.unsure = true; // Until the call has ended well: it may be dropped anywhere below.
-        let completion = match self.llama.complete(request).await {
-            Ok(completion) => completion,
-            // What hangs is started again, and has done nothing for this request.
-            Err(ModelError::Failed(_)) if self.status.now().is_stuck() => {
-                return Err(ModelError::NotThere("it hangs").into());
-            }
-            Err(error) => {
-                self.slot.unsure = !matches!(error, ModelError::ContextExceeded(_));
-                return Err(error.into());
-            }
-        };
-        let metrics = &self.metrics;
-        let on_first = || {
-            let seconds = began.elapsed().as_secs_f64();
-            metrics.first_token_seconds.observe(seconds);
-        };
-        let is_checked = guard.is_checked();
-        let answer = pipeline.run(completion, guard, on_first).await?;
-        let tokens = answer.completion_tokens().unwrap_or_default();
-        metrics.tokens.inc_by(tokens);
-        let mut reply = answer.into_reply(envelope.address.id)?;
-        if is_checked {
-            without_alternatives(reply.logprobs.as_mut());
-        }
-        self.slot.unsure = false;
-        Ok(reply)
-    }
-}
-
-/// What a requester receives in place of a refused answer.
-fn refused_reply(job: &Job<'_>, refused: AnswerRefusal, model: Option<&str>) -> Reply {
-    let chat = ApprovedChat::read(&job.delivery.payload).ok();
-    let wanted = chat.and_then(|chat| chat.refusal_message);
-    Reply {
-        response: wanted.or(refused.response).unwrap_or_default(),
-        id: job.envelope.address.id,
-        refused: true,
-        model: model.map(str::to_owned),
-        usage: None,
-        finish_reason: Some(FinishReason::ContentFilter),
-        refusal: Some(refused.refusal),
-        tool_calls: None,
-        logprobs: None,
-        timings: None,
-        reasoning_content: None,
-    }
 }
 
 enum Decision {
     Answer(Box<Reply>),
+    Refused(Box<Reply>),
     Stored(ChatResult),
 }

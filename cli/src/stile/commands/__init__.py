@@ -1,1 +1,1 @@
-"""The commands of `stile`, one module each."""
+"""The commands of `stile`, one module each. Those that change the installation are in ``setup``."""

@@ -8,7 +8,7 @@ import httpx
 import psutil
 import typer
 
-from stile import policy
+from stile import guard, policy
 from stile.errors import StileError
 from stile.home import Home, Root, find_home, find_root
 from stile.keys import credentials, signing
@@ -87,18 +87,11 @@ def _model(settings: Settings, root: Root) -> str:
 
 
 def _policy(settings: Settings, home: Home, running: State | None) -> str:
-    service = (
-        next((part for part in running.parts if part.name == "filter-service"), None) if running else None
-    )
-    if service is None or service.port is None:
+    port = running.port("filter-service") if running else None
+    if port is None:
         return policy.check(settings, home)
-    url = parts.filter_url(service.port)
-    try:
-        told = httpx.get(url, timeout=5.0, trust_env=False).text.splitlines()
-    except httpx.HTTPError as error:
-        raise StileError(f"the filter does not say how its policy is, on {url}") from error
-    if refused := [line for line in told if line.startswith("policy: ")]:
-        raise StileError(refused[0].removeprefix("policy: "))
+    if reason := guard.refused_policy(parts.filter_url(port)):
+        raise StileError(reason)
     return "the file is in use"
 
 

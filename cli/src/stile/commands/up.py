@@ -37,9 +37,9 @@ def up() -> None:
     terminal = Terminal()
     with _alone(home):
         plan = _plan(settings, root, home, terminal)
-        guard_port = next(part.port for part in plan if part.name == "filter-service")
+        filter_url = next(part.ready_url for part in plan if part.name == "filter-service")
         supervisor = Supervisor(plan, home.logs, home.state, terminal)
-        asyncio.run(supervisor.run(lambda: _announce(settings, home, terminal, guard_port)))
+        asyncio.run(supervisor.run(lambda: _announce(settings, home, terminal, filter_url)))
 
 
 def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> list[parts.Part]:
@@ -105,9 +105,9 @@ def _provisioning(
     return provision_streams
 
 
-def _announce(settings: Settings, home: Home, terminal: Terminal, guard_port: int | None) -> None:
+def _announce(settings: Settings, home: Home, terminal: Terminal, filter_url: str) -> None:
     seed = credentials.seed_file(home.clients, LOCAL_CLIENT)
-    layers = "\n".join(f"  {line}" for line in guard.layers(guard_port or 0) or ["the filter is not ready"])
+    layers = "\n".join(f"  {line}" for line in guard.layers(filter_url) or ["the filter is not ready"])
     terminal.say(
         f"""
 Stile is up on {settings.url}

@@ -1,14 +1,14 @@
 """The models that Stile knows (models/models.toml), and where their weights are on this machine."""
 
 import importlib.util
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from stile.errors import ModelError
 from stile.home import Root
+from stile.models import models_file
 
 
 class Model(BaseModel):
@@ -50,15 +50,9 @@ class Catalogue:
             ModelError: it is no list of models.
         """
         self.folder = root.models
-        path = self.folder / "models.toml"
-        try:
-            entries = tomllib.loads(path.read_text())["model"]
-            self.models = tuple(Model.model_validate(entry) for entry in entries)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ModelError(f"{path}: {first['loc'][0]}={first['input']!r}: {first['msg']}") from error
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"{path}: {error}") from error
+        self.models = models_file.read(self.folder, "model", Model)
+        if not self.models:
+            raise ModelError(f"{self.folder / 'models.toml'}: it names no model")
 
     def find(self, name: str) -> Model:
         """Look a model up by its name, or by its file's.

@@ -1,13 +1,13 @@
 """The classifiers that the filter can scan with (models/models.toml), and their folders on this machine."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from stile.errors import ModelError
 from stile.home import Root
+from stile.models import models_file
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -19,7 +19,7 @@ class File(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     sha256: _Hex | None = None
-    """None if nobody has published it: then the revision and the hub's TLS vouch for the file."""
+    """None if it was never published: then the revision and the hub's TLS vouch for the file."""
 
 
 class Classifier(BaseModel):
@@ -28,19 +28,19 @@ class Classifier(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    """Of its folder, as the policy's ``model_path`` has it."""
+    """The name of its folder, as in the policy's ``model_path``."""
     rule: str
     """The id of the policy's scanner."""
     repository: str
     """On huggingface.co, or on the hub of ``HF_ENDPOINT``."""
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
     subfolder: str = Field("", pattern=r"^([A-Za-z0-9_-]+/)?$")
-    """Of the repository, with a slash at its end."""
+    """The folder in the repository, with a slash at its end."""
     size: int = Field(gt=0)
-    """Bytes of all files, about."""
+    """Bytes of all files together, rounded."""
     licence: str
     terms: str | None = None
-    """The address of a licence that must be accepted; without it, the model is fetched by default."""
+    """The address of a licence that the owner must accept; None: the model is downloaded by default."""
     files: tuple[File, ...] = Field(min_length=1)
 
 
@@ -54,15 +54,7 @@ class Classifiers:
             ModelError: it is no list of classifiers.
         """
         self.folder = root.models
-        path = self.folder / "models.toml"
-        try:
-            entries = tomllib.loads(path.read_text()).get("classifier", [])
-            self.all = tuple(Classifier.model_validate(entry) for entry in entries)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ModelError(f"{path}: {first['loc'][0]}={first['input']!r}: {first['msg']}") from error
-        except (OSError, ValueError, AttributeError) as error:
-            raise ModelError(f"{path}: {error}") from error
+        self.all = models_file.read(self.folder, "classifier", Classifier)
 
     def find(self, name: str) -> Classifier:
         """Look a classifier up by its name, or by the rule that it is for.

@@ -1,4 +1,4 @@
-"""Fetches a model's files; what lies under the real name is whole and is what models.toml describes.
+"""Downloads a model's files; a file with its real name is complete, and is what models.toml describes.
 
 huggingface_hub downloads into a folder of drafts, where an interrupted download is resumed; only a
 file whose SHA-256 is right moves to its place.
@@ -30,7 +30,7 @@ _SPARE_BYTES = 64 * 1024 * 1024
 _PIECE = 1024 * 1024
 
 Source = Model | Classifier
-"""What says from which repository and revision a file comes."""
+"""An entry that names the repository and the revision of a file."""
 
 
 def pull(catalogue: Catalogue, model: Model, show: Callable[[str], None]) -> Path:
@@ -55,9 +55,7 @@ def pull(catalogue: Catalogue, model: Model, show: Callable[[str], None]) -> Pat
         shutil.rmtree(drafts)  # the next attempt begins anew
         raise
     draft.replace(place)
-    shutil.rmtree(drafts)
-    with contextlib.suppress(OSError):  # another download is on its way
-        drafts.parent.rmdir()
+    _remove(drafts)
     return place
 
 
@@ -80,16 +78,14 @@ def pull_classifier(classifiers: Classifiers, classifier: Classifier, show: Call
         try:
             _verify(draft, file)
         except ModelError:
-            draft.unlink()  # the next attempt fetches this file anew
+            draft.unlink()  # the next attempt downloads this file again
             raise
     whole.mkdir()
     for file in classifier.files:
         (drafts / f"{classifier.subfolder}{file.name}").replace(whole / file.name)
     shutil.rmtree(place, ignore_errors=True)  # a folder that misses a file
     whole.replace(place)
-    shutil.rmtree(drafts)
-    with contextlib.suppress(OSError):  # another download is on its way
-        drafts.parent.rmdir()
+    _remove(drafts)
     return place
 
 
@@ -108,15 +104,23 @@ def _download(source: Source, file: str, drafts: Path, again: str) -> Path:
         ) from error
     except LocalEntryNotFoundError as error:
         # The hub's client looks into its cache before it gives up, and names only that.
-        raise ModelError(f"{endpoint} cannot be reached for {what}; `{again}` resumes") from error
+        raise ModelError(
+            f"{endpoint} cannot be reached for {what}; `{again}` resumes the download"
+        ) from error
     except (RepositoryNotFoundError, EntryNotFoundError) as error:
         raise ModelError(f"{what} is not on {endpoint}") from error
     except HfHubHTTPError as error:
         raise ModelError(f"{endpoint} does not hand out {what}: {_first_line(error)}") from error
     except (httpx.HTTPError, OSError, RuntimeError, ValueError) as error:
         raise ModelError(
-            f"the download of {what} broke off ({_first_line(error)}); `{again}` takes it up again"
+            f"the download of {what} broke off ({_first_line(error)}); `{again}` resumes it"
         ) from error
+
+
+def _remove(drafts: Path) -> None:
+    shutil.rmtree(drafts)
+    with contextlib.suppress(OSError):  # another download is on its way
+        drafts.parent.rmdir()
 
 
 def _verify(path: Path, described: Model | File) -> None:

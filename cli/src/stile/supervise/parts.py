@@ -233,7 +233,7 @@ def _bus(settings: Settings, home: Home, user: str) -> dict[str, str]:
 
 
 def filter_url(port: int) -> str:
-    """Return the address where the filter says whether it is ready, and what of its policy."""
+    """Return the address where the filter says whether it is ready, and which of its layers are on."""
     return f"http://{_local(os.environ.get('STILE_FILTER_HOST'), port)}/readyz"
 
 

@@ -45,6 +45,10 @@ class State:
     created: float
     parts: tuple[PartStatus, ...]
 
+    def port(self, name: str) -> int | None:
+        """Return the port of a part; None if it has none here."""
+        return next((part.port for part in self.parts if part.name == name), None)
+
 
 def created(pid: int) -> float | None:
     """Return when the process was made, or None if there is none (a zombie is none)."""

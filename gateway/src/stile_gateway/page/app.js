@@ -1,5 +1,5 @@
 // The composition: what is kept, what is shown, and what happens when something is pressed.
-import { Asking } from "./client/asking.js";
+import { Answering } from "./answering.js";
 import { Collection } from "./collection.js";
 import { Composer } from "./views/composer.js";
 import { addQuestion, answerAgain, newConversation, turnAnswer, underWay } from "./store/conversation.js";
@@ -17,11 +17,8 @@ import { Trouble } from "./views/trouble.js";
 import { statusOf } from "./words.js";
 
 const DRAW_EVERY_MS = 80;
-const SAVE_EVERY_MS = 1_000;
 const GO_ON = "Continue where you stopped.";
 const ASK_FOR_KEY = "Enter the key you were given.";
-/** A question that was kept back is not sent after this time: nobody expects it any more. */
-const SEND_WITHIN_MS = 3_600_000;
 
 class App {
   #store = new Store();
@@ -32,16 +29,27 @@ class App {
   #announcer = document.getElementById("announcer");
   #menu = new Menu(document.getElementById("menu"), document.getElementById("sidebar"));
   #conversation = newConversation();
-  #openings = new Map(); // conversation id -> {asking, conversation, exchange}
   #refusedKey; // undefined until one is refused; null is "no key"
   #keyBox = null;
   #told = "";
   #drawn = 0;
   #drawing = null;
 
+  #answering = new Answering(
+    {
+      gateway: this.#gateway,
+      health: this.#health,
+      settings: () => this.#store.settings,
+      needKey: (reason) => this.#needKey(`${reason} ${ASK_FOR_KEY}`),
+    },
+    {
+      save: (conversation) => this.#save(conversation),
+      changed: (conversation, exchange, isOver) => this.#answerChanged(conversation, exchange, isOver),
+    },
+  );
   #composer = new Composer(document.getElementById("composer"), {
     ask: (question) => this.#ask(addQuestion(this.#conversation, question)),
-    stop: () => this.#stop(),
+    stop: () => this.#answering.stop(this.#conversation),
     editLast: () => this.#transcript.editLast(),
     draft: (text) => (this.#store.draft = text),
   }, this.#store.draft);
@@ -58,7 +66,7 @@ class App {
   );
   #collection = new Collection(this.#store, {
     save: (conversation) => this.#save(conversation),
-    forget: (id) => this.#forget(id),
+    forget: (id) => this.#answering.forget(id),
     changed: (sentence) => this.#changedList(sentence),
     warn: (sentence) => this.#trouble.warn(sentence),
   });
@@ -80,9 +88,9 @@ class App {
     this.#store.watch(() => this.#refresh());
     addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
-      if (!this.#menu.close()) this.#stop();
+      if (!this.#menu.close()) this.#answering.stop(this.#conversation);
     });
-    addEventListener("pagehide", () => this.#leave());
+    addEventListener("pagehide", () => this.#answering.leave());
     addEventListener("pageshow", (event) => {
       if (!event.persisted) return;
       this.#refresh(); // it comes back as it was left, but for what was being answered
@@ -98,18 +106,18 @@ class App {
   #takeKeyFromLink() {
     const key = new URLSearchParams(location.hash.slice(1)).get("key");
     if (!key) return;
-    this.#store.key = key.trim();
+    this.#keep(() => (this.#store.key = key.trim()));
     history.replaceState(null, "", location.pathname + location.search); // not in the history, or on a screenshot
   }
 
   get #opening() {
-    return this.#openings.get(this.#conversation.id) ?? null;
+    return this.#answering.in(this.#conversation);
   }
 
   #open(conversation) {
-    this.#resume(conversation);
+    this.#answering.resume(conversation);
     // If something is being answered in it, its newest words are here and not in the store.
-    this.#conversation = this.#openings.get(conversation.id)?.conversation ?? conversation;
+    this.#conversation = this.#answering.in(conversation)?.conversation ?? conversation;
     this.#store.current = this.#conversation.id;
     this.#menu.close();
     this.#show();
@@ -118,43 +126,17 @@ class App {
 
   /** Another tab has changed something. */
   #refresh() {
-    for (const [id, { asking }] of this.#openings) {
-      if (this.#store.get(id) !== null) continue;
-      this.#openings.delete(id); // it was deleted there
-      asking.leave();
-    }
+    this.#answering.leaveDeleted((id) => this.#store.get(id) !== null);
     if (!this.#opening) {
       this.#conversation = this.#store.get(this.#conversation.id) ?? newConversation();
-      if (underWay(this.#conversation)?.answer.id) this.#resume(this.#conversation);
+      if (underWay(this.#conversation)?.answer.id) this.#answering.resume(this.#conversation);
       this.#transcript.show(this.#conversation, this.#opening?.exchange.id ?? null);
     }
     this.#showFrame();
   }
 
   #resumeAll() {
-    for (const conversation of this.#store.all()) this.#resume(conversation);
-  }
-
-  /** Go on with what was being answered when a page was left. */
-  #resume(conversation) {
-    if (this.#openings.has(conversation.id)) return;
-    const exchange = underWay(conversation);
-    if (exchange === null) return;
-    if (!exchange.answer.id && Date.now() - exchange.answer.at > SEND_WITHIN_MS) {
-      exchange.answer = { state: "failed", text: "", error: { code: "page", message: "It was not sent: Stile was away." } };
-      this.#save(conversation);
-      return;
-    }
-    this.#run(conversation, exchange);
-  }
-
-  /** The page is being left: what is open is kept as far as it has come, and goes on at its next load. */
-  #leave() {
-    for (const { asking, conversation } of this.#openings.values()) {
-      this.#save(conversation);
-      asking.leave();
-    }
-    this.#openings.clear();
+    for (const conversation of this.#store.all()) this.#answering.resume(conversation);
   }
 
   #resend(exchange, question) {
@@ -181,49 +163,20 @@ class App {
 
   #ask(exchange) {
     const conversation = this.#conversation;
-    this.#run(conversation, exchange);
+    this.#answering.run(conversation, exchange);
     this.#save(conversation);
     this.#show();
   }
 
-  #run(conversation, exchange) {
-    let saved = 0;
-    let id = exchange.answer.id;
-    const changed = () => {
-      if (this.#openings.get(conversation.id)?.exchange !== exchange) return; // it was deleted
-      const isOver = !["held", "open"].includes(exchange.answer.state);
-      if (isOver) this.#openings.delete(conversation.id);
-      // Its id at once: with it, whatever happens to this page, the answer is found.
-      if (isOver || id !== exchange.answer.id || Date.now() - saved > SAVE_EVERY_MS) {
-        saved = Date.now();
-        id = exchange.answer.id;
-        this.#save(conversation);
-      }
-      if (conversation === this.#conversation) this.#draw(isOver ? exchange : null);
-      if (isOver) {
-        this.#showFrame();
-        this.#notice.show(conversation.title);
-      }
-      if (isOver && exchange.answer.model) this.#showModel(exchange.answer.model);
-    };
-    const asking = new Asking({
-      gateway: this.#gateway,
-      health: this.#health,
-      conversation,
-      exchange,
-      settings: this.#store.settings,
-      changed,
-      needKey: (reason) => this.#needKey(`${reason} ${ASK_FOR_KEY}`),
-    });
-    this.#openings.set(conversation.id, { asking, conversation, exchange });
-    asking.run();
+  #answerChanged(conversation, exchange, isOver) {
+    if (conversation === this.#conversation) this.#draw(isOver ? exchange : null);
+    if (!isOver) return;
+    this.#showFrame();
+    this.#notice.show(conversation.title);
+    if (exchange.answer.model) this.#showModel(exchange.answer.model);
   }
 
-  #stop() {
-    this.#opening?.asking.stop();
-  }
-
-  /** Show the answer as it is now: at once where it is over, else no oftener than the eye can follow. */
+  /** Show the answer as it is now: at once if it is over, else no oftener than the eye can follow. */
   #draw(over) {
     clearTimeout(this.#drawing);
     const wait = over ? 0 : Math.max(0, this.#drawn + DRAW_EVERY_MS - performance.now());
@@ -260,7 +213,7 @@ class App {
     document.getElementById("rename").hidden = isEmpty;
     this.#notice.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
     this.#composer.show(this.#opening !== null);
-    this.#sidebar.show(this.#store.all(), this.#conversation.id, new Set(this.#openings.keys()));
+    this.#sidebar.show(this.#store.all(), this.#conversation.id, this.#answering.ids);
   }
 
   #showHealth() {
@@ -274,7 +227,7 @@ class App {
       const [model] = await this.#gateway.models();
       this.#showModel(model ?? "");
     } catch (error) {
-      // Once for a key: whoever closes the box only wants to read.
+      // Once for each key: a user who closes the box only wants to read.
       if (error.code !== KEY_NEEDED || this.#refusedKey === this.#store.key) return;
       this.#refusedKey = this.#store.key;
       if (!document.querySelector("dialog[open]")) this.#needKey(`${error.message} ${ASK_FOR_KEY}`);
@@ -290,7 +243,7 @@ class App {
     this.#keyBox ??= askForKey({ key: this.#store.key, reason }).finally(() => (this.#keyBox = null));
     const key = await this.#keyBox;
     if (key === null) return false;
-    this.#store.key = key;
+    this.#keep(() => (this.#store.key = key));
     this.#showHealth();
     return key !== "";
   }
@@ -307,12 +260,6 @@ class App {
     this.#notice.notifies = notifies;
     document.documentElement.dataset.textSize = textSize;
     this.#composer.entersSend = entersSend;
-  }
-
-  #forget(id) {
-    const opening = this.#openings.get(id);
-    this.#openings.delete(id); // first, so that its last change is not kept
-    opening?.asking.stop();
   }
 
   #changedList(sentence) {

@@ -9,7 +9,7 @@ export class Collection {
   /**
    * @param store where they are kept.
    * @param actions {save(conversation), forget(id): stop what is answered in it, changed(sentence): show the list
-   *   anew and say what happened, warn(sentence)}
+   *   again and say what happened, warn(sentence)}
    */
   constructor(store, actions) {
     this.#store = store;

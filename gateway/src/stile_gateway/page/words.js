@@ -1,4 +1,5 @@
-// What the page says of an answer, in words.
+// What the page says about an answer, in words.
+import { isUnderWay } from "./store/conversation.js";
 
 /** Say what an unfinished answer waits for; empty once it is being written. */
 export function statusOf(answer) {
@@ -30,7 +31,7 @@ function durationText(seconds) {
   return `${Math.round(seconds / 60)} min`;
 }
 
-/** Say how long the answer is, and how fast it came; empty where that was not told. */
+/** Say how long the answer is, and how fast it came; empty if Stile did not say it. */
 export function statisticsOf({ usage, speed }) {
   if (!usage) return "";
   const count = usage.completion_tokens;
@@ -39,7 +40,7 @@ export function statisticsOf({ usage, speed }) {
   return parts.join(" · ");
 }
 
-/** Say how an answer ended, where that was not well: {kind, title, text, note}, or null. */
+/** Say how an answer ended, if it did not end well: {kind, title, text, note}, or null. */
 export function noticeOf({ answer, leftOut }, isOpenHere) {
   if (answer.state === "refused") {
     const category = answer.refusal?.category?.replaceAll("_", " ");
@@ -55,7 +56,7 @@ export function noticeOf({ answer, leftOut }, isOpenHere) {
   if (answer.state === "stopped") {
     return { kind: "plain", title: "", text: answer.text ? "Stopped." : "Stopped before it began." };
   }
-  if (!isOpenHere && ["open", "held"].includes(answer.state)) {
+  if (!isOpenHere && isUnderWay(answer)) {
     return { kind: "plain", title: "", text: "Stopped: you left the page before the answer was finished." };
   }
   if (answer.finish === "length") {

@@ -18,7 +18,7 @@ pub enum AnswerKind {
     Call,
 }
 
-/// One text of an answer: what is not released yet, with enough of what is before it.
+/// One text of an answer: what is not released yet, with enough of the text before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnswerPart {
     /// What it is.

@@ -172,7 +172,7 @@ fn a_call_without_an_id_gets_one() {
     assert_eq!(told(&events).1.unwrap().tool_calls.unwrap(), calls);
 }
 
-/// How long it is, and how long it may be, is told.
+/// The error says how long the conversation is, and how long it may be.
 #[test]
 fn a_conversation_that_is_too_long_is_told_with_its_numbers() {
     let error = json!({"error": {"type": "exceed_context_size_error", "n_ctx": 2048, "n_prompt_tokens": 4007}});

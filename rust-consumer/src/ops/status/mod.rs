@@ -11,7 +11,7 @@ use crate::contract::messages::Reply;
 
 /// llama.cpp counts as there if its last answer is no older.
 const FRESH: Duration = Duration::from_secs(6);
-/// For so long after an answer that no filter checked, the worker says so.
+/// How long the worker reports that no filter has checked an answer.
 const UNCHECKED: Duration = Duration::from_secs(60);
 /// The weight of the newest request in the moving average of their times.
 const NEWEST: f64 = 0.2;
@@ -43,7 +43,7 @@ pub struct State {
     pub llama_silent: bool,
     /// Why no worker can use llama.cpp.
     pub obstacle: Option<Obstacle>,
-    /// When an answer ended because no filter checked it, if none was checked since.
+    /// When an answer ended because no filter checked it; `None` if an answer was checked since.
     pub unchecked: Option<Instant>,
     /// The model's short name.
     pub model: Option<Arc<str>>,
@@ -105,7 +105,7 @@ impl State {
         } else if !self.llama_is_there() {
             Some("llama.cpp does not answer")
         } else if self.unchecked.is_some_and(|at| at.elapsed() < UNCHECKED) {
-            Some("no filter checks answers: each of them must be as new as this worker")
+            Some("no filter checks answers: start one, or update it to the worker's version")
         } else {
             None
         }
@@ -169,7 +169,7 @@ impl Status {
         is_news
     }
 
-    /// An answer ended because no filter checked it, or a filter has checked one.
+    /// Notes that an answer ended because no filter checked it, or that a filter has checked one.
     pub fn set_unchecked(&self, unchecked: bool) {
         self.0.send_if_modified(|state| {
             let changed = unchecked || state.unchecked.is_some();

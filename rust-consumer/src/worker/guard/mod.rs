@@ -17,12 +17,14 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::bus::Bus;
-use crate::contract::messages::{AnswerCheck, AnswerVerdict, Refusal, TokenEvent};
+use crate::contract::messages::{
+    AnswerCheck, AnswerVerdict, FinishReason, Refusal, Reply, TokenEvent,
+};
 use crate::error::{BusError, JobError};
 use crate::ops::status::Status;
 use window::{Asked, Window};
 
-/// What a refused answer is replaced by.
+/// Why an answer was refused, and what is sent in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerRefusal {
     /// Why, without the rule's words.
@@ -31,18 +33,38 @@ pub struct AnswerRefusal {
     pub response: Option<String>,
 }
 
+impl AnswerRefusal {
+    /// The reply to the request `id`, with the client's text if it has sent one.
+    #[must_use]
+    pub fn into_reply(self, id: Uuid, wanted: Option<String>, model: Option<&str>) -> Reply {
+        Reply {
+            response: wanted.or(self.response).unwrap_or_default(),
+            id,
+            refused: true,
+            model: model.map(str::to_owned),
+            usage: None,
+            finish_reason: Some(FinishReason::ContentFilter),
+            refusal: Some(self.refusal),
+            tool_calls: None,
+            logprobs: None,
+            timings: None,
+            reasoning_content: None,
+        }
+    }
+}
+
 /// The guard of one answer.
 #[derive(Debug)]
 pub struct Guard(Option<Checks>);
 
-/// Where checks are asked for.
+/// What a guard needs to ask the filters.
 #[derive(Debug, Clone)]
 pub struct Checker {
     /// The bus that the filters are on.
     pub bus: Bus,
     /// How long the filters have for one check.
     pub limit: Duration,
-    /// Is told whether the filters check.
+    /// Where the worker notes whether the filters check.
     pub status: Status,
 }
 
@@ -207,8 +229,7 @@ impl Checks {
     }
 }
 
-/// Leaves of logprobs what the model has written: the alternatives are text that no filter has
-/// checked.
+/// Removes the alternatives from logprobs: they are text that no filter has checked.
 pub fn without_alternatives(logprobs: Option<&mut Map<String, Value>>) {
     let content = logprobs.and_then(|logprobs| logprobs.get_mut("content"));
     for token in content.and_then(Value::as_array_mut).into_iter().flatten() {

@@ -157,7 +157,7 @@ fn calls_are_checked() {
     assert_eq!(checked(&mut window), None);
 }
 
-/// A name of a field that nobody knows hides no text.
+/// A field with an unknown name hides no text.
 #[test]
 fn every_text_of_a_delta_is_checked() {
     let mut window = Window::default();
@@ -228,7 +228,7 @@ fn a_piece_without_text_keeps_its_place() {
     assert!(window.is_empty());
 }
 
-/// A verdict about other texts is none.
+/// A verdict about other texts releases nothing.
 #[test]
 fn a_verdict_has_as_many_numbers_as_the_check_has_parts() {
     let mut window = Window::default();

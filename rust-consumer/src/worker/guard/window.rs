@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::contract::messages::{AnswerKind, AnswerPart, TokenEvent};
 
-/// Characters before what waits that go along with a check, at least if there are so many: a
+/// Characters before the waiting text that a check contains at least, if there are so many: a
 /// sentence of 300 on either side of a word (the filter's `language.py`), and some more.
 const CONTEXT: usize = 512;
 
@@ -60,7 +60,7 @@ pub struct Asked(Vec<(usize, usize)>);
 pub struct Window {
     texts: Vec<Text>,
     held: VecDeque<Held>,
-    /// The text that was written last: the others have ended, as far as one can know.
+    /// The text that was written last: the others have probably ended.
     current: usize,
     closed: bool,
     /// Whether there is something that no check has asked about.
@@ -95,7 +95,8 @@ impl Window {
         self.held.is_empty()
     }
 
-    /// What is to be asked now; `None` if nothing has come since the last time, or nothing waits.
+    /// Returns what to ask now; `None` if nothing new has come since the last question, or nothing
+    /// waits.
     pub fn question(&mut self) -> Option<(Vec<AnswerPart>, Asked)> {
         if !std::mem::take(&mut self.is_new) {
             return None;
@@ -122,7 +123,7 @@ impl Window {
     }
 
     /// Takes a verdict: for each part of the question, how many of its characters may be sent.
-    /// Returns what may be sent now; `None` if the verdict is none about that question.
+    /// Returns what may be sent now; `None` if the verdict does not fit the question.
     pub fn release(&mut self, asked: &Asked, release: &[usize]) -> Option<Vec<TokenEvent>> {
         if asked.0.len() != release.len() {
             return None;
@@ -139,8 +140,8 @@ impl Window {
         Some(self.take())
     }
 
-    /// Takes out what may be sent, in its order. A piece without text waits for those before it
-    /// alone.
+    /// Takes out what may be sent, in its order. A piece without text waits only for the pieces
+    /// before it.
     pub fn take(&mut self) -> Vec<TokenEvent> {
         let mut taken = Vec::new();
         while let Some(held) = self.held.front_mut() {
@@ -183,8 +184,8 @@ impl Window {
 }
 
 impl Text {
-    /// Drops what no check needs any more. It is done seldom, so that a long answer costs no more
-    /// for each piece.
+    /// Drops what no check needs any more. This happens rarely, so that the pieces of a long answer
+    /// cost no more than those of a short one.
     fn forget(&mut self) {
         let spare = (self.released - self.dropped).saturating_sub(CONTEXT);
         if spare < CONTEXT {
@@ -198,7 +199,7 @@ impl Text {
     }
 }
 
-/// Every text in a piece. It names each field, so that none can be added and not be checked.
+/// Every text in a piece. The pattern names each field, so that no new field stays unchecked.
 fn parts(piece: &TokenEvent) -> Vec<(Key, String)> {
     let TokenEvent {
         text,
@@ -224,8 +225,8 @@ fn parts(piece: &TokenEvent) -> Vec<(Key, String)> {
     parts
 }
 
-/// Adds every text of a delta of a call, whatever its name is; a name is a word apart. llama.cpp
-/// makes the id, which is none of the model's words.
+/// Adds every text of a delta of a call, whatever the field's name is. All but the arguments end
+/// with a line end, so that they are words of their own. The id is left out: llama.cpp makes it.
 fn collect(delta: &Map<String, Value>, texts: &mut String) {
     for (name, value) in delta {
         match value {

@@ -1,9 +1,9 @@
-// One question on its way: sent, waiting, answered, stopped; and continued after whatever came in between.
-import { exchangeAt, historyBefore, leaveOutOldest, newId } from "../store/conversation.js";
+// One question on its way: sent, waiting, answered, stopped; and continued after an interruption.
+import { exchangeAt, historyBefore, isUnderWay, leaveOutOldest, newId } from "../store/conversation.js";
 import { opening, requestFields } from "../store/settings.js";
 import { CONNECTION_LOST, Failure, KEY_NEEDED, UNREACHABLE } from "./failure.js";
 
-/** Nobody took the question, so it is kept until everything is there again. */
+/** No part has taken the question: the page keeps it until every part is there again. */
 const AWAY = new Set([UNREACHABLE, CONNECTION_LOST, "bus_unavailable", "no_filter", "accept_timeout", "shutting_down"]);
 const TOO_LONG = "context_length_exceeded";
 const QUESTION_TOO_LONG = "This question is too long for the model. Shorten it, or ask it in parts.";
@@ -13,9 +13,9 @@ const GATEWAY_LEFT = "answer_timeout";
 /** There was no room for it, so it is sent again a little later. */
 const FULL = new Set(["queue_full", "client_queue_full"]);
 const FULL_SECONDS = 5;
-/** If there is no word for so long, the page looks whether something is missing. */
+/** After this time without an event, the page looks whether a part is missing. */
 const SILENT_MS = 1_500;
-/** What only an answer under way has. */
+/** The fields that only an answer under way has. */
 const NOT_UNDER_WAY = {
   held: undefined,
   place: undefined,
@@ -48,7 +48,7 @@ export class Asking {
   /**
    * @param settings how a new question is asked (settings.js).
    * @param changed called after each change of the answer.
-   * @param needKey asks the user for an API key, for the reason given; resolves to whether there is a new one.
+   * @param needKey asks the user for an API key, and shows the reason; resolves to whether there is a new one.
    */
   constructor({ gateway, health, conversation, exchange, settings, changed, needKey }) {
     this.#gateway = gateway;
@@ -58,7 +58,7 @@ export class Asking {
     this.#sentFrom = conversation.sentFrom;
     this.#changed = changed;
     this.#needKey = needKey;
-    // The same request must be sent if it is sent again, whatever was changed meanwhile.
+    // If it is sent again, it must be the same request, even if the settings were changed meanwhile.
     exchange.answer.settings ??= settings;
     exchange.answer.key ??= newId();
   }
@@ -83,16 +83,16 @@ export class Asking {
     }
   }
 
-  /** Go, and leave the answer as it is: this page, or another one, asks for the rest. */
+  /** Stop listening, and leave the answer as it is: this page or another one asks for the rest. */
   leave() {
     this.#going.abort();
   }
 
-  /** Stop: the model is freed, or the place in the queue. */
+  /** Cancel the request: the model, or its place in the queue, is free. */
   stop() {
-    if (!["held", "open"].includes(this.#answer.state)) return;
+    if (!isUnderWay(this.#answer)) return;
     const { id } = this.#answer;
-    this.#isStopping = this.#answer.state === "open" && !id; // it is on its way, and has no name yet
+    this.#isStopping = this.#answer.state === "open" && !id; // it is on its way, and its id is not known yet
     this.#end("stopped");
     if (this.#isStopping) return;
     this.leave();
@@ -169,19 +169,19 @@ export class Asking {
     this.#end(said.refused ? "refused" : "done");
   }
 
-  /** Tokens a second, as they came here; llama.cpp's own measure is better, and not always there. */
+  /** Tokens a second, measured here. llama.cpp's own number is better, but not every answer has it. */
   #measured(usage) {
     const seconds = (performance.now() - this.#firstToken) / 1000;
     return this.#firstToken && usage?.completion_tokens > 1 ? (usage.completion_tokens - 1) / seconds : undefined;
   }
 
-  /** Wait for what is in the way of asking (again); tell whether it is worth asking again. */
+  /** Wait until the cause of an error is gone; return whether to ask again. */
   async #overcomes(error) {
     if (this.#isStopping) return false;
     if (error.code === KEY_NEEDED) return this.#needKey(error.message);
     if (error.code === TOO_LONG) return this.#shorten(error.details);
     if (AWAY.has(error.code) || (this.#answer.id && error.code === GATEWAY_LEFT)) {
-      // What was taken is not sent again: the page asks for the rest of its answer.
+      // A question that was taken is not sent again: the page asks for the rest of its answer.
       if (this.#answer.id) this.#lose();
       else this.#hold({ reason: error.message });
       await this.#unlessStopped(Promise.all([this.#health.ready(), pause(error.retryAfter ?? 1)]));
@@ -196,7 +196,7 @@ export class Asking {
     return false;
   }
 
-  /** Ask again without the oldest exchanges; that is another request, with a key of its own. */
+  /** Ask again without the oldest exchanges. That is another request, so it has another key. */
   #shorten(size) {
     if (!leaveOutOldest(this.#conversation, this.#exchange, size)) return false;
     Object.assign(this.#answer, { state: "open", text: "", key: newId(), id: undefined, last: undefined });
@@ -226,7 +226,7 @@ export class Asking {
       return;
     }
     if (!(error instanceof Failure)) console.error(error);
-    // Leaving out the rest has not helped, so it is sent with the next question.
+    // It did not help to leave out the rest, so the rest is sent with the next question.
     if (error.code === TOO_LONG) this.#conversation.sentFrom = this.#sentFrom;
     const isForgotten = error.code === "not_found" && this.#answer.id;
     const message = isForgotten ? FORGOTTEN : error.code === TOO_LONG ? QUESTION_TOO_LONG : error.message;

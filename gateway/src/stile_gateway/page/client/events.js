@@ -1,7 +1,7 @@
 // Server-sent events from a fetched body (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 // The browser's own EventSource can neither POST nor send a key.
 
-/** The gateway sends a comment after ten silent seconds: after more than two of these the connection is dead. */
+/** The gateway sends a comment after ten silent seconds. If two of them are missing, the connection is dead. */
 const SILENT_MS = 25_000;
 const LOOK_EVERY_MS = 2_000;
 

@@ -2,12 +2,12 @@
 
 /** The gateway was not reached, or what answered in its place was no gateway. */
 export const UNREACHABLE = "unreachable";
-/** There is no key, or not a right one. */
+/** There is no key, or a wrong one. */
 export const KEY_NEEDED = "invalid_api_key";
 /** The stream of an answer ended before its last event. */
 export const CONNECTION_LOST = "connection_lost";
 
-/** An error that the gateway told (its `code` as in docs/api.md), or one of those above. */
+/** An error that the gateway sent (its `code` as in docs/api.md), or one of those above. */
 export class Failure extends Error {
   constructor({ code, message, final = false, retry_after: retryAfter = null, ...details }) {
     super(message);
@@ -18,7 +18,7 @@ export class Failure extends Error {
   }
 }
 
-/** Stile answers only those who have a key. `sent` is the key that it does not know, or null. */
+/** Stile asks for a key. `sent` is the key that it does not know, or null if none was sent. */
 export function keyNeeded(sent) {
   const message = sent ? "This key is not known here." : "You need a key to ask here.";
   return new Failure({ code: KEY_NEEDED, message, final: true });

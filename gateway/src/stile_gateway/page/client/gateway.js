@@ -13,7 +13,8 @@ export class Gateway {
   /**
    * Ask, and yield the events up to `done`, each as {name, said, last}: `last` is the event's id.
    *
-   * `fields` are further fields of the request. It goes on to its end if this page goes; the same one under the same `key` joins it.
+   * `fields` are further fields of the request. Stile answers it to its end even if this page is closed. The same
+   * request under the same `key` joins it.
    * @throws {Failure} there is no answer.
    */
   async *ask({ prompt, messages, fields, key, signal }) {

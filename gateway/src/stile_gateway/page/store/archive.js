@@ -13,7 +13,7 @@ export function asMarkdown(conversations) {
   return new File([`${text}\n`], fileName("md"), { type: "text/markdown" });
 }
 
-/** What was chosen is no such file. */
+/** The chosen file was not exported by the page. */
 export class NotAnArchiveError extends Error {}
 
 /**
@@ -32,12 +32,14 @@ export function fromJson(text) {
   return all.map((conversation) => ({ ...conversation, id: newId() }));
 }
 
-function isConversation({ version, title, updated, exchanges } = {}) {
+function isConversation(conversation) {
+  const { version, title, updated, exchanges } = conversation ?? {};
   const isText = typeof title === "string" && typeof updated === "string";
   return version === 1 && isText && Array.isArray(exchanges) && exchanges.every(isExchange);
 }
 
-function isExchange({ id, question, answer } = {}) {
+function isExchange(exchange) {
+  const { id, question, answer } = exchange ?? {};
   return [id, question, answer?.text, answer?.state].every((part) => typeof part === "string");
 }
 

@@ -1,13 +1,13 @@
-// A conversation as it is kept: plain data, and what is asked of it. Nothing here touches the page.
+// A conversation as it is kept: plain data, and functions on it. Nothing here touches the page.
 //
 //   conversation  {version: 1, id, title, created, updated, exchanges, sentFrom}     times are ISO 8601
 //   exchange      {id, asked, question, leftOut, answer, others}     `others` are its other answers, oldest first
 //   answer        {state, at, text, thoughts, place, held, refusal, error, model, usage, speed, finish}
 //                 while it is under way: {key, id, last, lost, settings}
 //
-// `sentFrom` is the id of the first exchange that the model is still sent, if the earlier ones no longer fit.
+// `sentFrom` is the id of the first exchange that is still sent to the model, if the earlier ones no longer fit.
 // `state` is one of STATES. `key` is the Idempotency-Key of the request, `id` its id in Stile, `last` the id of
-// its last event: with these any page asks for the rest. `at` is when it was asked, in ms.
+// its last event: with these any page asks for the rest. `at` is the time of the question, in ms.
 
 export const STATES = ["held", "open", "done", "stopped", "refused", "failed"];
 const TITLE_CHARS = 60;
@@ -44,10 +44,10 @@ function titleOf(question) {
 }
 
 /**
- * Return what the model is to be told before `exchange`, and which exchange each message is of.
+ * Return the messages that the model gets before `exchange`, and the exchange of each message.
  *
- * Left out are refused exchanges, those that the filter has found fault with since, and those without an answer:
- * a question that nothing answers would be answered again.
+ * Refused exchanges, those that the filter refused later, and those without an answer are left out: the model
+ * would answer a question without an answer again.
  * @param before messages that come before all others; they are of no exchange.
  */
 export function historyBefore(conversation, exchange, before = []) {
@@ -70,16 +70,16 @@ function sentBefore({ exchanges, sentFrom }, exchange) {
 const FILLED = 0.7;
 
 /**
- * No longer send the oldest exchanges, so that the rest fits; tell whether there were any to leave out.
+ * Leave out the oldest exchanges from now on, so that the rest fits; return whether there were any.
  * @param exchange the question that did not fit together with what comes before it.
- * @param size {n_ctx, n_prompt_tokens}: what the model can read, and what it was sent, in tokens; or neither.
+ * @param size {n_ctx, n_prompt_tokens}: how much the model can read, and how much it was sent, in tokens; or neither.
  */
 export function leaveOutOldest(conversation, exchange, { n_ctx: room, n_prompt_tokens: sent }) {
   const before = sentBefore(conversation, exchange);
   if (before.length === 0) return false;
   const lengths = before.map(({ question, answer }) => question.length + answer.text.length);
   const all = lengths.reduce((sum, length) => sum + length, exchange.question.length);
-  // Without the sizes, half of it goes: another half follows if that is not enough.
+  // Without the sizes, half of it is left out: another half follows if that is not enough.
   let kept = room && sent ? Math.min(all - 1, (all * FILLED * room) / sent) : all / 2;
   kept -= exchange.question.length;
   let first = before.length;
@@ -97,13 +97,13 @@ function isSent({ leftOut, answer }) {
   return !leftOut && answer.text !== "" && !["refused", "failed"].includes(answer.state);
 }
 
-/** Return the exchange that a refusal's place (`messages[3]`) is in, or null where it is in none of them. */
+/** Return the exchange that a refusal's place (`messages[3]`) is in, or null if it is in none of them. */
 export function exchangeAt(place, owners) {
   const index = /^messages\[(\d+)\]/.exec(place)?.[1];
   return index === undefined ? null : (owners[Number(index)] ?? null);
 }
 
-/** Put a new answer in the place of an exchange's, which is kept beside it. Nothing that has no text is kept. */
+/** Begin a new answer to an exchange. The old one is kept beside it, if it has text and is no refusal. */
 export function answerAgain(exchange) {
   exchange.others = [...(exchange.others ?? []), exchange.answer].filter(({ text, state }) => text && state !== "refused");
   exchange.answer = newAnswer();
@@ -117,12 +117,17 @@ export function turnAnswer(exchange) {
   exchange.answer = first;
 }
 
-/** Return the exchange whose answer is under way, or null. */
-export function underWay({ exchanges }) {
-  return exchanges.findLast(({ answer }) => ["held", "open"].includes(answer.state) && answer.key) ?? null;
+/** Whether an answer is waited for or being written. */
+export function isUnderWay({ state }) {
+  return ["held", "open"].includes(state);
 }
 
-/** Tell whether every word of `query` stands in the conversation, in any case. */
+/** Return the exchange whose answer is under way, or null. */
+export function underWay({ exchanges }) {
+  return exchanges.findLast(({ answer }) => isUnderWay(answer) && answer.key) ?? null;
+}
+
+/** Return whether every word of `query` stands in the conversation, in any case. */
 export function matches(conversation, query) {
   const words = query.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const texts = conversation.exchanges.flatMap(({ question, answer }) => [question, answer.text]);

@@ -11,7 +11,7 @@ export class Composer {
   #entersSend = true;
 
   /**
-   * @param actions {ask(question), stop(), editLast(), draft(text)}; `draft` is told of each change.
+   * @param actions {ask(question), stop(), editLast(), draft(text)}; `draft` is called at each change.
    * @param draft what was written and not sent before.
    */
   constructor(form, actions, draft) {

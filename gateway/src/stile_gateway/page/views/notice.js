@@ -1,4 +1,4 @@
-// Says in a tab that is not looked at that an answer is ready: by its title, and by a notification if allowed.
+// Tells the user of a hidden tab that an answer is ready: by the title, and by a notification if it is allowed.
 
 const READY = "● ";
 
@@ -21,13 +21,13 @@ export class Notice {
     this.#draw();
   }
 
-  /** Whether to notify; the browser asks the reader once. It has no notifications on plain HTTP. */
+  /** Whether to notify; the browser asks the user once. It has no notifications on plain HTTP. */
   set notifies(notifies) {
     this.#notifies = notifies;
     if (notifies && globalThis.Notification?.permission === "default") Notification.requestPermission();
   }
 
-  /** An answer in the conversation `title` is ready; nothing is said to a reader who has the page before them. */
+  /** An answer in the conversation `title` is ready. If the page is visible, nothing is said. */
   show(title) {
     if (!document.hidden) return;
     this.#isReady = true;

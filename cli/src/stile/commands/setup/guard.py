@@ -11,7 +11,7 @@ from stile.errors import ModelError, StileError
 from stile.home import find_home, find_root
 from stile.models.classifiers import Classifiers
 from stile.settings import Settings
-from stile.supervise import state
+from stile.supervise import parts, state
 
 commands = typer.Typer(help="Which layers of the filter are on, and the models of its classifiers.")
 
@@ -25,9 +25,9 @@ Accepted = Annotated[
 
 @commands.command()
 def pull(names: Names = None, accept_licence: Accepted = False) -> None:  # noqa: FBT002 -- typer's way to describe a flag
-    """Fetch the classifiers' models, taking up interrupted downloads, and check them.
+    """Download the classifiers' models, and check them; an interrupted download is resumed.
 
-    The policy's optional scanners are on as soon as their models are there and the filter starts anew.
+    The scanners of these models are on when the filter starts the next time.
     """
     from stile.models import download  # noqa: PLC0415 -- huggingface_hub takes half a second that no other command needs
 
@@ -56,15 +56,11 @@ def status() -> None:
         table.add_row(entry.name, entry.rule, f"{entry.size / 1e6:.0f} MB", entry.licence, here)
     Console(highlight=False).print(table)
     running = state.read(find_home(settings).state)
-    port = (
-        next((part.port for part in running.parts if part.name == "filter-service"), None)
-        if running
-        else None
-    )
+    port = running.port("filter-service") if running else None
     if port is None:
         typer.echo("The filter is not running here.")
         return
-    layers = guard.layers(port)
+    layers = guard.layers(parts.filter_url(port))
     if layers is None:
         raise StileError("the filter is not ready; `stile status` and its log say more")
     typer.echo("\n".join(layers))

@@ -1,4 +1,4 @@
-"""`stile policy`: the policy as something to change; the filter's own commands do the work."""
+"""`stile policy`: changes, checks and tests the policy; the filter's own commands do the work."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ _PASSED_ON = {
     "ignore_unknown_options": True,
     "help_option_names": [],
 }
-"""The arguments are the filter's; so is ``--help``."""
+"""The filter's command reads the arguments, ``--help`` too."""
 
 
 @commands.command()

@@ -1,6 +1,6 @@
 """Measures how many banned words are found in each disguise, and how many harmless texts are refused.
 
-    .venv/bin/python benchmarks/evasion.py [DATA]
+    .venv/bin/python benchmarks/guard/evasion.py [DATA]
 
 The disguises are those of the matcher's tests, and a few harder ones; the words are those of the default
 policy's English list. DATA is the folder of ``filter-service/training/manifest.json``: with it, the questions
@@ -18,10 +18,10 @@ from pathlib import Path
 from stile_filter.guard.keywords import KeywordMatcher
 from stile_filter.guard.policy import Policy, default_policy
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEST = ROOT / "filter-service/tests/unit/guard/keywords/test_disguises.py"
 SHORTEST = 4
-"""Letters. Of shorter words a disguise often is another word, and the matcher lets it pass on purpose."""
+"""Letters. The disguise of a shorter word is often another word, which the matcher lets pass on purpose."""
 VOWELS = "aeiou"
 
 Disguise = Callable[[str], str]

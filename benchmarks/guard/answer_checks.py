@@ -1,9 +1,9 @@
 """What the check of answers costs: a piece in the filter, and an answer through all parts.
 
-    .venv/bin/python benchmarks/answer_checks.py
+    .venv/bin/python benchmarks/guard/answer_checks.py
 
 The answers are of 200 tokens, by a stand-in model of fixed speed; the rounds with the check and without take
-turns. LLM-Guard is off, as in ``bench.py``.
+turns. The scanners are off, as in ``bench.py``.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from harness.models.standin import Standin
 from harness.parts.policies import unscanned

@@ -1,6 +1,6 @@
 """What a long history costs the filter, and what short requests of another client wait meanwhile.
 
-    .venv/bin/python benchmarks/guard_scanning.py
+    .venv/bin/python benchmarks/guard/scanning.py
 
 The real filter on a real nats-server, with the shipped policy. A history is 900 kB in 29 messages of everyday
 sentences; the next turn is the same with one short message more. Short requests are sent one after the other.
@@ -17,14 +17,14 @@ from pathlib import Path
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from harness.clients.request_sender import RequestSender
 from harness.nats.bus import Bus
 from harness.processes.process import BIN, Process
 from harness.processes.wait import until
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SENTENCES = [
     line
     for line in (ROOT / "filter-service/tests/data/everyday.txt").read_text().splitlines()

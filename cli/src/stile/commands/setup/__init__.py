@@ -1,0 +1,1 @@
+"""The commands that change what an installation consists of: keys, clients, streams, models, the policy."""

@@ -1,0 +1,34 @@
+"""The file models/models.toml, which the catalogue and the classifiers are read from."""
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from stile.errors import ModelError
+
+Entry = TypeVar("Entry", bound=BaseModel)
+
+
+def read(folder: Path, table: str, kind: type[Entry]) -> tuple[Entry, ...]:
+    """Read the entries ``[[table]]``; there may be none.
+
+    Args:
+        folder: the one that has the file.
+        table: ``model`` or ``classifier``.
+        kind: what each entry is.
+
+    Raises:
+        ModelError: the file cannot be read, or an entry is not as it must be.
+    """
+    path = folder / "models.toml"
+    try:
+        entries = tomllib.loads(path.read_text()).get(table, [])
+        return tuple(kind.model_validate(entry) for entry in entries)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or table
+        raise ModelError(f"{path}: {field}={first['input']!r}: {first['msg']}") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{path}: {error}") from error
