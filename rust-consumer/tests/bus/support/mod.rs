@@ -7,6 +7,7 @@ mod standin;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -23,9 +24,22 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// Gives a port on loopback that nothing listens on now, another one each time.
+///
+/// It is below the ports that the system gives to outgoing connections (from 32768 on). Otherwise
+/// a connection of another test can take it before the caller listens on it.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    let ports = std::iter::repeat_with(|| {
+        let turn = std::process::id().wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        u16::try_from(FIRST + turn % COUNT).unwrap()
+    });
+    ports
+        .take(COUNT as usize)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 /// Asks again and again until `condition` gives something.
