@@ -16,6 +16,9 @@ from rich.table import Table
 Row = Mapping[str, str | int | float | None]
 """Its columns, in their order."""
 
+_ANY_WIDTH = 10_000
+"""Characters: more than any row has."""
+
 
 def show(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
     """Print a list to stdout.
@@ -33,15 +36,16 @@ def show(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
     elif not rows:
         typer.echo(empty)
     else:
-        Console(highlight=False, soft_wrap=True).print(table(rows))
+        # The terminal wraps lines that are too long for it; rich would cut their columns short.
+        Console(highlight=False, width=_ANY_WIDTH).print(table(rows), soft_wrap=True)
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Make a table of rows for a terminal; no value is cut short."""
+    """Make a table of rows for a terminal. Where it is too narrow, a value goes on in the next line."""
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for heading, value in rows[0].items():
         numbers = isinstance(value, int | float)
-        made.add_column(heading.replace("_", " "), justify="right" if numbers else "left", no_wrap=True)
+        made.add_column(heading.replace("_", " "), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         made.add_row(*(_cell(value) for value in row.values()))
     return made
