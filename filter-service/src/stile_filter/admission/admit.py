@@ -18,7 +18,7 @@ from stile_filter.admission.approval import Approvals
 from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
 from stile_filter.admission.ports import Archive, Guard, Guards, Log, Observer, Queue, Signer
 from stile_filter.admission.repeats import PendingRequest, Repeats
-from stile_filter.errors import RequestError, UnconfirmedError
+from stile_filter.errors import BusError, RequestError, UnconfirmedError
 from stile_filter.guard.decide import State, Verdict
 from stile_filter.guard.policy import ClientSystem
 from stile_filter.guard.texts import RequestTexts
@@ -120,6 +120,12 @@ class Admission:
         except RequestError as error:
             if error.code not in _OF_ANOTHER:
                 await self._log.write(envelope.address, error.code, rule=error.rule)
+            raise
+        except BusError:
+            # Nobody knows whether it has ended; the requester repeats it.
+            raise
+        except Exception:
+            await self._log.write(envelope.address, ErrorCode.INTERNAL)
             raise
         finally:
             del self._in_flight[hand]
