@@ -18,7 +18,7 @@ from stile_filter.admission.approval import Approvals
 from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
 from stile_filter.admission.ports import Archive, Guard, Guards, Log, Observer, Queue, Signer
 from stile_filter.admission.repeats import PendingRequest, Repeats
-from stile_filter.errors import BusError, RequestError, UnconfirmedError
+from stile_filter.errors import RequestError, UnconfirmedError
 from stile_filter.guard.decide import State, Verdict
 from stile_filter.guard.policy import ClientSystem
 from stile_filter.guard.texts import RequestTexts
@@ -30,9 +30,6 @@ from stile_runtime.fleet import REMEMBERED_SECONDS, Fleet
 
 _MAX_PUBLISHES = 3
 """How often an approval is published if CHAT refused it, and held no such request a moment later."""
-
-_OF_ANOTHER = frozenset({ErrorCode.KEY_CONFLICT, ErrorCode.IN_PROGRESS})
-"""Errors of a request that is not the one of its id: the id's record is another's."""
 
 _REPEATED = "repeated"
 """The end of a request that was received before."""
@@ -114,19 +111,9 @@ class Admission:
             return _REPEATED
         mine = self._in_flight[hand] = _InFlight(replies)
         try:
-            async with self._turn(envelope):
+            async with self._turn(envelope), self._log.failures_of(envelope.address):
                 with self._guards.lease() as guard:
                     return await self._decide(incoming, envelope, replies, guard)
-        except RequestError as error:
-            if error.code not in _OF_ANOTHER:
-                await self._log.write(envelope.address, error.code, rule=error.rule)
-            raise
-        except BusError:
-            # Nobody knows whether it has ended; the requester repeats it.
-            raise
-        except Exception:
-            await self._log.write(envelope.address, ErrorCode.INTERNAL)
-            raise
         finally:
             del self._in_flight[hand]
             # Those that wait go on at the next turn of the loop, when the reply to an error is made as well.
