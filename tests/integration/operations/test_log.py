@@ -129,12 +129,14 @@ async def test_cancelled_and_late_requests_have_their_record(system, http):
     await until(system.model.prompts, what="the model is at it")
     waiting = await http.post("/chat", json={"prompt": "second"}, headers={"Prefer": "respond-async"})
     late = await http.post(
-        "/chat", json={"prompt": "third"}, headers={"Prefer": "respond-async", "Stile-Timeout": "1"}
+        "/chat", json={"prompt": "third"}, headers={"Prefer": "respond-async", "Stile-Timeout": "6s"}
     )
+    deadline = time.time() + 6
     waits, passes = UUID(waiting.json()["id"]), UUID(late.json()["id"])
     asked = ConsoleClient(await system.bus.connect("console"))
     [runs] = (await asked.queue()).running
     assert (await asked.cancel(NAME, waits)).hit == "waiting"
+    await until(lambda: time.time() > deadline, what="the third is late")
     assert (await asked.cancel(NAME, runs.id)).hit == "running"
     assert (await running).json()["error"]["code"] == "cancelled"
     found = await recorded(system, 3)
