@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import typer
 
 from stile.commands import chat, dlq, doctor, down, status, up
+from stile.commands.owner import hold, refusals, top, usage
 from stile.commands.setup import clients, credentials, guard, keys, leaf, models, policy, provision
 from stile.errors import ArgumentError, PartError, StileError
 from stile_runtime.settings import SettingsError
@@ -21,6 +22,11 @@ app.command()(down.down)
 app.command()(status.status)
 app.command()(chat.chat)
 app.command()(doctor.doctor)
+app.command()(top.top)
+app.command()(refusals.refusals)
+app.command()(usage.usage)
+app.command()(hold.hold)
+app.command()(hold.resume)
 app.add_typer(models.commands, name="models")
 app.add_typer(guard.commands, name="guard")
 app.add_typer(policy.commands, name="policy")

@@ -14,7 +14,7 @@ import nkeys
 from stile import files
 from stile.errors import CredentialsError
 
-USERS = ("provisioner", "gateway", "filter", "consumer")
+USERS = ("provisioner", "gateway", "filter", "consumer", "console")
 """The users of the APP account in ``nats/accounts.conf``, one a service."""
 
 
