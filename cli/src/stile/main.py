@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import typer
 
-from stile.commands import chat, dlq, doctor, down, status, up
+from stile.commands import chat, console, dlq, doctor, down, status, up
 from stile.commands.setup import clients, credentials, guard, keys, leaf, models, policy, provision
 from stile.errors import ArgumentError, PartError, StileError
 from stile_runtime.settings import SettingsError
@@ -21,6 +21,7 @@ app.command()(down.down)
 app.command()(status.status)
 app.command()(chat.chat)
 app.command()(doctor.doctor)
+app.command()(console.console)
 app.add_typer(models.commands, name="models")
 app.add_typer(guard.commands, name="guard")
 app.add_typer(policy.commands, name="policy")

@@ -79,6 +79,11 @@ class Settings(runtime.Settings):
     consumer_port: Port = 8080
     filter_port: Port | None = None
     """By default 8081, or any free port if another program has that one."""
+    console: Literal["on", "off"] = "on"
+    """Whether the console is started."""
+    console_host: str = "127.0.0.1"
+    console_port: Port | None = None
+    """By default 8090, or any free port if another program has that one."""
     model: str = EMBEDDED_MODEL
     """The path of a GGUF file, or a name of models/models.toml."""
     context: Annotated[int, Field(ge=256)] = 4096

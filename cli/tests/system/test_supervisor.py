@@ -12,11 +12,12 @@ import pytest
 from harness.processes.ports import free_port
 from harness.processes.wait import until
 from stile.errors import PartError
-from stile.supervise import runner, state
+from stile.supervise import runner
 from stile.supervise.parts import Part
-from stile.supervise.state import PartState
 from stile.supervise.supervisor import Supervisor
 from stile.supervise.terminal import Terminal
+from stile_runtime.installation import state
+from stile_runtime.installation.state import PartState
 
 PROGRAM = Path(__file__).with_name("part.py")
 

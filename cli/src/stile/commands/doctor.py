@@ -14,8 +14,9 @@ from stile.home import Home, Root, find_home, find_root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue
 from stile.settings import Settings
-from stile.supervise import parts, state
-from stile.supervise.state import PartState, PartStatus, State
+from stile.supervise import parts
+from stile_runtime.installation import state
+from stile_runtime.installation.state import PartState, PartStatus, State
 
 
 def doctor() -> None:

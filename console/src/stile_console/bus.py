@@ -1,0 +1,97 @@
+"""The bus, through nats-py, whose errors end here: heartbeats in, questions to the filter out."""
+
+import asyncio
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from stile_console.errors import UnavailableError
+from stile_console.settings import Settings
+from stile_contracts import subjects
+from stile_runtime import connection
+from stile_runtime.fleet import Fleet
+
+INBOX = "_INBOX_console"
+
+
+class NatsBus:
+    """The console's connection to nats-server; ``run`` keeps it up.
+
+    Args:
+        settings: where the server is, and as whom to speak.
+        fleet: receives every heartbeat.
+    """
+
+    def __init__(self, settings: Settings, fleet: Fleet) -> None:
+        self._settings = settings
+        self._fleet = fleet
+        self._client: Client | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._client is not None and self._client.is_connected
+
+    async def run(self) -> None:
+        """Keep the connection up until cancelled.
+
+        nats-py reconnects by itself, but closes for good on some errors of the server, for example a user
+        that is refused. Then a new client takes its place.
+        """
+        listener = _Listener()
+        while True:
+            client = Client()
+            listener.gone.clear()
+            try:
+                login = self._settings.login(INBOX)
+                await client.connect(**connection.service_options(login, "stile-console", listener))
+                for subject in (subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT):
+                    await client.subscribe(subject, cb=self._heartbeat)
+                await client.flush()
+                self._client = client
+                await listener.connected()
+                await listener.gone.wait()
+            except (OSError, nats.errors.Error) as error:
+                await listener.failed(error)
+            finally:
+                self._client = None
+                await client.close()
+            await asyncio.sleep(connection.RECONNECT_SECONDS)
+
+    async def ask(self, subject: str, body: bytes, within: float) -> bytes:
+        """Send a request, and return the body of the one reply.
+
+        Args:
+            subject: of the request.
+            body: of the request.
+            within: seconds that the reply may take.
+
+        Raises:
+            UnavailableError: there is no connection, nobody who could reply, or no reply in time.
+        """
+        if self._client is None or not self._client.is_connected:
+            raise UnavailableError("The bus is not connected; try again.")
+        try:
+            reply = await self._client.request(subject, body, timeout=within)
+        except nats.errors.NoRespondersError:
+            raise UnavailableError("No filter is there; try again later.") from None
+        except nats.errors.TimeoutError:
+            raise UnavailableError("The filter has not replied in time; try again.") from None
+        except nats.errors.Error as error:
+            raise UnavailableError(f"The bus does not take the request: {error}") from error
+        return reply.data
+
+    async def _heartbeat(self, message: Msg) -> None:
+        self._fleet.receive_body(message.data)
+
+
+class _Listener(connection.Listener):
+    """Knows when a connection is over for good."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = asyncio.Event()
+
+    async def closed(self) -> None:
+        self.gone.set()

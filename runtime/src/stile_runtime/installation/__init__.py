@@ -1,0 +1,1 @@
+"""The files of an installation: how they are replaced, and what they hold."""
