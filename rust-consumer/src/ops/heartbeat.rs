@@ -74,6 +74,7 @@ fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbe
         queue: None,
         policy: None,
         policy_refused: None,
+        held: None,
     }
 }
 
