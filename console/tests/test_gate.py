@@ -36,10 +36,11 @@ def sign_in(browser, home):
 
 
 def addresses(app):
-    """Every address of the application with one method of each."""
+    """Every address of the application with each of its methods."""
     return [
         (method, route.path.replace("{", "").replace("}", ""))
-        for route in app.routes
+        for included in app.routes
+        for route in getattr(included, "original_router", app).routes
         for method in sorted(getattr(route, "methods", ()))
         if route.path.startswith("/api/")
     ]

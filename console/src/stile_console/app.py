@@ -20,7 +20,8 @@ from stile_console.access.owners import Owners
 from stile_console.access.sessions import Sessions
 from stile_console.bus import NatsBus
 from stile_console.errors import ConsoleError, InvalidError, NotFoundError
-from stile_console.http import health, page, session
+from stile_console.history.records import Records
+from stile_console.http import health, history, page, people, session
 from stile_console.http.answers import SafeHeaders, error_response
 from stile_console.http.dependencies import Services
 from stile_console.settings import Settings
@@ -83,14 +84,15 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         KeyFileError: the file of API keys is there and can't be read, or holds no keys.
     """
-    fleet = Fleet()
+    fleet, records = Fleet(), Records()
     owners = Owners(settings.key_file)
     services = Services(
         settings=settings,
-        bus=NatsBus(settings, fleet),
+        bus=NatsBus(settings, fleet, records),
         fleet=fleet,
         sessions=Sessions(owners.is_owner),
         owners=owners,
+        records=records,
     )
 
     @contextlib.asynccontextmanager
@@ -109,7 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    for routes in (page.router(), session.router, health.router):
+    for routes in (page.router(), session.router, health.router, history.router, people.router):
         app.include_router(routes)
     _answer_errors(app)
     # The last one added is the outermost.

@@ -1,18 +1,22 @@
-"""The bus, through nats-py, whose errors end here: heartbeats in, questions to the filter out."""
+"""The bus, through nats-py, whose errors end here: heartbeats and records in, questions to the filter out."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import nats.errors
+import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from stile_console.errors import UnavailableError
+from stile_console.history import reader
+from stile_console.history.records import Records
 from stile_console.settings import Settings
 from stile_contracts import subjects
 from stile_runtime import connection
 from stile_runtime.fleet import Fleet
 
-INBOX = "_INBOX_console"
+log = structlog.get_logger(__name__)
 
 
 class NatsBus:
@@ -21,11 +25,13 @@ class NatsBus:
     Args:
         settings: where the server is, and as whom to speak.
         fleet: receives every heartbeat.
+        records: receives every record of the log.
     """
 
-    def __init__(self, settings: Settings, fleet: Fleet) -> None:
+    def __init__(self, settings: Settings, fleet: Fleet, records: Records) -> None:
         self._settings = settings
         self._fleet = fleet
+        self._records = records
         self._client: Client | None = None
 
     @property
@@ -39,18 +45,20 @@ class NatsBus:
         nats-py reconnects by itself, but closes for good on some errors of the server, for example a user
         that is refused. Then a new client takes its place.
         """
-        listener = _Listener()
+        listener = _Listener(self._read_log)
         while True:
             client = Client()
             listener.gone.clear()
             try:
-                login = self._settings.login(INBOX)
+                login = self._settings.login(subjects.CONSOLE_INBOX)
                 await client.connect(**connection.service_options(login, "stile-console", listener))
                 for subject in (subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT):
                     await client.subscribe(subject, cb=self._heartbeat)
+                await client.subscribe(subjects.LOG, cb=self._record)
                 await client.flush()
                 self._client = client
                 await listener.connected()
+                await self._read_log()
                 await listener.gone.wait()
             except (OSError, nats.errors.Error) as error:
                 await listener.failed(error)
@@ -82,16 +90,38 @@ class NatsBus:
             raise UnavailableError(f"The bus does not take the request: {error}") from error
         return reply.data
 
+    async def _read_log(self) -> None:
+        """Read the log anew: records that were written while there was no connection were not heard."""
+        if self._client is None:
+            return
+        self._records.clear()
+        try:
+            async for record in reader.read(self._client, self._records.since):
+                self._records.add(record)
+        except nats.errors.Error as error:
+            log.warning("log_not_read", reason=str(error) or type(error).__name__)
+
+    async def _record(self, message: Msg) -> None:
+        if (record := reader.parsed(message.data)) is not None:
+            self._records.add(record)
+
     async def _heartbeat(self, message: Msg) -> None:
         self._fleet.receive_body(message.data)
 
 
 class _Listener(connection.Listener):
-    """Knows when a connection is over for good."""
+    """Knows when a connection is over for good, and has the log read when it is back."""
 
-    def __init__(self) -> None:
+    def __init__(self, came_back: Callable[[], Awaitable[None]]) -> None:
         super().__init__()
+        self._came_back = came_back
+        self._reading: asyncio.Future[None] | None = None
         self.gone = asyncio.Event()
+
+    async def reconnected(self) -> None:
+        await super().reconnected()
+        # nats-py waits for its callbacks before it delivers anything.
+        self._reading = asyncio.ensure_future(self._came_back())
 
     async def closed(self) -> None:
         self.gone.set()

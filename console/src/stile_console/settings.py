@@ -27,6 +27,8 @@ class Settings(ServiceSettings):
     """The policy's file, or a name of one that comes with the filter; by default in ``home``."""
     gateway_url: str = "http://127.0.0.1:8000"
     """Where the gateway says whether it is ready."""
+    public_url: str | None = None
+    """Of the chat page, as the people with keys reach it."""
 
     @field_validator("console_hosts", mode="before")
     @classmethod
@@ -42,9 +44,11 @@ class Settings(ServiceSettings):
             raise ValueError("give names or addresses without ports, several with commas between them")
         return value
 
-    @field_validator("gateway_url")
+    @field_validator("gateway_url", "public_url")
     @classmethod
-    def _is_an_http_url(cls, value: str) -> str:
+    def _is_an_http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("give http://HOST:PORT")

@@ -111,8 +111,10 @@ _POLICY_REFUSED = "the policy's file is refused, and the policy before it is in 
 
 def _gateway(said: dict[str, Any] | str) -> PartHealth:
     match said:
-        case {"parts": {"gateway": {"ready": bool(ready), **rest}}}:
-            return _plain("gateway", ready=ready, reason=rest.get("reason"))
+        case {"parts": {"gateway": {"ready": bool(ready), "reason": str(reason)}}}:
+            return _plain("gateway", ready=ready, reason=reason)
+        case {"parts": {"gateway": {"ready": bool(ready)}}}:
+            return _plain("gateway", ready=ready)
         case str(reason):
             return _plain("gateway", ready=False, reason=reason)
     return _plain("gateway", ready=False, reason="it does not say how it is")

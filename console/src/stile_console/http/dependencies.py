@@ -7,6 +7,7 @@ from fastapi import Request
 from stile_console.access.owners import Owners
 from stile_console.access.sessions import Sessions
 from stile_console.bus import NatsBus
+from stile_console.history.records import Records
 from stile_console.settings import Settings
 from stile_runtime.fleet import Fleet
 
@@ -20,6 +21,7 @@ class Services:
     fleet: Fleet
     sessions: Sessions
     owners: Owners
+    records: Records
 
 
 def services_of(request: Request) -> Services:
