@@ -19,7 +19,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def app(home):
-    return create_app(Settings(home=home))
+    return create_app(Settings(home=home, policy=home / "policy.yml"))
 
 
 @pytest.fixture
@@ -61,7 +61,10 @@ def test_a_token_opens_once(browser, app, home):
     token = console_tokens.make(home / console_tokens.FILE)
     first = browser.post("/api/session", json={"token": token})
     assert first.status_code == 200
-    for again in (TestClient(app, base_url=BASE), TestClient(create_app(Settings(home=home)), base_url=BASE)):
+    for again in (
+        TestClient(app, base_url=BASE),
+        TestClient(create_app(Settings(home=home, policy=home / "policy.yml")), base_url=BASE),
+    ):
         answer = again.post("/api/session", json={"token": token})
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers

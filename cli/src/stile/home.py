@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stile.settings import Settings
 from stile_runtime.api_keys import KEY_FILE
-from stile_runtime.installation import console_tokens, state
+from stile_runtime.installation import POLICY_FILE, console_tokens, state
 from stile_runtime.settings import SettingsError
 
 
@@ -46,7 +46,7 @@ class Home:
         """A log for each part."""
         self.api_keys = folder / KEY_FILE
         """The API keys' digests, if ``STILE_API_KEYS`` names no other file."""
-        self.policy = folder / "policy.yml"
+        self.policy = folder / POLICY_FILE
         """The policy, if `stile policy init` has made one and ``STILE_POLICY`` names no other."""
         self.archive = folder / "archive"
         """The sealed archive, if ``STILE_ARCHIVE`` names no other folder."""

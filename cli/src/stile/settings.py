@@ -41,6 +41,8 @@ class Settings(runtime.Settings):
     """Data, logs and credentials; by default ``.stile`` in the checkout."""
     host: str = "127.0.0.1"
     port: Port = 8000
+    public_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    """The chat page's address as the people with keys reach it, for links and QR codes."""
     nats_host: str = "127.0.0.1"
     nats_port: Port = 4222
     nats_server_cert: FilePath | None = None

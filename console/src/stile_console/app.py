@@ -21,9 +21,11 @@ from stile_console.access.sessions import Sessions
 from stile_console.bus import NatsBus
 from stile_console.errors import ConsoleError, InvalidError, NotFoundError
 from stile_console.history.records import Records
-from stile_console.http import health, history, page, people, session
+from stile_console.http import health, history, now, page, people, policy, session
 from stile_console.http.answers import SafeHeaders, error_response
 from stile_console.http.dependencies import Services
+from stile_console.policies.file import PolicyFile
+from stile_console.policies.filter import Policies
 from stile_console.settings import Settings
 from stile_runtime import logs
 from stile_runtime.api_keys import KeyFileError
@@ -86,13 +88,15 @@ def create_app(settings: Settings) -> FastAPI:
     """
     fleet, records = Fleet(), Records()
     owners = Owners(settings.key_file)
+    bus = NatsBus(settings, fleet, records)
     services = Services(
         settings=settings,
-        bus=NatsBus(settings, fleet, records),
+        bus=bus,
         fleet=fleet,
         sessions=Sessions(owners.is_owner),
         owners=owners,
         records=records,
+        policies=Policies(bus, fleet, PolicyFile(settings.policy, settings.policy_target)),
     )
 
     @contextlib.asynccontextmanager
@@ -111,8 +115,9 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    for routes in (page.router(), session.router, health.router, history.router, people.router):
-        app.include_router(routes)
+    for routes in (session, now, history, people, policy, health):
+        app.include_router(routes.router)
+    app.include_router(page.router())
     _answer_errors(app)
     # The last one added is the outermost.
     app.add_middleware(

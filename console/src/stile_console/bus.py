@@ -2,19 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from pydantic import ValidationError
 
 from stile_console.errors import UnavailableError
 from stile_console.history import reader
 from stile_console.history.records import Records
 from stile_console.settings import Settings
 from stile_contracts import subjects
+from stile_contracts.messages import ErrorReply
+from stile_contracts.messages.base import Message
 from stile_runtime import connection
 from stile_runtime.fleet import Fleet
+
+Reply = TypeVar("Reply", bound=Message)
 
 log = structlog.get_logger(__name__)
 
@@ -67,16 +73,18 @@ class NatsBus:
                 await client.close()
             await asyncio.sleep(connection.RECONNECT_SECONDS)
 
-    async def ask(self, subject: str, body: bytes, within: float) -> bytes:
-        """Send a request, and return the body of the one reply.
+    async def ask(self, subject: str, body: bytes, reply_type: type[Reply], within: float) -> Reply:
+        """Send a request to the filters, and return the one reply.
 
         Args:
             subject: of the request.
             body: of the request.
+            reply_type: what the reply is.
             within: seconds that the reply may take.
 
         Raises:
-            UnavailableError: there is no connection, nobody who could reply, or no reply in time.
+            UnavailableError: there is no connection, nobody who could reply, no reply in time, or an error as
+                the reply.
         """
         if self._client is None or not self._client.is_connected:
             raise UnavailableError("The bus is not connected; try again.")
@@ -88,7 +96,7 @@ class NatsBus:
             raise UnavailableError("The filter has not replied in time; try again.") from None
         except nats.errors.Error as error:
             raise UnavailableError(f"The bus does not take the request: {error}") from error
-        return reply.data
+        return _parsed(reply.data, reply_type)
 
     async def _read_log(self) -> None:
         """Read the log anew: records that were written while there was no connection were not heard."""
@@ -107,6 +115,18 @@ class NatsBus:
 
     async def _heartbeat(self, message: Msg) -> None:
         self._fleet.receive_body(message.data)
+
+
+def _parsed(body: bytes, reply_type: type[Reply]) -> Reply:
+    try:
+        return reply_type.model_validate_json(body)
+    except ValidationError:
+        pass
+    try:
+        error = ErrorReply.model_validate_json(body).error
+    except ValidationError:
+        raise UnavailableError("The filter's reply can't be read: is it of another version?") from None
+    raise UnavailableError(f"The filter could not do it: {error.message}")
 
 
 class _Listener(connection.Listener):

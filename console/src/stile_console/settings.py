@@ -23,8 +23,12 @@ class Settings(ServiceSettings):
     home: Path
     """The folder with the owner's files."""
     api_keys: Literal["off"] | Path | None = None
-    policy: Path | None = None
-    """The policy's file, or a name of one that comes with the filter; by default in ``home``."""
+    policy: Path
+    """The policy's file that is in use as long as there is no ``policy_target``."""
+    policy_target: Path | None = None
+    """Where a changed policy is written; None: it may not be changed here."""
+    archive: Path | None = None
+    """The folder of the sealed archive, if the requests in it can be judged again here."""
     gateway_url: str = "http://127.0.0.1:8000"
     """Where the gateway says whether it is ready."""
     public_url: str | None = None

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from pathlib import Path
 
 import structlog
 from faststream import FastStream
@@ -12,7 +13,7 @@ from stile_filter.admission.admit import Admission
 from stile_filter.admission.signature_status import SignatureStatus
 from stile_filter.errors import LostLoopError, StartError
 from stile_filter.guard.decide import State
-from stile_filter.guard.policy import Files, Rule
+from stile_filter.guard.policy import Files, Rule, default_policy
 from stile_filter.ops.background import Background
 from stile_filter.ops.clock import WallClock
 from stile_filter.ops.health import Health, HealthServer
@@ -55,7 +56,9 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = Metrics()
-        files = Files()
+        own = settings.own_policy
+        self._policy = _PolicyPath(settings.policy or default_policy(), own)
+        files = Files(*[own] if own else [])
         self._live = LivePolicy(self._guard(files), self._guard, files, self._metrics)
         self._archive = Archive(settings.archive, self._metrics.archived) if settings.archive else NoArchive()
         self._live.swapped = self._swapped
@@ -229,7 +232,7 @@ class Service:
 
     def _guard(self, files: Files) -> Guard:
         return Guard(
-            self._settings.policy,
+            self._policy.find(),
             self._settings.archive,
             files,
             self._monitored,
@@ -239,6 +242,25 @@ class Service:
     def _swapped(self, guard: Guard) -> None:
         self._queue.limit(guard.policy.limits.max_waiting_per_client)
         self._archive.follow(guard.policy)
+
+
+class _PolicyPath:
+    """The policy's file: the owner's as soon as it is there, and from then on, whatever becomes of it.
+
+    Args:
+        otherwise: the file until then.
+        own: the owner's, which may come at any time.
+    """
+
+    def __init__(self, otherwise: Path, own: Path | None) -> None:
+        self._path = otherwise
+        self._own = own
+
+    def find(self) -> Path:
+        """Return the file to read now."""
+        if self._own is not None and self._own.exists():
+            self._path = self._own
+        return self._path
 
 
 def main() -> None:

@@ -90,7 +90,7 @@ def _model(settings: Settings, root: Root) -> str:
 def _policy(settings: Settings, home: Home, running: State | None) -> str:
     port = running.port("filter-service") if running else None
     if port is None:
-        return policy.check(settings, home)
+        return str(policy.check(settings, home))
     if reason := guard.refused_policy(parts.filter_url(port)):
         raise StileError(reason)
     return "the file is in use"

@@ -47,7 +47,8 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     """Check what can be checked before anything is started; return what to start."""
     weights = _weights(settings, root, terminal)
     addresses = parts.check_ports(settings)
-    terminal.say(f"policy: {policy.check(settings, home)}")
+    checked = policy.check(settings, home)
+    terminal.say(f"policy: {checked}")
     keys = credentials.ensure(home.credentials)
     signing.ensure(home.credentials)
     if not credentials.seed_file(home.clients, LOCAL_CLIENT).exists():
@@ -65,7 +66,7 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
         parts.rust_consumer(settings, home, key),
         parts.gateway(settings, home),
         *(
-            [parts.console(settings, home, addresses, policy.environment(settings, home))]
+            [parts.console(settings, home, addresses, policy.for_console(settings, home, checked))]
             if settings.console == "on"
             else []
         ),

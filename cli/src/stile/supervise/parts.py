@@ -190,6 +190,7 @@ def filter_service(settings: Settings, home: Home, addresses: Addresses, policy:
         env={
             **_bus(settings, home, "filter"),
             **policy,
+            "STILE_HOME": str(home.folder),
             "STILE_SIGNING_KEY": str(signing.seed_file(home.credentials)),
             "STILE_FILTER_PORT": str(addresses.filter),
         },
@@ -240,7 +241,7 @@ def console(settings: Settings, home: Home, addresses: Addresses, policy: Mappin
         settings: the variables.
         home: the installation.
         addresses: the ports.
-        policy: the variables that say which policy the filter has.
+        policy: the variables that say which policy it shows and may write.
     """
     return Part(
         name="console",
@@ -252,6 +253,7 @@ def console(settings: Settings, home: Home, addresses: Addresses, policy: Mappin
             "STILE_CONSOLE_HOST": settings.console_host,
             "STILE_CONSOLE_PORT": str(addresses.console),
             "STILE_GATEWAY_URL": settings.url,
+            "STILE_PUBLIC_URL": settings.public_url or settings.url,
         },
         port=addresses.console,
         ready_url=f"http://{authority(settings.console_host, addresses.console)}/healthz",

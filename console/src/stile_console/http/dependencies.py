@@ -8,6 +8,7 @@ from stile_console.access.owners import Owners
 from stile_console.access.sessions import Sessions
 from stile_console.bus import NatsBus
 from stile_console.history.records import Records
+from stile_console.policies.filter import Policies
 from stile_console.settings import Settings
 from stile_runtime.fleet import Fleet
 
@@ -22,6 +23,7 @@ class Services:
     sessions: Sessions
     owners: Owners
     records: Records
+    policies: Policies
 
 
 def services_of(request: Request) -> Services:
