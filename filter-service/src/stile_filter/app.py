@@ -19,11 +19,14 @@ from stile_filter.ops.clock import WallClock
 from stile_filter.ops.health import Health, HealthServer
 from stile_filter.ops.metrics import Metrics
 from stile_filter.policies.archive import Archive, NoArchive
+from stile_filter.policies.draft import Judge
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.live import LivePolicy
 from stile_filter.queue.positions import PositionNotifier
 from stile_filter.requests.answers import AnswerChecks
 from stile_filter.requests.cancel import Canceller
+from stile_filter.requests.chat_log import ChatLog
+from stile_filter.requests.console import ConsoleRequests
 from stile_filter.requests.dead_letters import DeadLetters
 from stile_filter.requests.result_shares import ResultShares
 from stile_filter.requests.status import StatusRequests
@@ -80,6 +83,7 @@ class Service:
         signer = settings.signer()
         self._signatures = SignatureStatus(signer, self._fleet)
         self._signature_fault: str | None = None  # as of the last heartbeat, for the probes' thread too
+        chat_log = ChatLog(self._bus.publish)
         handler = Admission(
             self._live,
             store,
@@ -90,10 +94,12 @@ class Service:
             clock_fault=self._clock.fault,
             observer=self._metrics,
             archive=self._archive,
+            chat_log=chat_log,
         )
-        canceller = Canceller(store, self._metrics.cancelled)
+        canceller = Canceller(store, self._metrics.cancelled, chat_log)
         lookup = StatusRequests(store, self._queue.position, self._metrics.looked_up)
-        self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter)
+        self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter, chat_log)
+        console = ConsoleRequests(store, self._queue, canceller, Judge(self._live).judge)
         answer_checks = AnswerChecks(self._live, self._metrics)
         self._subscribers = Subscribers(
             self._bus,
@@ -107,6 +113,7 @@ class Service:
             heartbeat=self._fleet.receive_body,
             advisory=self._dead_letters.advised,
             answer_check=answer_checks.handle,
+            console=console.handle,
         )
         self._metrics.in_flight.set_function(lambda: self._subscribers.in_flight)
         self._app = FastStream(
@@ -191,6 +198,7 @@ class Service:
                 self._queue.state(),
                 policy=self._live.guard.policy.version,
                 refused=self._live.fault is not None,
+                held=self._queue.held,
             )
             await asyncio.sleep(HEARTBEAT_SECONDS)
 

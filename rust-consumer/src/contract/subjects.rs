@@ -29,6 +29,8 @@ pub const FINISHED: &str = "chat.event.finished.*.*.*";
 pub const HOLD: &str = "chat.hold";
 /// Every approved request.
 pub const APPROVED: &str = "chat.approved.>";
+/// Everything that [`CHAT_STREAM`] holds: approved requests, and the [`HOLD`].
+pub const ALL_CHAT: &str = "chat.>";
 /// The prefix of this service's own inboxes: its user may subscribe to nothing else.
 pub const INBOX_PREFIX: &str = "_INBOX_consumer";
 

@@ -76,6 +76,11 @@ class Files:
         self._note(path)
         return path.read_bytes()
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files that were read or looked for."""
+        return list(self._versions)
+
     def have_changed(self) -> bool:
         """Return whether a file has changed, come or gone since it was first noted."""
         return any(version(path) != before for path, before in self._versions.items())

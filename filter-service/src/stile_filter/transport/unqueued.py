@@ -1,4 +1,4 @@
-"""Takes in the checks of answers. Each worker sends one at a time, so they need no queue."""
+"""Takes in what needs no queue: the checks of answers, and what the owner asks at the console."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,11 +9,11 @@ from stile_filter.transport.intake import Handle
 from stile_filter.transport.message import IncomingMessage, OutgoingMessage
 
 
-class AnswerIntake:
-    """Starts the handling of each check when it arrives.
+class UnqueuedIntake:
+    """Starts the handling of each message when it arrives.
 
     Args:
-        handle: handles a check.
+        handle: handles a message.
         send: sends messages.
     """
 
@@ -23,14 +23,14 @@ class AnswerIntake:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, message: Msg) -> None:
-        """Begin a check: nats-py calls this."""
+        """Begin a message: nats-py calls this."""
         incoming = IncomingMessage(message.subject, message.reply, message.headers or {}, message.data)
         task = asyncio.create_task(self._handled(incoming))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self) -> None:
-        """Wait until every check is handled; no more may arrive."""
+        """Wait until every message is handled; no more may arrive."""
         if self._tasks:
             await asyncio.wait(self._tasks)
 
