@@ -2,11 +2,20 @@
 import { Api } from "./api.js";
 import { element } from "./element.js";
 import { Health } from "./views/health.js";
+import { History } from "./views/history.js";
+import { Now } from "./views/now.js";
+import { People } from "./views/people.js";
+import { Policy } from "./views/policy.js";
 import { SignIn } from "./views/signin.js";
 
 const LOOK_EVERY_MS = 2000;
+const SAID_FOR_MS = 8000;
 
 const VIEWS = [
+  ["now", "Now", Now],
+  ["history", "What happened", History],
+  ["people", "People", People],
+  ["policy", "Policy", Policy],
   ["health", "Health", Health],
 ];
 
@@ -20,10 +29,11 @@ class App {
   #views = new Map();
   #shown = null;
   #isLooking = false;
+  #silence = null;
 
   async start() {
     for (const [name, label, View] of VIEWS) {
-      this.#views.set(name, new View(this.#api, (sentence) => (this.#announcer.textContent = sentence)));
+      this.#views.set(name, new View(this.#api, (sentence, isBad = false) => this.#announce(sentence, isBad)));
       this.#nav.append(element("a", { href: `#${name}` }, label));
     }
     this.#signOut.addEventListener("click", async () => {
@@ -75,6 +85,14 @@ class App {
     document.title = "Sign in · Stile";
     const view = new SignIn(this.#api, reason, () => this.#follow());
     this.#main.replaceChildren(element("h1", {}, "Sign in"), view.element);
+  }
+
+  /** Say what has happened: to a screen reader, and for some seconds in a corner. */
+  #announce(sentence, isBad) {
+    this.#announcer.textContent = sentence;
+    this.#announcer.className = isBad ? "toast bad" : "toast";
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => (this.#announcer.textContent = ""), SAID_FOR_MS);
   }
 
   async #look() {
