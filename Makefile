@@ -93,6 +93,7 @@ audit: $(UV) ## known faults of locked packages; licences and sources of crates 
 sbom: $(UV) ## CycloneDX lists of each image's packages, in sbom/ (needs cargo-cyclonedx)
 	@mkdir -p sbom
 	$(UV) export --quiet --locked --no-dev --package stile-gateway --format cyclonedx1.5 -o sbom/gateway.cdx.json
+	$(UV) export --quiet --locked --no-dev --package stile-console --format cyclonedx1.5 -o sbom/console.cdx.json
 	$(UV) export --quiet --locked --no-dev --package stile --format cyclonedx1.5 -o sbom/cli.cdx.json
 	$(UV) export --quiet --locked --no-dev --package stile-filter --extra gorget --format cyclonedx1.5 \
 	  -o sbom/filter-service.cdx.json

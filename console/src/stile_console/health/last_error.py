@@ -37,12 +37,16 @@ def in_words(line: str) -> str | None:
     for form in (_TRACING, _NATS):
         if (match := form.match(line)) and match["level"] != "WARN":
             return _short(match["at"], match["words"])
-    fields = {match["name"]: match["value"].strip('"').replace('\\"', '"') for match in _FIELD.finditer(line)}
+    fields = {match["name"]: _plain(match["value"]) for match in _FIELD.finditer(line)}
     if fields.get("level") not in {"error", "critical"} or "event" not in fields:
         return None
     told = "; ".join(f"{name} {value}" for name, value in fields.items() if name not in _HIDDEN)
     words = fields["event"].replace("_", " ") + (f": {told}" if told else "")
     return _short(fields.get("timestamp", ""), words)
+
+
+def _plain(value: str) -> str:
+    return value[1:-1].replace('\\"', '"') if value.startswith('"') else value
 
 
 def _short(at: str, words: str) -> str:
