@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import typer
 
-from stile.commands import chat, console, dlq, doctor, down, status, up
+from stile.commands import chat, dlq, doctor, down, status, up
+from stile.commands.owner import console, hold, refusals, top, usage
 from stile.commands.setup import clients, credentials, guard, keys, leaf, models, policy, provision
 from stile.errors import ArgumentError, PartError, StileError
 from stile_runtime.settings import SettingsError
@@ -22,6 +23,11 @@ app.command()(status.status)
 app.command()(chat.chat)
 app.command()(doctor.doctor)
 app.command()(console.console)
+app.command()(top.top)
+app.command()(refusals.refusals)
+app.command()(usage.usage)
+app.command()(hold.hold)
+app.command()(hold.resume)
 app.add_typer(models.commands, name="models")
 app.add_typer(guard.commands, name="guard")
 app.add_typer(policy.commands, name="policy")

@@ -1,8 +1,9 @@
 """The bus, through nats-py, whose errors end here: heartbeats and records in, questions to the filter out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
 
 import nats.errors
 import structlog
@@ -11,16 +12,13 @@ from nats.aio.msg import Msg
 from pydantic import ValidationError
 
 from stile_console.errors import UnavailableError
-from stile_console.history import reader
 from stile_console.history.records import Records
 from stile_console.settings import Settings
 from stile_contracts import subjects
-from stile_contracts.messages import ErrorReply
-from stile_contracts.messages.base import Message
+from stile_contracts.messages import CancelReceipt, HoldState, LogRecord, PolicyVerdict, QueueListing
 from stile_runtime import connection
+from stile_runtime.console_client import ConsoleClient, ConsoleError
 from stile_runtime.fleet import Fleet
-
-Reply = TypeVar("Reply", bound=Message)
 
 log = structlog.get_logger(__name__)
 
@@ -73,30 +71,36 @@ class NatsBus:
                 await client.close()
             await asyncio.sleep(connection.RECONNECT_SECONDS)
 
-    async def ask(self, subject: str, body: bytes, reply_type: type[Reply], within: float) -> Reply:
-        """Send a request to the filters, and return the one reply.
-
-        Args:
-            subject: of the request.
-            body: of the request.
-            reply_type: what the reply is.
-            within: seconds that the reply may take.
+    async def verdict(self, text: str, policy: str | None = None) -> PolicyVerdict:
+        """Return what the policy in use, or the one whose text is given, says of a text; as all below.
 
         Raises:
             UnavailableError: there is no connection, nobody who could reply, no reply in time, or an error as
                 the reply.
         """
+        async with _errors():
+            return await self._connected().verdict(text, policy)
+
+    async def queue(self) -> QueueListing:
+        """Return who is answered and who waits."""
+        async with _errors():
+            return await self._connected().queue()
+
+    async def cancel(self, client: str, chat_id: UUID) -> CancelReceipt:
+        """Cancel a request of any client."""
+        async with _errors():
+            return await self._connected().cancel(client, chat_id)
+
+    async def hold(self, *, held: bool) -> HoldState:
+        """Start nothing more, or go on."""
+        async with _errors():
+            client = self._connected()
+            return await (client.hold() if held else client.resume())
+
+    def _connected(self) -> ConsoleClient:
         if self._client is None or not self._client.is_connected:
             raise UnavailableError("The bus is not connected; try again.")
-        try:
-            reply = await self._client.request(subject, body, timeout=within)
-        except nats.errors.NoRespondersError:
-            raise UnavailableError("No filter is there; try again later.") from None
-        except nats.errors.TimeoutError:
-            raise UnavailableError("The filter has not replied in time; try again.") from None
-        except nats.errors.Error as error:
-            raise UnavailableError(f"The bus does not take the request: {error}") from error
-        return _parsed(reply.data, reply_type)
+        return ConsoleClient(self._client)
 
     async def _read_log(self) -> None:
         """Read the log anew: records that were written while there was no connection were not heard."""
@@ -104,29 +108,25 @@ class NatsBus:
             return
         self._records.clear()
         try:
-            async for record in reader.read(self._client, self._records.since):
+            async for record in ConsoleClient(self._client).records(int(self._records.since * 1000)):
                 self._records.add(record)
-        except nats.errors.Error as error:
-            log.warning("log_not_read", reason=str(error) or type(error).__name__)
+        except ConsoleError as error:
+            log.warning("log_not_read", reason=str(error))
 
     async def _record(self, message: Msg) -> None:
-        if (record := reader.parsed(message.data)) is not None:
-            self._records.add(record)
+        with contextlib.suppress(ValidationError):  # of a later version
+            self._records.add(LogRecord.model_validate_json(message.data))
 
     async def _heartbeat(self, message: Msg) -> None:
         self._fleet.receive_body(message.data)
 
 
-def _parsed(body: bytes, reply_type: type[Reply]) -> Reply:
+@contextlib.asynccontextmanager
+async def _errors() -> AsyncIterator[None]:
     try:
-        return reply_type.model_validate_json(body)
-    except ValidationError:
-        pass
-    try:
-        error = ErrorReply.model_validate_json(body).error
-    except ValidationError:
-        raise UnavailableError("The filter's reply can't be read: is it of another version?") from None
-    raise UnavailableError(f"The filter could not do it: {error.message}")
+        yield
+    except ConsoleError as error:
+        raise UnavailableError(f"It could not be done: {error}.") from error
 
 
 class _Listener(connection.Listener):

@@ -11,7 +11,6 @@ use super::Bus;
 use super::results::ChatResult;
 use crate::contract::address::Address;
 use crate::contract::messages::{LogRecord, Message, Part};
-use crate::error::ErrorCode;
 use crate::ops::clock::millis;
 
 /// How the record treats an earlier one of the same request.
@@ -78,6 +77,7 @@ mod tests {
 
     use super::*;
     use crate::contract::messages::{ErrorReply, Refusal, Reply, Usage};
+    use crate::error::ErrorCode;
 
     const SUBJECT: &str = "chat.approved.batch.alice.01920f3c-7a51-7c3e-8f00-0123456789ab";
 

@@ -3,14 +3,12 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from stile_console.errors import NotFoundError
 from stile_console.http.dependencies import services_of
 from stile_contracts import subjects
-from stile_contracts.messages import CancelReceipt, CancelRequest, HoldState, QueueListing
-
-QUEUE_SECONDS = 5.0
+from stile_contracts.messages import CancelReceipt, HoldState, QueueListing
 
 router = APIRouter(prefix="/api/queue")
 
@@ -42,7 +40,7 @@ class Hold(BaseModel):
 async def now(request: Request) -> Now:
     """Return who is answered, who waits, and how fast the models are."""
     services = services_of(request)
-    queue = await services.bus.ask(subjects.CONSOLE_QUEUE, b"", QueueListing, QUEUE_SECONDS)
+    queue = await services.bus.queue()
     workers = [beat for beat in services.fleet.alive("consumer") if beat.model]
     models = [
         Speed(
@@ -61,18 +59,15 @@ async def now(request: Request) -> Now:
 @router.delete("/{client}/{chat_id}")
 async def cancel(request: Request, client: str, chat_id: UUID) -> CancelReceipt:
     """Cancel a request, whoever has sent it."""
-    try:
-        body = CancelRequest(client=client, id=chat_id).model_dump_json().encode()
-    except ValidationError:
-        raise NotFoundError("There is no such client.") from None
-    return await services_of(request).bus.ask(subjects.CONSOLE_CANCEL, body, CancelReceipt, QUEUE_SECONDS)
+    if not subjects.is_token(client):
+        raise NotFoundError("There is no such client.")
+    return await services_of(request).bus.cancel(client, chat_id)
 
 
 @router.put("/hold")
 async def hold(request: Request, sent: Hold) -> HoldState:
     """Start nothing more, or go on."""
-    subject = subjects.CONSOLE_HOLD if sent.held else subjects.CONSOLE_RESUME
-    return await services_of(request).bus.ask(subject, b"", HoldState, QUEUE_SECONDS)
+    return await services_of(request).bus.hold(held=sent.held)
 
 
 def _mean(values: list[float | None]) -> float | None:

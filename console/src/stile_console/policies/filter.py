@@ -4,17 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from pydantic import ValidationError
-
 from stile_console.bus import NatsBus
-from stile_console.errors import ConflictError, InvalidError, UnavailableError
+from stile_console.errors import ConflictError, UnavailableError
 from stile_console.policies.file import PolicyFile
-from stile_contracts import subjects
-from stile_contracts.messages import PolicyFault, PolicyVerdict, VerdictRequest
+from stile_contracts.messages import PolicyFault, PolicyVerdict
 from stile_runtime.fleet import Fleet
 
-VERDICT_SECONDS = 75.0
-"""For a verdict: a policy's own tests may take 60 s."""
 TAKEN_UP_SECONDS = 90.0
 """For a filter to take up a changed file: it looks each second, and starts the scanners."""
 REFUSED_AFTER_SECONDS = 5.0
@@ -54,15 +49,9 @@ class Policies:
             policy: another policy than the one in use.
 
         Raises:
-            InvalidError: the filter can't read the text.
             UnavailableError: no filter replies.
         """
-        try:
-            request = VerdictRequest(text=text, policy=policy)
-        except ValidationError as error:
-            raise InvalidError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from error
-        body = request.model_dump_json(exclude_none=True).encode()
-        return await self._bus.ask(subjects.CONSOLE_VERDICT, body, PolicyVerdict, VERDICT_SECONDS)
+        return await self._bus.verdict(text, policy)
 
     async def faults(self, policy: str) -> tuple[str | None, list[PolicyFault]]:
         """Return a policy's version, and what is wrong with it; its own tests are run.
