@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
@@ -9,6 +10,8 @@ from stile_console.errors import NotFoundError
 from stile_console.http.dependencies import services_of
 from stile_contracts import subjects
 from stile_contracts.messages import CancelReceipt, HoldState, QueueListing
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/api/queue")
 
@@ -61,13 +64,17 @@ async def cancel(request: Request, client: str, chat_id: UUID) -> CancelReceipt:
     """Cancel a request, whoever has sent it."""
     if not subjects.is_token(client):
         raise NotFoundError("There is no such client.")
-    return await services_of(request).bus.cancel(client, chat_id)
+    receipt = await services_of(request).bus.cancel(client, chat_id)
+    log.info("request_cancelled", client=client, chat_id=str(chat_id), hit=receipt.hit)
+    return receipt
 
 
 @router.put("/hold")
 async def hold(request: Request, sent: Hold) -> HoldState:
     """Start nothing more, or go on."""
-    return await services_of(request).bus.hold(held=sent.held)
+    state = await services_of(request).bus.hold(held=sent.held)
+    log.info("queue_held" if state.held else "queue_resumed")
+    return state
 
 
 def _mean(values: list[float | None]) -> float | None:

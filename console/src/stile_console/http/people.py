@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
@@ -13,6 +14,8 @@ from stile_console.people.keys import MOST_AT_ONCE, Limits
 from stile_console.people.sheet import Ticket
 from stile_contracts.subjects import Lane
 from stile_runtime.api_keys import NAME
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/api")
 
@@ -102,6 +105,7 @@ def add(request: Request, sent: NewKeys) -> list[Ticket]:
     """Make keys; each is in this answer and nowhere else."""
     address = sheet.checked_address(sent.address)
     made = keys.add(services_of(request).settings.key_file, sent.names, sent.limits, owner=sent.owner)
+    log.info("keys_made", names=sent.names)
     return [sheet.ticket(name, key, address) for name, key in made]
 
 
@@ -109,12 +113,14 @@ def add(request: Request, sent: NewKeys) -> list[Ticket]:
 def limit(request: Request, name: str, limits: Limits) -> None:
     """Give a key other limits."""
     keys.limit(services_of(request).settings.key_file, name, limits)
+    log.info("key_limited", name=name, **limits.model_dump())
 
 
 @router.post("/keys/revoke", status_code=204)
 def revoke(request: Request, sent: Names) -> None:
     """Take keys back."""
     keys.revoke(services_of(request).settings.key_file, sent.names)
+    log.info("keys_revoked", names=sent.names)
 
 
 def _used(use: dict[str, Use], client: str) -> Used:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
@@ -9,6 +10,8 @@ from stile_console.http.dependencies import services_of
 from stile_console.policies import replay
 from stile_console.policies.file import PolicyText
 from stile_contracts.messages import PolicyFault, PolicyVerdict
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/api/policy")
 
@@ -88,6 +91,7 @@ async def check(request: Request, sent: Draft) -> Checked:
 async def apply(request: Request, sent: Change) -> Applied:
     """Use a policy from now on, without a restart; one with a fault changes nothing."""
     is_applied, faults = await services_of(request).policies.apply(sent.policy, sent.base)
+    log.info("policy_applied" if is_applied else "policy_not_applied", faults=len(faults))
     return Applied(is_applied=is_applied, faults=faults)
 
 

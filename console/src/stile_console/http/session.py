@@ -1,5 +1,6 @@
 """``/api/session``: a token or an owner's key is exchanged for a session."""
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
@@ -10,6 +11,8 @@ from stile_console.errors import FileError, SignInError
 from stile_console.http.dependencies import services_of
 from stile_runtime.api_keys import digest
 from stile_runtime.installation import console_tokens
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter()
 
@@ -38,6 +41,7 @@ def sign_in(request: Request, sent: SignIn) -> Response:
         if not is_good:
             raise SignInError("This link was used already, or is too old. `stile console` prints a new one.")
     made = services.sessions.open(key_digest)
+    log.info("signed_in", by="token" if key_digest is None else "key")
     response = JSONResponse({"proof": made.proof})
     response.set_cookie(COOKIE, made.cookie, httponly=True, samesite="strict", path="/")
     return response

@@ -84,7 +84,9 @@ class Policies:
             version, faults = await self.faults(policy)
             if any(not fault.reason.endswith(_NOT_TRIED) for fault in faults):
                 return False, faults
-            before = {beat.policy for beat in self._fleet.alive("filter")}
+            alive = self._fleet.alive("filter")
+            before = {beat.policy for beat in alive}
+            was_refused = any(beat.policy_refused for beat in alive)  # then that says nothing of the new file
             undo = await asyncio.to_thread(self.file.replace, policy, base)
             written = self._clock()
             while self._clock() - written < TAKEN_UP_SECONDS:
@@ -92,7 +94,7 @@ class Policies:
                 versions = {filter_.heartbeat.policy for filter_ in filters}
                 if versions == {version} or (version is None and versions and not versions & before):
                     return True, []
-                if any(
+                if not was_refused and any(
                     filter_.heartbeat.policy_refused and filter_.received_at - written > REFUSED_AFTER_SECONDS
                     for filter_ in filters
                 ):
