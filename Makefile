@@ -71,6 +71,7 @@ bench: setup ## the time and memory that Stile adds, measured with a stand-in mo
 
 screenshots: setup ## render docs/images with the real small model; look at each image before you commit it
 	PYTHONPATH=tests .venv/bin/python tests/web/screenshots.py docs/images
+	PYTHONPATH=tests .venv/bin/python tests/web/console/screenshots.py docs/images
 
 tables: setup ## measure fairness, leaving clients and first tokens: benchmarks/results (five minutes)
 	.venv/bin/python benchmarks/fair.py
