@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import sys
-from pathlib import Path
 
 import structlog
 from faststream import FastStream
@@ -22,6 +21,7 @@ from stile_filter.policies.archive import Archive, NoArchive
 from stile_filter.policies.draft import Judge
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.live import LivePolicy
+from stile_filter.policies.source import PolicySource
 from stile_filter.queue.positions import PositionNotifier
 from stile_filter.requests.answers import AnswerChecks
 from stile_filter.requests.cancel import Canceller
@@ -60,7 +60,7 @@ class Service:
         self._settings = settings
         self._metrics = Metrics()
         own = settings.own_policy
-        self._policy = _PolicyPath(settings.policy or default_policy(), own)
+        self._source = PolicySource(settings.policy or default_policy(), own)
         files = Files(*[own] if own else [])
         self._live = LivePolicy(self._guard(files), self._guard, files, self._metrics)
         self._archive = Archive(settings.archive, self._metrics.archived) if settings.archive else NoArchive()
@@ -240,7 +240,7 @@ class Service:
 
     def _guard(self, files: Files) -> Guard:
         return Guard(
-            self._policy.find(),
+            self._source.find(),
             self._settings.archive,
             files,
             self._monitored,
@@ -250,25 +250,6 @@ class Service:
     def _swapped(self, guard: Guard) -> None:
         self._queue.limit(guard.policy.limits.max_waiting_per_client)
         self._archive.follow(guard.policy)
-
-
-class _PolicyPath:
-    """The policy's file: the owner's as soon as it is there, and from then on, whatever becomes of it.
-
-    Args:
-        otherwise: the file until then.
-        own: the owner's, which may come at any time.
-    """
-
-    def __init__(self, otherwise: Path, own: Path | None) -> None:
-        self._path = otherwise
-        self._own = own
-
-    def find(self) -> Path:
-        """Return the file to read now."""
-        if self._own is not None and self._own.exists():
-            self._path = self._own
-        return self._path
 
 
 def main() -> None:

@@ -167,7 +167,7 @@ async def test_a_policy_that_a_filter_refuses_is_taken_back(owner, console, syst
     """A new scanner can be tried by taking it up alone; if it can't be built, the file is as it was."""
     policy = (await owner.get("policy")).json()
     before = console.policy.read_bytes()
-    changed = policy["text"] + 'input_scanners:\n- {type: Regex, params: {patterns: ["("]}}\n'
+    changed = policy["text"] + "input_scanners:\n- {type: Regex, params: {pattern: x}}\n"
     answer = await owner.put("policy", json={"policy": changed, "base": policy["digest"]})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict"), answer.text
     assert console.policy.read_bytes() == before
