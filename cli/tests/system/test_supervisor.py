@@ -106,6 +106,24 @@ async def test_a_part_that_keeps_dying_stops_the_whole(tmp_path):
     assert not psutil.pid_exists(other)
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("arguments", [("--exit", "1"), ("--die-after", "0.3")])
+async def test_the_others_do_without_a_part_that_is_not_needed(tmp_path, capfd, arguments):
+    """Whether it refuses to start or keeps dying: it is said, and everything else runs on."""
+    whole = await Whole(tmp_path, make_part("one"), make_part("two", *arguments, is_needed=False)).up()
+    said = ""
+
+    def is_said():
+        nonlocal said
+        said += capfd.readouterr().out
+        return "everything else goes on without it" in said
+
+    await until(is_said, within=60)
+    await until(lambda: whole.status("two").state == PartState.STOPPED)
+    assert whole.status("one").state == PartState.RUNNING
+    await whole.end()
+
+
 async def test_a_part_that_refuses_its_settings_is_not_tried_again(tmp_path):
     """Exit code 1 before it was ever ready stops the whole at once, with what the part said."""
     whole = Whole(tmp_path, make_part("one"), make_part("two", "--exit", "1"))
