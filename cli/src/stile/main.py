@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import typer
 
 from stile.commands import chat, dlq, doctor, down, status, up
-from stile.commands.owner import hold, refusals, top, usage
+from stile.commands.owner import console, hold, refusals, top, usage
 from stile.commands.setup import clients, credentials, guard, keys, leaf, models, policy, provision
 from stile.errors import ArgumentError, PartError, StileError
 from stile_runtime.settings import SettingsError
@@ -22,6 +22,7 @@ app.command()(down.down)
 app.command()(status.status)
 app.command()(chat.chat)
 app.command()(doctor.doctor)
+app.command()(console.console)
 app.command()(top.top)
 app.command()(refusals.refusals)
 app.command()(usage.usage)

@@ -41,6 +41,8 @@ class Settings(runtime.Settings):
     """Data, logs and credentials; by default ``.stile`` in the checkout."""
     host: str = "127.0.0.1"
     port: Port = 8000
+    public_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    """The chat page's address as the people with keys reach it, for links and QR codes."""
     nats_host: str = "127.0.0.1"
     nats_port: Port = 4222
     nats_server_cert: FilePath | None = None
@@ -79,6 +81,11 @@ class Settings(runtime.Settings):
     consumer_port: Port = 8080
     filter_port: Port | None = None
     """By default 8081, or any free port if another program has that one."""
+    console: Literal["on", "off"] = "on"
+    """Whether the console is started."""
+    console_host: str = "127.0.0.1"
+    console_port: Port | None = None
+    """By default 8090, or any free port if another program has that one."""
     model: str = EMBEDDED_MODEL
     """The path of a GGUF file, or a name of models/models.toml."""
     context: Annotated[int, Field(ge=256)] = 4096

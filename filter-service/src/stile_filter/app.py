@@ -12,7 +12,7 @@ from stile_filter.admission.admit import Admission
 from stile_filter.admission.signature_status import SignatureStatus
 from stile_filter.errors import LostLoopError, StartError
 from stile_filter.guard.decide import State
-from stile_filter.guard.policy import Files, Rule
+from stile_filter.guard.policy import Files, Rule, default_policy
 from stile_filter.ops.background import Background
 from stile_filter.ops.clock import WallClock
 from stile_filter.ops.health import Health, HealthServer
@@ -21,6 +21,7 @@ from stile_filter.policies.archive import Archive, NoArchive
 from stile_filter.policies.draft import Judge
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.live import LivePolicy
+from stile_filter.policies.source import PolicySource
 from stile_filter.queue.positions import PositionNotifier
 from stile_filter.requests.answers import AnswerChecks
 from stile_filter.requests.cancel import Canceller
@@ -58,7 +59,9 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = Metrics()
-        files = Files()
+        own = settings.own_policy
+        self._source = PolicySource(settings.policy or default_policy(), own)
+        files = Files(*[own] if own else [])
         self._live = LivePolicy(self._guard(files), self._guard, files, self._metrics)
         self._archive = Archive(settings.archive, self._metrics.archived) if settings.archive else NoArchive()
         self._live.swapped = self._swapped
@@ -237,7 +240,7 @@ class Service:
 
     def _guard(self, files: Files) -> Guard:
         return Guard(
-            self._settings.policy,
+            self._source.find(),
             self._settings.archive,
             files,
             self._monitored,

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from stile.home import find_home
 from stile.settings import Settings
-from stile.supervise import state
 from stile.supervise.parts import NAMES
-from stile.supervise.state import PartStatus
+from stile_runtime.installation import state
+from stile_runtime.installation.state import PartStatus
 
 NOT_RUNNING = 3
 """The exit code that init scripts use for it (LSB)."""

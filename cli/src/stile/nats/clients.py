@@ -13,8 +13,8 @@ from stile.home import Home
 from stile.keys import credentials
 from stile.nats import connection
 from stile.settings import Settings
-from stile.supervise import state
 from stile_contracts import subjects
+from stile_runtime.installation import state
 from stile_runtime.settings import SettingsError
 
 _TAKEN = ("APP", "SYS", subjects.GATEWAY)

@@ -72,6 +72,7 @@ def _parser(settings: CommandSettings) -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="read a policy, start its scanners, run its tests")
     check.add_argument("file", nargs="?", type=Path, default=settings.policy)
+    check.add_argument("--json", action="store_true")
     check.set_defaults(run=_check)
 
     test = commands.add_parser("test", help="show what each rule says of a text")
@@ -121,6 +122,10 @@ async def _check(asked: argparse.Namespace, settings: CommandSettings) -> int:
     policy = guard.policy
     rules = len(policy.keywords) + len(policy.scanners)
     tests = len(policy.tests.refuse) + len(policy.tests.let_pass)
+    if asked.json:
+        found = {"file": str(asked.file), "version": policy.version, "rules": rules, "tests": tests}
+        print(json.dumps(found, indent=2))
+        return 0
     print(f"{asked.file}: good; version {policy.version}, {rules} rules, {tests} tests passed")
     return 0
 

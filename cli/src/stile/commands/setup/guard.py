@@ -11,7 +11,8 @@ from stile.errors import ModelError, StileError
 from stile.home import find_home, find_root
 from stile.models.classifiers import Classifiers
 from stile.settings import Settings
-from stile.supervise import parts, state
+from stile.supervise import parts
+from stile_runtime.installation import state
 
 commands = typer.Typer(help="Which layers of the filter are on, and the models of its classifiers.")
 

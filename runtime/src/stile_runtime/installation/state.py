@@ -11,6 +11,9 @@ from pathlib import Path
 
 import psutil
 
+FILE = "state.json"
+"""The file's name in an installation's folder (``STILE_HOME``)."""
+
 
 class PartState(StrEnum):
     """The state of a part."""

@@ -2,8 +2,8 @@
 
 import os
 
-from stile.supervise import state
-from stile.supervise.state import PartState, PartStatus, State
+from stile_runtime.installation import state
+from stile_runtime.installation.state import PartState, PartStatus, State
 
 
 def test_state_of_a_supervisor_that_is_gone_is_not_believed(tmp_path):

@@ -1,6 +1,6 @@
-"""The names of this machine: what `Host` may say if no API key is asked for.
+"""The names of this machine: what `Host` may say where a name alone protects.
 
-Another site can let its own name point to this machine (DNS rebinding). A browser then takes this gateway for
+Another site can let its own name point to this machine (DNS rebinding). A browser then takes this service for
 that site. The browser sends the name in `Host`, and no page can change that.
 """
 
@@ -8,8 +8,6 @@ import re
 import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
-
-from stile_gateway.errors import InvalidHeaderError
 
 HOST = "Host"
 NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
@@ -22,7 +20,7 @@ class Hosts:
     """Tells this machine's names from others.
 
     Args:
-        bound: the address, or the name, that the gateway listens on. If it is every address, each address
+        bound: the address, or the name, that the service listens on. If it is every address, each address
             counts as this machine's: another site has a name, never a bare address of ours.
         names: further names and addresses, in lower case (``STILE_HOSTS``).
     """
@@ -40,20 +38,13 @@ class Hosts:
         own = as_address(bound)
         self._any_address = own is not None and own.is_unspecified
 
-    def check(self, values: list[str]) -> None:
-        """Check that a request was sent to one of these names.
+    def are_own(self, values: list[str]) -> bool:
+        """Tell whether a request was sent to one of these names.
 
         Args:
-            values: its ``Host`` headers.
-
-        Raises:
-            InvalidHeaderError: it was sent to another name, or to none.
+            values: its ``Host`` headers; two, of which another reader may take the other, are no name.
         """
-        if len(values) != 1 or not self._is_own(values[0]):
-            raise InvalidHeaderError(
-                "This name is not one of this machine's: set STILE_HOSTS to it, or ask for API keys.",
-                param=HOST,
-            )
+        return len(values) == 1 and self._is_own(values[0])
 
     def _is_own(self, value: str) -> bool:
         found = _HOST.fullmatch(value.lower())
