@@ -5,7 +5,7 @@ the real one. Standard library only, so that the consumer's tests can start it w
 
     python tests/standin/llama.py --port 9000 --tokens 20 --token-seconds 0.01
 
-It answers ``/health``, ``/v1/models``, ``/slots``, ``/tokenize`` (``tokenizer.py``) and
+It answers ``/health``, ``/v1/models``, ``/props``, ``/slots``, ``/tokenize`` (``tokenizer.py``) and
 ``/v1/chat/completions`` as llama.cpp does with one slot, and echoes the last message in its answer, so that
 an answer given to the wrong request is seen. If ``tool_choice`` is ``required``, or a tool is offered and
 the last message begins with "Call ", it calls the first tool, with the last message for each argument that is
@@ -37,6 +37,8 @@ from dataclasses import asdict, dataclass, field
 
 from tokenizer import Tokenizer
 
+CONTEXT = 4096
+"""Tokens of its context, so it says."""
 ECHO_CHARS = 200
 LOOK_SECONDS = 0.02
 """How soon the end of a fault is seen."""
@@ -120,8 +122,16 @@ class Standin:
                 _write_json(writer, *self._health())
             case "GET /v1/models":
                 _write_json(writer, {"object": "list", "data": [{"id": self.model, "object": "model"}]})
+            case "GET /props":
+                settings = {"n_ctx": self.faults.context or CONTEXT}
+                capabilities = {"supports_tools": True}
+                _write_json(
+                    writer,
+                    {"default_generation_settings": settings, "chat_template_caps": capabilities},
+                )
             case "GET /slots":
-                _write_json(writer, [{"id": 0, "n_ctx": 4096, "is_processing": self.slot.locked()}])
+                slot = {"id": 0, "n_ctx": self.faults.context or CONTEXT, "is_processing": self.slot.locked()}
+                _write_json(writer, [slot])
             case "GET /standin/log":
                 record = [asdict(generation) for generation in self.generations]
                 _write_json(

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod control_tokens;
 pub mod key;
+pub mod props;
 pub mod request;
 pub mod slot;
 pub mod sse;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 use crate::error::{ModelError, RunError};
 use answer::short_name;
 use key::Key;
+use props::Props;
 use sse::Parser;
 
 const CONNECT: Duration = Duration::from_secs(2);
@@ -42,6 +44,7 @@ pub struct Llama {
     completions: Url,
     health: Url,
     models: Url,
+    props: Url,
     slots: Url,
     tokenize: Url,
     /// How many completions are open, of all clones.
@@ -104,6 +107,7 @@ impl Llama {
             completions: at("/v1/chat/completions"),
             health: at("/health"),
             models: at("/v1/models"),
+            props: at("/props"),
             slots: at("/slots"),
             tokenize: at("/tokenize"),
             open: Arc::default(),
@@ -129,6 +133,14 @@ impl Llama {
             .and_then(|models| models.data.into_iter().next())
             .map(|model| short_name(&model.id).to_owned())
             .ok_or(ModelError::Failed("it names no model"))
+    }
+
+    /// Asks what the model can do.
+    ///
+    /// # Errors
+    /// [`ModelError`]: nobody answers, or the server has no properties.
+    pub async fn props(&self) -> Result<Props, ModelError> {
+        self.ask(&self.props).await.map(|body| Props::read(&body))
     }
 
     /// Asks whether a slot is free. A server that does not answer counts as busy: `/slots` is
