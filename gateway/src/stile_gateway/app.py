@@ -31,7 +31,7 @@ from stile_gateway.dialects.responses.api import Responses
 from stile_gateway.dialects.stile.api import Stile
 from stile_gateway.errors import GatewayError, from_http
 from stile_gateway.http import health, page, queue
-from stile_gateway.http.answers import PREFERENCE_APPLIED, NoResponse, note_error
+from stile_gateway.http.answers import PREFERENCE_APPLIED, TRIMMED, NoResponse, note_error
 from stile_gateway.http.compression import Decompression
 from stile_gateway.http.dependencies import ContentLimits, Services
 from stile_gateway.http.document import document
@@ -119,7 +119,7 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
             # matter, and no cookie is ever read.
             allow_headers=["*"],
             expose_headers=[
-                *(REQUEST_ID, "Retry-After", "retry-after-ms", "Location", PREFERENCE_APPLIED),
+                *(REQUEST_ID, "Retry-After", "retry-after-ms", "Location", PREFERENCE_APPLIED, TRIMMED),
                 *(PROCESSING_MS, "x-should-retry", "Accept-Encoding"),
             ],
         )

@@ -7,6 +7,7 @@ pub mod guard;
 pub mod job;
 pub mod pipeline;
 pub mod run_loop;
+mod trim;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -40,7 +40,7 @@ from stile_contracts.messages.output import (
     ToolFunction,
 )
 from stile_contracts.messages.reply import ErrorBody, ErrorReply, Refusal, Reply, Stage, Timings, Usage
-from stile_contracts.messages.request import MAX_REFUSAL_CHARS, OWNERS_END, ApprovedChat, ChatRequest
+from stile_contracts.messages.request import MAX_REFUSAL_CHARS, OWNERS_END, ApprovedChat, ChatRequest, Trim
 
 __all__ = [
     "INTEGRAL",
@@ -89,6 +89,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolFunction",
+    "Trim",
     "Usage",
     "roles_schema",
 ]

@@ -232,6 +232,8 @@ def _headers(request: ClientRequest, deadline: float) -> dict[str, str]:
     }
     if request.key is not None:
         values[headers.CHAT_KEY] = request.key
+    if request.trim is not None:
+        values[headers.CHAT_TRIM] = request.trim.value
     if request.traceparent is not None:
         values[headers.TRACEPARENT] = request.traceparent
     return values

@@ -1,5 +1,7 @@
 //! The replies to a requester: events, and the final answer.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -90,6 +92,9 @@ pub struct Reply {
     /// What a thinking model thought before it answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
+    /// How many of the oldest exchanges the model was not given; absent if it was given all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trimmed: Option<NonZeroU32>,
 }
 
 impl Message for Reply {

@@ -49,6 +49,7 @@ impl AnswerRefusal {
             logprobs: None,
             timings: None,
             reasoning_content: None,
+            trimmed: None,
         }
     }
 }
