@@ -134,8 +134,8 @@ impl Worker {
     ) -> Result<(&'static str, AckDecision), JobError> {
         let bus = self.bus.clone();
         let envelope = &job.envelope;
-        let mut pipeline = Pipeline::new(Replies::new(&bus, envelope));
         let in_flight = self.in_flight.enter(&envelope.address.key());
+        let mut pipeline = Pipeline::new(Replies::new(&bus, envelope), in_flight.followers());
         let decision = self.decide(job, &mut pipeline, &in_flight).await;
         decided.notify_one();
         let (name, decision, result) = match decision {
