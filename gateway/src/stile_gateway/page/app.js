@@ -4,6 +4,7 @@ import { Collection } from "./collection.js";
 import { Composer } from "./views/composer.js";
 import { addQuestion, answerAgain, newConversation, turnAnswer, underWay } from "./store/conversation.js";
 import { Notice } from "./views/notice.js";
+import { install } from "./install/registration.js";
 import { askForKey } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Health } from "./client/health.js";
@@ -48,15 +49,16 @@ class App {
     },
   );
   #composer = new Composer(document.getElementById("composer"), {
-    ask: (question) => this.#ask(addQuestion(this.#conversation, question)),
+    ask: (question, files) => this.#ask(addQuestion(this.#conversation, question, files)),
     stop: () => this.#answering.stop(this.#conversation),
     editLast: () => this.#transcript.editLast(),
-    draft: (text) => (this.#store.draft = text),
+    draft: (draft) => (this.#store.draft = draft),
+    limits: () => this.#gateway.limits(),
   }, this.#store.draft);
   #transcript = new Transcript(
     document.getElementById("transcript"),
     {
-      resend: (exchange, question) => this.#resend(exchange, question),
+      resend: (exchange, question, files) => this.#resend(exchange, question, files),
       regenerate: (exchange) => this.#regenerate(exchange),
       turn: (exchange) => this.#turn(exchange),
       goOn: () => this.#ask(addQuestion(this.#conversation, GO_ON)),
@@ -100,6 +102,7 @@ class App {
     this.#resumeAll();
     this.#open(this.#store.get(this.#store.current) ?? newConversation());
     this.#health.check();
+    install();
   }
 
   /** A link that ends in `#key=sk-…` carries the key: a fragment is not sent to any server. */
@@ -139,11 +142,11 @@ class App {
     for (const conversation of this.#store.all()) this.#answering.resume(conversation);
   }
 
-  #resend(exchange, question) {
+  #resend(exchange, question, files) {
     if (this.#opening) return;
     const { exchanges } = this.#conversation;
     exchanges.length = exchanges.indexOf(exchange);
-    this.#ask(addQuestion(this.#conversation, question));
+    this.#ask(addQuestion(this.#conversation, question, files));
     this.#composer.focus();
   }
 

@@ -1,4 +1,5 @@
 // All conversations as a file, and back.
+import { questionText } from "./attachment.js";
 import { newId } from "./conversation.js";
 
 /** Return them as JSON: the data as it is kept (conversation.js). */
@@ -39,8 +40,9 @@ function isConversation(conversation) {
 }
 
 function isExchange(exchange) {
-  const { id, question, answer } = exchange ?? {};
-  return [id, question, answer?.text, answer?.state].every((part) => typeof part === "string");
+  const { id, question, files = [], answer } = exchange ?? {};
+  const texts = Array.isArray(files) ? files.flatMap((file) => [file?.name, file?.text]) : [null];
+  return [id, question, answer?.text, answer?.state, ...texts].every((part) => typeof part === "string");
 }
 
 /** Let the user choose a file; resolves to its text, or to null. */
@@ -55,8 +57,9 @@ export function upload() {
   });
 }
 
-function conversationText({ title, created, exchanges }) {
-  const parts = exchanges.map(({ question, answer }) => `**You**\n\n${question}\n\n${answerText(answer)}`);
+/** Return one conversation as Markdown, for people. */
+export function conversationText({ title, created, exchanges }) {
+  const parts = exchanges.map((exchange) => `**You**\n\n${questionText(exchange)}\n\n${answerText(exchange.answer)}`);
   return [`# ${title}`, created, ...parts].join("\n\n");
 }
 

@@ -1,6 +1,8 @@
 // A question and its answer, as the page shows them.
 import { button, element } from "../element.js";
-import { patch, render } from "./markdown.js";
+import { Attachments, folded } from "./attachments.js";
+import { arrivals } from "./prose/library.js";
+import { patch, render } from "./prose/markdown.js";
 import { noticeOf, statisticsOf, statusOf } from "../words.js";
 
 export class ExchangeView {
@@ -18,10 +20,10 @@ export class ExchangeView {
   #again;
   #continue;
   #turn;
-  #rendered = null;
+  #rendered = {};
 
   /**
-   * @param actions {resend(exchange, question), regenerate(exchange), turn(exchange), goOn()}; nothing is done
+   * @param actions {resend(exchange, question, files), regenerate(exchange), turn(exchange), goOn()}; nothing is done
    *   while something is answered.
    */
   constructor(exchange, actions) {
@@ -73,10 +75,7 @@ export class ExchangeView {
     this.#status.textContent = status;
     this.#status.hidden = !status;
     const isRefused = answer.state === "refused"; // whose words are the policy's, and stand in the notice
-    if (this.#rendered !== answer.text && !isRefused) {
-      patch(this.#prose, render(answer.text));
-      this.#rendered = answer.text;
-    }
+    if (!isRefused) this.#render(answer.text, isOpenHere);
     this.#thinking.hidden = isRefused || !answer.thoughts;
     this.#thoughts.textContent = answer.thoughts ?? "";
     this.#prose.hidden = isRefused || !answer.text;
@@ -93,6 +92,14 @@ export class ExchangeView {
     this.root.setAttribute("aria-busy", String(isOpenHere));
   }
 
+  #render(text, isWriting) {
+    const before = this.#rendered;
+    const isSame = before.text === text && before.isWriting === isWriting && before.arrivals === arrivals;
+    if (isSame) return;
+    patch(this.#prose, render(text, isWriting));
+    this.#rendered = { text, isWriting, arrivals };
+  }
+
   /** Put the question into a box to be changed and sent again. */
   edit() {
     const area = element("textarea", { dir: "auto", "aria-label": "Edit the question", rows: "3" });
@@ -101,9 +108,11 @@ export class ExchangeView {
       this.#showQuestion();
       this.#edit.focus();
     };
+    const attachments = new Attachments(this.#exchange.files ?? [], () => {});
     const send = () => {
       const question = area.value.trim();
-      if (question) this.#actions.resend(this.#exchange, question);
+      const { files } = attachments;
+      if (question || files.length) this.#actions.resend(this.#exchange, question, files);
     };
     area.addEventListener("keydown", (event) => {
       if (event.key === "Escape") {
@@ -115,6 +124,7 @@ export class ExchangeView {
       element(
         "form",
         { class: "editor", submit: (event) => (event.preventDefault(), send()) },
+        attachments.root,
         area,
         element("p", {}, "What follows this question is replaced."),
         element(
@@ -129,8 +139,9 @@ export class ExchangeView {
   }
 
   #showQuestion() {
+    const { question, files = [] } = this.#exchange;
     this.#question.replaceChildren(
-      element("div", { class: "asked", dir: "auto" }, this.#exchange.question),
+      element("div", { class: "asked", dir: "auto" }, ...files.map(folded), question),
       this.#edit,
     );
   }
