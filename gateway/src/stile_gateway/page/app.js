@@ -1,5 +1,8 @@
 // The composition: what is kept, what is shown, and what happens when something is pressed.
+import { Actions } from "./views/actions.js";
 import { Answering } from "./answering.js";
+import { conversationText } from "./store/archive.js";
+import { copy } from "./views/clipboard.js";
 import { Collection } from "./collection.js";
 import { Composer } from "./views/composer.js";
 import { addQuestion, answerAgain, newConversation, turnAnswer, underWay } from "./store/conversation.js";
@@ -72,6 +75,11 @@ class App {
     changed: (sentence) => this.#changedList(sentence),
     warn: (sentence) => this.#trouble.warn(sentence),
   });
+  #actions = new Actions({
+    pin: () => this.#collection.pin(this.#conversation),
+    copy: () => this.#copyConversation(),
+    print: () => print(),
+  });
   #sidebar = new Sidebar(document.getElementById("sidebar"), {
     open: (id) => this.#open(this.#store.get(id) ?? newConversation()),
     create: () => this.#open(newConversation()),
@@ -89,7 +97,7 @@ class App {
     if (!this.#store.isKept) this.#trouble.warn("This browser keeps nothing for this address: all is gone with the page.");
     this.#store.watch(() => this.#refresh());
     addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open], :popover-open")) return;
       if (!this.#menu.close()) this.#answering.stop(this.#conversation);
     });
     addEventListener("pagehide", () => this.#answering.leave());
@@ -193,6 +201,12 @@ class App {
     else if (this.#opening) this.#tell(statusOf(this.#opening.exchange.answer) || "The answer is being written");
   }
 
+  async #copyConversation() {
+    const copied = await copy(conversationText(this.#conversation));
+    this.#announce(copied ? "Copied" : "The browser does not let this page copy");
+    return copied;
+  }
+
   #tell(status) {
     if (status !== this.#told) this.#announce(status);
     this.#told = status;
@@ -204,8 +218,8 @@ class App {
   }
 
   #show() {
+    this.#showFrame(); // first: what is hidden does not scroll to its end
     this.#transcript.show(this.#conversation, this.#opening?.exchange.id ?? null);
-    this.#showFrame();
   }
 
   #showFrame() {
@@ -214,6 +228,7 @@ class App {
     document.getElementById("transcript").hidden = isEmpty;
     document.getElementById("title").textContent = this.#conversation.title || "New conversation";
     document.getElementById("rename").hidden = isEmpty;
+    this.#actions.show(this.#conversation);
     this.#notice.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
     this.#composer.show(this.#opening !== null);
     this.#sidebar.show(this.#store.all(), this.#conversation.id, this.#answering.ids);
@@ -257,6 +272,9 @@ class App {
     if (settings === null) return;
     this.#keep(() => (this.#store.settings = settings));
     this.#showSettings(settings);
+    if (settings.notifies && !(await this.#notice.ask())) {
+      this.#trouble.warn("The browser does not let this page notify you. The title of its tab still shows a dot.");
+    }
   }
 
   #showSettings({ textSize, entersSend, notifies }) {

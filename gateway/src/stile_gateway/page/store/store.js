@@ -55,7 +55,7 @@ export class Store {
     this.#local ??= new Memory();
   }
 
-  /** Return every conversation, the last used first. */
+  /** Return every conversation: the pinned ones, then the others, each with the last used first. */
   all() {
     const ids = [];
     for (let index = 0; index < this.#local.length; index += 1) {
@@ -63,7 +63,8 @@ export class Store {
       if (key.startsWith(CONVERSATION)) ids.push(key.slice(CONVERSATION.length));
     }
     const found = ids.map((id) => this.get(id)).filter((conversation) => conversation !== null);
-    return found.sort((a, b) => (a.updated < b.updated ? 1 : -1));
+    const isBefore = (a, b) => (Boolean(a.pinned) === Boolean(b.pinned) ? a.updated > b.updated : a.pinned);
+    return found.sort((a, b) => (isBefore(a, b) ? -1 : 1));
   }
 
   get(id) {
