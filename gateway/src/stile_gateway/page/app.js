@@ -7,18 +7,16 @@ import { Notice } from "./views/notice.js";
 import { askForKey } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Health } from "./client/health.js";
-import { KEY_NEEDED } from "./client/failure.js";
+import { say } from "./language.js";
 import { changeSettings } from "./views/settings.js";
 import { Menu } from "./views/menu.js";
 import { Sidebar } from "./views/sidebar.js";
 import { FullError, Store } from "./store/store.js";
 import { Transcript } from "./views/transcript.js";
 import { Trouble } from "./views/trouble.js";
-import { statusOf } from "./words.js";
+import { errorText, statusOf } from "./words.js";
 
 const DRAW_EVERY_MS = 80;
-const GO_ON = "Continue where you stopped.";
-const ASK_FOR_KEY = "Enter the key you were given.";
 
 class App {
   #store = new Store();
@@ -40,7 +38,7 @@ class App {
       gateway: this.#gateway,
       health: this.#health,
       settings: () => this.#store.settings,
-      needKey: (reason) => this.#needKey(`${reason} ${ASK_FOR_KEY}`),
+      needKey: (error) => this.#needKeyAfter(error),
     },
     {
       save: (conversation) => this.#save(conversation),
@@ -59,7 +57,7 @@ class App {
       resend: (exchange, question) => this.#resend(exchange, question),
       regenerate: (exchange) => this.#regenerate(exchange),
       turn: (exchange) => this.#turn(exchange),
-      goOn: () => this.#ask(addQuestion(this.#conversation, GO_ON)),
+      goOn: () => this.#ask(addQuestion(this.#conversation, say("continue.prompt"))),
       create: () => this.#open(newConversation()),
     },
     (sentence) => this.#announce(sentence),
@@ -78,13 +76,13 @@ class App {
     all: () => this.#store.all(),
     import: () => this.#collection.import(),
     changeSettings: () => this.#changeSettings(),
-    changeKey: () => this.#needKey("Enter the key you were given. Leave the box empty to forget the stored key."),
+    changeKey: () => this.#needKey(say("key.forget")),
   });
 
   start() {
     this.#takeKeyFromLink();
     this.#showSettings(this.#store.settings);
-    if (!this.#store.isKept) this.#trouble.warn("This browser keeps nothing for this address: all is gone with the page.");
+    if (!this.#store.isKept) this.#trouble.warn(say("warn.unkept"));
     this.#store.watch(() => this.#refresh());
     addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
@@ -187,7 +185,7 @@ class App {
     this.#drawn = performance.now();
     this.#transcript.update(this.#opening?.exchange.id ?? null);
     if (over) this.#announce(this.#transcript.textOf(over));
-    else if (this.#opening) this.#tell(statusOf(this.#opening.exchange.answer) || "The answer is being written");
+    else if (this.#opening) this.#tell(statusOf(this.#opening.exchange.answer) || say("state.writing"));
   }
 
   #tell(status) {
@@ -209,7 +207,9 @@ class App {
     const isEmpty = this.#conversation.exchanges.length === 0;
     document.getElementById("welcome").hidden = !isEmpty;
     document.getElementById("transcript").hidden = isEmpty;
-    document.getElementById("title").textContent = this.#conversation.title || "New conversation";
+    const title = document.getElementById("title");
+    title.textContent = this.#conversation.title || say("new");
+    title.lang = this.#conversation.title ? "" : document.documentElement.lang; // people ask in any language
     document.getElementById("rename").hidden = isEmpty;
     this.#notice.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
     this.#composer.show(this.#opening !== null);
@@ -228,14 +228,18 @@ class App {
       this.#showModel(model ?? "");
     } catch (error) {
       // Once for each key: a user who closes the box only wants to read.
-      if (error.code !== KEY_NEEDED || this.#refusedKey === this.#store.key) return;
+      if (!error.needsKey || this.#refusedKey === this.#store.key) return;
       this.#refusedKey = this.#store.key;
-      if (!document.querySelector("dialog[open]")) this.#needKey(`${error.message} ${ASK_FOR_KEY}`);
+      if (!document.querySelector("dialog[open]")) this.#needKeyAfter(error);
     }
   }
 
   #showModel(name) {
     document.getElementById("model").textContent = name;
+  }
+
+  #needKeyAfter(error) {
+    return this.#needKey(say("key.asked", { reason: errorText(error) }));
   }
 
   async #needKey(reason) {
@@ -252,8 +256,10 @@ class App {
     const models = await this.#gateway.models().catch(() => []);
     const settings = await changeSettings(this.#store.settings, models);
     if (settings === null) return;
+    const isSameLanguage = settings.language === this.#store.settings.language;
     this.#keep(() => (this.#store.settings = settings));
-    this.#showSettings(settings);
+    if (isSameLanguage) this.#showSettings(settings);
+    else location.reload(); // which loses nothing: what is being answered goes on
   }
 
   #showSettings({ textSize, entersSend, notifies }) {
@@ -279,7 +285,7 @@ class App {
       if (this.#store.isKept) this.#trouble.warn("");
     } catch (error) {
       if (!(error instanceof FullError)) throw error;
-      this.#trouble.warn("The browser's room is full: what is new is not kept. Export, then delete what you need no more.");
+      this.#trouble.warn(say("warn.full"));
     }
   }
 }

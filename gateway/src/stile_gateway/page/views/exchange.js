@@ -1,5 +1,6 @@
 // A question and its answer, as the page shows them.
 import { button, element } from "../element.js";
+import { say } from "../language.js";
 import { patch, render } from "./markdown.js";
 import { noticeOf, statisticsOf, statusOf } from "../words.js";
 
@@ -8,13 +9,13 @@ export class ExchangeView {
   #actions;
   #question = element("div", { class: "question" });
   #status = element("p", { class: "status" });
-  #thoughts = element("p", { dir: "auto" });
-  #thinking = element("details", { class: "thinking" }, element("summary", {}, "Thinking"), this.#thoughts);
-  #prose = element("div", { class: "prose" });
+  #thoughts = element("p", { dir: "auto", lang: "" });
+  #thinking = element("details", { class: "thinking" }, element("summary", {}, say("thinking")), this.#thoughts);
+  #prose = element("div", { class: "prose", lang: "" }); // the model may write in any language
   #notice = element("div", { class: "notice" });
   #statistics = element("span", { class: "statistics" });
-  #copy = button("Copy answer", "copy", { class: "quiet", "data-copy": "answer" });
-  #edit = button("Edit", "edit", { class: "quiet edit", click: () => this.edit() });
+  #copy = button(say("answer.copy"), "copy", { class: "quiet", "data-copy": "answer" });
+  #edit = button(say("edit"), "edit", { class: "quiet edit", click: () => this.edit() });
   #again;
   #continue;
   #turn;
@@ -28,15 +29,15 @@ export class ExchangeView {
     this.#exchange = exchange;
     this.#actions = actions;
     const regenerate = () => actions.regenerate(exchange);
-    this.#again = button("Answer again", "again", { class: "quiet", click: regenerate }, { labelled: true });
-    this.#continue = button("Continue", "send", { class: "quiet", click: () => actions.goOn() }, { labelled: true });
-    this.#turn = button("Other answer", "turn", { class: "quiet", click: () => actions.turn(exchange) }, { labelled: true });
+    this.#again = button(say("answer.again"), "again", { class: "quiet", click: regenerate }, { labelled: true });
+    this.#continue = button(say("answer.continue"), "send", { class: "quiet", click: () => actions.goOn() }, { labelled: true });
+    this.#turn = button(say("answer.other"), "turn", { class: "quiet", click: () => actions.turn(exchange) }, { labelled: true });
     this.root = element(
       "li",
       { class: "exchange" },
-      element("h2", { class: "hidden" }, "You"),
+      element("h2", { class: "hidden" }, say("you")),
       this.#question,
-      element("h2", { class: "hidden" }, "Answer"),
+      element("h2", { class: "hidden" }, say("answer")),
       element(
         "div",
         { class: "answer" },
@@ -95,7 +96,7 @@ export class ExchangeView {
 
   /** Put the question into a box to be changed and sent again. */
   edit() {
-    const area = element("textarea", { dir: "auto", "aria-label": "Edit the question", rows: "3" });
+    const area = element("textarea", { dir: "auto", "aria-label": say("edit.label"), rows: "3" });
     area.value = this.#exchange.question;
     const leave = () => {
       this.#showQuestion();
@@ -116,12 +117,12 @@ export class ExchangeView {
         "form",
         { class: "editor", submit: (event) => (event.preventDefault(), send()) },
         area,
-        element("p", {}, "What follows this question is replaced."),
+        element("p", {}, say("edit.note")),
         element(
           "div",
           { class: "buttons" },
-          element("button", { type: "button", click: leave }, "Cancel"),
-          element("button", { type: "submit", class: "main" }, "Send again"),
+          element("button", { type: "button", click: leave }, say("cancel")),
+          element("button", { type: "submit", class: "main" }, say("edit.send")),
         ),
       ),
     );
@@ -130,7 +131,7 @@ export class ExchangeView {
 
   #showQuestion() {
     this.#question.replaceChildren(
-      element("div", { class: "asked", dir: "auto" }, this.#exchange.question),
+      element("div", { class: "asked", dir: "auto", lang: "" }, this.#exchange.question),
       this.#edit,
     );
   }

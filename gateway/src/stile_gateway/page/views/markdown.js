@@ -1,8 +1,11 @@
 // The model's words as elements. Two walls stand between them and the page, and a third around it: markdown-it
 // takes HTML for text; DOMPurify lets through the few elements below; the page's policy runs no script but its own.
 import MarkdownIt from "../vendor/markdown-it.esm.min.mjs";
-import DOMPurify from "../vendor/purify.es.mjs";
+import "../vendor/purify.min.js";
 import { button, element } from "../element.js";
+import { say } from "../language.js";
+
+const { DOMPurify } = globalThis; // no module is published that is as small
 
 const ALLOWED = {
   ALLOWED_TAGS:
@@ -48,7 +51,7 @@ export function render(text) {
   }
   for (const pre of fragment.querySelectorAll("pre")) frameCode(pre);
   for (const [index, table] of fragment.querySelectorAll("table").entries()) {
-    const label = `Table ${index + 1}`; // two regions of one name are no help
+    const label = say("table", { number: index + 1 }); // two regions of one name are no help
     const frame = element("div", { class: "table", tabindex: "0", role: "region", "aria-label": label });
     table.replaceWith(frame);
     frame.append(table);
@@ -62,7 +65,7 @@ function frameCode(pre) {
     "figcaption",
     {},
     element("span", {}, language),
-    button("Copy code", "copy", { class: "quiet", "data-copy": "code" }),
+    button(say("code.copy"), "copy", { class: "quiet", "data-copy": "code" }),
   );
   const figure = element("figure", { class: "code", dir: "ltr" }, caption);
   pre.tabIndex = 0; // it scrolls sideways, by the keyboard too

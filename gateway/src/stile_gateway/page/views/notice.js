@@ -1,5 +1,7 @@
 // Tells the user of a hidden tab that an answer is ready: by the title, and by a notification if it is allowed.
 
+import { say } from "../language.js";
+
 const READY = "● ";
 
 export class Notice {
@@ -33,7 +35,7 @@ export class Notice {
     this.#isReady = true;
     this.#draw();
     if (!this.#notifies || globalThis.Notification?.permission !== "granted") return;
-    const notification = new Notification("The answer is ready", { body: title, tag: "stile" });
+    const notification = new Notification(say("ready.notice"), { body: title, tag: "stile" });
     notification.addEventListener("click", () => globalThis.focus());
   }
 
