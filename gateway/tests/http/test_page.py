@@ -21,7 +21,7 @@ MOST_BYTES = 110_000
 OWN = sorted(
     path
     for path in FOLDER.rglob("*")
-    if path.suffix in {".css", ".html", ".js"} and path.parent.name != "vendor"
+    if path.suffix in {".css", ".html", ".js"} and "vendor" not in path.relative_to(FOLDER).parts
 )
 
 
@@ -103,7 +103,7 @@ async def test_files_are_compressed_for_whoever_takes_it(client):
 
 
 async def test_the_first_load_is_small(client):
-    """What the document and its modules name, compressed; what is loaded later does not count."""
+    """What the document and its modules name, and one language; what is loaded later does not count."""
     document = await client.get("/", headers={"Accept-Encoding": "gzip"})
     paths = {
         re.sub("^[0-9a-f]{16}/", "", path)
@@ -114,13 +114,15 @@ async def test_the_first_load_is_small(client):
         new := {urljoin(path, name) for path in new for name in imported(FOLDER / path, lazily=False)} - paths
     ):
         paths |= new
-    assert {"app.js", "vendor/purify.min.js", "style/base.css"} <= paths
-    assert not {path for path in paths if "temml" in path or "highlight" in path}
+    assert {"app.js", "views/exchange.js", "style/base.css"} <= paths
+    assert not {path for path in paths if path.startswith("vendor/")}
+    files = page.read_page().assets
     total = int(document.headers["content-length"])
     for path in paths:
         answer = await client.get(f"/page/{path}", headers={"Accept-Encoding": "gzip"})
         total += int(answer.headers["content-length"])
-    assert 80_000 < total < MOST_BYTES
+    total += max(len(asset.compressed) for path, asset in files.items() if path.startswith("languages/"))
+    assert 40_000 < total < MOST_BYTES
 
 
 async def test_the_page_can_be_installed(client):

@@ -39,7 +39,7 @@ async function store() {
   try {
     const first = await fetch(ROOT, { cache: "no-cache" });
     // A new version may be served just now, or a proxy wants a password first.
-    if (!first.ok || !(await first.clone().text()).includes(VERSION)) throw new Error("This is not the page.");
+    if (!first.ok || !(await first.clone().text()).includes(VERSION)) throw new Error("another version, or a proxy");
     await cache.put(ROOT, first);
     await cache.addAll(FILES.map(addressOf)); // most of them are in the browser's own cache already
   } catch (error) {

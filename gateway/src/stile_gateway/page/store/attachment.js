@@ -52,14 +52,14 @@ function textOf(bytes, about) {
 
 /** A name in one line, without what would end the line of code that it stands in. */
 function nameOf({ name }) {
-  const line = name.replace(/[\p{C}`]+/gu, " ").trim();
+  const line = name.replace(/[\p{C}\x60]+/gu, " ").trim();
   return Array.from(line).slice(0, NAME_CHARS).join("") || "file";
 }
 
 /** Return what the model is sent for a question with its files: each with its name, in a fence that it cannot end. */
 export function questionText({ question, files = [] }) {
   const parts = files.map(({ name, text }) => {
-    const longest = Math.max(2, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
+    const longest = Math.max(2, ...(text.match(/\x60+/g) ?? []).map(({ length }) => length));
     const fence = "`".repeat(longest + 1);
     return `\`${name}\`\n${fence}\n${text.replace(/\n$/, "")}\n${fence}`;
   });

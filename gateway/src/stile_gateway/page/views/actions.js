@@ -1,4 +1,5 @@
 // What can be done with the conversation that is shown: behind one button, so that a phone has room for it.
+import { say } from "../language.js";
 
 const COPIED_MS = 2_000;
 
@@ -28,6 +29,6 @@ export class Actions {
   /** Offer what can be done with a conversation; nothing if it is empty. */
   show({ exchanges, pinned }) {
     this.#opener.hidden = exchanges.length === 0;
-    this.#pin.querySelector("span").textContent = pinned ? "Unpin" : "Pin to the top of the list";
+    this.#pin.querySelector("span").textContent = say(pinned ? "unpin" : "pin");
   }
 }

@@ -1,5 +1,6 @@
 // The text files that go with a question: before it is sent, and in the transcript.
 import { button, element } from "../element.js";
+import { say } from "../language.js";
 import { AttachmentError, byteLength, readAttachment } from "../store/attachment.js";
 
 const UNITS = ["B", "kB", "MB"];
@@ -76,7 +77,7 @@ export class Attachments {
     const remove = () => {
       this.files = this.#files.filter((other) => other !== file);
     };
-    return element("li", {}, ...label(file), button(`Remove “${file.name}”`, "close", { class: "quiet", click: remove }));
+    return element("li", {}, ...label(file), button(say("attach.remove", { name: file.name }), "close", { class: "quiet", click: remove }));
   }
 }
 
@@ -107,19 +108,11 @@ function sentBytes(text) {
 }
 
 function problemText({ reason, name, size, most }) {
-  const texts = {
-    binary: `“${name}” is not text. Only text files can be attached.`,
-    encoding: `“${name}” is not in UTF-8. Save it as UTF-8, and attach it again.`,
-    empty: `“${name}” is empty.`,
-    unreadable: `“${name}” cannot be read.`,
-    large: `“${name}” is too large: it has ${sizeText(size)}, and there is room for ${sizeText(most)}.`,
-  };
-  return texts[reason];
+  return say(`attach.${reason}`, { name, size: sizeText(size), most: sizeText(most) });
 }
 
 /** "1.4 kB" */
 function sizeText(bytes) {
   const power = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const number = (bytes / 1000 ** power).toLocaleString(undefined, { maximumFractionDigits: 1 });
-  return `${number} ${UNITS[power]}`;
+  return say("size", { number: bytes / 1000 ** power, unit: UNITS[power] });
 }

@@ -1,6 +1,8 @@
 // Where a question is written, sent, and stopped, and where files are attached to it.
 import { Attachments } from "./attachments.js";
 
+import { say } from "../language.js";
+
 const MOST_LINES_PX = 240;
 
 export class Composer {
@@ -74,10 +76,10 @@ export class Composer {
   /** Whether Enter sends; if not, Ctrl+Enter does. */
   set entersSend(entersSend) {
     this.#entersSend = entersSend;
-    const [send, line] = entersSend ? ["Enter", "Shift+Enter"] : ["Ctrl+Enter", "Enter"];
-    this.#form.querySelector(".hint").textContent =
-      `${send} sends · ${line} makes a new line · Esc stops · ↑ edits the last question`;
-    this.#send.title = `Send (${send})`;
+    const send = say(entersSend ? "keys.enter" : "keys.ctrl-enter");
+    const line = say(entersSend ? "keys.shift-enter" : "keys.enter");
+    this.#form.querySelector(".hint").textContent = say("hint", { send, line });
+    this.#send.title = say("send.title", { key: send });
   }
 
   #sends({ shiftKey, ctrlKey, metaKey }) {

@@ -1,5 +1,7 @@
 // Tells the user of a hidden tab that an answer is ready: by the title, and by a notification if it is allowed.
 
+import { say } from "../language.js";
+
 const READY = "● ";
 
 export class Notice {
@@ -37,7 +39,7 @@ export class Notice {
     this.#isReady = true;
     this.#draw();
     if (!this.#notifies || globalThis.Notification?.permission !== "granted") return;
-    this.#notify("The answer is ready", { body: title, tag: "stile", icon: "page/install/icon-192.png" });
+    this.#notify(say("ready.notice"), { body: title, tag: "stile", icon: "page/install/icon-192.png" });
   }
 
   async #notify(text, options) {

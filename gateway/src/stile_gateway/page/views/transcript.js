@@ -1,6 +1,7 @@
 // The conversation that is shown.
 import { copy } from "./clipboard.js";
 import { element } from "../element.js";
+import { say } from "../language.js";
 import { unsentCount } from "../store/conversation.js";
 import { ExchangeView } from "./exchange.js";
 import { whenLoaded } from "./prose/library.js";
@@ -28,7 +29,7 @@ export class Transcript {
     this.#actions = actions;
     this.#announce = announce;
     const text = element("p");
-    const create = element("button", { type: "button", click: () => actions.create() }, "New conversation");
+    const create = element("button", { type: "button", click: () => actions.create() }, say("new"));
     this.#unsent = { text, root: element("li", { class: "unsent" }, text, create) };
     whenLoaded(() => this.#conversation && this.update(this.#openId));
     root.addEventListener("click", (event) => this.#copyFrom(event.target.closest("[data-copy]")));
@@ -67,9 +68,7 @@ export class Transcript {
       this.#unsent.root.remove();
       return;
     }
-    this.#unsent.text.textContent =
-      `The model is no longer sent the ${count === 1 ? "question" : `${count} questions`} above: ` +
-      "the conversation is longer than the model can read.";
+    this.#unsent.text.textContent = say("unsent", { count });
     const { root } = this.#views.get(first.id);
     if (root.previousElementSibling !== this.#unsent.root) root.before(this.#unsent.root);
   }
@@ -92,7 +91,7 @@ export class Transcript {
         ? button.closest("figure").querySelector("pre").textContent
         : [...this.#views.values()].find((view) => view.root.contains(button)).source;
     const copied = await copy(text);
-    this.#announce(copied ? "Copied" : "The browser does not let this page copy");
+    this.#announce(say(copied ? "copied" : "copied.not"));
     button.classList.toggle("copied", copied);
     setTimeout(() => button.classList.remove("copied"), COPIED_MS);
   }

@@ -2,6 +2,7 @@
 // They are read by a rule of markdown-it, typeset by Temml as MathML, and sanitized like all that is made of text.
 import "../../vendor/purify.min.js";
 import { element } from "../../element.js";
+import { say } from "../../language.js";
 import { Library, Rendered } from "./library.js";
 
 const { DOMPurify } = globalThis;
@@ -65,7 +66,7 @@ function mathOf(library, source) {
     return null; // the model has made a mistake: its source is shown
   }
   const math = sanitized(markup);
-  return displayMode ? element("span", { class: "formula", tabindex: "0", role: "group", "aria-label": "Formula" }, math) : math;
+  return displayMode ? element("span", { class: "formula", tabindex: "0", role: "group", "aria-label": say("formula") }, math) : math;
 }
 
 /** The page's policy allows no style in an attribute. What a formula needs is set from here instead. */

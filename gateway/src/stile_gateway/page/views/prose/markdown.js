@@ -3,6 +3,7 @@
 import MarkdownIt from "../../vendor/markdown-it.esm.min.mjs";
 import "../../vendor/purify.min.js";
 import { button, element } from "../../element.js";
+import { say } from "../../language.js";
 import { colour } from "./code.js";
 import { formulas, typeset } from "./formula.js";
 
@@ -69,7 +70,7 @@ export function render(text, isWriting = false) {
   }
   for (const pre of fragment.querySelectorAll("pre")) frameCode(pre);
   for (const [index, table] of fragment.querySelectorAll("table").entries()) {
-    const label = `Table ${index + 1}`; // two regions of one name are no help
+    const label = say("table", { number: index + 1 }); // two regions of one name are no help
     const frame = element("div", { class: "table", tabindex: "0", role: "region", "aria-label": label });
     table.replaceWith(frame);
     frame.append(table);
@@ -85,22 +86,10 @@ function frameCode(pre) {
     "figcaption",
     {},
     element("span", {}, language),
-    button("Copy code", "copy", { class: "quiet", "data-copy": "code" }),
+    button(say("code.copy"), "copy", { class: "quiet", "data-copy": "code" }),
   );
   const figure = element("figure", { class: "code", dir: "ltr" }, caption);
   pre.tabIndex = 0; // it scrolls sideways, by the keyboard too
   pre.replaceWith(figure);
   figure.append(pre);
-}
-
-/**
- * Make `container` hold what `fragment` holds, and leave alone what is the same at its beginning: text that is
- * still being written keeps its selection and its scroll positions.
- */
-export function patch(container, fragment) {
-  const fresh = [...fragment.childNodes];
-  let same = 0;
-  while (same < fresh.length && container.childNodes[same]?.isEqualNode(fresh[same])) same += 1;
-  while (container.childNodes.length > same) container.lastChild.remove();
-  container.append(...fresh.slice(same));
 }
