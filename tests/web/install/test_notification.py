@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from harness.processes.wait import until
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SHOWN = """async () => {
@@ -35,17 +37,20 @@ async def ask_and_look_away(system, chat_page, question):
 async def test_a_hidden_tab_notifies(open_chat_page, system):
     """With the conversation's title, through the service worker, as phones want it."""
     chat_page = await open_chat_page(system.url, permissions=["notifications"])
-    await chat_page.page.wait_for_function("navigator.serviceWorker.controller?.state === 'activated'")
+    await chat_page.is_installed()
     await switch_on(chat_page)
     await ask_and_look_away(system, chat_page, "Tell me")
-    await chat_page.page.wait_for_function(f"async () => (await ({SHOWN})()).length === 1")
-    assert await chat_page.page.evaluate(SHOWN) == [["The answer is ready", "Tell me"]]
+
+    async def shown():
+        return await chat_page.page.evaluate(SHOWN) == [["The answer is ready", "Tell me"]]
+
+    await until(shown, what="the notification is shown")
 
 
 async def test_nothing_is_shown_out_of_the_box(open_chat_page, system):
     """Not even if the browser allows it; nor while the tab is looked at."""
     chat_page = await open_chat_page(system.url, permissions=["notifications"])
-    await chat_page.page.wait_for_function("navigator.serviceWorker.controller?.state === 'activated'")
+    await chat_page.is_installed()
     await ask_and_look_away(system, chat_page, "Be quiet")
     await expect(chat_page.page).to_have_title(re.compile("^● Be quiet"))
     assert await chat_page.page.evaluate(SHOWN) == []

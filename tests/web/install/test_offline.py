@@ -16,11 +16,6 @@ STORED = """async () => {
 }"""
 
 
-async def is_installed(chat_page):
-    """Wait until the service worker has stored all files and answers for the page."""
-    await chat_page.page.wait_for_function("navigator.serviceWorker.controller?.state === 'activated'")
-
-
 async def test_stored_conversations_are_read_while_stile_is_away(open_chat_page, system, bus_with_gateway):
     """The gateway is gone: the page opens, with formulas and colours, and says that Stile is away."""
     gateway, *_ = bus_with_gateway
@@ -31,7 +26,7 @@ async def test_stored_conversations_are_read_while_stile_is_away(open_chat_page,
     await chat_page.page.evaluate(
         "(kept) => kept.forEach(([key, value]) => localStorage.setItem(key, value))", kept
     )
-    await is_installed(chat_page)
+    await chat_page.is_installed()
     await gateway.stop()
     await chat_page.page.reload()
     await expect(chat_page.trouble).to_contain_text("Stile does not answer")
@@ -44,7 +39,7 @@ async def test_stored_conversations_are_read_while_stile_is_away(open_chat_page,
 async def test_a_question_that_is_asked_offline_is_sent_later(open_chat_page, system):
     """The page was opened without a connection; with one, it sends what was asked."""
     chat_page = await open_chat_page(system.url)
-    await is_installed(chat_page)
+    await chat_page.is_installed()
     await chat_page.page.context.set_offline(True)
     await chat_page.page.reload()
     await chat_page.ask("Are you there?")
@@ -56,7 +51,7 @@ async def test_a_question_that_is_asked_offline_is_sent_later(open_chat_page, sy
 async def test_no_answer_of_the_api_is_stored(open_chat_page, system):
     """The store has the page and its files; what Stile said is not in it."""
     chat_page = await open_chat_page(system.url)
-    await is_installed(chat_page)
+    await chat_page.is_installed()
     await chat_page.page.reload()
     await chat_page.ask_and_hear("Do not keep me")
     stored = await chat_page.page.evaluate(STORED)
@@ -69,7 +64,7 @@ async def test_no_answer_of_the_api_is_stored(open_chat_page, system):
 async def test_the_installed_page_asks_stile_for_the_document_alone(open_chat_page, system):
     """All else is in the browser, also without the service worker's store."""
     chat_page = await open_chat_page(system.url)
-    await is_installed(chat_page)
+    await chat_page.is_installed()
     await chat_page.page.reload()
     await chat_page.ask_and_hear("Hello")
     loaded = await chat_page.page.evaluate(
@@ -82,7 +77,7 @@ async def test_the_installed_page_asks_stile_for_the_document_alone(open_chat_pa
 async def test_the_browser_finds_it_installable(open_chat_page, system):
     """Chromium has nothing against it."""
     chat_page = await open_chat_page(system.url)
-    await is_installed(chat_page)
+    await chat_page.is_installed()
     session = await chat_page.page.context.new_cdp_session(chat_page.page)
     assert (await session.send("Page.getAppManifest"))["errors"] == []
     errors = (await session.send("Page.getInstallabilityErrors"))["installabilityErrors"]
