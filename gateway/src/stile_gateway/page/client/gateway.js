@@ -1,6 +1,6 @@
 // The gateway over HTTP (docs/api.md). Every address is relative, so that a proxy may put Stile under a path.
 import { events } from "./events.js";
-import { Failure, connectionLost, keyNeeded, unreachable } from "./failure.js";
+import { CONNECTION_LOST, Failure, HTTP_STATUS, NO_KEY, UNREACHABLE, WRONG_KEY } from "./failure.js";
 
 /** Asks the gateway. `key` returns the API key, or null. */
 export class Gateway {
@@ -43,9 +43,9 @@ export class Gateway {
         if (name === "done") return;
       }
     } catch (error) {
-      throw error instanceof Failure || signal.aborted ? error : connectionLost();
+      throw error instanceof Failure || signal.aborted ? error : new Failure({ code: CONNECTION_LOST });
     }
-    throw connectionLost();
+    throw new Failure({ code: CONNECTION_LOST });
   }
 
   /** Cancel a request of one's own; it goes out even where the page is being left. */
@@ -59,12 +59,17 @@ export class Gateway {
     return (await answer.json()).data.map((model) => model.id);
   }
 
+  /** Return what a request may have: {body_bytes, question_chars}; null is no limit. */
+  async limits() {
+    return await (await this.#fetch("page/limits.json")).json();
+  }
+
   /** Return what `GET /readyz` says: {ready, parts}. It is a 503 where it is not ready. */
   async readiness() {
     try {
       return await (await fetch("readyz", { cache: "no-store" })).json();
     } catch {
-      throw unreachable();
+      throw new Failure({ code: UNREACHABLE });
     }
   }
 
@@ -75,13 +80,13 @@ export class Gateway {
     try {
       answer = await fetch(address, { ...options, headers, cache: "no-store" });
     } catch (error) {
-      throw options.signal?.aborted ? error : unreachable();
+      throw options.signal?.aborted ? error : new Failure({ code: UNREACHABLE });
     }
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => null);
-    if (answer.status === 401) throw keyNeeded(key);
+    if (answer.status === 401) throw new Failure({ code: key ? WRONG_KEY : NO_KEY, final: true });
     if (told?.error?.code) throw new Failure(told.error);
-    if (answer.status >= 502) throw unreachable(); // a proxy in front that has nobody behind it
-    throw new Failure({ code: "unknown", message: `The answer was an HTTP ${answer.status}.`, final: true });
+    if (answer.status >= 502) throw new Failure({ code: UNREACHABLE }); // a proxy in front that has nobody behind it
+    throw new Failure({ code: HTTP_STATUS, message: String(answer.status), final: true });
   }
 }

@@ -1,8 +1,10 @@
 // The conversation that is shown.
 import { copy } from "./clipboard.js";
 import { element } from "../element.js";
+import { say } from "../language.js";
 import { unsentCount } from "../store/conversation.js";
 import { ExchangeView } from "./exchange.js";
+import { whenLoaded } from "./prose/library.js";
 
 /** How near to its end (in pixels) the reader must be to be taken along with what is written. */
 const NEAR = 80;
@@ -15,6 +17,7 @@ export class Transcript {
   #views = new Map();
   #conversation = null;
   #unsent;
+  #openId = null;
 
   /**
    * @param root the scrolling element.
@@ -26,8 +29,9 @@ export class Transcript {
     this.#actions = actions;
     this.#announce = announce;
     const text = element("p");
-    const create = element("button", { type: "button", click: () => actions.create() }, "New conversation");
+    const create = element("button", { type: "button", click: () => actions.create() }, say("new"));
     this.#unsent = { text, root: element("li", { class: "unsent" }, text, create) };
+    whenLoaded(() => this.#conversation && this.update(this.#openId));
     root.addEventListener("click", (event) => this.#copyFrom(event.target.closest("[data-copy]")));
   }
 
@@ -45,6 +49,7 @@ export class Transcript {
 
   /** Show what has changed in it. */
   update(openId) {
+    this.#openId = openId;
     const isNear = this.#root.scrollHeight - this.#root.scrollTop - this.#root.clientHeight < NEAR;
     const exchanges = this.#conversation.exchanges;
     const isFree = openId === null;
@@ -63,9 +68,7 @@ export class Transcript {
       this.#unsent.root.remove();
       return;
     }
-    this.#unsent.text.textContent =
-      `The model is no longer sent the ${count === 1 ? "question" : `${count} questions`} above: ` +
-      "the conversation is longer than the model can read.";
+    this.#unsent.text.textContent = say("unsent", { count });
     const { root } = this.#views.get(first.id);
     if (root.previousElementSibling !== this.#unsent.root) root.before(this.#unsent.root);
   }
@@ -88,7 +91,7 @@ export class Transcript {
         ? button.closest("figure").querySelector("pre").textContent
         : [...this.#views.values()].find((view) => view.root.contains(button)).source;
     const copied = await copy(text);
-    this.#announce(copied ? "Copied" : "The browser does not let this page copy");
+    this.#announce(say(copied ? "copied" : "copied.not"));
     button.classList.toggle("copied", copied);
     setTimeout(() => button.classList.remove("copied"), COPIED_MS);
   }
