@@ -30,6 +30,7 @@ NOT_READ = {
     "Idempotency-Key",
     "Last-Event-ID",
     "Prefer",
+    "Stile-Trim",
     "ArrowUp",
     "Enter",
     "Escape",

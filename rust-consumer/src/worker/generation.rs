@@ -57,10 +57,10 @@ impl Worker {
         if let Some(exchanges) = trimmed.left_out {
             tracing::info!(chat_id = %id, exchanges, "the oldest exchanges are left out");
         }
-        control_tokens::check(&self.llama, &trimmed.chat).await?;
+        Box::pin(control_tokens::check(&self.llama, &trimmed.chat)).await?;
         let request = request::completion_request(&trimmed.chat, id)?;
         let guard = self.guard(envelope, chat.check_answer);
-        let mut reply = self.call(envelope, request, guard, pipeline).await?;
+        let mut reply = Box::pin(self.call(envelope, request, guard, pipeline)).await?;
         reply.trimmed = trimmed.left_out;
         Ok(reply)
     }

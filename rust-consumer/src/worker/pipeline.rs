@@ -116,7 +116,7 @@ impl<'a> Pipeline<'a> {
                 released = guard.released(), if guard.is_checking() => self.send(released?).await?,
                 events = &mut next => return Ok(events?),
                 () = until(self.coalescer.due()) => self.flush().await?,
-                subject = next(&mut self.followers) => self.replies.follow(subject).await?,
+                subject = next_follower(&mut self.followers) => self.replies.follow(subject).await?,
             }
         }
     }
@@ -146,7 +146,7 @@ impl<'a> Pipeline<'a> {
 }
 
 /// Waits for the next follower.
-async fn next(followers: &mut broadcast::Receiver<Subject>) -> Subject {
+async fn next_follower(followers: &mut broadcast::Receiver<Subject>) -> Subject {
     loop {
         match followers.recv().await {
             Ok(subject) => return subject,

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::contract::messages::ApprovedChat;
@@ -68,11 +69,18 @@ pub async fn fitting<'a>(
 
 /// The conversation without its oldest `count` exchanges.
 fn without(chat: &ApprovedChat, count: usize) -> ApprovedChat {
-    let (first, kept) = (chat.exchanges[0], chat.exchanges[count]);
-    let messages = &chat.messages;
+    let start = |exchange: usize| chat.exchanges.get(exchange).copied().unwrap_or_default();
+    let left_out = start(0)..start(count);
+    let messages = chat.messages.iter().enumerate();
+    let kept = messages.filter(|(index, _)| !left_out.contains(index));
     ApprovedChat {
-        messages: [&messages[..first], &messages[kept..]].concat(),
-        ..chat.clone()
+        messages: kept.map(|(_, message)| message.clone()).collect(),
+        exchanges: Vec::new(),
+        sampling: chat.sampling.clone(),
+        output: chat.output.clone(),
+        model: chat.model.clone(),
+        check_answer: chat.check_answer,
+        refusal_message: chat.refusal_message.clone(),
     }
 }
 
@@ -90,7 +98,7 @@ impl Limits {
     fn new(chat: &ApprovedChat, n_ctx: NonZeroU32) -> Self {
         let n_ctx = u64::from(n_ctx.get());
         let step = (n_ctx / 4).max(1);
-        let max_tokens = chat.sampling.get("max_tokens").and_then(|max| max.as_u64());
+        let max_tokens = chat.sampling.get("max_tokens").and_then(Value::as_u64);
         Self {
             room: n_ctx - max_tokens.map_or(step, |max| max.min(step)),
             step,

@@ -5,11 +5,12 @@ import { conversationText } from "./store/archive.js";
 import { copy } from "./views/clipboard.js";
 import { Collection } from "./collection.js";
 import { Composer } from "./views/composer.js";
-import { addQuestion, answerAgain, newConversation, turnAnswer, underWay } from "./store/conversation.js";
+import { addQuestion, answerAgain, continued, newConversation, turnAnswer, underWay, unsentCount } from "./store/conversation.js";
 import { Notice } from "./views/notice.js";
 import { install } from "./install/registration.js";
 import { askForKey } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
+import { Gauge } from "./views/gauge.js";
 import { Health } from "./client/health.js";
 import { say } from "./language.js";
 import { changeSettings } from "./views/settings.js";
@@ -31,6 +32,8 @@ class App {
   #announcer = document.getElementById("announcer");
   #menu = new Menu(document.getElementById("menu"), document.getElementById("sidebar"));
   #conversation = newConversation();
+  #gauge = new Gauge(document.getElementById("context"));
+  #summary = null; // the exchange whose answer begins a new conversation
   #refusedKey; // undefined until one is refused; null is "no key"
   #keyBox = null;
   #told = "";
@@ -63,7 +66,8 @@ class App {
       regenerate: (exchange) => this.#regenerate(exchange),
       turn: (exchange) => this.#turn(exchange),
       goOn: () => this.#ask(addQuestion(this.#conversation, say("continue.prompt"))),
-      create: () => this.#open(newConversation()),
+      summarise: () => this.#summarise(),
+      goOnFromHere: () => this.#goOnWith(this.#conversation.exchanges.slice(unsentCount(this.#conversation))),
     },
     (sentence) => this.#announce(sentence),
   );
@@ -163,6 +167,21 @@ class App {
     this.#composer.focus();
   }
 
+  /** Ask for a summary; a new conversation begins with it. */
+  #summarise() {
+    if (this.#opening) return;
+    this.#summary = addQuestion(this.#conversation, say("unsent.summary.prompt"));
+    this.#ask(this.#summary);
+  }
+
+  /** Open a new conversation that begins with exchanges of this one. */
+  #goOnWith(exchanges) {
+    if (this.#opening) return;
+    const conversation = continued(this.#conversation, exchanges);
+    this.#save(conversation);
+    this.#open(conversation);
+  }
+
   #turn(exchange) {
     if (this.#opening) return;
     turnAnswer(exchange);
@@ -183,6 +202,9 @@ class App {
     this.#showFrame();
     this.#notice.show(conversation.title);
     if (exchange.answer.model) this.#showModel(exchange.answer.model);
+    if (exchange !== this.#summary) return;
+    this.#summary = null;
+    if (exchange.answer.state === "done" && conversation === this.#conversation) this.#goOnWith([exchange]);
   }
 
   /** Show the answer as it is now: at once if it is over, else no oftener than the eye can follow. */
@@ -230,6 +252,7 @@ class App {
     document.getElementById("rename").hidden = isEmpty;
     this.#actions.show(this.#conversation);
     this.#notice.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
+    this.#gauge.show(this.#conversation);
     this.#composer.show(this.#opening !== null);
     this.#sidebar.show(this.#store.all(), this.#conversation.id, this.#answering.ids);
   }
@@ -242,8 +265,10 @@ class App {
 
   async #lookAtModels() {
     try {
-      const [model] = await this.#gateway.models();
-      this.#showModel(model ?? "");
+      const models = await this.#gateway.models();
+      this.#showModel(models[0]?.name ?? "");
+      this.#gauge.models = models;
+      this.#gauge.show(this.#conversation);
     } catch (error) {
       // Once for each key: a user who closes the box only wants to read.
       if (!error.needsKey || this.#refusedKey === this.#store.key) return;
@@ -272,7 +297,8 @@ class App {
 
   async #changeSettings() {
     const models = await this.#gateway.models().catch(() => []);
-    const settings = await changeSettings(this.#store.settings, models);
+    const names = models.map(({ name }) => name);
+    const settings = await changeSettings(this.#store.settings, names);
     if (settings === null) return;
     const isSameLanguage = settings.language === this.#store.settings.language;
     this.#keep(() => (this.#store.settings = settings));

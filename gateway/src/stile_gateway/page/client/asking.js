@@ -1,6 +1,6 @@
 // One question on its way: sent, waiting, answered, stopped; and continued after an interruption.
 import { questionText } from "../store/attachment.js";
-import { exchangeAt, historyBefore, isUnderWay, leaveOutOldest, newId } from "../store/conversation.js";
+import { exchangeAt, historyBefore, isUnderWay, leaveOut, leaveOutOldest, newId } from "../store/conversation.js";
 import { opening, requestFields } from "../store/settings.js";
 import { CONNECTION_LOST, FORGOTTEN, Failure, UNREACHABLE } from "./failure.js";
 
@@ -166,6 +166,7 @@ export class Asking {
     this.#answer.speed = timings?.predicted_per_second ?? this.#measured(usage);
     const offending = refusal ? exchangeAt(refusal.place, owners) : null;
     if (offending) offending.leftOut = true;
+    if (said.trimmed) leaveOut(this.#conversation, this.#exchange, said.trimmed);
     this.#end(said.refused ? "refused" : "done");
   }
 

@@ -19,6 +19,7 @@ export class Gateway {
    */
   async *ask({ prompt, messages, fields, key, signal }) {
     const headers = { "Content-Type": "application/json", "Idempotency-Key": key, Prefer: "respond-async" };
+    headers["Stile-Trim"] = "oldest";
     const body = JSON.stringify({ ...fields, prompt, messages, stream: true });
     yield* this.#events("chat", { method: "POST", headers, body, signal });
   }
@@ -53,10 +54,10 @@ export class Gateway {
     await this.#fetch(`chat/${id}`, { method: "DELETE", keepalive: true });
   }
 
-  /** Return the names of the models that there are. */
+  /** Return the models that there are: {name, context}. `context` is in tokens; undefined is not known. */
   async models() {
     const answer = await this.#fetch("v1/models");
-    return (await answer.json()).data.map((model) => model.id);
+    return (await answer.json()).data.map(({ id, meta }) => ({ name: id, context: meta?.n_ctx }));
   }
 
   /** Return what a request may have: {body_bytes, question_chars}; null is no limit. */

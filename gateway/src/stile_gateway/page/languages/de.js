@@ -83,6 +83,11 @@ export const words = {
     one: "Das Modell bekommt die Frage darüber nicht mehr: Das Gespräch ist länger, als das Modell lesen kann.",
     other: "Das Modell bekommt die {count} Fragen darüber nicht mehr: Das Gespräch ist länger, als das Modell lesen kann.",
   },
+  "unsent.summary": "Neues Gespräch mit Zusammenfassung",
+  "unsent.here": "Neues Gespräch ab hier",
+  "unsent.summary.prompt":
+    "Fasse unser bisheriges Gespräch in einigen Absätzen zusammen: was gefragt wurde, was herauskam und was noch offen ist.",
+  context: "Der Kontext des Modells ist zu {percent} % voll: {used} von {size} Token",
   /** Sent to the model, as the user's own words: it answers in the language that it is asked in. */
   "continue.prompt": "Schreib da weiter, wo du aufgehört hast.",
 

@@ -83,6 +83,11 @@ export const words = {
     one: "The model is no longer sent the question above: the conversation is longer than the model can read.",
     other: "The model is no longer sent the {count} questions above: the conversation is longer than the model can read.",
   },
+  "unsent.summary": "New conversation from a summary",
+  "unsent.here": "New conversation from here",
+  "unsent.summary.prompt":
+    "Summarise our conversation so far in a few paragraphs: what was asked, what was found, and what is still open.",
+  context: "The model's context is {percent} % full: {used} of {size} tokens",
   /** Sent to the model, as the user's own words: it answers in the language that it is asked in. */
   "continue.prompt": "Continue where you stopped.",
 

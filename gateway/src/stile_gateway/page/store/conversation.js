@@ -69,6 +69,25 @@ function sentBefore({ exchanges, sentFrom }, exchange) {
   return exchanges.slice(from, exchanges.indexOf(exchange)).filter(isSent);
 }
 
+/** Leave out the `count` oldest of the exchanges that were sent with `exchange`, as Stile has done. */
+export function leaveOut(conversation, exchange, count) {
+  conversation.sentFrom = (sentBefore(conversation, exchange)[count] ?? exchange).id;
+}
+
+/** Return a new conversation that begins with `exchanges` of another one. */
+export function continued({ title }, exchanges) {
+  const copies = structuredClone(exchanges).map((exchange) => {
+    // What the model had read was the other conversation.
+    return { ...exchange, id: newId(), answer: { ...exchange.answer, usage: undefined } };
+  });
+  return { ...newConversation(), title, exchanges: copies };
+}
+
+/** Return how many tokens the model has read and written, in all, for the latest answer; undefined if not known. */
+export function tokensOf({ exchanges }) {
+  return exchanges.findLast(({ answer }) => answer.usage)?.answer.usage.total_tokens;
+}
+
 /** How much of the model's context a conversation may fill: the answer needs the rest. */
 const FILLED = 0.7;
 

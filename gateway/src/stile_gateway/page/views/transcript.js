@@ -21,7 +21,8 @@ export class Transcript {
 
   /**
    * @param root the scrolling element.
-   * @param actions as ExchangeView's, and {create()}: begin a new conversation.
+   * @param actions as ExchangeView's, and {summarise(), goOnFromHere()}: begin a new conversation with a summary,
+   *   or with what is still sent.
    * @param announce tells screen readers a sentence.
    */
   constructor(root, actions, announce) {
@@ -29,8 +30,10 @@ export class Transcript {
     this.#actions = actions;
     this.#announce = announce;
     const text = element("p");
-    const create = element("button", { type: "button", click: () => actions.create() }, say("new"));
-    this.#unsent = { text, root: element("li", { class: "unsent" }, text, create) };
+    const button = (key, click) => element("button", { type: "button", click }, say(key));
+    const summary = button("unsent.summary", () => actions.summarise());
+    const here = button("unsent.here", () => actions.goOnFromHere());
+    this.#unsent = { text, root: element("li", { class: "unsent" }, text, summary, here) };
     whenLoaded(() => this.#conversation && this.update(this.#openId));
     root.addEventListener("click", (event) => this.#copyFrom(event.target.closest("[data-copy]")));
   }
