@@ -36,7 +36,7 @@ from stile_gateway.http.compression import Decompression
 from stile_gateway.http.dependencies import ContentLimits, Services
 from stile_gateway.http.document import document
 from stile_gateway.http.head import HeadAsGet
-from stile_gateway.http.middleware import REQUEST_ID, Access, Admission, BodyLimit
+from stile_gateway.http.middleware import RATE_LIMIT, REQUEST_ID, Access, Admission, BodyLimit
 from stile_gateway.metrics import Metrics
 from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import Timing
@@ -120,6 +120,7 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
             allow_headers=["*"],
             expose_headers=[
                 *(REQUEST_ID, "Retry-After", "retry-after-ms", "Location", PREFERENCE_APPLIED, TRIMMED),
+                *RATE_LIMIT,
                 *(PROCESSING_MS, "x-should-retry", "Accept-Encoding"),
             ],
         )

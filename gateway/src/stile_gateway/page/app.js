@@ -25,7 +25,7 @@ const DRAW_EVERY_MS = 80;
 
 class App {
   #store = new Store();
-  #gateway = new Gateway(() => this.#store.key);
+  #gateway = new Gateway(() => this.#store.key, (limit) => this.#composer.showLimit(limit));
   #health = new Health(this.#gateway, () => this.#showHealth());
   #notice = new Notice();
   #trouble = new Trouble(document.getElementById("trouble"));

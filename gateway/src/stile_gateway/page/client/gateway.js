@@ -2,12 +2,18 @@
 import { events } from "./events.js";
 import { CONNECTION_LOST, Failure, HTTP_STATUS, NO_KEY, UNREACHABLE, WRONG_KEY } from "./failure.js";
 
-/** Asks the gateway. `key` returns the API key, or null. */
+/** Asks the gateway. */
 export class Gateway {
   #key;
+  #told;
 
-  constructor(key) {
+  /**
+   * @param key returns the API key, or null.
+   * @param told called with what is left of the key's minute after each answer: {most, left}, or null for no limit.
+   */
+  constructor(key, told) {
     this.#key = key;
+    this.#told = told;
   }
 
   /**
@@ -83,6 +89,8 @@ export class Gateway {
     } catch (error) {
       throw options.signal?.aborted ? error : new Failure({ code: UNREACHABLE });
     }
+    const count = (what) => answer.headers.get(`x-ratelimit-${what}-requests`);
+    this.#told(count("limit") && { most: Number(count("limit")), left: Number(count("remaining")) });
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => null);
     if (answer.status === 401) throw new Failure({ code: key ? WRONG_KEY : NO_KEY, final: true });

@@ -50,6 +50,7 @@ export const words = {
   stop: "Anhalten",
   "stop.title": "Anhalten (Esc)",
   hint: "{send} sendet · {line} macht eine neue Zeile · Esc hält an · ↑ ändert die letzte Frage",
+  limit: "Noch {left} von {most} Fragen in dieser Minute",
   attach: "Textdateien anhängen",
   "attach.remove": "„{name}“ entfernen",
   "attach.binary": "„{name}“ ist kein Text. Nur Textdateien können angehängt werden.",

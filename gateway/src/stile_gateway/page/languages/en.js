@@ -50,6 +50,7 @@ export const words = {
   stop: "Stop",
   "stop.title": "Stop (Esc)",
   hint: "{send} sends · {line} makes a new line · Esc stops · ↑ edits the last question",
+  limit: "{left} of {most} questions left this minute",
   attach: "Attach text files",
   "attach.remove": "Remove “{name}”",
   "attach.binary": "“{name}” is not text. Only text files can be attached.",

@@ -82,6 +82,13 @@ export class Composer {
     this.#send.title = say("send.title", { key: send });
   }
 
+  /** Show how many questions are left of a minute: {most, left}, or null for any number. */
+  showLimit(limit) {
+    const place = this.#form.querySelector(".left");
+    place.hidden = !limit;
+    if (limit) place.textContent = say("limit", limit);
+  }
+
   #sends({ shiftKey, ctrlKey, metaKey }) {
     if (ctrlKey || metaKey) return true;
     return this.#entersSend && !shiftKey && !hasTouchKeyboard();
