@@ -31,6 +31,8 @@ class FakeBus:
         self.cancelled = []
         self.is_elsewhere = False
         self.asked_elsewhere = []
+        self.on_follow = lambda _inbox, _number: None
+        self.followed = []
         self.inboxes = {}
 
     def says(self, *messages):
@@ -55,6 +57,11 @@ class FakeBus:
         self._check_connected()
         self.status_requests.append((client, chat_id))
         return await self._reply(self.on_status(len(self.status_requests)), within)
+
+    async def follow(self, inbox, client, chat_id):
+        self._check_connected()
+        self.followed.append((client, chat_id))
+        self.on_follow(inbox, len(self.followed))
 
     async def cancel(self, client, chat_id):
         self.cancelled.append((client, chat_id))

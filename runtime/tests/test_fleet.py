@@ -105,3 +105,17 @@ def test_the_queue_is_the_one_sent_last(fleet, clock):
     assert fleet.queue().running == 2
     clock.now += ALIVE_SECONDS + 0.1
     assert fleet.queue() is None
+
+
+def test_what_a_model_can_do_is_what_all_its_workers_can(fleet, clock):
+    """The least context counts, and a template that knows tools; silence of all is not known."""
+    fleet.receive(beat(instance="a", model="Small", n_ctx=8192, supports_tools=True))
+    fleet.receive(beat(instance="b", model="small", n_ctx=2048, supports_tools=True))
+    fleet.receive(beat(instance="c", model="large", n_ctx=1024))
+    assert (fleet.context("SMALL"), fleet.context("large"), fleet.context("stile")) == (2048, 1024, 1024)
+    assert (fleet.context("none"), fleet.knows_tools("none")) == (None, False)
+    assert (fleet.knows_tools("small"), fleet.knows_tools("stile")) == (True, False)
+    fleet.receive(beat(instance="b", model="small", supports_tools=False))
+    assert (fleet.context("small"), fleet.knows_tools("small")) == (8192, False)
+    clock.now += ALIVE_SECONDS + 1
+    assert (fleet.context("small"), fleet.knows_tools("small")) == (None, False)

@@ -143,6 +143,7 @@ fn names_are_spelt_as_in_python() {
         subjects::RESULT_STREAM,
         subjects::WAKE,
         subjects::CANCELLED,
+        subjects::FOLLOW,
         subjects::STARTED,
         subjects::FINISHED,
         subjects::HEARTBEAT,

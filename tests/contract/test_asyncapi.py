@@ -41,6 +41,7 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.event.cancelled.{client}.{id}": subjects.CANCELLED,
         "chat.event.unheard.{client}.{id}": subjects.ABANDONED,
         "chat.event.heard.{client}.{id}": subjects.ATTENDED,
+        "chat.follow.{client}.{id}": subjects.FOLLOW,
     }
     plain = {
         subjects.ANSWER_CHECKS,

@@ -25,6 +25,7 @@ SUBJECTS = {
     "tell a cancellation": f"chat.event.cancelled.alice.{ID}",
     "ask who hears": f"chat.event.unheard.alice.{ID}",
     "say who hears": f"chat.event.heard.alice.{ID}",
+    "follow a request": f"chat.follow.alice.{ID}",
     "lay aside": f"chat.dead.interactive.alice.{ID}",
     "write the log": f"chat.log.alice.{ID}",
     "read the log": "$JS.API.DIRECT.GET.CHAT_LOG",
@@ -131,6 +132,7 @@ MAY_PUBLISH = {
         "look up as gateway",
         "ask who hears",
         "say who hears",
+        "follow a request",
         "keep a conversation",
         "read a conversation",
     },
@@ -211,6 +213,7 @@ MAY_SUBSCRIBE = {
         "wake the workers",
         "tell a start",
         "tell a cancellation",
+        "follow a request",
         *ASK_WORKERS,
     },
     "console": {

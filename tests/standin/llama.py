@@ -5,11 +5,12 @@ the real one. Standard library only, so that the consumer's tests can start it w
 
     python tests/standin/llama.py --port 9000 --tokens 20 --token-seconds 0.01
 
-It answers ``/health``, ``/v1/models``, ``/slots``, ``/tokenize`` (``tokenizer.py``) and
-``/v1/chat/completions`` as llama.cpp does with one slot, and echoes the last message in its answer, so that
-an answer given to the wrong request is seen. If ``tool_choice`` is ``required``, or a tool is offered and
-the last message begins with "Call ", it calls the first tool, with the last message for each argument that is
-required, in several deltas. With ``--key KEY`` all but ``/health`` asks for it, as a bearer token. Beyond
+It answers ``/health``, ``/v1/models``, ``/props``, ``/slots``, ``/tokenize`` (``tokenizer.py``),
+``/apply-template`` and ``/v1/chat/completions`` as llama.cpp does with one slot, and echoes the last message
+in its answer, so that an answer given to the wrong request is seen. If ``tool_choice`` is ``required``, or a
+tool is offered and the last message begins with "Call ", it calls the first tool, with the last message for
+each argument that is required, in several deltas. With ``--key KEY`` all but ``/health`` asks for it, as a
+bearer token. Beyond
 llama.cpp:
 
     GET  /standin/log     {"generations": [{prompt, seed, started, ended, outcome, tokens}],
@@ -37,6 +38,8 @@ from dataclasses import asdict, dataclass, field
 
 from tokenizer import Tokenizer
 
+CONTEXT = 4096
+"""Tokens of its context, so it says."""
 ECHO_CHARS = 200
 LOOK_SECONDS = 0.02
 """How soon the end of a fault is seen."""
@@ -120,8 +123,16 @@ class Standin:
                 _write_json(writer, *self._health())
             case "GET /v1/models":
                 _write_json(writer, {"object": "list", "data": [{"id": self.model, "object": "model"}]})
+            case "GET /props":
+                settings = {"n_ctx": self.faults.context or CONTEXT}
+                capabilities = {"supports_tools": True}
+                _write_json(
+                    writer,
+                    {"default_generation_settings": settings, "chat_template_caps": capabilities},
+                )
             case "GET /slots":
-                _write_json(writer, [{"id": 0, "n_ctx": 4096, "is_processing": self.slot.locked()}])
+                slot = {"id": 0, "n_ctx": self.faults.context or CONTEXT, "is_processing": self.slot.locked()}
+                _write_json(writer, [slot])
             case "GET /standin/log":
                 record = [asdict(generation) for generation in self.generations]
                 _write_json(
@@ -141,6 +152,8 @@ class Standin:
             ):
                 self._change(route.rpartition("/")[2], json.loads(body))
                 _write_json(writer, {})
+            case "POST /apply-template":
+                _write_json(writer, {"prompt": " ".join(_texts(json.loads(body)))})
             case "POST /tokenize":
                 return await self._tokenize(json.loads(body), reader, writer)
             case "POST /v1/chat/completions":
@@ -326,7 +339,11 @@ def _timings(generation: Generation, read: float) -> dict[str, float]:
 
 
 def _words(request: dict[str, object]) -> int:
-    return sum(len((message.get("content") or "").split()) for message in request["messages"])
+    return sum(len(text.split()) for text in _texts(request))
+
+
+def _texts(request: dict[str, object]) -> list[str]:
+    return [message.get("content") or "" for message in request["messages"]]
 
 
 async def _pause(seconds: float) -> None:

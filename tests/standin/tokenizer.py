@@ -1,5 +1,7 @@
 """The stand-in's tokenizer, as ``/tokenize`` shows it: a token for each byte, and some special ones.
 
+Of a whole prompt (``add_special``) each word is a token, as in the stand-in's limit of a conversation.
+
 ``mode`` says how it fails: ``absent`` (404), ``blind`` (it does not know ``parse_special``), ``failing``
 (500), ``loading`` (503), ``silent`` (no answer) or ``broken`` (the connection is closed).
 """
@@ -31,6 +33,8 @@ class Tokenizer:
             return None
         if error := _ERRORS.get(self.mode or ""):
             return {"error": error}, error["code"]
+        if question.get("add_special"):
+            return {"tokens": [*range(len(str(question["content"]).split()))]}, 200
         special = question.get("parse_special", True) and self.mode != "blind"
         tokens: list[int] = []
         for piece in _SPLIT.split(str(question["content"])):

@@ -180,6 +180,26 @@ async def test_a_gateway_that_dies_in_mid_answer(open_chat_page, own_system):
     assert await generations(own_system, "Kill it") == ["done"]
 
 
+async def test_pieces_come_live_from_the_next_gateway(open_chat_page, own_system):
+    """The reader sees the answer grow again; it does not come all at the end."""
+    await own_system.model.speed(tokens=4 * WORDS, token_seconds=0.1)
+    chat_page = await open_chat_page(own_system.url)
+    await chat_page.ask("Grow again")
+    await chat_page.is_writing()
+    own_system.parts["gateway"].kill()
+    await expect(chat_page.status).to_contain_text("The connection is lost.")
+    own_system.start_part("gateway")
+    lengths = set()
+
+    async def grows():
+        lengths.add(len(await chat_page.answer.text_content() or ""))
+        return len(lengths) > 4
+
+    await until(grows, what="the answer grows again")
+    assert await generations(own_system, "Grow again") == ["running"]
+    await chat_page.stop.click()
+
+
 async def test_a_gateway_that_dies_while_the_page_is_away(open_chat_page, own_system):
     """Reload and restart together."""
     chat_page = await open_chat_page(own_system.url)

@@ -23,6 +23,9 @@ CHAT_EVENTS = "Chat-Events"
 """Which events the requester receives: ``none`` (only the final reply), ``state``, ``token``, or
 ``accepted`` (and nothing after it)."""
 
+CHAT_TRIM = "Chat-Trim"
+"""What happens to a conversation that the model cannot read whole (``messages.Trim``)."""
+
 CHAT_RESPOND = "Chat-Respond"
 """``now``, or ``later``: the requester receives only ``accepted``, and asks for the result
 itself."""

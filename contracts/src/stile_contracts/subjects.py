@@ -44,6 +44,10 @@ WAKE = "chat.event.approved"
 CANCELLED = "chat.event.cancelled.*.*"
 ABANDONED = "chat.event.unheard.*.*"
 ATTENDED = "chat.event.heard.*.*"
+FOLLOW = "chat.follow.*.*"
+"""Without a body, from a gateway: the worker that runs the request sends its events to ``Chat-Reply-To``
+as well."""
+
 STARTED = "chat.event.started.*.*.*"
 FINISHED = "chat.event.finished.*.*.*"
 """Without a body, from a worker: the request has its result, and the worker is free."""
@@ -280,6 +284,11 @@ def abandoned(client: str, chat_id: UUID) -> str:
 def attended(client: str, chat_id: UUID) -> str:
     """Return the subject of the event that a client waits at the gateway that sends it."""
     return f"chat.event.heard.{_token(client)}.{chat_id}"
+
+
+def follow(client: str, chat_id: UUID) -> str:
+    """Return the subject on which the worker that runs a request learns who else wants its events."""
+    return f"chat.follow.{_token(client)}.{chat_id}"
 
 
 def parse_cancelled(subject: str) -> tuple[str, UUID]:

@@ -30,12 +30,12 @@ from stile_gateway.dialects.responses.api import Responses
 from stile_gateway.dialects.stile.api import Stile
 from stile_gateway.errors import GatewayError, from_http
 from stile_gateway.http import health, page, queue
-from stile_gateway.http.answers import PREFERENCE_APPLIED, NoResponse, note_error
+from stile_gateway.http.answers import PREFERENCE_APPLIED, TRIMMED, NoResponse, note_error
 from stile_gateway.http.compression import Decompression
 from stile_gateway.http.dependencies import ContentLimits, Services
 from stile_gateway.http.document import document
 from stile_gateway.http.head import HeadAsGet
-from stile_gateway.http.middleware import REQUEST_ID, Access, Admission, BodyLimit
+from stile_gateway.http.middleware import RATE_LIMIT, REQUEST_ID, Access, Admission, BodyLimit
 from stile_gateway.metrics import Metrics
 from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import Timing
@@ -95,7 +95,7 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
     app.state.services = services
     for dialect in dialects:
         app.include_router(dialect.router())
-    for routes in (queue.router, health.router, page.router()):
+    for routes in (queue.router, health.router, page.router(page.read_page(), _told_limits(settings))):
         app.include_router(routes)
     app.openapi = document(app, apis, services.callers)  # type: ignore[method-assign]  # FastAPI's documented way
     _answer_errors(app, apis)
@@ -119,7 +119,8 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
             # matter, and no cookie is ever read.
             allow_headers=["*"],
             expose_headers=[
-                *(REQUEST_ID, "Retry-After", "retry-after-ms", "Location", PREFERENCE_APPLIED),
+                *(REQUEST_ID, "Retry-After", "retry-after-ms", "Location", PREFERENCE_APPLIED, TRIMMED),
+                *RATE_LIMIT,
                 *(PROCESSING_MS, "x-should-retry", "Accept-Encoding"),
             ],
         )
@@ -142,6 +143,10 @@ def _services(settings: Settings) -> Services:
         bus=bus,
         metrics=metrics,
     )
+
+
+def _told_limits(settings: Settings) -> dict[str, int | None]:
+    return {"body_bytes": settings.max_body_bytes, "question_chars": settings.max_prompt_chars}
 
 
 def _body_bytes(settings: Settings) -> Slots:

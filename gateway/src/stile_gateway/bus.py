@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from prometheus_client import Gauge
 
 from stile_contracts import subjects
-from stile_contracts.headers import CHAT_CLIENT
+from stile_contracts.headers import CHAT_CLIENT, CHAT_REPLY_TO
 from stile_contracts.ids import new_id
 from stile_gateway.errors import (
     AcceptTimeoutError,
@@ -135,6 +135,11 @@ class NatsBus:
         """Ask for the status of a request; as ``Bus.status``."""
         reply = await self._ask(subjects.status(subjects.GATEWAY, chat_id), client, within)
         return StatusReply(reply.headers or {}, reply.data)
+
+    async def follow(self, inbox: Inbox, client: str, chat_id: UUID) -> None:
+        """Have a request's events sent to ``inbox`` too; as ``Bus.follow``."""
+        # The inbox is no reply subject: without a worker, nats-server would reply "no responders" there.
+        await self._send(subjects.follow(client, chat_id), "", b"", {CHAT_REPLY_TO: inbox.subject})
 
     async def cancel(self, client: str, chat_id: UUID) -> None:
         """Publish that a client does not want its request any more; as ``Bus.cancel``."""

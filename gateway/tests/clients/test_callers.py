@@ -187,6 +187,21 @@ def test_requests_a_minute_are_limited(clock):
         callers.spend(caller)
 
 
+def test_what_is_left_of_a_minute_is_told(clock):
+    """Whole requests, and the time until all are there again; a key without the limit has none."""
+    callers = Callers(clock=clock)
+    caller = Caller("http-x", entry("x", requests_per_minute=6))
+    assert callers.left(caller) == (6, 6, 0)
+    for _ in range(6):
+        callers.spend(caller)
+    assert callers.left(caller) == (6, 0, pytest.approx(60))
+    clock.now += 15
+    assert callers.left(caller) == (6, 1, pytest.approx(45))
+    clock.now += 3600
+    assert callers.left(caller) == (6, 6, 0)
+    assert callers.left(Caller("http-y", entry("y"))) is callers.left(Caller("http-z")) is None
+
+
 def test_a_key_is_long_and_its_name_fits_the_bus():
     """256 random bits; the longest name is one token."""
     assert len({new_key() for _ in range(100)}) == 100

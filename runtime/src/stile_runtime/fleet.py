@@ -116,6 +116,32 @@ class Fleet:
         sent = [member for member in self.members("filter") if member.heartbeat.queue is not None]
         return max(sent, key=lambda member: member.received_at).heartbeat.queue if sent else None
 
+    def context(self, name: str) -> int | None:
+        """Return the tokens that a conversation with a model may have, with its answer.
+
+        If its workers differ, it is the least, as each of them may get the request.
+
+        Args:
+            name: the model's; ``stile`` is any model.
+
+        Returns:
+            None if no living worker tells.
+        """
+        told = [heartbeat.n_ctx for heartbeat in self._workers(name)]
+        return min((n_ctx for n_ctx in told if n_ctx is not None), default=None)
+
+    def knows_tools(self, name: str) -> bool:
+        """Return whether the chat template of a model is known to know tools, on all its living workers.
+
+        Args:
+            name: the model's; ``stile`` is any model.
+        """
+        told = [heartbeat.supports_tools for heartbeat in self._workers(name)]
+        return bool(told) and all(told)
+
+    def _workers(self, name: str) -> list[Heartbeat]:
+        return self.alive("consumer", models.token(name) if models.names_one(name) else None)
+
     def models(self, within: float = ALIVE_SECONDS) -> dict[str, str]:
         """Return the models that a request can name: each one's name by its token.
 

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::model::ModelToken;
 use super::subjects::{
-    APPROVED_PREFIX, CANCELLED_PREFIX, DEAD_PREFIX, FINISHED_PREFIX, LOG_PREFIX, MAX_TOKEN_LENGTH,
-    RESULT_PREFIX, STARTED_PREFIX, is_token,
+    APPROVED_PREFIX, CANCELLED_PREFIX, DEAD_PREFIX, FINISHED_PREFIX, FOLLOW_PREFIX, LOG_PREFIX,
+    MAX_TOKEN_LENGTH, RESULT_PREFIX, STARTED_PREFIX, is_token,
 };
 
 /// Which of the two queues a request waits in.
@@ -59,7 +59,17 @@ impl RequestKey {
     /// Parses `chat.event.cancelled.<client>.<id>`; `None` for any other subject.
     #[must_use]
     pub fn parse_cancelled(subject: &str) -> Option<Self> {
-        let (client, id) = subject.strip_prefix(CANCELLED_PREFIX)?.split_once('.')?;
+        Self::parse(subject.strip_prefix(CANCELLED_PREFIX)?)
+    }
+
+    /// Parses `chat.follow.<client>.<id>`; `None` for any other subject.
+    #[must_use]
+    pub fn parse_follow(subject: &str) -> Option<Self> {
+        Self::parse(subject.strip_prefix(FOLLOW_PREFIX)?)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (client, id) = text.split_once('.')?;
         let client = client.to_owned();
         Uuid::try_parse(id).ok().map(|id| Self { client, id })
     }
@@ -262,6 +272,12 @@ mod tests {
         let cancelled = RequestKey::parse_cancelled(&format!("chat.event.cancelled.al.{ID}"));
         assert_eq!(cancelled, Some(address.key()));
         assert_eq!(RequestKey::parse_cancelled("chat.event.cancelled.al"), None);
+        let followed = RequestKey::parse_follow(&format!("chat.follow.al.{ID}"));
+        assert_eq!(followed, Some(address.key()));
+        assert_eq!(
+            RequestKey::parse_follow(&format!("chat.event.cancelled.al.{ID}")),
+            None
+        );
     }
 
     /// Anything that is not exactly an approved subject is none.

@@ -21,6 +21,8 @@ pub const ANSWER_INBOX: &str = "_INBOX_answer";
 pub const WAKE: &str = "chat.event.approved";
 /// A request's result is *cancelled*: the worker that runs it stops.
 pub const CANCELLED: &str = "chat.event.cancelled.*.*";
+/// From a gateway: the worker that runs the request sends its events to `Chat-Reply-To`, too.
+pub const FOLLOW: &str = "chat.follow.*.*";
 /// A worker has taken up a request.
 pub const STARTED: &str = "chat.event.started.*.*.*";
 /// A worker is done with a request.
@@ -42,6 +44,8 @@ pub(super) const STARTED_PREFIX: &str = "chat.event.started.";
 pub(super) const FINISHED_PREFIX: &str = "chat.event.finished.";
 /// The subject of the event [`CANCELLED`], up to its client.
 pub(super) const CANCELLED_PREFIX: &str = "chat.event.cancelled.";
+/// The subject [`FOLLOW`], up to its client.
+pub(super) const FOLLOW_PREFIX: &str = "chat.follow.";
 /// The subject of a dead letter, up to its lane.
 pub(super) const DEAD_PREFIX: &str = "chat.dead.";
 /// The subject of a result, up to its client.
@@ -50,7 +54,8 @@ pub(super) const RESULT_PREFIX: &str = "chat.result.";
 pub(super) const LOG_PREFIX: &str = "chat.log.";
 /// The prefix of the inboxes where the operator receives what services say of themselves.
 const OPERATOR_INBOX: &str = "_INBOX_operator.";
-const REPLY_PREFIXES: [&str; 2] = ["_INBOX_gateway.", "_R_."];
+const GATEWAY_INBOX: &str = "_INBOX_gateway.";
+const REPLY_PREFIXES: [&str; 2] = [GATEWAY_INBOX, "_R_."];
 pub(super) const MAX_TOKEN_LENGTH: usize = 64;
 const MAX_REPLY_LENGTH: usize = 256;
 
@@ -65,6 +70,12 @@ pub fn is_reply_allowed(subject: &str) -> bool {
             .iter()
             .any(|prefix| subject.starts_with(prefix))
         && subject.split('.').all(is_token)
+}
+
+/// Whether `subject` is an inbox of a gateway: nobody else may follow a request.
+#[must_use]
+pub fn is_gateways(subject: &str) -> bool {
+    subject.starts_with(GATEWAY_INBOX) && is_reply_allowed(subject)
 }
 
 /// Whether `subject` is an inbox of the operator: questions about the service itself are answered
@@ -109,6 +120,15 @@ mod tests {
             (&long, false),
         ] {
             assert_eq!(is_reply_allowed(subject), allowed, "{subject:?}");
+        }
+    }
+
+    /// A request's events go to the gateways that follow it, and to nobody else.
+    #[test]
+    fn only_gateways_follow() {
+        assert!(is_gateways("_INBOX_gateway.a1.b2"));
+        for subject in ["_R_.abc.def", "_INBOX_gateway.>", "chat.result.alice.x", ""] {
+            assert!(!is_gateways(subject), "{subject:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod control_tokens;
 pub mod key;
+pub mod props;
 pub mod request;
 pub mod slot;
 pub mod sse;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 use crate::error::{ModelError, RunError};
 use answer::short_name;
 use key::Key;
+use props::Props;
 use sse::Parser;
 
 const CONNECT: Duration = Duration::from_secs(2);
@@ -42,8 +44,10 @@ pub struct Llama {
     completions: Url,
     health: Url,
     models: Url,
+    props: Url,
     slots: Url,
     tokenize: Url,
+    template: Url,
     /// How many completions are open, of all clones.
     open: Arc<AtomicUsize>,
 }
@@ -70,6 +74,11 @@ struct Tokenize<'a> {
 #[derive(Deserialize)]
 struct Tokens {
     tokens: Vec<i64>,
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    prompt: String,
 }
 
 #[derive(Deserialize)]
@@ -104,8 +113,10 @@ impl Llama {
             completions: at("/v1/chat/completions"),
             health: at("/health"),
             models: at("/v1/models"),
+            props: at("/props"),
             slots: at("/slots"),
             tokenize: at("/tokenize"),
+            template: at("/apply-template"),
             open: Arc::default(),
         })
     }
@@ -129,6 +140,14 @@ impl Llama {
             .and_then(|models| models.data.into_iter().next())
             .map(|model| short_name(&model.id).to_owned())
             .ok_or(ModelError::Failed("it names no model"))
+    }
+
+    /// Asks what the model can do.
+    ///
+    /// # Errors
+    /// [`ModelError`]: nobody answers, or the server has no properties.
+    pub async fn props(&self) -> Result<Props, ModelError> {
+        self.ask(&self.props).await.map(|body| Props::read(&body))
     }
 
     /// Asks whether a slot is free. A server that does not answer counts as busy: `/slots` is
@@ -206,10 +225,43 @@ impl Llama {
             add_special: false,
             parse_special,
         };
-        let body =
-            serde_json::to_vec(&question).map_err(|_| ModelError::Failed("it reads JSON"))?;
+        self.tokens(&question).await
+    }
+
+    /// Asks how many tokens the model reads for a completion request, its template's own among
+    /// them. `None` if the server cannot be asked this.
+    ///
+    /// # Errors
+    /// [`ModelError::NotThere`]: nobody answers just now; another one: the server fails.
+    pub async fn count_prompt(&self, request: Bytes) -> Result<Option<u64>, ModelError> {
+        let Some(body) = self.post(&self.template, request).await? else {
+            return Ok(None);
+        };
+        let Ok(prompt) = serde_json::from_slice::<Prompt>(&body) else {
+            return Ok(None);
+        };
+        let question = Tokenize {
+            content: &prompt.prompt,
+            model: None,
+            add_special: true,
+            parse_special: true,
+        };
+        let tokens = self.tokens(&question).await?;
+        Ok(tokens.map(|tokens| tokens.len() as u64))
+    }
+
+    async fn tokens(&self, question: &Tokenize<'_>) -> Result<Option<Vec<i64>>, ModelError> {
+        let question =
+            serde_json::to_vec(question).map_err(|_| ModelError::Failed("it reads JSON"))?;
+        let body = self.post(&self.tokenize, question.into()).await?;
+        let tokens = body.and_then(|body| serde_json::from_slice::<Tokens>(&body).ok());
+        Ok(tokens.map(|tokens| tokens.tokens))
+    }
+
+    /// Asks what takes the model no slot; `None` if the server cannot be asked this.
+    async fn post(&self, url: &Url, question: Bytes) -> Result<Option<Bytes>, ModelError> {
         let answer = async {
-            let request = self.http.post(self.tokenize.clone()).body(body);
+            let request = self.http.post(url.clone()).body(question);
             let response = request
                 .header(CONTENT_TYPE, "application/json")
                 .send()
@@ -226,9 +278,8 @@ impl Llama {
                 _ => return Err(refusal(response).await),
             }
             let body = response.bytes().await;
-            let body = body.map_err(|_| ModelError::NotThere("it does not answer"))?;
-            let tokens = serde_json::from_slice::<Tokens>(&body);
-            Ok(tokens.ok().map(|tokens| tokens.tokens))
+            body.map(Some)
+                .map_err(|_| ModelError::NotThere("it does not answer"))
         };
         timeout(TOKENIZING, answer)
             .await

@@ -71,6 +71,8 @@ fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbe
         prompt_per_second: state.prompt_per_second,
         predicted_per_second: state.predicted_per_second,
         answer_tokens: state.answer_tokens,
+        n_ctx: state.props.n_ctx,
+        supports_tools: state.props.supports_tools,
         approval_keys: approvals.map(Keys::ids),
         queue: None,
         policy: None,

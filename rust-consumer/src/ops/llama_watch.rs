@@ -1,4 +1,4 @@
-//! Watches llama.cpp: its health, and its model's name.
+//! Watches llama.cpp: its health, its model's name, and what the model can do.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// A model that is away is looked for more often.
 const PERIOD_AWAY: Duration = Duration::from_millis(250);
 
-/// Asks llama.cpp for its health and its model's name until `stop`. After an absence that was too
-/// short to be seen another model may be there, so the name is asked for each time. A server that
-/// is silent for `patience` hangs.
+/// Asks llama.cpp for its health, its model's name and its properties until `stop`. After an
+/// absence that was too short to be seen another model may be there, so all are asked for each
+/// time. A server that is silent for `patience` hangs.
 pub async fn watch(llama: Llama, patience: Duration, status: Status, stop: CancellationToken) {
     let looking = async {
         let mut was_there = false;
@@ -33,7 +33,7 @@ pub async fn watch(llama: Llama, patience: Duration, status: Status, stop: Cance
                 tracing::info!(is_there, "llama.cpp");
             }
             match health {
-                Ok(()) => status.saw_llama(llama.model().await.ok()),
+                Ok(()) => status.saw_llama(llama.model().await.ok(), llama.props().await.ok()),
                 Err(_) => status.missed_llama(),
             }
             was_there = is_there;

@@ -1,8 +1,11 @@
-//! The requests that this process works on, so that one that is cancelled can be stopped.
+//! The requests that this process works on, so that one that is cancelled can be stopped, and one
+//! that somebody else listens to can be followed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_nats::Subject;
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::contract::address::RequestKey;
@@ -11,11 +14,25 @@ use crate::contract::address::RequestKey;
 #[derive(Debug, Clone, Default)]
 pub struct InFlight(Arc<Mutex<HashMap<RequestKey, Holds>>>);
 
+/// Of one request, followers that its worker has not looked at yet.
+const MAX_WAITING_FOLLOWERS: usize = 16;
+
 /// How often one request is in flight: twice, if a lease ran out. Its cancellation stops all.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Holds {
     count: usize,
     token: CancellationToken,
+    followers: broadcast::Sender<Subject>,
+}
+
+impl Default for Holds {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            token: CancellationToken::default(),
+            followers: broadcast::Sender::new(MAX_WAITING_FOLLOWERS),
+        }
+    }
 }
 
 /// A request is in flight until this is dropped.
@@ -23,6 +40,7 @@ struct Holds {
 pub struct InFlightGuard {
     request: RequestKey,
     token: CancellationToken,
+    followers: broadcast::Sender<Subject>,
     all: InFlight,
 }
 
@@ -37,6 +55,7 @@ impl InFlight {
         InFlightGuard {
             request: request.clone(),
             token: holds.token.clone(),
+            followers: holds.followers.clone(),
             all: self.clone(),
         }
     }
@@ -48,12 +67,26 @@ impl InFlight {
         }
     }
 
+    /// Has the request's events sent to `subject` too, if it is in flight.
+    pub fn follow(&self, request: &RequestKey, subject: Subject) {
+        if let Some(holds) = self.all().get(request) {
+            // An error: its worker looks no more, as its result is being sent.
+            let _ = holds.followers.send(subject);
+        }
+    }
+
     fn all(&self) -> MutexGuard<'_, HashMap<RequestKey, Holds>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl InFlightGuard {
+    /// The subjects that the request's events are to be sent to from now on, beside its own.
+    #[must_use]
+    pub fn followers(&self) -> broadcast::Receiver<Subject> {
+        self.followers.subscribe()
+    }
+
     /// Waits until the request is cancelled.
     pub async fn cancelled(&self) {
         self.token.cancelled().await;
@@ -97,6 +130,23 @@ mod tests {
         drop((alice, bob));
         assert!(in_flight.all().is_empty());
         assert!(!in_flight.enter(&request("alice")).token.is_cancelled());
+    }
+
+    /// Both workers of a request hear of its followers; of a request that is over nobody does.
+    #[test]
+    fn the_request_in_flight_is_followed() {
+        let in_flight = InFlight::default();
+        let (first, second) = (
+            in_flight.enter(&request("alice")),
+            in_flight.enter(&request("alice")),
+        );
+        let mut heard = [first.followers(), second.followers()];
+        in_flight.follow(&request("alice"), "_INBOX_gateway.a".into());
+        in_flight.follow(&request("bob"), "_INBOX_gateway.b".into());
+        for followers in &mut heard {
+            assert_eq!(followers.try_recv(), Ok("_INBOX_gateway.a".into()));
+            assert!(followers.try_recv().is_err());
+        }
     }
 
     /// A request that two workers have can be stopped until both have left it.

@@ -17,8 +17,9 @@ use super::order::{ServiceOrder, waiting_queues};
 use crate::bus::Bus;
 use crate::bus::jobs::Delivery;
 use crate::contract::address::{Address, Durable, RequestKey};
+use crate::contract::headers::{CHAT_REPLY_TO, value};
 use crate::contract::model::ModelToken;
-use crate::contract::subjects::{CANCELLED, STARTED, WAKE};
+use crate::contract::subjects::{CANCELLED, FOLLOW, STARTED, WAKE, is_gateways};
 use crate::error::BusError;
 use crate::ops::clock;
 use crate::ops::status::Status;
@@ -174,6 +175,7 @@ pub struct Events {
     approved: Subscriber,
     started: Subscriber,
     cancelled: Subscriber,
+    follow: Subscriber,
 }
 
 impl Events {
@@ -186,6 +188,7 @@ impl Events {
             approved: bus.subscribe(WAKE).await?,
             started: bus.subscribe(STARTED).await?,
             cancelled: bus.subscribe(CANCELLED).await?,
+            follow: bus.subscribe(FOLLOW).await?,
         })
     }
 
@@ -197,6 +200,15 @@ impl Events {
                 Some(message) = self.started.next() => {
                     if let Some(address) = Address::parse_started(&message.subject) {
                         queue.receive_start(&address, &message.payload);
+                    }
+                }
+                Some(message) = self.follow.next() => {
+                    let headers = message.headers.unwrap_or_default();
+                    if let Some(request) = RequestKey::parse_follow(&message.subject)
+                        && let Some(subject) = value(&headers, CHAT_REPLY_TO)
+                        && is_gateways(subject)
+                    {
+                        in_flight.follow(&request, subject.into());
                     }
                 }
                 Some(message) = self.cancelled.next() => {

@@ -9,9 +9,10 @@ use super::Worker;
 use super::guard::{Checker, Guard, without_alternatives};
 use super::job::GenerationRequest;
 use super::pipeline::Pipeline;
+use super::trim;
 use crate::bus::retry::Backoff;
 use crate::contract::headers::Envelope;
-use crate::contract::messages::Reply;
+use crate::contract::messages::{ApprovedChat, Reply};
 use crate::error::{JobError, ModelError};
 use crate::llama::{control_tokens, request};
 
@@ -23,18 +24,10 @@ impl Worker {
         generation: &GenerationRequest,
         pipeline: &mut Pipeline<'_>,
     ) -> Result<Reply, JobError> {
-        let request = request::completion_request(&generation.chat, envelope.address.id)?;
         let mut gone = None;
         let mut backoff = Backoff::default();
         loop {
-            let checked = Box::pin(control_tokens::check(&self.llama, &generation.chat)).await;
-            let ended = match checked {
-                Ok(()) => {
-                    let guard = self.guard(envelope, generation.chat.check_answer);
-                    Box::pin(self.call(envelope, request.clone(), guard, pipeline)).await
-                }
-                Err(error) => Err(error),
-            };
+            let ended = Box::pin(self.attempt(envelope, &generation.chat, pipeline)).await;
             let error = match ended {
                 Err(JobError::Model(error)) if error.is_absence() => error,
                 ended => return ended,
@@ -49,6 +42,27 @@ impl Worker {
             self.status.missed_llama();
             sleep(wait).await;
         }
+    }
+
+    /// Calls llama.cpp once, with as much of the conversation as it can read.
+    async fn attempt(
+        &mut self,
+        envelope: &Envelope,
+        chat: &ApprovedChat,
+        pipeline: &mut Pipeline<'_>,
+    ) -> Result<Reply, JobError> {
+        let id = envelope.address.id;
+        let n_ctx = self.status.now().props.n_ctx;
+        let trimmed = trim::fitting(&self.llama, chat, id, n_ctx).await?;
+        if let Some(exchanges) = trimmed.left_out {
+            tracing::info!(chat_id = %id, exchanges, "the oldest exchanges are left out");
+        }
+        Box::pin(control_tokens::check(&self.llama, &trimmed.chat)).await?;
+        let request = request::completion_request(&trimmed.chat, id)?;
+        let guard = self.guard(envelope, chat.check_answer);
+        let mut reply = Box::pin(self.call(envelope, request, guard, pipeline)).await?;
+        reply.trimmed = trimmed.left_out;
+        Ok(reply)
     }
 
     fn guard(&self, envelope: &Envelope, check_answer: bool) -> Guard {

@@ -7,6 +7,7 @@ pub mod guard;
 pub mod job;
 pub mod pipeline;
 pub mod run_loop;
+mod trim;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,8 +135,8 @@ impl Worker {
     ) -> Result<(&'static str, AckDecision), JobError> {
         let bus = self.bus.clone();
         let envelope = &job.envelope;
-        let mut pipeline = Pipeline::new(Replies::new(&bus, envelope));
         let in_flight = self.in_flight.enter(&envelope.address.key());
+        let mut pipeline = Pipeline::new(Replies::new(&bus, envelope), in_flight.followers());
         let mut began = None;
         let decision = self
             .decide(job, &mut pipeline, &in_flight, &mut began)

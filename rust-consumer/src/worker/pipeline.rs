@@ -10,6 +10,9 @@
 
 use std::pin::pin;
 
+use async_nats::Subject;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
 use super::coalescer::Coalescer;
@@ -27,15 +30,17 @@ use crate::llama::answer::Answer;
 pub struct Pipeline<'a> {
     coalescer: Coalescer,
     replies: Replies<'a>,
+    followers: broadcast::Receiver<Subject>,
 }
 
 impl<'a> Pipeline<'a> {
-    /// A pipeline that ends in `replies`.
+    /// A pipeline that ends in `replies`, and in those of its `followers`.
     #[must_use]
-    pub fn new(replies: Replies<'a>) -> Self {
+    pub fn new(replies: Replies<'a>, followers: broadcast::Receiver<Subject>) -> Self {
         Self {
             coalescer: Coalescer::default(),
             replies,
+            followers,
         }
     }
 
@@ -91,6 +96,9 @@ impl<'a> Pipeline<'a> {
     /// [`JobError::Bus`]: it may not have been sent.
     pub async fn finish(&mut self, result: &ChatResult) -> Result<(), JobError> {
         self.flush().await?;
+        while let Ok(subject) = self.followers.try_recv() {
+            self.replies.follow(subject).await?;
+        }
         self.replies.finish(result).await
     }
 
@@ -108,6 +116,7 @@ impl<'a> Pipeline<'a> {
                 released = guard.released(), if guard.is_checking() => self.send(released?).await?,
                 events = &mut next => return Ok(events?),
                 () = until(self.coalescer.due()) => self.flush().await?,
+                subject = next_follower(&mut self.followers) => self.replies.follow(subject).await?,
             }
         }
     }
@@ -132,6 +141,17 @@ impl<'a> Pipeline<'a> {
         match self.coalescer.take(Instant::now()) {
             Some(piece) => self.replies.token(&piece).await,
             None => Ok(()),
+        }
+    }
+}
+
+/// Waits for the next follower.
+async fn next_follower(followers: &mut broadcast::Receiver<Subject>) -> Subject {
+    loop {
+        match followers.recv().await {
+            Ok(subject) => return subject,
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return std::future::pending().await,
         }
     }
 }

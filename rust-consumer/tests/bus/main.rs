@@ -13,6 +13,7 @@ mod answers;
 mod cancelling;
 mod control_tokens;
 mod failures;
+mod following;
 mod giving_up;
 mod holding;
 mod routing;

@@ -132,7 +132,10 @@ def test_models(client):
     [loaded] = client.ps().models
     assert (listed.model, loaded.model) == (f"{NAME}:latest", f"{NAME}:latest")
     assert loaded.expires_at > datetime.now(UTC)
-    assert "completion" in client.show(NAME).capabilities
+    shown = client.show(NAME)
+    assert "completion" in shown.capabilities
+    architecture = shown.modelinfo["general.architecture"]
+    assert shown.modelinfo[f"{architecture}.context_length"] == loaded.context_length > 0
     assert client.chat(model=NAME, messages=[]).done_reason == "load"
     assert client.generate(model=NAME, prompt="", keep_alive=0).done_reason == "unload"
     changes = [

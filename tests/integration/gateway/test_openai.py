@@ -171,3 +171,21 @@ async def test_models_are_those_of_living_consumers(bus, http):
     model = {"id": "smollm2", "object": "model", "created": 0, "owned_by": "stile"}
     assert (await http.get("/v1/models")).json() == {"object": "list", "data": [model]}
     assert (await http.get("/v1/models/smollm2")).json() == model
+
+
+async def test_models_tell_their_context(bus, http):
+    """In llama.cpp's way, and in those of vLLM and OpenRouter; of several workers the least."""
+    consumer = await bus.connect("consumer")
+    await beat(consumer, "consumer", model="smollm2", n_ctx=8192)
+    await beat(consumer, "consumer", instance="c2", model="smollm2", n_ctx=2048)
+    await beat(consumer, "consumer", instance="c3", model="other")
+
+    async def listed():
+        return len((await http.get("/v1/models")).json()["data"]) == 2
+
+    await until(listed, what="the models are listed")
+    other, smollm2 = (await http.get("/v1/models")).json()["data"]
+    assert "meta" not in other
+    assert smollm2["meta"] == {"n_ctx": 2048}
+    assert smollm2["max_model_len"] == smollm2["context_length"] == 2048
+    assert (await http.get("/v1/models/smollm2")).json() == smollm2

@@ -144,10 +144,16 @@ async def test_a_keys_limits_are_429s_that_say_when(bus, http):
     assert (await http.post("/chat", json=ASK, headers=SLOW)).status_code == 200
 
     few = {"Authorization": "Bearer key-of-few"}
-    assert (await http.post("/chat", json=ASK, headers=few)).status_code == 200
+    told = [f"x-ratelimit-{what}-requests" for what in ("limit", "remaining", "reset")]
+    before = await http.get("/v1/models", headers=few)
+    assert [before.headers[name] for name in told] == ["1", "1", "0s"]
+    first = await http.post("/chat", json=ASK, headers=few)
+    assert (first.status_code, [first.headers[name] for name in told[:2]]) == (200, ["1", "0"])
+    assert 50 < int(first.headers[told[2]].removesuffix("s")) <= 60
     second = await http.post("/chat", json=ASK, headers=few)
     assert second.status_code == 429
     assert 50 < int(second.headers["retry-after"]) <= 60
+    assert second.headers[told[1]] == "0"
     assert (await http.post("/chat", json=ASK, headers=ADA)).status_code == 200
 
 

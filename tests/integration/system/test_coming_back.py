@@ -68,6 +68,51 @@ async def test_a_stream_goes_on_after_the_gateway_died(system):
     assert await generations(system) == ["done"]
 
 
+@pytest.mark.parametrize("way", ["POST", "GET"])
+async def test_a_stream_that_goes_on_brings_pieces_live(start_system, way):
+    """The next gateway has the worker's events sent to it, too: pieces come while the model writes."""
+    system = await start_system(tokens=200, token_seconds=0.1)
+    body, text, last_id = {"prompt": "x"}, "", None
+    async with httpx.AsyncClient(base_url=system.url, timeout=60) as http:
+        async with http.stream("POST", "/chat", json=body, headers=EVENTS) as response:
+            async for name, data, event_id in events_of(response):
+                last_id = event_id or last_id
+                chat_id = data.get("id", "")
+                if name == "started":
+                    here = f"/chat/{chat_id}"
+                if name == "token":
+                    text += data["text"]
+                    if len(text) > 10:
+                        break
+        await restart_gateway(system)
+        resume = {**EVENTS, "Last-Event-ID": last_id}
+        again = ("POST", "/chat", {"json": body}) if way == "POST" else ("GET", here, {})
+        pieces, running = 0, 0
+        async with http.stream(*again[:2], headers=resume, **again[2]) as response:
+            async for name, data, _ in events_of(response):
+                if name == "token":
+                    text += data["text"]
+                    pieces += 1
+                    running += await generations(system) == ["running"]
+                elif name == "done":
+                    whole = data["response"]
+    assert text == whole
+    assert pieces >= running > 3
+    assert await generations(system) == ["done"]
+
+
+async def events_of(response):
+    """Yield each event's name, data and id."""
+    event = {}
+    async for line in response.aiter_lines():
+        name, _, value = line.partition(": ")
+        if line and name:
+            event[name] = value
+        elif "event" in event:
+            yield event["event"], json.loads(event["data"]), event.get("id")
+            event = {}
+
+
 async def test_a_stream_that_is_asynchronous_outlives_its_client(start_system):
     """A client that prefers to come back may listen too; if it goes, the request goes on to its end."""
     headers = {"Accept": "text/event-stream", **LATER}

@@ -51,7 +51,7 @@ from stile_contracts.messages.output import (
     ToolFunction,
 )
 from stile_contracts.messages.reply import ErrorBody, ErrorReply, Refusal, Reply, Stage, Timings, Usage
-from stile_contracts.messages.request import MAX_REFUSAL_CHARS, OWNERS_END, ApprovedChat, ChatRequest
+from stile_contracts.messages.request import MAX_REFUSAL_CHARS, OWNERS_END, ApprovedChat, ChatRequest, Trim
 
 __all__ = [
     "INTEGRAL",
@@ -108,6 +108,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolFunction",
+    "Trim",
     "Usage",
     "VerdictRequest",
     "roles_schema",

@@ -48,6 +48,11 @@ class Heartbeat(Message):
     """Of a worker: tokens of answers that its model writes in a second, as a moving average."""
     answer_tokens: Annotated[float, Field(ge=0)] | None = None
     """Of a worker: tokens of an answer, as a moving average."""
+    n_ctx: Annotated[int, Field(ge=1)] | None = None
+    """Of a worker: tokens that one conversation of its model may have, with its answer, as llama.cpp's
+    ``/props`` says."""
+    supports_tools: bool | None = None
+    """Of a worker: whether the model's chat template knows tools, as llama.cpp's ``/props`` says."""
     approval_keys: list[Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]] | None = None
     """Of a worker: the ids of the signing keys that it accepts; absent if it does not verify
     signatures."""

@@ -61,6 +61,9 @@ class Reply(Message):
     reasoning_content: str | None = None
     """What a thinking model thought before it answered. With the ``finish_reason`` ``length`` and an
     empty ``response``, it thought until its limit."""
+    trimmed: Annotated[int, Field(ge=1)] | None = None
+    """How many of the oldest exchanges the model was not given, because the conversation was too long;
+    absent if it was given all."""
 
     @model_validator(mode="after")
     def _has_a_refusal(self) -> Self:

@@ -1,5 +1,6 @@
 """The request of a client, and the request that the filter has approved."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -20,6 +21,15 @@ MAX_REFUSAL_CHARS = 500
 
 OWNERS_END = "\n\n---\nThe instructions above always hold. Those of the application follow.\n\n"
 """In an approval's system message: what stands between the policy's system prompt and the client's."""
+
+
+class Trim(StrEnum):
+    """What happens to a conversation that is too long for the model (``Chat-Trim``)."""
+
+    NONE = "none"
+    """It is an error."""
+    OLDEST = "oldest"
+    """Its oldest exchanges are left out."""
 
 
 class ChatRequest(Sampling, Output, Constraints):
@@ -110,6 +120,9 @@ class ApprovedChat(Message):
     output: Output = Output()
     model: str | None = None
     """The name that the client sent; absent if any model may answer."""
+    exchanges: list[Annotated[int, Field(ge=0)]] | None = None
+    """The index of each exchange's first message, if the oldest exchanges may be left out so that the
+    model can read the rest. An exchange begins with a message of the user and ends before the next."""
     check_answer: bool = False
     """Whether a filter must check the answer before any of it is sent or stored."""
     refusal_message: str | None = None

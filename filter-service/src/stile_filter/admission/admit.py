@@ -14,7 +14,7 @@ from stile_contracts import headers, models
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Stage
 from stile_filter.admission import conversation, limits
-from stile_filter.admission.approval import Approvals
+from stile_filter.admission.approval import Approvals, trims
 from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
 from stile_filter.admission.ports import Archive, Guard, Guards, Log, Observer, Queue, Signer
 from stile_filter.admission.repeats import PendingRequest, Repeats
@@ -138,7 +138,7 @@ class Admission:
             replies.wanted = EventLevel.TOKEN
         if policy.client_system is ClientSystem.AS_USER:
             request = conversation.as_user(request)
-        texts = RequestTexts(request)
+        texts = RequestTexts(request, trims=trims(envelope, policy))
         limits.check_limits(request, texts, policy.limits, client_system=policy.client_system)
         limits.check_json(incoming.body)
         approvals = Approvals(policy, self._signer)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from stile_contracts import headers, models
-from stile_contracts.messages import ApprovedChat, ChatRequest, EventLevel, NamedTool, Output, Sampling
+from stile_contracts.messages import ApprovedChat, ChatRequest, EventLevel, NamedTool, Output, Sampling, Trim
 from stile_filter.admission import conversation
 from stile_filter.admission.envelope import Envelope
 from stile_filter.admission.limits import model_of
@@ -38,7 +38,7 @@ class Approvals:
 
     def message(self, request: ChatRequest, envelope: Envelope, wanted: EventLevel) -> SignedMessage:
         """Make the signed message of a request."""
-        chat = self._conversation(request)
+        chat = self._conversation(request, trims=trims(envelope, self._policy))
         if self._policy.control_tokens is ControlTokens.NEUTRALISE:
             chat = neutralised(chat)
         body = chat.model_dump_json(exclude_none=True).encode()
@@ -66,14 +66,16 @@ class Approvals:
         wanted = request.max_tokens or 0
         return min(wanted, limit) if wanted > 0 else limit
 
-    def _conversation(self, request: ChatRequest) -> ApprovedChat:
+    def _conversation(self, request: ChatRequest, *, trims: bool) -> ApprovedChat:
+        messages = conversation.approved(
+            request.conversation(),
+            self._policy.system_prompt,
+            joins_users=self._policy.client_system is ClientSystem.AS_USER,
+        )
         # Parts that were validated when they were read.
         return ApprovedChat.model_construct(
-            messages=conversation.approved(
-                request.conversation(),
-                self._policy.system_prompt,
-                joins_users=self._policy.client_system is ClientSystem.AS_USER,
-            ),
+            messages=messages,
+            exchanges=conversation.exchanges(messages) if trims else None,
             sampling=self._sampling(request),
             output=_output(request),
             model=model_of(request),
@@ -104,6 +106,11 @@ class Approvals:
             headers.CHAT_POLICY: self._policy.version,
             **traced,
         }
+
+
+def trims(envelope: Envelope, policy: Policy) -> bool:
+    """Return whether the oldest exchanges may be left out: the header, or else the policy, says so."""
+    return (envelope.trim or policy.trim) is Trim.OLDEST
 
 
 def _output(request: ChatRequest) -> Output:

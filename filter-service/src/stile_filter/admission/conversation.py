@@ -39,6 +39,23 @@ def approved(turns: Sequence[ChatMessage], owners: str | None, *, joins_users: b
     return [*system, *call_ids.renumbered(others)]
 
 
+def exchanges(messages: Sequence[ChatMessage]) -> list[int]:
+    """Return the index of each exchange's first message.
+
+    An exchange is what the user says, with all that follows up to what the user says next. What comes before
+    the user's first message belongs to the first one.
+    """
+    starts: list[int] = []
+    has_question = False
+    for index, message in enumerate(messages):
+        is_question = message.role is Role.USER
+        is_next = is_question and has_question and messages[index - 1].role is not Role.USER
+        if message.role is not Role.SYSTEM and (is_next or not starts):
+            starts.append(index)
+        has_question |= is_question
+    return starts
+
+
 def _filled(turn: ChatMessage) -> ChatMessage:
     """Return the turn with a content: llama.cpp takes no turn without content and calls."""
     is_empty = turn.content is None and not turn.tool_calls

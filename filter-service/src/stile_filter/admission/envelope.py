@@ -7,7 +7,7 @@ from uuid import UUID
 
 from stile_contracts import headers, ids, models, subjects
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import EventLevel, ResponseMode
+from stile_contracts.messages import EventLevel, ResponseMode, Trim
 from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.errors import RequestError
 from stile_filter.transport.message import IncomingMessage
@@ -37,6 +37,8 @@ class Envelope:
     reply_to: str
     traceparent: str | None
     body_sha256: str
+    trim: Trim | None
+    """None: as the policy says."""
 
     @property
     def address(self) -> RequestAddress:
@@ -96,7 +98,14 @@ def read_envelope(incoming: IncomingMessage, wanted: EventLevel, now_ms: int) ->
         # W3C Trace Context: a value that can't be read is as if it were not there.
         traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
         body_sha256=ids.body_sha256(incoming.body),
+        trim=_trim(incoming),
     )
+
+
+def _trim(incoming: IncomingMessage) -> Trim | None:
+    if headers.CHAT_TRIM not in incoming.headers:
+        return None
+    return Trim(_choice(incoming, headers.CHAT_TRIM, Trim, Trim.NONE))
 
 
 def client_of(origin: str, incoming: IncomingMessage) -> str:

@@ -57,10 +57,12 @@ class RequestTexts:
 
     Args:
         request: the request.
+        trims: whether the model may get the conversation without its oldest exchanges.
     """
 
-    def __init__(self, request: ChatRequest) -> None:
+    def __init__(self, request: ChatRequest, *, trims: bool = False) -> None:
         self._request = request
+        self._trims = trims
 
     @property
     def model(self) -> str | None:
@@ -98,15 +100,21 @@ class RequestTexts:
         """What lies across two texts or more: before the beginning of each, the end of all before it.
 
         Once in the conversation's order, once without its system messages, and once of the user's messages
-        without the answers between. Each depends on nothing behind it, so the next turn of a conversation
+        without the answers between. If the oldest exchanges may be left out, each message of the user may
+        follow the system messages, too. Each depends on nothing behind it, so the next turn of a conversation
         has the same ones, and a few more.
         """
         others = [text for text in self._in_order if not text.is_instruction]
         users = [text for text in others if text.role == Role.USER]
         found: dict[tuple[str, ...], Text] = {}
-        for text in (*_seams(self._in_order), *_seams(others), *_seams(users)):
+        after_trimming = _seams_after(self._instructions, others) if self._trims else ()
+        for text in (*_seams(self._in_order), *_seams(others), *_seams(users), *after_trimming):
             found.setdefault(text.parts, text)
         return list(found.values())
+
+    @property
+    def _instructions(self) -> tuple[str, ...]:
+        return tuple(part for text in self._in_order if text.is_instruction for part in text.parts)
 
     @cached_property
     def _in_order(self) -> list[Text]:
@@ -144,7 +152,18 @@ def _seams(texts: Iterable[Text]) -> Iterator[Text]:
         yield last
 
 
-def _beginning(parts: Sequence[str]) -> tuple[str, ...]:
+def _seams_after(instructions: Sequence[str], others: Sequence[Text]) -> Iterator[Text]:
+    """Yield what lies across the system messages and what follows them if older messages are left out."""
+    if not instructions:
+        return
+    before = _end(instructions)
+    for index, text in enumerate(others):
+        if text.role == Role.USER:
+            following = (part for other in others[index:] for part in other.parts)
+            yield Text((*before, *_beginning(following)), JOINED, Role.SYSTEM)
+
+
+def _beginning(parts: Iterable[str]) -> tuple[str, ...]:
     kept: list[str] = []
     left = EDGE_CHARS
     for part in parts:

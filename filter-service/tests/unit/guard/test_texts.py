@@ -125,3 +125,13 @@ def test_a_megabyte_of_quotes_and_escapes_is_read_once(text):
     """No quote makes what follows be read again: that would be hours."""
     turn = ChatMessage(role="tool", tool_call_id="c", content=text)
     assert RequestTexts(ChatRequest(messages=[turn])).joined.parts[0] == text
+
+
+def test_what_follows_the_system_messages_after_trimming_is_looked_at():
+    """Each message of the user may stand right behind them if the older exchanges are left out."""
+    turns = [("system", "Say da"), ("user", "One"), ("assistant", "1"), ("user", "rn"), ("assistant", "2")]
+    request = ChatRequest(messages=[ChatMessage(role=role, content=text) for role, text in turns])
+    behind = ("Say da", "rn", "2")
+    assert behind not in [seam.parts for seam in RequestTexts(request).seams]
+    found = [seam for seam in RequestTexts(request, trims=True).seams if seam.parts == behind]
+    assert [seam.is_instruction for seam in found] == [True]

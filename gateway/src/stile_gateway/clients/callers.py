@@ -1,10 +1,12 @@
 """The client of a request, and its key's limits: by API key if keys are asked for, else by address."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stile_contracts import subjects
 from stile_contracts.subjects import Lane
@@ -17,6 +19,19 @@ AUTHORIZATION = "Authorization"
 API_KEY = "X-Api-Key"
 """The other header that may carry a key, as Anthropic's clients send it."""
 LANE = "Stile-Lane"
+_ROUNDING = 1e-9
+"""Less is a rounding error."""
+
+
+class RequestsLeft(NamedTuple):
+    """What a key may still ask."""
+
+    limit: int
+    """Of a minute."""
+    remaining: int
+    """At once."""
+    reset: float
+    """Seconds until all of the limit is there again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +141,14 @@ class Callers:
                 f"This key may ask {key.requests_per_minute} times a minute.", retry_after=wait
             )
 
+    def left(self, caller: Caller) -> RequestsLeft | None:
+        """Return what is left of a key's minute; None if it has no such limit."""
+        key = caller.key
+        if key is None or key.requests_per_minute is None:
+            return None
+        allowance = self._allowances.get(key.name, _Allowance())
+        return allowance.left(key.requests_per_minute, self._clock())
+
 
 @dataclass(slots=True)
 class _Allowance:
@@ -134,13 +157,21 @@ class _Allowance:
     spent: float = 0.0
     at: float = 0.0
 
+    def left(self, per_minute: int, now: float) -> RequestsLeft:
+        """Return what there is to take."""
+        spent = self._spent(per_minute, now)
+        return RequestsLeft(per_minute, math.floor(per_minute - spent + _ROUNDING), spent * 60 / per_minute)
+
+    def _spent(self, per_minute: int, now: float) -> float:
+        return max(0.0, self.spent - (now - self.at) * per_minute / 60)
+
     def take(self, per_minute: int, now: float) -> float:
         """Take one; return 0, or the seconds until there is one to take."""
         a_second = per_minute / 60
-        spent = max(0.0, self.spent - (now - self.at) * a_second)
+        spent = self._spent(per_minute, now)
         self.at = now
         missing = spent + 1 - per_minute
-        if missing > 1e-9:  # less is a rounding error
+        if missing > _ROUNDING:
             self.spent = spent
             return missing / a_second
         self.spent = spent + 1

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from stile_contracts.messages import Trim
 from stile_gateway.errors import GatewayError, status_of
 from stile_gateway.requests.events import ReplyEvent
 
@@ -28,6 +29,8 @@ class ApiRequest:
     is_stream: bool = False
     answer_later: bool = False
     """Whether the client comes back for the answer."""
+    trim: Trim | None = None
+    """What a field of the API says of a conversation that is too long; it outweighs the header."""
 
 
 class StreamWriter(Protocol):

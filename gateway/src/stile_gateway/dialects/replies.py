@@ -50,6 +50,16 @@ def place_of(refusal: Refusal, places: Sequence[str], response_format: str) -> s
     return response_format if refusal.place == "response_format" else refusal.place
 
 
-def refusal_fields(refusal: Refusal, place: str) -> dict[str, Any]:
-    """Return what Stile says of a refusal, beside the fields of the API."""
-    return {"refused": True, "category": refusal.category, "place": place}
+def own_fields(reply: Reply, place: str | None = None) -> dict[str, Any]:
+    """Return what Stile says of an answer, beside the fields of the API: ``stile``, or nothing.
+
+    Args:
+        reply: the answer.
+        place: where in the client's own request the filter found something; None: as the filter says.
+    """
+    own: dict[str, Any] = {}
+    if reply.refusal is not None:
+        own = {"refused": True, "category": reply.refusal.category, "place": place or reply.refusal.place}
+    if reply.trimmed is not None:
+        own["trimmed"] = reply.trimmed
+    return {"stile": own} if own else {}

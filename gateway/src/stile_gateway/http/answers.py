@@ -21,6 +21,8 @@ PULSE_SECONDS = 10.0
 """Between two signs of life on a silent stream; proxies close silent connections after a minute."""
 PREFERENCE_APPLIED = "Preference-Applied"
 RESPOND_ASYNC = "respond-async"
+TRIMMED = "Stile-Trimmed"
+"""How many of the oldest exchanges the model was not given. A stream says it in its last event instead."""
 CLIENT_GONE = "client_gone"
 """In logs and metrics, in place of an error's code: the client left before the answer."""
 
@@ -54,7 +56,7 @@ async def send(dialect: Dialect, api: ApiRequest, request: Request, chat: Client
     except ClientGoneError:
         return NoResponse()
     note_refusal(event)
-    return dialect.whole(api, chat.id, event)
+    return noting_trimmed(dialect.whole(api, chat.id, event), event)
 
 
 async def streamed(events: AsyncGenerator[ReplyEvent | None, None], writer: StreamWriter) -> Response:
@@ -67,6 +69,13 @@ async def streamed(events: AsyncGenerator[ReplyEvent | None, None], writer: Stre
         if first is not None:
             return EventStream(first, events, writer)
     raise InternalError("The request ended without an answer.")
+
+
+def noting_trimmed(response: Response, event: ReplyEvent) -> Response:
+    """Return an answer whose head says how many exchanges were left out."""
+    if isinstance(event.body, Reply) and event.body.trimmed is not None:
+        response.headers[TRIMMED] = str(event.body.trimmed)
+    return response
 
 
 def note_refusal(event: ReplyEvent) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from stile_contracts.ids import keyed_id, new_id
-from stile_contracts.messages import EventLevel
+from stile_contracts.messages import EventLevel, Trim
 from stile_contracts.subjects import Lane
 from stile_gateway.bus import NatsBus
 from stile_gateway.clients.callers import LANE, Caller, Callers
@@ -25,6 +25,7 @@ from stile_gateway.requests.service import RequestService
 from stile_runtime.fleet import Fleet
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+TRIM = "Stile-Trim"
 TIMEOUT = "Stile-Timeout"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -97,6 +98,8 @@ class ChatHeaders(BaseModel):
         None, alias=TIMEOUT
     )
     """How long an answer is of use: `500ms`, `30s`, `2m`; at most what is configured."""
+    trim: Trim | SkipJsonSchema[None] = Field(None, alias=TRIM)
+    """`oldest`: if the conversation is too long for the model, its oldest exchanges are left out."""
     request_id: str | SkipJsonSchema[None] = Field(None, alias=REQUEST_ID)
     """Comes back in the answer and is in the log; one that is unfit is replaced."""
 
@@ -168,6 +171,7 @@ def client_request(request: Request, client: Caller, headers: ChatHeaders, api: 
         lane=client.lane(headers.lane),
         key=headers.key,
         timeout=headers.timeout_seconds,
+        trim=api.trim or headers.trim,
         traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
         answer_later=api.answer_later,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import re
 import time
 from contextlib import ExitStack
@@ -28,6 +29,9 @@ from stile_gateway.metrics import Metrics
 from stile_runtime.web.hosts import HOST, Hosts
 
 REQUEST_ID = "X-Request-Id"
+RATE_LIMIT = ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests")
+"""What is left of a key's minute, by OpenAI's names: how many requests it may have, how many are left, and in
+which time all of them are there again."""
 CLIENT_GONE_STATUS = 499
 """The status in logs and metrics if the client left before an answer (nginx's convention)."""
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -235,12 +239,23 @@ class Admission:
                 return
 
             async def last(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    self._tell_limit(scope, message)
                 await send(message)
                 if message["type"] == "http.response.body" and not message.get("more_body", False):
                     # A client that has the whole answer may ask again at once.
                     held.close()
 
             await self._app(scope, self._counted(client, held, receive), last)
+
+    def _tell_limit(self, scope: Scope, start: Message) -> None:
+        """Say in an answer's head what is left of the key's minute, after this request."""
+        caller: Caller | InvalidApiKeyError = scope[_CALLER]
+        if isinstance(caller, Caller) and (left := self._callers.left(caller)) is not None:
+            headers = MutableHeaders(scope=start)
+            values = (str(left.limit), str(left.remaining), f"{math.ceil(left.reset)}s")
+            for name, value in zip(RATE_LIMIT, values, strict=True):
+                headers[name] = value
 
     def _counted(self, client: str, held: ExitStack, receive: Receive) -> Receive:
         """Return ``receive`` with the body's bytes counted for ``client``, until ``held`` ends."""

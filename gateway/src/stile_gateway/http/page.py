@@ -1,20 +1,31 @@
 """``/`` and ``/page/…``: the chat page, and all that it loads."""
 
+import hashlib
+import json
+import re
+from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
 from stile_gateway.errors import NotFoundError
 from stile_runtime.web import assets
-from stile_runtime.web.assets import Asset
+from stile_runtime.web.assets import ASK_EACH_TIME, Asset
 
 FOLDER = "page"
+SERVICE_WORKER = "install/service-worker.js"
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
+    "img-src 'self'; manifest-src 'self'; worker-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    # Only DOMPurify turns text into markup; it makes the one policy of its name.
-    "require-trusted-types-for 'script'; trusted-types dompurify"
+    # Only DOMPurify turns text into markup, and one module names the service worker: each by its own policy.
+    "require-trusted-types-for 'script'; trusted-types dompurify stile-service-worker"
 )
+_NEVER_ASK = "public, max-age=31536000, immutable"
+"""The address has the version of the page in it, so what is there does not change."""
+_VERSIONED = re.compile(r"([0-9a-f]{16})/(.+)")
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -23,31 +34,68 @@ _HEADERS = {
 }
 
 
-def read_assets() -> dict[str, Asset]:
-    """Read the page from the package: every file by its path under ``page/``."""
-    return assets.read(files("stile_gateway") / FOLDER)
+class Page(NamedTuple):
+    """All files of the page."""
+
+    version: str
+    """16 hexadecimal digits: another one for any other bytes."""
+    assets: Mapping[str, Asset]
+    """Each by its path under ``page/``."""
 
 
-def router() -> APIRouter:
-    """Make the page's routes, which are not in the API's document."""
+def read_page(folder: Traversable = files("stile_gateway") / FOLDER) -> Page:  # noqa: B008 -- a constant
+    """Read the page from the package."""
+    bodies = assets.bodies(folder)
+    digest = hashlib.sha256()
+    for path, body in bodies.items():
+        digest.update(path.encode() + b"\0" + hashlib.sha256(body).digest())
+    version = digest.hexdigest()[:16]
+    # Modules name each other by relative paths, so all that the page loads is of this version.
+    bodies["index.html"] = re.sub(
+        rb'"page/([^"]+\.(?:css|js))"', rf'"page/{version}/\1"'.encode(), bodies["index.html"]
+    )
+    # Other bytes at each version: that is how a browser sees that there is a new one.
+    stored = [path for path in bodies if path not in {"index.html", SERVICE_WORKER}]
+    listing = f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps(stored)};\n"
+    bodies[SERVICE_WORKER] = listing.encode() + bodies[SERVICE_WORKER]
+    return Page(version, {path: assets.asset(path, body) for path, body in bodies.items()})
+
+
+def router(page: Page, limits: Mapping[str, Any]) -> APIRouter:
+    """Make the page's routes, which are not in the API's document.
+
+    Args:
+        page: its files.
+        limits: of a request, as the page is told them: it checks a file before it is attached.
+    """
     routes = APIRouter(include_in_schema=False)
-    page_files = read_assets()
 
     @routes.api_route("/", methods=["GET", "HEAD"])
-    async def page(request: Request) -> Response:
-        return _send(page_files["index.html"], request)
+    async def first(request: Request) -> Response:
+        return _send(page.assets["index.html"], request, ASK_EACH_TIME)
+
+    @routes.api_route(f"/{FOLDER}/limits.json", methods=["GET", "HEAD"])
+    async def told_limits() -> Response:
+        headers = {**_HEADERS, "Cache-Control": ASK_EACH_TIME}
+        return Response(json.dumps(limits), headers=headers, media_type="application/json")
 
     @routes.api_route(f"/{FOLDER}/{{path:path}}", methods=["GET", "HEAD"])
     async def asset(request: Request, path: str) -> Response:
-        found = page_files.get(path)
+        versioned = _VERSIONED.fullmatch(path)
+        # A page of an older version that is still open gets this version's file: better than none.
+        found = page.assets.get(versioned[2] if versioned else path)
         if found is None:
             raise NotFoundError("The page has no such file.")
-        return _send(found, request)
+        is_fixed = versioned is not None and versioned[1] == page.version
+        response = _send(found, request, _NEVER_ASK if is_fixed else ASK_EACH_TIME)
+        if path == SERVICE_WORKER:
+            response.headers["Service-Worker-Allowed"] = "../../"  # all of the page, and not its folder alone
+        return response
 
     return routes
 
 
-def _send(asset: Asset, request: Request) -> Response:
+def _send(asset: Asset, request: Request, cache_control: str) -> Response:
     headers = request.headers
-    answer = asset.answer(headers.get("if-none-match", ""), headers.get("accept-encoding", ""))
+    answer = asset.answer(headers.get("if-none-match", ""), headers.get("accept-encoding", ""), cache_control)
     return Response(answer.body, answer.status, {**_HEADERS, **answer.headers})

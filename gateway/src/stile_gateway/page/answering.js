@@ -1,5 +1,6 @@
 // The answers that are under way in this tab: at most one for each conversation.
 import { Asking } from "./client/asking.js";
+import { NOT_SENT } from "./client/failure.js";
 import { isUnderWay, underWay } from "./store/conversation.js";
 
 const SAVE_EVERY_MS = 1_000;
@@ -12,7 +13,7 @@ export class Answering {
   #openings = new Map(); // conversation id -> {asking, conversation, exchange}
 
   /**
-   * @param means {gateway, health, settings(): how a new question is asked, needKey(reason)}
+   * @param means {gateway, health, settings(): how a new question is asked, needKey(error)}
    * @param actions {save(conversation), changed(conversation, exchange, isOver): an answer has changed}
    */
   constructor(means, actions) {
@@ -57,7 +58,7 @@ export class Answering {
     const exchange = underWay(conversation);
     if (exchange === null) return;
     if (!exchange.answer.id && Date.now() - exchange.answer.at > SEND_WITHIN_MS) {
-      exchange.answer = { state: "failed", text: "", error: { code: "page", message: "It was not sent: Stile was away." } };
+      exchange.answer = { state: "failed", text: "", error: { code: NOT_SENT } };
       this.#actions.save(conversation);
       return;
     }

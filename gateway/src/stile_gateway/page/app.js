@@ -1,34 +1,39 @@
 // The composition: what is kept, what is shown, and what happens when something is pressed.
+import { Actions } from "./views/actions.js";
 import { Answering } from "./answering.js";
+import { conversationText } from "./store/archive.js";
+import { copy } from "./views/clipboard.js";
 import { Collection } from "./collection.js";
 import { Composer } from "./views/composer.js";
-import { addQuestion, answerAgain, newConversation, turnAnswer, underWay } from "./store/conversation.js";
+import { addQuestion, answerAgain, continued, newConversation, turnAnswer, underWay, unsentCount } from "./store/conversation.js";
 import { Notice } from "./views/notice.js";
+import { install } from "./install/registration.js";
 import { askForKey } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
+import { Gauge } from "./views/gauge.js";
 import { Health } from "./client/health.js";
-import { KEY_NEEDED } from "./client/failure.js";
+import { say } from "./language.js";
 import { changeSettings } from "./views/settings.js";
 import { Menu } from "./views/menu.js";
 import { Sidebar } from "./views/sidebar.js";
 import { FullError, Store } from "./store/store.js";
 import { Transcript } from "./views/transcript.js";
 import { Trouble } from "./views/trouble.js";
-import { statusOf } from "./words.js";
+import { errorText, statusOf } from "./words.js";
 
 const DRAW_EVERY_MS = 80;
-const GO_ON = "Continue where you stopped.";
-const ASK_FOR_KEY = "Enter the key you were given.";
 
 class App {
   #store = new Store();
-  #gateway = new Gateway(() => this.#store.key);
+  #gateway = new Gateway(() => this.#store.key, (limit) => this.#composer.showLimit(limit));
   #health = new Health(this.#gateway, () => this.#showHealth());
   #notice = new Notice();
   #trouble = new Trouble(document.getElementById("trouble"));
   #announcer = document.getElementById("announcer");
   #menu = new Menu(document.getElementById("menu"), document.getElementById("sidebar"));
   #conversation = newConversation();
+  #gauge = new Gauge(document.getElementById("context"));
+  #summary = null; // the exchange whose answer begins a new conversation
   #refusedKey; // undefined until one is refused; null is "no key"
   #keyBox = null;
   #told = "";
@@ -40,7 +45,7 @@ class App {
       gateway: this.#gateway,
       health: this.#health,
       settings: () => this.#store.settings,
-      needKey: (reason) => this.#needKey(`${reason} ${ASK_FOR_KEY}`),
+      needKey: (error) => this.#needKeyAfter(error),
     },
     {
       save: (conversation) => this.#save(conversation),
@@ -48,19 +53,21 @@ class App {
     },
   );
   #composer = new Composer(document.getElementById("composer"), {
-    ask: (question) => this.#ask(addQuestion(this.#conversation, question)),
+    ask: (question, files) => this.#ask(addQuestion(this.#conversation, question, files)),
     stop: () => this.#answering.stop(this.#conversation),
     editLast: () => this.#transcript.editLast(),
-    draft: (text) => (this.#store.draft = text),
+    draft: (draft) => (this.#store.draft = draft),
+    limits: () => this.#gateway.limits(),
   }, this.#store.draft);
   #transcript = new Transcript(
     document.getElementById("transcript"),
     {
-      resend: (exchange, question) => this.#resend(exchange, question),
+      resend: (exchange, question, files) => this.#resend(exchange, question, files),
       regenerate: (exchange) => this.#regenerate(exchange),
       turn: (exchange) => this.#turn(exchange),
-      goOn: () => this.#ask(addQuestion(this.#conversation, GO_ON)),
-      create: () => this.#open(newConversation()),
+      goOn: () => this.#ask(addQuestion(this.#conversation, say("continue.prompt"))),
+      summarise: () => this.#summarise(),
+      goOnFromHere: () => this.#goOnWith(this.#conversation.exchanges.slice(unsentCount(this.#conversation))),
     },
     (sentence) => this.#announce(sentence),
   );
@@ -70,6 +77,11 @@ class App {
     changed: (sentence) => this.#changedList(sentence),
     warn: (sentence) => this.#trouble.warn(sentence),
   });
+  #actions = new Actions({
+    pin: () => this.#collection.pin(this.#conversation),
+    copy: () => this.#copyConversation(),
+    print: () => print(),
+  });
   #sidebar = new Sidebar(document.getElementById("sidebar"), {
     open: (id) => this.#open(this.#store.get(id) ?? newConversation()),
     create: () => this.#open(newConversation()),
@@ -78,16 +90,16 @@ class App {
     all: () => this.#store.all(),
     import: () => this.#collection.import(),
     changeSettings: () => this.#changeSettings(),
-    changeKey: () => this.#needKey("Enter the key you were given. Leave the box empty to forget the stored key."),
+    changeKey: () => this.#needKey(say("key.forget")),
   });
 
   start() {
     this.#takeKeyFromLink();
     this.#showSettings(this.#store.settings);
-    if (!this.#store.isKept) this.#trouble.warn("This browser keeps nothing for this address: all is gone with the page.");
+    if (!this.#store.isKept) this.#trouble.warn(say("warn.unkept"));
     this.#store.watch(() => this.#refresh());
     addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open], :popover-open")) return;
       if (!this.#menu.close()) this.#answering.stop(this.#conversation);
     });
     addEventListener("pagehide", () => this.#answering.leave());
@@ -100,6 +112,7 @@ class App {
     this.#resumeAll();
     this.#open(this.#store.get(this.#store.current) ?? newConversation());
     this.#health.check();
+    install();
   }
 
   /** A link that ends in `#key=sk-…` carries the key: a fragment is not sent to any server. */
@@ -139,11 +152,11 @@ class App {
     for (const conversation of this.#store.all()) this.#answering.resume(conversation);
   }
 
-  #resend(exchange, question) {
+  #resend(exchange, question, files) {
     if (this.#opening) return;
     const { exchanges } = this.#conversation;
     exchanges.length = exchanges.indexOf(exchange);
-    this.#ask(addQuestion(this.#conversation, question));
+    this.#ask(addQuestion(this.#conversation, question, files));
     this.#composer.focus();
   }
 
@@ -152,6 +165,21 @@ class App {
     answerAgain(exchange);
     this.#ask(exchange);
     this.#composer.focus();
+  }
+
+  /** Ask for a summary; a new conversation begins with it. */
+  #summarise() {
+    if (this.#opening) return;
+    this.#summary = addQuestion(this.#conversation, say("unsent.summary.prompt"));
+    this.#ask(this.#summary);
+  }
+
+  /** Open a new conversation that begins with exchanges of this one. */
+  #goOnWith(exchanges) {
+    if (this.#opening) return;
+    const conversation = continued(this.#conversation, exchanges);
+    this.#save(conversation);
+    this.#open(conversation);
   }
 
   #turn(exchange) {
@@ -174,6 +202,9 @@ class App {
     this.#showFrame();
     this.#notice.show(conversation.title);
     if (exchange.answer.model) this.#showModel(exchange.answer.model);
+    if (exchange !== this.#summary) return;
+    this.#summary = null;
+    if (exchange.answer.state === "done" && conversation === this.#conversation) this.#goOnWith([exchange]);
   }
 
   /** Show the answer as it is now: at once if it is over, else no oftener than the eye can follow. */
@@ -187,7 +218,13 @@ class App {
     this.#drawn = performance.now();
     this.#transcript.update(this.#opening?.exchange.id ?? null);
     if (over) this.#announce(this.#transcript.textOf(over));
-    else if (this.#opening) this.#tell(statusOf(this.#opening.exchange.answer) || "The answer is being written");
+    else if (this.#opening) this.#tell(statusOf(this.#opening.exchange.answer) || say("state.writing"));
+  }
+
+  async #copyConversation() {
+    const copied = await copy(conversationText(this.#conversation));
+    this.#announce(say(copied ? "copied" : "copied.not"));
+    return copied;
   }
 
   #tell(status) {
@@ -201,17 +238,21 @@ class App {
   }
 
   #show() {
+    this.#showFrame(); // first: what is hidden does not scroll to its end
     this.#transcript.show(this.#conversation, this.#opening?.exchange.id ?? null);
-    this.#showFrame();
   }
 
   #showFrame() {
     const isEmpty = this.#conversation.exchanges.length === 0;
     document.getElementById("welcome").hidden = !isEmpty;
     document.getElementById("transcript").hidden = isEmpty;
-    document.getElementById("title").textContent = this.#conversation.title || "New conversation";
+    const title = document.getElementById("title");
+    title.textContent = this.#conversation.title || say("new");
+    title.lang = this.#conversation.title ? "" : document.documentElement.lang; // people ask in any language
     document.getElementById("rename").hidden = isEmpty;
+    this.#actions.show(this.#conversation);
     this.#notice.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
+    this.#gauge.show(this.#conversation);
     this.#composer.show(this.#opening !== null);
     this.#sidebar.show(this.#store.all(), this.#conversation.id, this.#answering.ids);
   }
@@ -224,18 +265,24 @@ class App {
 
   async #lookAtModels() {
     try {
-      const [model] = await this.#gateway.models();
-      this.#showModel(model ?? "");
+      const models = await this.#gateway.models();
+      this.#showModel(models[0]?.name ?? "");
+      this.#gauge.models = models;
+      this.#gauge.show(this.#conversation);
     } catch (error) {
       // Once for each key: a user who closes the box only wants to read.
-      if (error.code !== KEY_NEEDED || this.#refusedKey === this.#store.key) return;
+      if (!error.needsKey || this.#refusedKey === this.#store.key) return;
       this.#refusedKey = this.#store.key;
-      if (!document.querySelector("dialog[open]")) this.#needKey(`${error.message} ${ASK_FOR_KEY}`);
+      if (!document.querySelector("dialog[open]")) this.#needKeyAfter(error);
     }
   }
 
   #showModel(name) {
     document.getElementById("model").textContent = name;
+  }
+
+  #needKeyAfter(error) {
+    return this.#needKey(say("key.asked", { reason: errorText(error) }));
   }
 
   async #needKey(reason) {
@@ -250,10 +297,14 @@ class App {
 
   async #changeSettings() {
     const models = await this.#gateway.models().catch(() => []);
-    const settings = await changeSettings(this.#store.settings, models);
+    const names = models.map(({ name }) => name);
+    const settings = await changeSettings(this.#store.settings, names);
     if (settings === null) return;
+    const isSameLanguage = settings.language === this.#store.settings.language;
     this.#keep(() => (this.#store.settings = settings));
-    this.#showSettings(settings);
+    if (!isSameLanguage) location.reload(); // which loses nothing: what is being answered goes on
+    else this.#showSettings(settings);
+    if (settings.notifies && !(await this.#notice.ask())) this.#trouble.warn(say("warn.notify"));
   }
 
   #showSettings({ textSize, entersSend, notifies }) {
@@ -279,7 +330,7 @@ class App {
       if (this.#store.isKept) this.#trouble.warn("");
     } catch (error) {
       if (!(error instanceof FullError)) throw error;
-      this.#trouble.warn("The browser's room is full: what is new is not kept. Export, then delete what you need no more.");
+      this.#trouble.warn(say("warn.full"));
     }
   }
 }

@@ -1,4 +1,5 @@
-// What can be done with conversations as a whole: renamed, deleted, imported.
+// What can be done with conversations as a whole: renamed, pinned, deleted, imported.
+import { say } from "./language.js";
 import { NotAnArchiveError, fromJson, upload } from "./store/archive.js";
 import { askForName, confirm } from "./views/dialogs.js";
 
@@ -24,16 +25,23 @@ export class Collection {
     this.#actions.changed("");
   }
 
+  /** Put it at the top of the list, or back to where its time puts it. */
+  pin(conversation) {
+    conversation.pinned = !conversation.pinned;
+    this.#actions.save(conversation);
+    this.#actions.changed(say(conversation.pinned ? "pinned" : "pinned.not"));
+  }
+
   async remove(conversation) {
-    const text = `“${conversation.title}” is deleted from this browser. It cannot be brought back.`;
-    if (!(await confirm({ title: "Delete this conversation?", text, action: "Delete" }))) return;
+    const text = say("delete.one.text", { title: conversation.title });
+    if (!(await confirm({ title: say("delete.one"), text, action: say("delete") }))) return;
     this.#remove([conversation]);
   }
 
   async removeAll() {
     const all = this.#store.all();
-    const text = `${all.length} of them are deleted from this browser. They cannot be brought back.`;
-    if (!(await confirm({ title: "Delete all conversations?", text, action: "Delete all" }))) return;
+    const text = say("delete.all.text", { count: all.length });
+    if (!(await confirm({ title: say("delete.all"), text, action: say("delete.all.action") }))) return;
     this.#remove(all);
   }
 
@@ -44,10 +52,10 @@ export class Collection {
     try {
       const conversations = fromJson(text);
       for (const conversation of conversations) this.#actions.save(conversation);
-      this.#actions.changed(`Imported: ${conversations.length}`);
+      this.#actions.changed(say("imported", { count: conversations.length }));
     } catch (error) {
       if (!(error instanceof NotAnArchiveError)) throw error;
-      this.#actions.warn(error.message);
+      this.#actions.warn(say(`import.${error.code}`));
     }
   }
 
@@ -56,6 +64,6 @@ export class Collection {
       this.#actions.forget(id);
       this.#store.remove(id);
     }
-    this.#actions.changed("Deleted");
+    this.#actions.changed(say("deleted"));
   }
 }

@@ -1,75 +1,81 @@
 // What the page says about an answer, in words.
+import { has, say } from "./language.js";
 import { isUnderWay } from "./store/conversation.js";
 
 /** Say what an unfinished answer waits for; empty once it is being written. */
 export function statusOf(answer) {
   if (answer.state === "held") return heldText(answer.held);
-  if (answer.lost) return "The connection is lost. Stile goes on with the answer; this page gets it by itself.";
+  if (answer.lost) return say("state.lost");
   if (answer.state !== "open" || answer.text) return "";
-  if (answer.started) return "The model is reading …";
+  if (answer.started) return say("state.reading");
   if (answer.place) return placeText(answer.place);
-  return "Sending …";
+  return say("state.sending");
 }
 
-function heldText({ reason, seconds }) {
-  const when = seconds ? `is sent again in about ${durationText(seconds)}` : "is sent as soon as Stile is ready";
-  return `${reason} Your question ${when}.`;
+function heldText({ seconds, ...error }) {
+  const reason = errorText(error);
+  return seconds ? say("state.held.again", { reason, duration: durationText(seconds) }) : say("state.held", { reason });
 }
 
 /** "2 before you, about 20 s", as far as it is known. */
 export function placeText({ position, estimate }) {
-  const parts = [];
-  if (position === 0) parts.push("You are next");
-  else if (position > 0) parts.push(`${position} before you`);
-  else parts.push("Waiting for its turn");
-  if (estimate !== undefined && estimate !== null) parts.push(`about ${durationText(estimate)}`);
-  return parts.join(", ");
+  const place =
+    position === 0 ? say("place.next") : position > 0 ? say("place.before", { count: position }) : say("place.unknown");
+  const isEstimated = estimate !== undefined && estimate !== null;
+  return isEstimated ? say("place.estimate", { place, duration: durationText(estimate) }) : place;
 }
 
-function durationText(seconds) {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  return `${Math.round(seconds / 60)} min`;
+/** A duration in seconds or minutes. */
+export function durationText(seconds) {
+  if (seconds < 90) return say("seconds", { count: Math.max(1, Math.round(seconds)) });
+  return say("minutes", { count: Math.round(seconds / 60) });
 }
 
 /** Say how long the answer is, and how fast it came; empty if Stile did not say it. */
 export function statisticsOf({ usage, speed }) {
   if (!usage) return "";
-  const count = usage.completion_tokens;
-  const parts = [`${count} ${count === 1 ? "token" : "tokens"}`];
-  if (speed) parts.push(`${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tokens/s`);
+  const parts = [say("tokens", { count: usage.completion_tokens })];
+  if (speed) parts.push(say("tokens.speed", { speed: speed < 10 ? speed : Math.round(speed) }));
   return parts.join(" · ");
+}
+
+/** Say an error: in the user's language if its code is known, else as the server said it. */
+export function errorText({ code, message = "" }) {
+  return has(`error.${code}`) ? say(`error.${code}`, { message }) : message;
+}
+
+/** Say which part is missing, and why as far as that is known; `part` and `reason` are Health's. */
+export function missingText({ part, isAbsent, reason }) {
+  if (part === "gateway" && !reason) return say("missing.gateway");
+  const name = has(`part.${part}`) ? say(`part.${part}`) : part;
+  if (isAbsent) return say("missing.absent", { part: name });
+  return reason ? say("missing.unready", { part: name, reason }) : say("missing.unknown", { part: name });
 }
 
 /** Say how an answer ended, if it did not end well: {kind, title, text, note}, or null. */
 export function noticeOf({ answer, leftOut }, isOpenHere) {
   if (answer.state === "refused") {
-    const category = answer.refusal?.category?.replaceAll("_", " ");
-    const where = placeOfRefusal(answer.refusal?.place ?? "");
-    return { kind: "refused", title: category ? `Refused: ${category}` : "Refused", text: answer.text, note: where };
+    const category = answer.refusal?.category;
+    const title = category ? say("refused.category", { category: categoryText(category) }) : say("refused");
+    return { kind: "refused", title, text: answer.text, note: placeOfRefusal(answer.refusal?.place ?? "") };
   }
-  if (answer.state === "failed") {
-    return { kind: "failed", title: "No answer", text: answer.error?.message ?? "" };
-  }
-  if (leftOut) {
-    return { kind: "plain", title: "", text: "The filter refuses this part now. The model is not sent it any more." };
-  }
-  if (answer.state === "stopped") {
-    return { kind: "plain", title: "", text: answer.text ? "Stopped." : "Stopped before it began." };
-  }
-  if (!isOpenHere && isUnderWay(answer)) {
-    return { kind: "plain", title: "", text: "Stopped: you left the page before the answer was finished." };
-  }
-  if (answer.finish === "length") {
-    return { kind: "plain", title: "", text: "Cut off: the answer has reached its greatest length." };
-  }
+  if (answer.state === "failed") return { kind: "failed", title: say("failed"), text: errorText(answer.error ?? {}) };
+  if (leftOut) return plain("refused.later");
+  if (answer.state === "stopped") return plain(answer.text ? "stopped" : "stopped.early");
+  if (!isOpenHere && isUnderWay(answer)) return plain("stopped.left");
+  if (answer.finish === "length") return plain("cut.length");
   return null;
 }
 
+function plain(key) {
+  return { kind: "plain", title: "", text: say(key) };
+}
+
+function categoryText(category) {
+  return has(`category.${category}`) ? say(`category.${category}`) : category.replaceAll("_", " ");
+}
+
 function placeOfRefusal(place) {
-  const gone = "The model has not seen it, and is not sent it later.";
-  if (place.startsWith("messages[")) {
-    return "An earlier part of this conversation is refused. It is left out from now on: ask again.";
-  }
-  if (place === "joined") return `It is refused together with what was said before. ${gone}`;
-  return gone;
+  if (place.startsWith("messages[")) return say("refused.earlier");
+  return say(place === "joined" ? "refused.joined" : "refused.gone");
 }

@@ -78,6 +78,8 @@ class Exchange:
         self._is_publishing = True
         self._is_accepted = False
         self._is_finished = False
+        self._follows = False
+        """Whether the worker is to be asked for the events: they may go to a gateway that is gone."""
         self._status_at = math.inf
         self._status: asyncio.Task[None] | None = None
 
@@ -114,8 +116,13 @@ class Exchange:
             await self._publish()
         if now >= self._status_at:
             self._status_at = now + self._timing.status
+            self._follows = self._outlives_client
             if self._status is None or self._status.done():
                 self._status = asyncio.create_task(self._ask_status())
+        if self._follows:
+            self._follows = False
+            with contextlib.suppress(GatewayError):
+                await self._bus.follow(self._inbox, self._request.client, self._request.id)
         wake = min(limit, self._status_at, self._next_publish if self._is_publishing else math.inf)
         match await self._inbox.get(wake - now):
             case Signal() as signal:
@@ -215,6 +222,7 @@ class Exchange:
         if self._outlives_client and not self._is_finished:
             self._status_at = time.monotonic() + self._timing.status
         if is_first:
+            self._follows = self._outlives_client
             self._metrics.accept_seconds.observe(time.monotonic() - self._began)
         if event.kind is EventKind.DONE:
             self._metrics.answer_seconds.observe(time.monotonic() - self._began)
@@ -232,6 +240,8 @@ def _headers(request: ClientRequest, deadline: float) -> dict[str, str]:
     }
     if request.key is not None:
         values[headers.CHAT_KEY] = request.key
+    if request.trim is not None:
+        values[headers.CHAT_TRIM] = request.trim.value
     if request.traceparent is not None:
         values[headers.TRACEPARENT] = request.traceparent
     return values

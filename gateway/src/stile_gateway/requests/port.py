@@ -35,6 +35,12 @@ class Bus(Protocol):
             AcceptTimeoutError: none has replied in time.
         """
 
+    async def follow(self, inbox: Inbox, client: str, chat_id: UUID) -> None:
+        """Have the worker that runs ``client``'s request send its events to ``inbox`` too, from the first on.
+
+        Nothing happens if none runs it now, or if they go there already.
+        """
+
     async def cancel(self, client: str, chat_id: UUID) -> None:
         """Publish that ``client`` does not want its request ``chat_id`` any more."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from stile_contracts.messages import EventLevel
+from stile_contracts.messages import EventLevel, Trim
 from stile_contracts.subjects import Lane
 
 
@@ -47,6 +47,8 @@ class ClientRequest:
     timeout: float | None = None
     """Seconds after which the answer is of no use, if the client has said so."""
     traceparent: str | None = None
+    trim: Trim | None = None
+    """What happens to a conversation that is too long; None: as the filter's policy says."""
     answer_later: bool = False
     """Whether the client comes back for the answer. Then, and under a key, the request goes on, at least for
     a while, after the client has left."""

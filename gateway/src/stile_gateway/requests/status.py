@@ -6,7 +6,7 @@ Both are requests to the filters, which are sent again until a filter replies.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import TypeVar
 from uuid import UUID
@@ -26,7 +26,7 @@ from stile_gateway.errors import (
     NoFilterError,
     RelayedError,
 )
-from stile_gateway.requests.events import ReplyEvent, ReplyMessage, status_of
+from stile_gateway.requests.events import EventSequencer, Inbox, ReplyEvent, ReplyMessage, status_of
 from stile_gateway.requests.port import Bus
 from stile_gateway.requests.request import Timing
 from stile_gateway.requests.transcript import Transcript
@@ -96,26 +96,62 @@ async def _ask_until_done(
     bus: Bus, client: str, chat_id: UUID, timing: Timing, transcript: Transcript
 ) -> None:
     last: ReplyEvent | None = None
+    live = EventSequencer()
     by = time.monotonic() + timing.accept
     with bus.inbox(f"status-{new_id()}", chat_id) as inbox:
         while True:
-            try:
-                event = status_of(await _reply(partial(bus.status, client, chat_id), timing, by))
-            except BusUnavailableError:
-                if last is None:
-                    raise
-            except RelayedError as error:
-                if error.is_result or error.code is ErrorCode.NOT_FOUND:
-                    raise
-                # The status request itself has failed, not the client's request.
-            else:
+            event = await _status(bus, client, chat_id, timing, by, is_first=last is None)
+            if event is not None:
                 by = time.monotonic() + timing.accept
-                if event != last:
+                if event != last and not (live.has_started and event.kind is EventKind.STARTED):
                     transcript.add(event)
                 last = event
                 if event.kind is EventKind.DONE:
                     return
-            await inbox.get(timing.repeat)  # a signal comes as soon as there is something new
+                if event.kind is EventKind.STARTED:
+                    with suppress(GatewayError):
+                        await bus.follow(inbox, client, chat_id)
+            # A signal comes as soon as there is something new.
+            if await _listen(inbox, live, transcript, timing.repeat):
+                return
+
+
+async def _status(  # noqa: PLR0913 -- each is one thing
+    bus: Bus, client: str, chat_id: UUID, timing: Timing, by: float, *, is_first: bool
+) -> ReplyEvent | None:
+    """Return what became of a request; None if it could not be asked now.
+
+    Raises:
+        GatewayError: the request's error; or the first status request has failed.
+    """
+    try:
+        return status_of(await _reply(partial(bus.status, client, chat_id), timing, by))
+    except BusUnavailableError:
+        if is_first:
+            raise
+    except RelayedError as error:
+        if error.is_result or error.code is ErrorCode.NOT_FOUND:
+            raise
+        # The status request itself has failed, not the client's request.
+    return None
+
+
+async def _listen(inbox: Inbox, live: EventSequencer, transcript: Transcript, within: float) -> bool:
+    """Add the events that the worker sends within so many seconds; return whether the last one came.
+
+    A signal ends it as well: there is something new to ask for.
+
+    Raises:
+        RelayedError: it is the request's error.
+    """
+    by = time.monotonic() + within
+    while isinstance(item := await inbox.get(by - time.monotonic()), ReplyMessage):
+        event = live.read(item)
+        if event is not None:
+            transcript.add(event)
+            if event.kind is EventKind.DONE:
+                return True
+    return False
 
 
 async def _reply(ask: Callable[[float], Awaitable[_Reply]], timing: Timing, by: float) -> _Reply:

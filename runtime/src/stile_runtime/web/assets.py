@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
@@ -11,9 +11,14 @@ MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
 }
 """What is served, by its suffix. Licences and notes are not."""
+ASK_EACH_TIME = "no-cache"
+"""A browser asks at each load, and gets a file again only if it has changed."""
 
 
 class Answer(NamedTuple):
@@ -34,10 +39,9 @@ class Asset(NamedTuple):
     etag: str
     """A digest of the bytes, so that no release is taken for another."""
 
-    def answer(self, if_none_match: str, accept_encoding: str) -> Answer:
+    def answer(self, if_none_match: str, accept_encoding: str, cache_control: str = ASK_EACH_TIME) -> Answer:
         """Return the answer to a request with these two headers."""
-        # A browser asks at each load, and gets a file again only if it has changed: the address stays.
-        headers = {"Cache-Control": "no-cache", "ETag": self.etag, "Vary": "Accept-Encoding"}
+        headers = {"Cache-Control": cache_control, "ETag": self.etag, "Vary": "Accept-Encoding"}
         if _is_known(self.etag, if_none_match):
             return Answer(304, headers, b"")
         headers["Content-Type"] = self.media_type
@@ -46,26 +50,37 @@ class Asset(NamedTuple):
         return Answer(200, headers, self.body)
 
 
-def read(folder: Traversable, media_types: Mapping[str, str] = MEDIA_TYPES) -> dict[str, Asset]:
-    """Read a page: every file by its path below ``folder``.
+def read(folder: Traversable) -> dict[str, Asset]:
+    """Read a page: every file by its path below ``folder``."""
+    return {path: asset(path, body) for path, body in bodies(folder).items()}
+
+
+def bodies(folder: Traversable) -> dict[str, bytes]:
+    """Read the bytes of a page, in the order of their paths.
 
     They are few and small, so they are kept in memory. A path that a client invents opens no file.
     """
-    return dict(_walk(folder, "", media_types))
+    return dict(sorted(_walk(folder, "")))
 
 
-def _walk(folder: Traversable, prefix: str, media_types: Mapping[str, str]) -> Iterator[tuple[str, Asset]]:
+def asset(path: str, body: bytes) -> Asset:
+    """Make a file ready to be sent."""
+    etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+    # `mtime` is in the bytes, and would make each start's differ.
+    return Asset(body, gzip.compress(body, mtime=0), MEDIA_TYPES[_suffix(path)], etag)
+
+
+def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
     for entry in folder.iterdir():
         path = prefix + entry.name
         if entry.is_dir():
-            yield from _walk(entry, f"{path}/", media_types)
-            continue
-        media_type = media_types.get("." + entry.name.rpartition(".")[2])
-        if media_type is not None:
-            body = entry.read_bytes()
-            etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
-            # `mtime` is in the bytes, and would make each start's differ.
-            yield path, Asset(body, gzip.compress(body, mtime=0), media_type, etag)
+            yield from _walk(entry, f"{path}/")
+        elif _suffix(path) in MEDIA_TYPES:
+            yield path, entry.read_bytes()
+
+
+def _suffix(path: str) -> str:
+    return "." + path.rpartition(".")[2]
 
 
 def _is_known(etag: str, known: str) -> bool:

@@ -1,6 +1,6 @@
 //! What the filter approved: the conversation, and how it is to be answered.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Message, valid};
@@ -94,6 +94,14 @@ pub struct ApprovedChat {
     /// The model that the request names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The index of each exchange's first message, if the oldest exchanges may be left out so that
+    /// the model can read the rest; else none.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "listed"
+    )]
+    pub exchanges: Vec<usize>,
     /// Whether a filter must check the answer before any of it is sent or stored.
     #[serde(default)]
     pub check_answer: bool,
@@ -104,6 +112,14 @@ pub struct ApprovedChat {
 
 impl Message for ApprovedChat {
     fn check(&self) -> Result<(), InvalidMessage> {
-        valid("messages", !self.messages.is_empty())
+        valid("messages", !self.messages.is_empty())?;
+        let is_in_order = self.exchanges.is_sorted_by(|one, next| one < next);
+        let is_within = self.exchanges.last() < Some(&self.messages.len());
+        valid("exchanges", is_in_order && is_within)
     }
+}
+
+/// `null` is as if it were not there.
+fn listed<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<usize>, D::Error> {
+    Ok(Option::deserialize(reader)?.unwrap_or_default())
 }

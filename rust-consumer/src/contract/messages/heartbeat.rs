@@ -1,5 +1,7 @@
 //! The heartbeat of a service.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Message, within};
@@ -67,6 +69,12 @@ pub struct Heartbeat {
     /// Tokens of an answer, a moving average.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_tokens: Option<f64>,
+    /// Tokens that one conversation of the model may have, with its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_ctx: Option<NonZeroU32>,
+    /// Whether the model's chat template knows tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supports_tools: Option<bool>,
     /// The consumer's: the ids of the signing keys that it knows; absent if it checks no
     /// signatures.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,9 @@
 //! The replies to a requester: events, and the final answer.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -90,6 +93,9 @@ pub struct Reply {
     /// What a thinking model thought before it answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
+    /// How many of the oldest exchanges the model was not given; absent if it was given all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trimmed: Option<NonZeroU32>,
 }
 
 impl Message for Reply {
@@ -151,6 +157,53 @@ pub struct TokenEvent {
     /// A piece of what the model thinks before it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
+}
+
+impl TokenEvent {
+    /// Adds the `piece` that follows: readers of the two and of the one come to the same answer.
+    pub fn join(&mut self, piece: Self) {
+        self.text.push_str(&piece.text);
+        if let Some(more) = piece.reasoning_content {
+            let reasoning = self.reasoning_content.get_or_insert_default();
+            reasoning.push_str(&more);
+        }
+        for delta in piece.tool_calls.into_iter().flatten() {
+            join_call(self.tool_calls.get_or_insert_default(), delta);
+        }
+        for (name, value) in piece.logprobs.into_iter().flatten() {
+            match self.logprobs.get_or_insert_default().entry(name) {
+                Entry::Vacant(entry) => drop(entry.insert(value)),
+                Entry::Occupied(mut entry) => match (entry.get_mut(), value) {
+                    (_, Value::Null) => {}
+                    (Value::Array(tokens), Value::Array(more)) => tokens.extend(more),
+                    (known, other) => *known = other,
+                },
+            }
+        }
+    }
+}
+
+/// A delta that only continues the last one's arguments becomes part of it: some clients take two
+/// deltas of one call in one message for two calls.
+fn join_call(calls: &mut Vec<Map<String, Value>>, delta: Map<String, Value>) {
+    if let Some(more) = arguments_alone(&delta)
+        && let Some(last) = calls.last_mut()
+        && last.get("index") == delta.get("index")
+        && let Some(Value::String(arguments)) = last
+            .get_mut("function")
+            .and_then(|function| function.get_mut("arguments"))
+    {
+        arguments.push_str(more);
+        return;
+    }
+    calls.push(delta);
+}
+
+/// The arguments of a delta that has nothing else but its index.
+fn arguments_alone(delta: &Map<String, Value>) -> Option<&str> {
+    let function = delta.get("function")?.as_object()?;
+    let alone = delta.len() == 2 && delta.contains_key("index") && function.len() == 1;
+    alone.then(|| function.get("arguments")?.as_str()).flatten()
 }
 
 impl Message for TokenEvent {}

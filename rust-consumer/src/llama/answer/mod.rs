@@ -210,6 +210,7 @@ impl Answer {
             logprobs: has_logprobs.then(logprobs),
             timings: self.timings,
             reasoning_content: (!self.reasoning.is_empty()).then_some(self.reasoning),
+            trimmed: None,
         })
     }
 }

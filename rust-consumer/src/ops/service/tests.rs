@@ -17,7 +17,7 @@ fn ready() -> Status {
     let status = Status::default();
     status.set_connected(true);
     status.set_bound(true);
-    status.saw_llama(Some("smol".to_owned()));
+    status.saw_llama(Some("smol".to_owned()), None);
     status
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::contract::messages::Reply;
+use crate::llama::props::Props;
 
 /// llama.cpp counts as there if its last answer is no older.
 const FRESH: Duration = Duration::from_secs(6);
@@ -49,6 +50,8 @@ pub struct State {
     pub unchecked: Option<Instant>,
     /// The model's short name.
     pub model: Option<Arc<str>>,
+    /// What llama.cpp says that the model can do.
+    pub props: Props,
     /// How long requests take, in seconds, a moving average.
     pub service_seconds: Option<f64>,
     /// Tokens of prompts that the model reads a second, a moving average.
@@ -195,12 +198,15 @@ impl Status {
         self.0.send_modify(|state| state.stopping = true);
     }
 
-    /// llama.cpp has answered that its model is loaded, and perhaps its name.
-    pub fn saw_llama(&self, model: Option<String>) {
+    /// llama.cpp has answered that its model is loaded, and perhaps its name, and what it can do.
+    pub fn saw_llama(&self, model: Option<String>, props: Option<Props>) {
         self.0.send_modify(|state| {
             state.llama_seen = Some(Instant::now());
             if let Some(model) = model {
                 state.model = Some(model.into());
+            }
+            if let Some(props) = props {
+                state.props = props;
             }
         });
     }

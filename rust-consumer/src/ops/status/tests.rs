@@ -10,14 +10,14 @@ async fn readiness_names_what_is_missing() {
     assert!(status.now().unready().unwrap().contains("CHAT"));
     status.set_bound(true);
     assert!(status.now().unready().unwrap().contains("llama.cpp"));
-    status.saw_llama(Some("m".into()));
+    status.saw_llama(Some("m".into()), None);
     assert_eq!(status.now().unready(), None);
     tokio::time::advance(FRESH).await;
     assert!(
         status.now().unready().is_some(),
         "silence is not taken for health"
     );
-    status.saw_llama(None);
+    status.saw_llama(None, None);
     assert_eq!(status.now().unready(), None);
     assert!(status.set_clock_off(Some(640)));
     assert!(!status.set_clock_off(Some(640)) && !status.set_clock_off(Some(641)));

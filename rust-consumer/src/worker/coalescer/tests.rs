@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{advance, sleep_until};
 
 use super::*;
@@ -21,7 +21,7 @@ fn calls(deltas: &Value) -> TokenEvent {
 fn joined(pieces: impl IntoIterator<Item = TokenEvent>) -> TokenEvent {
     let mut pieces = pieces.into_iter();
     let mut coalesced = pieces.next().unwrap();
-    pieces.for_each(|piece| join(&mut coalesced, piece));
+    pieces.for_each(|piece| coalesced.join(piece));
     coalesced
 }
 

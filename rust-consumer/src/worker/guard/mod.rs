@@ -53,6 +53,7 @@ impl AnswerRefusal {
             logprobs: None,
             timings: None,
             reasoning_content: None,
+            trimmed: None,
         }
     }
 }

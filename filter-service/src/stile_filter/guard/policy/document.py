@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from stile_contracts import signing
+from stile_contracts.messages import Trim
 
 MAX_TESTS = 500
 """Of each kind: they are run at every load."""
@@ -201,6 +202,7 @@ class PolicyDocument(Section):
     allow_system: bool | None = None
     """The older form of ``client_system``: ``allow`` or ``forbid``."""
     control_tokens: ControlTokens = ControlTokens.REFUSE
+    trim: Trim = Trim.NONE
     on_error: Literal["refuse"] = "refuse"
     """A scanner that fails is never a pass (docs/design.md), so there is no other value."""
     refusals: Refusals = Refusals()

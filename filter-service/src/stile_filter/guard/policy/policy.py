@@ -68,6 +68,7 @@ class Policy:
         self.recital = None if document.recital is Action.OFF else document.recital
         self.control_tokens = document.control_tokens
         self.client_system = self._client_system()
+        self.trim = document.trim
         self.refusals = document.refusals
         self.limits = document.limits
         self.answer_tokens = document.answer_tokens

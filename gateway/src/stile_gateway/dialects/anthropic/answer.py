@@ -57,8 +57,8 @@ def ending(reply: Reply, call: MessagesCall) -> dict[str, Any]:
         place = place_of(reply.refusal, call)
         explanation = f"The filter refused it: {reply.refusal.category}, in {place}."
         end["stop_details"] = {"type": "refusal", "category": None, "explanation": explanation}
-        end["stile"] = replies.refusal_fields(reply.refusal, place)
-    return end
+        return {**end, **replies.own_fields(reply, place)}
+    return {**end, **replies.own_fields(reply)}
 
 
 def usage_of(reply: Reply) -> dict[str, int]:

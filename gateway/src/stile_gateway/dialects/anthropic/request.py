@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from stile_contracts.messages import INTEGRAL, FunctionName
+from stile_contracts.messages import INTEGRAL, FunctionName, Trim
 from stile_gateway.dialects.anthropic.conversation import AnyMessage, CustomTool, TextBlock, translated
 from stile_gateway.dialects.anthropic.faults import invalid_request
 from stile_gateway.dialects.base import ApiRequest
@@ -153,6 +153,7 @@ def _call(
         model=request.model,
         counts=counts,
         places=[turn.place for turn in turns],
+        trim=Trim.NONE if counts else None,
     )
 
 

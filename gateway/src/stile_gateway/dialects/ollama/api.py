@@ -19,6 +19,7 @@ from stile_gateway.dialects.ollama.catalogue import (
     Version,
     listed,
     loaded,
+    shown,
 )
 from stile_gateway.dialects.ollama.errors import OllamaError, ollama_error
 from stile_gateway.dialects.ollama.request import (
@@ -155,7 +156,8 @@ async def _get_tags(request: Request, _client: Client) -> ListedModels:
 
 async def _get_ps(request: Request, _client: Client) -> LoadedModels:
     """List the same models: a worker's model stays loaded."""
-    return LoadedModels(models=[loaded(name) for name in services_of(request).fleet.model_names()])
+    fleet = services_of(request).fleet
+    return LoadedModels(models=[loaded(name, fleet.context(name)) for name in fleet.model_names()])
 
 
 async def _get_version(_client: Client) -> Version:
@@ -166,8 +168,9 @@ async def _get_version(_client: Client) -> Version:
 async def _show(request: Request, _client: Client) -> ShownModel:
     """Tell what is known of a model; `stile` stands for any model."""
     asked = validated(ShowRequest, json_object(await request.body()))
-    _served(request, plain_name(asked.named))
-    return ShownModel()
+    name = _served(request, plain_name(asked.named))
+    fleet = services_of(request).fleet
+    return shown(fleet.context(name), knows_tools=fleet.knows_tools(name))
 
 
 async def _refuse(_client: Client) -> Response:

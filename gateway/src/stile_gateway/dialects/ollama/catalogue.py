@@ -14,6 +14,7 @@ _UNKNOWN_TIME = "0001-01-01T00:00:00Z"
 """Go's zero time, which Ollama writes where there is none."""
 _FOR_EVER = timedelta(microseconds=(2**63 - 1) // 1000)
 """Go's longest duration, which Ollama adds for a model that stays loaded."""
+_ARCHITECTURE = "stile"
 
 ModelName = Annotated[
     str,
@@ -53,6 +54,8 @@ class LoadedModel(ListedModel):
     expires_at: str
     size_vram: int = 0
     """It is not known."""
+    context_length: int = 0
+    """Tokens of a conversation with its answer; 0 if no worker tells."""
 
 
 class ListedModels(BaseModel):
@@ -124,10 +127,28 @@ def listed(name: str) -> ListedModel:
     return ListedModel(name=tagged(name), model=tagged(name), digest=_digest(name))
 
 
-def loaded(name: str) -> LoadedModel:
-    """Describe a model as a loaded one."""
+def loaded(name: str, n_ctx: int | None) -> LoadedModel:
+    """Describe a model with a context of ``n_ctx`` tokens as a loaded one."""
     until = (datetime.now(UTC) + _FOR_EVER).isoformat().replace("+00:00", "Z")
-    return LoadedModel(name=tagged(name), model=tagged(name), digest=_digest(name), expires_at=until)
+    return LoadedModel(
+        name=tagged(name),
+        model=tagged(name),
+        digest=_digest(name),
+        expires_at=until,
+        context_length=n_ctx or 0,
+    )
+
+
+def shown(n_ctx: int | None, *, knows_tools: bool) -> ShownModel:
+    """Describe what a model can do.
+
+    Ollama's clients read ``general.architecture``, and then the length of the context under that name.
+    llama.cpp does not tell the architecture.
+    """
+    info: dict[str, str | int] = {}
+    if n_ctx is not None:
+        info = {"general.architecture": _ARCHITECTURE, f"{_ARCHITECTURE}.context_length": n_ctx}
+    return ShownModel(model_info=info, capabilities=["completion", *(["tools"] if knows_tools else [])])
 
 
 def _digest(name: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from stile_contracts.messages import Reply
-from stile_gateway.dialects.replies import refusal_fields
+from stile_gateway.dialects.replies import own_fields
 
 UNKNOWN_MODEL = "unknown"
 """If no part has named a model: a refusal has met none."""
@@ -66,6 +66,4 @@ def extensions_of(reply: Reply) -> dict[str, Any]:
     extensions: dict[str, Any] = {}
     if reply.timings is not None:
         extensions["timings"] = reply.timings.model_dump(exclude_none=True)
-    if reply.refusal is not None:
-        extensions["stile"] = refusal_fields(reply.refusal, reply.refusal.place)
-    return extensions
+    return {**extensions, **own_fields(reply)}

@@ -22,9 +22,17 @@ from stile_gateway.http.dependencies import Client, Headers, Sender, services_of
 from stile_gateway.http.document import DATA, answer_body, errors, event_stream, request_body
 from stile_gateway.http.readiness import served_model
 from stile_gateway.requests.events import ReplyEvent
+from stile_runtime.fleet import Fleet
 
 PROCESSING_MS = "openai-processing-ms"
 """What OpenAI's answers carry: milliseconds until the first byte."""
+
+
+class ModelMeta(BaseModel):
+    """What llama.cpp's own ``/v1/models`` says there, as far as it is known."""
+
+    n_ctx: int
+    """Tokens of a conversation with its answer."""
 
 
 class Model(BaseModel):
@@ -35,6 +43,11 @@ class Model(BaseModel):
     created: int = 0
     """When it was made is not known."""
     owned_by: Literal["stile"] = "stile"
+    meta: ModelMeta | None = None
+    max_model_len: int | None = None
+    """``meta.n_ctx``, as vLLM names it."""
+    context_length: int | None = None
+    """``meta.n_ctx``, as OpenRouter names it."""
 
 
 class Models(BaseModel):
@@ -118,13 +131,19 @@ class OpenAI(Dialect):
             openapi_extra=request_body(CompletionRequest),
         )
         routes.add_api_route(
-            "/models", _get_models, operation_id="models", summary="The models", responses=_MODEL_ERRORS
+            "/models",
+            _get_models,
+            operation_id="models",
+            summary="The models",
+            responses=_MODEL_ERRORS,
+            response_model_exclude_none=True,
         )
         routes.add_api_route(
             "/models/{model}",
             _get_model,
             operation_id="model",
             summary="One model",
+            response_model_exclude_none=True,
             responses={
                 **_MODEL_ERRORS,
                 404: {"model": OpenAIError, "description": "`model_not_found`"},
@@ -139,14 +158,23 @@ class OpenAI(Dialect):
 
 async def _get_models(request: Request, _client: Client) -> Models:
     """List the models of the workers that were heard lately; without a worker there is none."""
-    return Models(data=[Model(id=name) for name in services_of(request).fleet.model_names()])
+    fleet = services_of(request).fleet
+    return Models(data=[_described(fleet, name) for name in fleet.model_names()])
 
 
 async def _get_model(
     request: Request, _client: Client, model: Annotated[str, Path(examples=["smollm2"])]
 ) -> Model:
     """Tell whether a living worker has the model; `stile` stands for any model."""
-    name = served_model(services_of(request).fleet, model)
+    fleet = services_of(request).fleet
+    name = served_model(fleet, model)
     if name is None:
         raise ModelNotFoundError("No such model is there; see /v1/models.", param="model")
-    return Model(id=name)
+    return _described(fleet, name)
+
+
+def _described(fleet: Fleet, name: str) -> Model:
+    n_ctx = fleet.context(name)
+    if n_ctx is None:
+        return Model(id=name)
+    return Model(id=name, meta=ModelMeta(n_ctx=n_ctx), max_model_len=n_ctx, context_length=n_ctx)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from stile_contracts.messages import Role, Sampling
+from stile_contracts.messages import Role, Sampling, Trim
 from stile_gateway.dialects.base import ApiRequest
 from stile_gateway.dialects.bodies import chat_body
 from stile_gateway.dialects.responses.items import Messages, messages_of
@@ -17,6 +17,7 @@ from stile_gateway.dialects.responses.request import (
     SchemaFormat,
 )
 
+_TRIMS = {"auto": Trim.OLDEST, "disabled": Trim.NONE}
 _LOGPROBS = "message.output_text.logprobs"
 
 
@@ -85,6 +86,7 @@ def make_call(asked: ResponseRequest, earlier: Earlier) -> ResponseCall:
         contents=[message.get("content") for message in [*instructions, *messages]],
         is_stream=bool(asked.stream),
         answer_later=bool(asked.background),
+        trim=_TRIMS.get(asked.truncation or ""),
         record=record,
         is_stored=asked.store is not False,
     )
@@ -143,6 +145,6 @@ def _echo(asked: ResponseRequest) -> dict[str, Any]:
         "tools": [tool.model_dump() for tool in asked.tools or ()],
         "top_logprobs": asked.top_logprobs,
         "top_p": asked.top_p,
-        "truncation": "disabled",
+        "truncation": asked.truncation or "disabled",
         "user": asked.user,
     }

@@ -22,6 +22,7 @@ from stile_gateway.http.answers import (
     NoResponse,
     answer,
     note_refusal,
+    noting_trimmed,
     streamed,
     unless_gone,
 )
@@ -193,7 +194,7 @@ class Stile(Dialect):
             return NoResponse()
         note_refusal(event)
         if isinstance(event.body, Reply):
-            return Response(event.json, media_type="application/json")
+            return noting_trimmed(Response(event.json, media_type="application/json"), event)
         return _unanswered(event, chat_id)
 
     async def _delete(self, request: Request, chat_id: UUID, client: Client) -> CancelReceipt:

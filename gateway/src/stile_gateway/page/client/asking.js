@@ -1,13 +1,13 @@
 // One question on its way: sent, waiting, answered, stopped; and continued after an interruption.
-import { exchangeAt, historyBefore, isUnderWay, leaveOutOldest, newId } from "../store/conversation.js";
+import { questionText } from "../store/attachment.js";
+import { exchangeAt, historyBefore, isUnderWay, leaveOut, leaveOutOldest, newId } from "../store/conversation.js";
 import { opening, requestFields } from "../store/settings.js";
-import { CONNECTION_LOST, Failure, KEY_NEEDED, UNREACHABLE } from "./failure.js";
+import { CONNECTION_LOST, FORGOTTEN, Failure, UNREACHABLE } from "./failure.js";
 
 /** No part has taken the question: the page keeps it until every part is there again. */
 const AWAY = new Set([UNREACHABLE, CONNECTION_LOST, "bus_unavailable", "no_filter", "accept_timeout", "shutting_down"]);
-const TOO_LONG = "context_length_exceeded";
-const QUESTION_TOO_LONG = "This question is too long for the model. Shorten it, or ask it in parts.";
-const FORGOTTEN = "Stile no longer has this answer: it keeps answers for an hour.";
+/** Without the oldest exchanges it may fit. The second one is about bytes: files make a conversation large. */
+const TOO_MUCH = ["context_length_exceeded", "too_large"];
 /** The gateway has stopped waiting; the answer may come all the same. */
 const GATEWAY_LEFT = "answer_timeout";
 /** There was no room for it, so it is sent again a little later. */
@@ -48,7 +48,7 @@ export class Asking {
   /**
    * @param settings how a new question is asked (settings.js).
    * @param changed called after each change of the answer.
-   * @param needKey asks the user for an API key, and shows the reason; resolves to whether there is a new one.
+   * @param needKey asks the user for an API key, and shows the error; resolves to whether there is a new one.
    */
   constructor({ gateway, health, conversation, exchange, settings, changed, needKey }) {
     this.#gateway = gateway;
@@ -108,7 +108,7 @@ export class Asking {
     const { signal } = this.#going;
     const settings = this.#answer.settings ?? {};
     const { messages, owners } = historyBefore(this.#conversation, this.#exchange, opening(settings));
-    const question = { prompt: this.#exchange.question, messages, fields: requestFields(settings) };
+    const question = { prompt: questionText(this.#exchange), messages, fields: requestFields(settings) };
     const events = id
       ? this.#gateway.follow({ id, last, signal })
       : this.#gateway.ask({ ...question, key, signal });
@@ -166,6 +166,7 @@ export class Asking {
     this.#answer.speed = timings?.predicted_per_second ?? this.#measured(usage);
     const offending = refusal ? exchangeAt(refusal.place, owners) : null;
     if (offending) offending.leftOut = true;
+    if (said.trimmed) leaveOut(this.#conversation, this.#exchange, said.trimmed);
     this.#end(said.refused ? "refused" : "done");
   }
 
@@ -178,18 +179,18 @@ export class Asking {
   /** Wait until the cause of an error is gone; return whether to ask again. */
   async #overcomes(error) {
     if (this.#isStopping) return false;
-    if (error.code === KEY_NEEDED) return this.#needKey(error.message);
-    if (error.code === TOO_LONG) return this.#shorten(error.details);
+    if (error.needsKey) return this.#needKey(error);
+    if (TOO_MUCH.includes(error.code)) return this.#shorten(error.details);
     if (AWAY.has(error.code) || (this.#answer.id && error.code === GATEWAY_LEFT)) {
       // A question that was taken is not sent again: the page asks for the rest of its answer.
       if (this.#answer.id) this.#lose();
-      else this.#hold({ reason: error.message });
+      else this.#hold(error);
       await this.#unlessStopped(Promise.all([this.#health.ready(), pause(error.retryAfter ?? 1)]));
       return true;
     }
     if (FULL.has(error.code) && !this.#answer.id) {
       const seconds = error.retryAfter ?? FULL_SECONDS;
-      this.#hold({ reason: error.message, seconds });
+      this.#hold(error, seconds);
       await this.#unlessStopped(pause(seconds));
       return true;
     }
@@ -204,8 +205,8 @@ export class Asking {
     return true;
   }
 
-  #hold(held) {
-    Object.assign(this.#answer, { state: "held", held });
+  #hold({ code, message }, seconds) {
+    Object.assign(this.#answer, { state: "held", held: { code, message, seconds } });
     this.#changed();
   }
 
@@ -227,10 +228,10 @@ export class Asking {
     }
     if (!(error instanceof Failure)) console.error(error);
     // It did not help to leave out the rest, so the rest is sent with the next question.
-    if (error.code === TOO_LONG) this.#conversation.sentFrom = this.#sentFrom;
+    if (TOO_MUCH.includes(error.code)) this.#conversation.sentFrom = this.#sentFrom;
     const isForgotten = error.code === "not_found" && this.#answer.id;
-    const message = isForgotten ? FORGOTTEN : error.code === TOO_LONG ? QUESTION_TOO_LONG : error.message;
-    this.#answer.error = { code: error.code ?? "page", message, final: error.final ?? false };
+    const code = isForgotten ? FORGOTTEN : (error.code ?? "page");
+    this.#answer.error = { code, message: error.message, final: error.final ?? false };
     this.#health.check();
     this.#end("failed");
   }

@@ -1,13 +1,19 @@
 // The gateway over HTTP (docs/api.md). Every address is relative, so that a proxy may put Stile under a path.
 import { events } from "./events.js";
-import { Failure, connectionLost, keyNeeded, unreachable } from "./failure.js";
+import { CONNECTION_LOST, Failure, HTTP_STATUS, NO_KEY, UNREACHABLE, WRONG_KEY } from "./failure.js";
 
-/** Asks the gateway. `key` returns the API key, or null. */
+/** Asks the gateway. */
 export class Gateway {
   #key;
+  #told;
 
-  constructor(key) {
+  /**
+   * @param key returns the API key, or null.
+   * @param told called with what is left of the key's minute after each answer: {most, left}, or null for no limit.
+   */
+  constructor(key, told) {
     this.#key = key;
+    this.#told = told;
   }
 
   /**
@@ -19,6 +25,7 @@ export class Gateway {
    */
   async *ask({ prompt, messages, fields, key, signal }) {
     const headers = { "Content-Type": "application/json", "Idempotency-Key": key, Prefer: "respond-async" };
+    headers["Stile-Trim"] = "oldest";
     const body = JSON.stringify({ ...fields, prompt, messages, stream: true });
     yield* this.#events("chat", { method: "POST", headers, body, signal });
   }
@@ -43,9 +50,9 @@ export class Gateway {
         if (name === "done") return;
       }
     } catch (error) {
-      throw error instanceof Failure || signal.aborted ? error : connectionLost();
+      throw error instanceof Failure || signal.aborted ? error : new Failure({ code: CONNECTION_LOST });
     }
-    throw connectionLost();
+    throw new Failure({ code: CONNECTION_LOST });
   }
 
   /** Cancel a request of one's own; it goes out even where the page is being left. */
@@ -53,10 +60,15 @@ export class Gateway {
     await this.#fetch(`chat/${id}`, { method: "DELETE", keepalive: true });
   }
 
-  /** Return the names of the models that there are. */
+  /** Return the models that there are: {name, context}. `context` is in tokens; undefined is not known. */
   async models() {
     const answer = await this.#fetch("v1/models");
-    return (await answer.json()).data.map((model) => model.id);
+    return (await answer.json()).data.map(({ id, meta }) => ({ name: id, context: meta?.n_ctx }));
+  }
+
+  /** Return what a request may have: {body_bytes, question_chars}; null is no limit. */
+  async limits() {
+    return await (await this.#fetch("page/limits.json")).json();
   }
 
   /** Return what `GET /readyz` says: {ready, parts}. It is a 503 where it is not ready. */
@@ -64,7 +76,7 @@ export class Gateway {
     try {
       return await (await fetch("readyz", { cache: "no-store" })).json();
     } catch {
-      throw unreachable();
+      throw new Failure({ code: UNREACHABLE });
     }
   }
 
@@ -75,13 +87,15 @@ export class Gateway {
     try {
       answer = await fetch(address, { ...options, headers, cache: "no-store" });
     } catch (error) {
-      throw options.signal?.aborted ? error : unreachable();
+      throw options.signal?.aborted ? error : new Failure({ code: UNREACHABLE });
     }
+    const count = (what) => answer.headers.get(`x-ratelimit-${what}-requests`);
+    this.#told(count("limit") && { most: Number(count("limit")), left: Number(count("remaining")) });
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => null);
-    if (answer.status === 401) throw keyNeeded(key);
+    if (answer.status === 401) throw new Failure({ code: key ? WRONG_KEY : NO_KEY, final: true });
     if (told?.error?.code) throw new Failure(told.error);
-    if (answer.status >= 502) throw unreachable(); // a proxy in front that has nobody behind it
-    throw new Failure({ code: "unknown", message: `The answer was an HTTP ${answer.status}.`, final: true });
+    if (answer.status >= 502) throw new Failure({ code: UNREACHABLE }); // a proxy in front that has nobody behind it
+    throw new Failure({ code: HTTP_STATUS, message: String(answer.status), final: true });
   }
 }

@@ -2,7 +2,6 @@
 
 const EVERY_MS = 15_000;
 const EVERY_MS_NOT_READY = 1_500;
-const NAMES = { bus: "The message bus", filter: "The filter", consumer: "The model" };
 
 /** Looks at `GET /readyz` for as long as the page is seen, and more often while something is missing. */
 export class Health {
@@ -11,7 +10,10 @@ export class Health {
   #timer = null;
   #waiting = [];
 
-  /** What is missing: [{part, reason}], empty where all is there; null before the first look. */
+  /**
+   * What is missing: [{part, isAbsent, reason}], empty if all is there; null before the first look. `part` is as in
+   * `GET /readyz`, `reason` the server's or undefined, `isAbsent` whether there is none at all.
+   */
   missing = null;
   /** Since when it is missing, or null. */
   since = null;
@@ -49,16 +51,11 @@ export class Health {
     try {
       readiness = await this.#gateway.readiness();
     } catch {
-      return [{ part: "Stile", reason: "does not answer. It may be starting, or this device is offline" }];
+      return [{ part: "gateway", isAbsent: true }];
     }
     const parts = Object.entries(readiness.parts).filter(([, part]) => !part.ready);
     // What is behind a bus that is down cannot be known.
     const known = parts.some(([name]) => name === "bus") ? parts.filter(([name]) => name === "bus") : parts;
-    return known.map(([name, part]) => ({ part: NAMES[name] ?? name, reason: reasonOf(part) }));
+    return known.map(([part, { reason, instances }]) => ({ part, isAbsent: instances === 0, reason: reason ?? "" }));
   }
-}
-
-function reasonOf({ reason, instances }) {
-  if (instances === 0) return "is not there yet";
-  return `is not ready: ${reason ?? "no reason is known"}`;
 }

@@ -1,5 +1,8 @@
 // All conversations as a file, and back.
+import { questionText } from "./attachment.js";
+import { say } from "../language.js";
 import { newId } from "./conversation.js";
+import { errorText } from "../words.js";
 
 /** Return them as JSON: the data as it is kept (conversation.js). */
 export function asJson(conversations) {
@@ -13,8 +16,13 @@ export function asMarkdown(conversations) {
   return new File([`${text}\n`], fileName("md"), { type: "text/markdown" });
 }
 
-/** The chosen file was not exported by the page. */
-export class NotAnArchiveError extends Error {}
+/** The chosen file was not exported by the page; `code` is `not_json` or `not_stile`. */
+export class NotAnArchiveError extends Error {
+  constructor(code) {
+    super(code);
+    this.code = code;
+  }
+}
 
 /**
  * Return the conversations of a file that `asJson` has made, each under a new id: nothing is overwritten.
@@ -25,10 +33,10 @@ export function fromJson(text) {
   try {
     archive = JSON.parse(text);
   } catch {
-    throw new NotAnArchiveError("This file is not JSON.");
+    throw new NotAnArchiveError("not_json");
   }
   const all = archive?.stile === 1 && Array.isArray(archive.conversations) ? archive.conversations : null;
-  if (!all?.every(isConversation)) throw new NotAnArchiveError("This file was not exported by Stile's page.");
+  if (!all?.every(isConversation)) throw new NotAnArchiveError("not_stile");
   return all.map((conversation) => ({ ...conversation, id: newId() }));
 }
 
@@ -39,8 +47,9 @@ function isConversation(conversation) {
 }
 
 function isExchange(exchange) {
-  const { id, question, answer } = exchange ?? {};
-  return [id, question, answer?.text, answer?.state].every((part) => typeof part === "string");
+  const { id, question, files = [], answer } = exchange ?? {};
+  const texts = Array.isArray(files) ? files.flatMap((file) => [file?.name, file?.text]) : [null];
+  return [id, question, answer?.text, answer?.state, ...texts].every((part) => typeof part === "string");
 }
 
 /** Let the user choose a file; resolves to its text, or to null. */
@@ -55,16 +64,23 @@ export function upload() {
   });
 }
 
-function conversationText({ title, created, exchanges }) {
-  const parts = exchanges.map(({ question, answer }) => `**You**\n\n${question}\n\n${answerText(answer)}`);
+/** Return one conversation as Markdown, for people. */
+export function conversationText({ title, created, exchanges }) {
+  const parts = exchanges.map(
+    (exchange) => `${bold(say("you"))}\n\n${questionText(exchange)}\n\n${answerText(exchange.answer)}`,
+  );
   return [`# ${title}`, created, ...parts].join("\n\n");
 }
 
 function answerText({ state, text, model, error }) {
-  const name = model ?? "The model";
-  if (state === "refused") return `**Refused**\n\n${text}`;
-  if (state === "failed") return `**No answer**\n\n${error?.message ?? ""}`;
-  return state === "done" ? `**${name}**\n\n${text}` : `**${name}** (not finished)\n\n${text}`;
+  const name = model ?? say("archive.model");
+  if (state === "refused") return `${bold(say("refused"))}\n\n${text}`;
+  if (state === "failed") return `${bold(say("failed"))}\n\n${errorText(error ?? {})}`;
+  return `${bold(state === "done" ? name : say("archive.unfinished", { name }))}\n\n${text}`;
+}
+
+function bold(text) {
+  return `**${text}**`;
 }
 
 function fileName(suffix) {

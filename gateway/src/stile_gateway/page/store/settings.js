@@ -5,10 +5,11 @@ export const LENGTHS = { short: 150, medium: 500 };
 export const TEXT_SIZES = ["small", "normal", "large"];
 
 /**
- * @typedef {{model: string, length: string, temperature: number|null, instruction: string, textSize: string,
+ * @typedef {{language: string, model: string, length: string, temperature: number|null, instruction: string, textSize: string,
  *   entersSend: boolean, notifies: boolean}} Settings
  */
 export const DEFAULTS = {
+  language: "", // as the browser has it
   model: "",
   length: "",
   temperature: null,

@@ -1,42 +1,47 @@
 // A question and its answer, as the page shows them.
-import { button, element } from "../element.js";
-import { patch, render } from "./markdown.js";
+import { button, element, patch } from "../element.js";
+import { say } from "../language.js";
+import { Attachments, folded } from "./attachments.js";
+import { Library, arrivals } from "./prose/library.js";
 import { noticeOf, statisticsOf, statusOf } from "../words.js";
+
+const markdown = new Library(() => import("./prose/markdown.js"));
 
 export class ExchangeView {
   #exchange;
   #actions;
   #question = element("div", { class: "question" });
   #status = element("p", { class: "status" });
-  #thoughts = element("p", { dir: "auto" });
-  #thinking = element("details", { class: "thinking" }, element("summary", {}, "Thinking"), this.#thoughts);
-  #prose = element("div", { class: "prose" });
+  #thoughts = element("p", { dir: "auto", lang: "" });
+  #thinking = element("details", { class: "thinking" }, element("summary", {}, say("thinking")), this.#thoughts);
+  #prose = element("div", { class: "prose", lang: "" }); // the model may write in any language
   #notice = element("div", { class: "notice" });
   #statistics = element("span", { class: "statistics" });
-  #copy = button("Copy answer", "copy", { class: "quiet", "data-copy": "answer" });
-  #edit = button("Edit", "edit", { class: "quiet edit", click: () => this.edit() });
+  #copy = button(say("answer.copy"), "copy", { class: "quiet", "data-copy": "answer" });
+  #edit = button(say("edit"), "edit", { class: "quiet edit", click: () => this.edit() });
   #again;
   #continue;
   #turn;
-  #rendered = null;
+  #rendered = {};
 
   /**
-   * @param actions {resend(exchange, question), regenerate(exchange), turn(exchange), goOn()}; nothing is done
+   * @param actions {resend(exchange, question, files), regenerate(exchange), turn(exchange), goOn()}; nothing is done
    *   while something is answered.
    */
   constructor(exchange, actions) {
     this.#exchange = exchange;
     this.#actions = actions;
+    markdown.get(); // so that it is there when the answer begins
     const regenerate = () => actions.regenerate(exchange);
-    this.#again = button("Answer again", "again", { class: "quiet", click: regenerate }, { labelled: true });
-    this.#continue = button("Continue", "send", { class: "quiet", click: () => actions.goOn() }, { labelled: true });
-    this.#turn = button("Other answer", "turn", { class: "quiet", click: () => actions.turn(exchange) }, { labelled: true });
+    this.#again = button(say("answer.again"), "again", { class: "quiet", click: regenerate }, { labelled: true });
+    this.#continue = button(say("answer.continue"), "send", { class: "quiet", click: () => actions.goOn() }, { labelled: true });
+    this.#turn = button(say("answer.other"), "turn", { class: "quiet", click: () => actions.turn(exchange) }, { labelled: true });
     this.root = element(
       "li",
       { class: "exchange" },
-      element("h2", { class: "hidden" }, "You"),
+      element("h2", { class: "hidden" }, say("you")),
       this.#question,
-      element("h2", { class: "hidden" }, "Answer"),
+      element("h2", { class: "hidden" }, say("answer")),
       element(
         "div",
         { class: "answer" },
@@ -73,10 +78,7 @@ export class ExchangeView {
     this.#status.textContent = status;
     this.#status.hidden = !status;
     const isRefused = answer.state === "refused"; // whose words are the policy's, and stand in the notice
-    if (this.#rendered !== answer.text && !isRefused) {
-      patch(this.#prose, render(answer.text));
-      this.#rendered = answer.text;
-    }
+    if (!isRefused) this.#render(answer.text, isOpenHere);
     this.#thinking.hidden = isRefused || !answer.thoughts;
     this.#thoughts.textContent = answer.thoughts ?? "";
     this.#prose.hidden = isRefused || !answer.text;
@@ -93,17 +95,28 @@ export class ExchangeView {
     this.root.setAttribute("aria-busy", String(isOpenHere));
   }
 
+  #render(text, isWriting) {
+    const before = this.#rendered;
+    const isSame = before.text === text && before.isWriting === isWriting && before.arrivals === arrivals;
+    if (isSame) return;
+    const fragment = markdown.get()?.render(text, isWriting) ?? plain(text);
+    patch(this.#prose, fragment);
+    this.#rendered = { text, isWriting, arrivals };
+  }
+
   /** Put the question into a box to be changed and sent again. */
   edit() {
-    const area = element("textarea", { dir: "auto", "aria-label": "Edit the question", rows: "3" });
+    const area = element("textarea", { dir: "auto", "aria-label": say("edit.label"), rows: "3" });
     area.value = this.#exchange.question;
     const leave = () => {
       this.#showQuestion();
       this.#edit.focus();
     };
+    const attachments = new Attachments(this.#exchange.files ?? [], () => {});
     const send = () => {
       const question = area.value.trim();
-      if (question) this.#actions.resend(this.#exchange, question);
+      const { files } = attachments;
+      if (question || files.length) this.#actions.resend(this.#exchange, question, files);
     };
     area.addEventListener("keydown", (event) => {
       if (event.key === "Escape") {
@@ -115,13 +128,14 @@ export class ExchangeView {
       element(
         "form",
         { class: "editor", submit: (event) => (event.preventDefault(), send()) },
+        attachments.root,
         area,
-        element("p", {}, "What follows this question is replaced."),
+        element("p", {}, say("edit.note")),
         element(
           "div",
           { class: "buttons" },
-          element("button", { type: "button", click: leave }, "Cancel"),
-          element("button", { type: "submit", class: "main" }, "Send again"),
+          element("button", { type: "button", click: leave }, say("cancel")),
+          element("button", { type: "submit", class: "main" }, say("edit.send")),
         ),
       ),
     );
@@ -129,8 +143,9 @@ export class ExchangeView {
   }
 
   #showQuestion() {
+    const { question, files = [] } = this.#exchange;
     this.#question.replaceChildren(
-      element("div", { class: "asked", dir: "auto" }, this.#exchange.question),
+      element("div", { class: "asked", dir: "auto", lang: "" }, ...files.map(folded), question),
       this.#edit,
     );
   }
@@ -147,4 +162,11 @@ export class ExchangeView {
       ].filter(Boolean),
     );
   }
+}
+
+/** The words as they are written, until the library is there that reads Markdown. */
+function plain(text) {
+  const fragment = document.createDocumentFragment();
+  fragment.append(element("p", { class: "plain", dir: "auto" }, text));
+  return fragment;
 }

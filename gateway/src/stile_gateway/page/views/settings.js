@@ -1,6 +1,7 @@
 // The dialog of settings.
-import { DEFAULTS } from "../store/settings.js";
+import { DEFAULTS, LENGTHS } from "../store/settings.js";
 import { element } from "../element.js";
+import { LANGUAGES, nameOf, say } from "../language.js";
 import { answerOf } from "./dialogs.js";
 
 /**
@@ -10,13 +11,22 @@ import { answerOf } from "./dialogs.js";
  */
 export async function changeSettings(settings, models) {
   const dialog = document.getElementById("settings");
-  const { model, answerLength, temperature, instruction, textSize, entersSend, notifies } = dialog.querySelector("form").elements;
+  const { language, model, answerLength, temperature, instruction, textSize, entersSend, notifies } =
+    dialog.querySelector("form").elements;
+  language.replaceChildren(
+    language.options[0],
+    ...LANGUAGES.map((code) => element("option", { value: code, lang: code }, nameOf(code))),
+  );
+  language.value = settings.language;
   const names = [...new Set([...models, settings.model])].filter(Boolean);
   model.replaceChildren(
-    element("option", { value: "" }, "Any that is free"),
+    element("option", { value: "" }, say("settings.model.any")),
     ...names.map((name) => element("option", { value: name }, name)),
   );
   model.value = settings.model;
+  for (const [length, count] of Object.entries(LENGTHS)) {
+    answerLength.querySelector(`[value=${length}]`).textContent = say(`settings.length.${length}`, { count });
+  }
   answerLength.value = settings.length;
   temperature.value = settings.temperature ?? "";
   instruction.value = settings.instruction;
@@ -26,6 +36,7 @@ export async function changeSettings(settings, models) {
   if ((await answerOf(dialog)) !== "yes") return null;
   return {
     ...DEFAULTS,
+    language: language.value,
     model: model.value,
     length: answerLength.value,
     temperature: temperature.value === "" ? null : Number(temperature.value),

@@ -1,7 +1,8 @@
 // The list of conversations, its search, and what can be done with all of them.
 import { asJson, asMarkdown, download } from "../store/archive.js";
 import { matches } from "../store/conversation.js";
-import { button, element } from "../element.js";
+import { button, element, icon } from "../element.js";
+import { locale, say } from "../language.js";
 
 const DAY_MS = 86_400_000;
 
@@ -52,7 +53,7 @@ export class Sidebar {
       ...found.map((conversation) => this.#item(conversation, currentId, openIds.has(conversation.id))),
     );
     this.#none.hidden = found.length > 0;
-    this.#none.textContent = conversations.length ? "Nothing found." : "What you ask is kept here, in this browser.";
+    this.#none.textContent = say(conversations.length ? "search.nothing" : "list.empty");
     if (focused) this.#list.querySelector(`[data-id="${focused}"]`)?.focus();
   }
 
@@ -67,10 +68,15 @@ export class Sidebar {
         "aria-current": isCurrent ? "true" : null,
         click: () => this.#actions.open(conversation.id),
       },
-      element("span", { class: "title", dir: "auto" }, conversation.title),
-      element("span", { class: "when" }, isOpen ? "in progress" : dateText(conversation.updated)),
+      element(
+        "span",
+        { class: "title", dir: "auto", lang: "" },
+        ...(conversation.pinned ? [icon("pin"), element("span", { class: "hidden" }, say("pinned.title"))] : []),
+        conversation.title,
+      ),
+      element("span", { class: "when" }, isOpen ? say("list.busy") : dateText(conversation.updated)),
     );
-    const remove = button(`Delete “${conversation.title}”`, "delete", {
+    const remove = button(say("delete.label", { title: conversation.title }), "delete", {
       class: "quiet",
       click: () => this.#actions.remove(conversation),
     });
@@ -81,7 +87,7 @@ export class Sidebar {
 function dateText(iso) {
   const date = new Date(iso);
   const isToday = date.toDateString() === new Date().toDateString();
-  if (isToday) return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  if (isToday) return date.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
   const isRecent = Date.now() - date < 300 * DAY_MS;
-  return date.toLocaleDateString([], isRecent ? { day: "numeric", month: "short" } : { dateStyle: "medium" });
+  return date.toLocaleDateString(locale, isRecent ? { day: "numeric", month: "short" } : { dateStyle: "medium" });
 }

@@ -1,8 +1,10 @@
 // The conversation that is shown.
 import { copy } from "./clipboard.js";
 import { element } from "../element.js";
+import { say } from "../language.js";
 import { unsentCount } from "../store/conversation.js";
 import { ExchangeView } from "./exchange.js";
+import { whenLoaded } from "./prose/library.js";
 
 /** How near to its end (in pixels) the reader must be to be taken along with what is written. */
 const NEAR = 80;
@@ -15,10 +17,12 @@ export class Transcript {
   #views = new Map();
   #conversation = null;
   #unsent;
+  #openId = null;
 
   /**
    * @param root the scrolling element.
-   * @param actions as ExchangeView's, and {create()}: begin a new conversation.
+   * @param actions as ExchangeView's, and {summarise(), goOnFromHere()}: begin a new conversation with a summary,
+   *   or with what is still sent.
    * @param announce tells screen readers a sentence.
    */
   constructor(root, actions, announce) {
@@ -26,8 +30,11 @@ export class Transcript {
     this.#actions = actions;
     this.#announce = announce;
     const text = element("p");
-    const create = element("button", { type: "button", click: () => actions.create() }, "New conversation");
-    this.#unsent = { text, root: element("li", { class: "unsent" }, text, create) };
+    const button = (key, click) => element("button", { type: "button", click }, say(key));
+    const summary = button("unsent.summary", () => actions.summarise());
+    const here = button("unsent.here", () => actions.goOnFromHere());
+    this.#unsent = { text, root: element("li", { class: "unsent" }, text, summary, here) };
+    whenLoaded(() => this.#conversation && this.update(this.#openId));
     root.addEventListener("click", (event) => this.#copyFrom(event.target.closest("[data-copy]")));
   }
 
@@ -45,6 +52,7 @@ export class Transcript {
 
   /** Show what has changed in it. */
   update(openId) {
+    this.#openId = openId;
     const isNear = this.#root.scrollHeight - this.#root.scrollTop - this.#root.clientHeight < NEAR;
     const exchanges = this.#conversation.exchanges;
     const isFree = openId === null;
@@ -63,9 +71,7 @@ export class Transcript {
       this.#unsent.root.remove();
       return;
     }
-    this.#unsent.text.textContent =
-      `The model is no longer sent the ${count === 1 ? "question" : `${count} questions`} above: ` +
-      "the conversation is longer than the model can read.";
+    this.#unsent.text.textContent = say("unsent", { count });
     const { root } = this.#views.get(first.id);
     if (root.previousElementSibling !== this.#unsent.root) root.before(this.#unsent.root);
   }
@@ -88,7 +94,7 @@ export class Transcript {
         ? button.closest("figure").querySelector("pre").textContent
         : [...this.#views.values()].find((view) => view.root.contains(button)).source;
     const copied = await copy(text);
-    this.#announce(copied ? "Copied" : "The browser does not let this page copy");
+    this.#announce(say(copied ? "copied" : "copied.not"));
     button.classList.toggle("copied", copied);
     setTimeout(() => button.classList.remove("copied"), COPIED_MS);
   }

@@ -1,5 +1,7 @@
 // What keeps Stile from answering, said where it is seen.
 import { element } from "../element.js";
+import { say } from "../language.js";
+import { durationText, missingText } from "../words.js";
 
 export class Trouble {
   #root;
@@ -15,7 +17,7 @@ export class Trouble {
     this.#missing = element(
       "div",
       { hidden: true },
-      element("strong", {}, "Stile cannot answer yet"),
+      element("strong", {}, say("missing")),
       this.#list,
       this.#since,
     );
@@ -29,13 +31,11 @@ export class Trouble {
     const said = JSON.stringify(missing);
     if (said !== this.#said) {
       // Not each time: a live region is read aloud at each change.
-      this.#list.replaceChildren(
-        ...missing.map(({ part, reason }) => element("li", {}, element("b", {}, part), ` ${reason}.`)),
-      );
+      this.#list.replaceChildren(...missing.map((part) => element("li", {}, missingText(part))));
       this.#said = said;
     }
     const seconds = since === null ? 0 : Math.round((Date.now() - since) / 1000);
-    this.#since.textContent = `For ${seconds} s. This page goes on by itself.`;
+    this.#since.textContent = say("missing.since", { duration: durationText(seconds) });
     this.#toggle();
   }
 
