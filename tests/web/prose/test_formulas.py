@@ -24,9 +24,10 @@ HOSTILE = (
         ("$$\na\n= b\n$$\n\nand $$ c $$.", ["a=b", "c"]),
         (LISTED, ["a=b−c"]),  # noqa: RUF001 -- a minus
         ("> \\[\n> a\n> \\]", ["a"]),
+        ("\\[\na\n- b\n\\] with \\(c\\) and \\(d\\).", ["a−b", "c", "d"]),  # noqa: RUF001 -- a minus
         (r"**Bold \(a*b*c\)** and `\(code\)`", ["a∗b∗c"]),  # noqa: RUF001 -- an asterisk operator
     ],
-    ids=["line", "brackets", "dollars", "list", "quotation", "bold"],
+    ids=["line", "brackets", "dollars", "list", "quotation", "text after it", "bold"],
 )
 async def test_formulas_are_shown(answers, text, seen):
     """Each as MathML, whatever Markdown would have made of its signs."""
