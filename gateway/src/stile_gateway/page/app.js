@@ -7,6 +7,7 @@ import { Notice } from "./views/notice.js";
 import { askForKey } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Health } from "./client/health.js";
+import { isOfInputMethod } from "./element.js";
 import { say } from "./language.js";
 import { changeSettings } from "./views/settings.js";
 import { Menu } from "./views/menu.js";
@@ -49,7 +50,10 @@ class App {
     ask: (question) => this.#ask(addQuestion(this.#conversation, question)),
     stop: () => this.#answering.stop(this.#conversation),
     editLast: () => this.#transcript.editLast(),
-    draft: (text) => (this.#store.draft = text),
+    draft: (text) => {
+      this.#store.draft = text;
+      this.#health.glance();
+    },
   }, this.#store.draft);
   #transcript = new Transcript(
     document.getElementById("transcript"),
@@ -85,7 +89,8 @@ class App {
     if (!this.#store.isKept) this.#trouble.warn(say("warn.unkept"));
     this.#store.watch(() => this.#refresh());
     addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+      if (event.key !== "Escape" || event.defaultPrevented || isOfInputMethod(event)) return;
+      if (document.querySelector("dialog[open]")) return;
       if (!this.#menu.close()) this.#answering.stop(this.#conversation);
     });
     addEventListener("pagehide", () => this.#answering.leave());

@@ -112,7 +112,8 @@ export const words = {
 
   // What is missing
   missing: "Stile kann noch nicht antworten",
-  "missing.since": "Seit {duration}. Diese Seite macht von selbst weiter.",
+  "missing.kept": "Seit {duration}. Was du fragst, bleibt in dieser Seite und wird von selbst gesendet, sobald Stile bereit ist.",
+  "missing.queued": "Seit {duration}. Was du fragst, wartet in der Schlange von Stile und wird beantwortet, sobald das Modell bereit ist.",
   "missing.gateway": "Stile antwortet nicht. Vielleicht startet es gerade, oder dieses Gerät ist offline.",
   "missing.absent": "{part} ist noch nicht da.",
   "missing.unready": "{part} ist nicht bereit: {reason}.",

@@ -1,5 +1,5 @@
 // A question and its answer, as the page shows them.
-import { button, element } from "../element.js";
+import { button, element, isOfInputMethod } from "../element.js";
 import { say } from "../language.js";
 import { patch, render } from "./markdown.js";
 import { noticeOf, statisticsOf, statusOf } from "../words.js";
@@ -107,6 +107,7 @@ export class ExchangeView {
       if (question) this.#actions.resend(this.#exchange, question);
     };
     area.addEventListener("keydown", (event) => {
+      if (isOfInputMethod(event)) return;
       if (event.key === "Escape") {
         event.stopPropagation(); // it would stop an answer
         leave();
