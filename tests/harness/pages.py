@@ -35,11 +35,12 @@ def _words(line: str) -> list[str]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Join what goes over several lines: after a backslash, in quotes, in ``$(``."""
+    """Join what goes over several lines: after a backslash, in quotes, in ``$(``, in a loop."""
     whole = ""
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         whole = f"{whole}\n{line}" if whole else re.sub(r"(^|\s)#.*$", "", line)
-        if whole.count("'") % 2 == 0 and whole.count("$(") <= whole.count(")"):
+        is_loop = whole.startswith("for ") and "\ndone" not in whole
+        if not is_loop and whole.count("'") % 2 == 0 and whole.count("$(") <= whole.count(")"):
             if whole.strip():
                 yield whole.strip()
             whole = ""
