@@ -4,6 +4,8 @@ import re
 
 from playwright.async_api import Page, Request, expect
 
+from harness.processes.wait import until
+
 WITHIN_MS = 30_000
 expect.set_options(timeout=WITHIN_MS)
 
@@ -58,6 +60,15 @@ class ChatPage:
         """Wait until the answer's first words are there."""
         await expect(self.answer).to_contain_text("echo:")
         await expect(self.stop).to_be_visible()
+
+    async def is_installed(self) -> None:
+        """Wait until the service worker has stored all files and answers for the page."""
+
+        async def controls() -> bool:
+            state = await self.page.evaluate("navigator.serviceWorker.controller?.state")
+            return state == "activated"
+
+        await until(controls, within=WITHIN_MS / 1000, what="the service worker has the page")
 
     @property
     def asked(self) -> list[dict[str, object]]:

@@ -29,6 +29,14 @@ async def test_a_reload_keeps_the_conversation(chat_page):
     ]
 
 
+async def test_a_long_conversation_opens_at_its_end(chat_page):
+    """After a reload too: its newest answer is in view."""
+    await chat_page.ask_and_hear("Long\n\n" + "- line\n" * 60)
+    await chat_page.ask_and_hear("Last")
+    await chat_page.page.reload()
+    await expect(chat_page.answer).to_be_in_viewport()
+
+
 async def test_a_draft_outlasts_a_reload(chat_page):
     """A question that was written and not sent is there again; one that was sent is not."""
     await chat_page.box.fill("Half a thou")

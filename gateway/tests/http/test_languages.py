@@ -33,6 +33,7 @@ NOT_READ = {
     "ArrowUp",
     "Enter",
     "Escape",
+    "Files",
     "There are no words for ",  # for the console
     "The browser's room is full.",  # an exception that is caught by its type
 }

@@ -1,7 +1,9 @@
 """The page's files: what is served, how, and that they are what they say."""
 
 import hashlib
+import json
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -13,8 +15,9 @@ from stile_gateway.app import create_app
 from stile_gateway.http import page
 from stile_gateway.settings import Settings
 
-IMPORT = r'(?:from|import) "(\.[^"]+)"'
 FOLDER = Path(stile_gateway.__file__).parent / page.FOLDER
+MOST_BYTES = 110_000
+"""Of the first load, compressed."""
 OWN = sorted(
     path
     for path in FOLDER.rglob("*")
@@ -37,13 +40,20 @@ async def test_the_page_and_all_that_it_names_are_served(client):
     addresses = {f"/{address}" for address in re.findall(r'(?:src|href)="(page/[^"]+)"', answer.text)}
     for path in FOLDER.rglob("*.js"):
         base = f"/page/{path.relative_to(FOLDER).as_posix()}"
-        addresses |= {urljoin(base, name) for name in re.findall(IMPORT, path.read_text())}
+        addresses |= {urljoin(base, name) for name in imported(path, lazily=True)}
     assert len(addresses) > 20
     for address in addresses:
         answer = await client.get(address)
         assert answer.status_code == 200, address
         if address.endswith("js"):
             assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+
+
+def imported(path, *, lazily):
+    """Return the relative addresses of the modules that a module needs, or may need."""
+    text = path.read_text()
+    names = re.findall(r'^(?:import|export)\b[^;]*?"(\.[^"]+)"', text, re.MULTILINE)
+    return [*names, *(re.findall(r'(?:import|new URL)\("(\.[^"]+)"', text) if lazily else [])]
 
 
 async def test_every_file_carries_the_policy(client):
@@ -71,33 +81,101 @@ async def test_a_file_is_sent_again_only_where_it_has_changed(client):
     assert (await client.get("/page/app.js", headers={"If-None-Match": '"other"'})).status_code == 200
 
 
-def first_load():
-    """Return the addresses that a browser asks for at once, but for the language."""
-    document = (FOLDER / "index.html").read_text()
-    found = {"/"}
-    waiting = [f"/{address}" for address in re.findall(r'(?:src|href)="(page/[^"]+)"', document)]
-    while waiting:
-        address = waiting.pop()
-        if address in found:
-            continue
-        found.add(address)
-        if address.endswith(".js"):
-            text = (FOLDER / address.removeprefix("/page/")).read_text()
-            waiting += [urljoin(address, name) for name in re.findall(IMPORT, text)]
-    return found
+async def test_a_file_at_the_address_of_its_version_is_not_asked_for_again(client):
+    """The document is, and names the version. A file of another version is this one's, for now."""
+    document = await client.get("/")
+    assert document.headers["cache-control"] == "no-cache"
+    (version,) = set(re.findall(r'"page/([0-9a-f]{16})/', document.text))
+    file = await client.get(f"/page/{version}/app.js")
+    assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
+    other = await client.get(f"/page/{'0' * 16}/app.js")
+    assert (other.status_code, other.content) == (200, file.content)
+    assert other.headers["cache-control"] == "no-cache"
 
 
 async def test_files_are_compressed_for_whoever_takes_it(client):
-    """The first load is under 110 kB; a client that takes no gzip gets the same bytes plain."""
-    sizes = {}
-    for path in ["/", *(f"/page/{name}" for name in page.read_assets())]:
+    """A client that takes no gzip gets the same bytes plain."""
+    for path in ["/", *(f"/page/{name}" for name in page.read_page().assets)]:
         answer = await client.get(path, headers={"Accept-Encoding": "gzip, br"})
         assert (answer.headers["content-encoding"], answer.headers["vary"]) == ("gzip", "Accept-Encoding")
-        sizes[path] = int(answer.headers["content-length"])
         for plain in ("identity", "br", "gzip;q=0, br"):
             assert (await client.get(path, headers={"Accept-Encoding": plain})).content == answer.content
-    language = max(size for path, size in sizes.items() if "/languages/" in path)
-    assert sum(sizes[path] for path in first_load()) + language < 110_000
+
+
+async def test_the_first_load_is_small(client):
+    """What the document and its modules name, and one language; what is loaded later does not count."""
+    document = await client.get("/", headers={"Accept-Encoding": "gzip"})
+    paths = {
+        re.sub("^[0-9a-f]{16}/", "", path)
+        for path in re.findall(r'(?:src|href)="page/([^"]+\.(?:css|m?js|svg))"', document.text)
+    }
+    new = paths
+    while (
+        new := {urljoin(path, name) for path in new for name in imported(FOLDER / path, lazily=False)} - paths
+    ):
+        paths |= new
+    assert {"app.js", "views/exchange.js", "style/base.css"} <= paths
+    assert not {path for path in paths if path.startswith("vendor/")}
+    files = page.read_page().assets
+    total = int(document.headers["content-length"])
+    for path in paths:
+        answer = await client.get(f"/page/{path}", headers={"Accept-Encoding": "gzip"})
+        total += int(answer.headers["content-length"])
+    total += max(len(asset.compressed) for path, asset in files.items() if path.startswith("languages/"))
+    assert 40_000 < total < MOST_BYTES
+
+
+async def test_the_page_can_be_installed(client):
+    """Its manifest has icons of the sizes that browsers want, and begins at the page."""
+    document = (await client.get("/")).text
+    (address,) = re.findall(r'rel="manifest" href="([^"]+)"', document)
+    answer = await client.get(f"/{address}")
+    assert answer.headers["content-type"] == "application/manifest+json"
+    manifest = answer.json()
+    assert urljoin(f"/{address}", manifest["start_url"]) == urljoin(f"/{address}", manifest["scope"]) == "/"
+    sizes = set()
+    for icon in manifest["icons"]:
+        image = await client.get(urljoin(f"/{address}", icon["src"]), headers={"Accept-Encoding": "identity"})
+        assert image.headers["content-type"] == icon["type"]
+        if icon["type"] == "image/png":
+            sizes.add((icon["sizes"], icon.get("purpose", "any")))
+            width = int.from_bytes(image.content[16:20], "big")
+            assert f"{width}x{width}" == icon["sizes"]
+    assert sizes == {("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")}
+
+
+async def test_the_service_worker_has_the_version_and_the_files(client):
+    """It is another one for each version, may answer for all of the page, and stores nothing but files."""
+    answer = await client.get("/page/install/service-worker.js")
+    assert answer.headers["cache-control"] == "no-cache"
+    assert urljoin("/page/install/service-worker.js", answer.headers["service-worker-allowed"]) == "/"
+    version = re.match(r'const VERSION = "([0-9a-f]{16})";', answer.text)[1]
+    assert f'"page/{version}/app.js"' in (await client.get("/")).text
+    stored = json.loads(re.search(r"const FILES = (.+);", answer.text)[1])
+    assert {"app.js", "vendor/temml.min.mjs", "vendor/Temml.woff2"} <= set(stored)
+    assert set(stored) < set(page.read_page().assets)
+
+
+def test_a_change_of_any_file_is_another_version(tmp_path):
+    """Also of the service worker itself."""
+    copy = tmp_path / "page"
+    shutil.copytree(FOLDER, copy)
+    versions = {page.read_page(copy).version}
+    for path in ("index.html", "app.js", page.SERVICE_WORKER, "install/icon-192.png"):
+        with (copy / path).open("ab") as file:
+            file.write(b" ")
+        versions.add(page.read_page(copy).version)
+    assert len(versions) == 5
+
+
+async def test_the_page_is_told_the_limits_of_this_gateway():
+    """It checks a file before it is attached. They are never stored."""
+    settings = Settings(max_body_bytes=5000, max_prompt_chars=300)
+    transport = httpx.ASGITransport(create_app(settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get("/page/limits.json")
+    assert answer.json() == {"body_bytes": 5000, "question_chars": 300}
+    assert answer.headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize(
@@ -138,10 +216,13 @@ def test_the_vendored_files_are_as_published():
     """Each library is listed with its version and sum, has its licence, and is not a byte different."""
     table = (FOLDER / "vendor" / "README.md").read_text()
     listed = dict(re.findall(r"^\| `([\w.-]+)` \|.*`([0-9a-f]{64})` \|$", table, re.MULTILINE))
-    files = {path.name: path for path in (FOLDER / "vendor").glob("*js")}
+    files = {
+        path.name: path for path in (FOLDER / "vendor").iterdir() if path.suffix not in {".md", ".LICENSE"}
+    }
     assert listed.keys() == files.keys()
     for name, path in files.items():
         assert hashlib.sha256(path.read_bytes()).hexdigest() == listed[name]
         package, version = re.search(rf"`{re.escape(name)}` \| ([\w-]+) ([\d.]+)", table).groups()
-        assert version in path.read_text()[:300]
+        if path.suffix != ".woff2":
+            assert version in path.read_text()[:300]
         assert (FOLDER / "vendor" / f"{package}.LICENSE").is_file()

@@ -66,8 +66,8 @@ class Standin:
         await self._post("speed", {"tokens": tokens, "token_seconds": token_seconds})
 
     async def says(self, *pieces: str) -> None:
-        """Say what it answers from now on, a piece at a time."""
-        await self._post("pieces", {"pieces": pieces})
+        """Say what it answers from now on, a piece at a time; without pieces it echoes again."""
+        await self._post("pieces", {"pieces": pieces or None})
 
     async def faults(self, **faults: Any) -> None:
         """Say what goes wrong next (tests/standin/llama.py)."""

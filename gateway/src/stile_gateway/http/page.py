@@ -2,34 +2,44 @@
 
 import gzip
 import hashlib
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
 from stile_gateway.errors import NotFoundError
 
 FOLDER = "page"
+SERVICE_WORKER = "install/service-worker.js"
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
 }
 """What is served, by its suffix. Licences and notes are not."""
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
+    "img-src 'self'; manifest-src 'self'; worker-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    # Only DOMPurify turns text into markup; it makes the one policy of its name.
-    "require-trusted-types-for 'script'; trusted-types dompurify"
+    # Only DOMPurify turns text into markup, and one module names the service worker: each by its own policy.
+    "require-trusted-types-for 'script'; trusted-types dompurify stile-service-worker"
 )
+_ASK_EACH_TIME = "no-cache"
+"""A browser asks at each load, and gets a file again only if it has changed."""
+_NEVER_ASK = "public, max-age=31536000, immutable"
+"""The address has the version of the page in it, so what is there does not change."""
+_VERSIONED = re.compile(r"([0-9a-f]{16})/(.+)")
 _HEADERS = {
-    # A browser asks at each load, and gets a file again only if it has changed: the addresses stay the same.
-    "Cache-Control": "no-cache",
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -48,49 +58,91 @@ class Asset(NamedTuple):
     """A digest of the bytes, so that no release is taken for another."""
 
 
-def read_assets() -> dict[str, Asset]:
-    """Read the page from the package: every file by its path under ``page/``.
+class Page(NamedTuple):
+    """All files of the page."""
 
-    They are few and small, so they are kept in memory. A path that a client invents opens no file.
+    version: str
+    """16 hexadecimal digits: another one for any other bytes."""
+    assets: Mapping[str, Asset]
+    """Each by its path under ``page/``."""
+
+
+def read_page(folder: Traversable = files("stile_gateway") / FOLDER) -> Page:  # noqa: B008 -- a constant
+    """Read the page from the package.
+
+    Its files are few and small, so they are kept in memory. A path that a client invents opens no file.
     """
-    return dict(_walk(files("stile_gateway") / FOLDER, ""))
+    bodies = dict(sorted(_walk(folder, "")))
+    digest = hashlib.sha256()
+    for path, body in bodies.items():
+        digest.update(path.encode() + b"\0" + hashlib.sha256(body).digest())
+    version = digest.hexdigest()[:16]
+    # Modules name each other by relative paths, so all that the page loads is of this version.
+    bodies["index.html"] = re.sub(
+        rb'"page/([^"]+\.(?:css|js))"', rf'"page/{version}/\1"'.encode(), bodies["index.html"]
+    )
+    # Other bytes at each version: that is how a browser sees that there is a new one.
+    stored = [path for path in bodies if path not in {"index.html", SERVICE_WORKER}]
+    listing = f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps(stored)};\n"
+    bodies[SERVICE_WORKER] = listing.encode() + bodies[SERVICE_WORKER]
+    return Page(version, {path: _asset(path, body) for path, body in bodies.items()})
 
 
-def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, Asset]]:
+def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
     for entry in folder.iterdir():
         path = prefix + entry.name
         if entry.is_dir():
             yield from _walk(entry, f"{path}/")
-            continue
-        media_type = _MEDIA_TYPES.get("." + entry.name.rpartition(".")[2])
-        if media_type is not None:
-            body = entry.read_bytes()
-            etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
-            # `mtime` is in the bytes, and would make each start's differ.
-            yield path, Asset(body, gzip.compress(body, mtime=0), media_type, etag)
+        elif _suffix(path) in _MEDIA_TYPES:
+            yield path, entry.read_bytes()
 
 
-def router() -> APIRouter:
-    """Make the page's routes, which are not in the API's document."""
+def _suffix(path: str) -> str:
+    return "." + path.rpartition(".")[2]
+
+
+def _asset(path: str, body: bytes) -> Asset:
+    etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+    # `mtime` is in the bytes, and would make each start's differ.
+    return Asset(body, gzip.compress(body, mtime=0), _MEDIA_TYPES[_suffix(path)], etag)
+
+
+def router(page: Page, limits: Mapping[str, Any]) -> APIRouter:
+    """Make the page's routes, which are not in the API's document.
+
+    Args:
+        page: its files.
+        limits: of a request, as the page is told them: it checks a file before it is attached.
+    """
     routes = APIRouter(include_in_schema=False)
-    assets = read_assets()
 
     @routes.api_route("/", methods=["GET", "HEAD"])
-    async def page(request: Request) -> Response:
-        return _send(assets["index.html"], request)
+    async def first(request: Request) -> Response:
+        return _send(page.assets["index.html"], request, _ASK_EACH_TIME)
+
+    @routes.api_route(f"/{FOLDER}/limits.json", methods=["GET", "HEAD"])
+    async def told_limits() -> Response:
+        headers = {**_HEADERS, "Cache-Control": _ASK_EACH_TIME}
+        return Response(json.dumps(limits), headers=headers, media_type="application/json")
 
     @routes.api_route(f"/{FOLDER}/{{path:path}}", methods=["GET", "HEAD"])
     async def asset(request: Request, path: str) -> Response:
-        found = assets.get(path)
+        versioned = _VERSIONED.fullmatch(path)
+        # A page of an older version that is still open gets this version's file: better than none.
+        found = page.assets.get(versioned[2] if versioned else path)
         if found is None:
             raise NotFoundError("The page has no such file.")
-        return _send(found, request)
+        is_fixed = versioned is not None and versioned[1] == page.version
+        response = _send(found, request, _NEVER_ASK if is_fixed else _ASK_EACH_TIME)
+        if path == SERVICE_WORKER:
+            response.headers["Service-Worker-Allowed"] = "../../"  # all of the page, and not its folder alone
+        return response
 
     return routes
 
 
-def _send(asset: Asset, request: Request) -> Response:
-    headers = {**_HEADERS, "ETag": asset.etag, "Vary": "Accept-Encoding"}
+def _send(asset: Asset, request: Request, cache_control: str) -> Response:
+    headers = {**_HEADERS, "Cache-Control": cache_control, "ETag": asset.etag, "Vary": "Accept-Encoding"}
     if _is_known(asset.etag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     if _takes_gzip(request.headers.get("accept-encoding", "")):

@@ -1,9 +1,13 @@
 // The composition: what is kept, what is shown, and what happens when something is pressed.
+import { Actions } from "./views/actions.js";
 import { Answering } from "./answering.js";
+import { conversationText } from "./store/archive.js";
+import { copy } from "./views/clipboard.js";
 import { Collection } from "./collection.js";
 import { Composer } from "./views/composer.js";
 import { addQuestion, answerAgain, newConversation, turnAnswer, underWay } from "./store/conversation.js";
 import { Notice } from "./views/notice.js";
+import { install } from "./install/registration.js";
 import { askForKey } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Health } from "./client/health.js";
@@ -47,18 +51,19 @@ class App {
     },
   );
   #composer = new Composer(document.getElementById("composer"), {
-    ask: (question) => this.#ask(addQuestion(this.#conversation, question)),
+    ask: (question, files) => this.#ask(addQuestion(this.#conversation, question, files)),
     stop: () => this.#answering.stop(this.#conversation),
     editLast: () => this.#transcript.editLast(),
-    draft: (text) => {
-      this.#store.draft = text;
+    draft: (draft) => {
+      this.#store.draft = draft;
       this.#health.glance();
     },
+    limits: () => this.#gateway.limits(),
   }, this.#store.draft);
   #transcript = new Transcript(
     document.getElementById("transcript"),
     {
-      resend: (exchange, question) => this.#resend(exchange, question),
+      resend: (exchange, question, files) => this.#resend(exchange, question, files),
       regenerate: (exchange) => this.#regenerate(exchange),
       turn: (exchange) => this.#turn(exchange),
       goOn: () => this.#ask(addQuestion(this.#conversation, say("continue.prompt"))),
@@ -71,6 +76,11 @@ class App {
     forget: (id) => this.#answering.forget(id),
     changed: (sentence) => this.#changedList(sentence),
     warn: (sentence) => this.#trouble.warn(sentence),
+  });
+  #actions = new Actions({
+    pin: () => this.#collection.pin(this.#conversation),
+    copy: () => this.#copyConversation(),
+    print: () => print(),
   });
   #sidebar = new Sidebar(document.getElementById("sidebar"), {
     open: (id) => this.#open(this.#store.get(id) ?? newConversation()),
@@ -90,7 +100,7 @@ class App {
     this.#store.watch(() => this.#refresh());
     addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || event.defaultPrevented || isOfInputMethod(event)) return;
-      if (document.querySelector("dialog[open]")) return;
+      if (document.querySelector("dialog[open], :popover-open")) return;
       if (!this.#menu.close()) this.#answering.stop(this.#conversation);
     });
     addEventListener("pagehide", () => this.#answering.leave());
@@ -103,6 +113,7 @@ class App {
     this.#resumeAll();
     this.#open(this.#store.get(this.#store.current) ?? newConversation());
     this.#health.check();
+    install();
   }
 
   /** A link that ends in `#key=sk-…` carries the key: a fragment is not sent to any server. */
@@ -142,11 +153,11 @@ class App {
     for (const conversation of this.#store.all()) this.#answering.resume(conversation);
   }
 
-  #resend(exchange, question) {
+  #resend(exchange, question, files) {
     if (this.#opening) return;
     const { exchanges } = this.#conversation;
     exchanges.length = exchanges.indexOf(exchange);
-    this.#ask(addQuestion(this.#conversation, question));
+    this.#ask(addQuestion(this.#conversation, question, files));
     this.#composer.focus();
   }
 
@@ -193,6 +204,12 @@ class App {
     else if (this.#opening) this.#tell(statusOf(this.#opening.exchange.answer) || say("state.writing"));
   }
 
+  async #copyConversation() {
+    const copied = await copy(conversationText(this.#conversation));
+    this.#announce(say(copied ? "copied" : "copied.not"));
+    return copied;
+  }
+
   #tell(status) {
     if (status !== this.#told) this.#announce(status);
     this.#told = status;
@@ -204,8 +221,8 @@ class App {
   }
 
   #show() {
+    this.#showFrame(); // first: what is hidden does not scroll to its end
     this.#transcript.show(this.#conversation, this.#opening?.exchange.id ?? null);
-    this.#showFrame();
   }
 
   #showFrame() {
@@ -216,6 +233,7 @@ class App {
     title.textContent = this.#conversation.title || say("new");
     title.lang = this.#conversation.title ? "" : document.documentElement.lang; // people ask in any language
     document.getElementById("rename").hidden = isEmpty;
+    this.#actions.show(this.#conversation);
     this.#notice.title = this.#conversation.title ? `${this.#conversation.title} – Stile` : "Stile";
     this.#composer.show(this.#opening !== null);
     this.#sidebar.show(this.#store.all(), this.#conversation.id, this.#answering.ids);
@@ -263,8 +281,9 @@ class App {
     if (settings === null) return;
     const isSameLanguage = settings.language === this.#store.settings.language;
     this.#keep(() => (this.#store.settings = settings));
-    if (isSameLanguage) this.#showSettings(settings);
-    else location.reload(); // which loses nothing: what is being answered goes on
+    if (!isSameLanguage) location.reload(); // which loses nothing: what is being answered goes on
+    else this.#showSettings(settings);
+    if (settings.notifies && !(await this.#notice.ask())) this.#trouble.warn(say("warn.notify"));
   }
 
   #showSettings({ textSize, entersSend, notifies }) {

@@ -1,4 +1,4 @@
-// What can be done with conversations as a whole: renamed, deleted, imported.
+// What can be done with conversations as a whole: renamed, pinned, deleted, imported.
 import { say } from "./language.js";
 import { NotAnArchiveError, fromJson, upload } from "./store/archive.js";
 import { askForName, confirm } from "./views/dialogs.js";
@@ -23,6 +23,13 @@ export class Collection {
     conversation.title = title;
     this.#actions.save(conversation);
     this.#actions.changed("");
+  }
+
+  /** Put it at the top of the list, or back to where its time puts it. */
+  pin(conversation) {
+    conversation.pinned = !conversation.pinned;
+    this.#actions.save(conversation);
+    this.#actions.changed(say(conversation.pinned ? "pinned" : "pinned.not"));
   }
 
   async remove(conversation) {

@@ -47,3 +47,15 @@ export function button(label, iconName, attributes = {}, { labelled = false } = 
     ...content,
   );
 }
+
+/**
+ * Make `container` hold what `fragment` holds, and leave alone what is the same at its beginning: text that is
+ * still being written keeps its selection and its scroll positions.
+ */
+export function patch(container, fragment) {
+  const fresh = [...fragment.childNodes];
+  let same = 0;
+  while (same < fresh.length && container.childNodes[same]?.isEqualNode(fresh[same])) same += 1;
+  while (container.childNodes.length > same) container.lastChild.remove();
+  container.append(...fresh.slice(same));
+}

@@ -1,11 +1,13 @@
 // One question on its way: sent, waiting, answered, stopped; and continued after an interruption.
+import { questionText } from "../store/attachment.js";
 import { exchangeAt, historyBefore, isUnderWay, leaveOutOldest, newId } from "../store/conversation.js";
 import { opening, requestFields } from "../store/settings.js";
 import { CONNECTION_LOST, FORGOTTEN, Failure, UNREACHABLE } from "./failure.js";
 
 /** No part has taken the question: the page keeps it until every part is there again. */
 const AWAY = new Set([UNREACHABLE, CONNECTION_LOST, "bus_unavailable", "no_filter", "accept_timeout", "shutting_down"]);
-const TOO_LONG = "context_length_exceeded";
+/** Without the oldest exchanges it may fit. The second one is about bytes: files make a conversation large. */
+const TOO_MUCH = ["context_length_exceeded", "too_large"];
 /** The gateway has stopped waiting; the answer may come all the same. */
 const GATEWAY_LEFT = "answer_timeout";
 /** There was no room for it, so it is sent again a little later. */
@@ -107,7 +109,7 @@ export class Asking {
     const { signal } = this.#going;
     const settings = this.#answer.settings ?? {};
     const { messages, owners } = historyBefore(this.#conversation, this.#exchange, opening(settings));
-    const question = { prompt: this.#exchange.question, messages, fields: requestFields(settings) };
+    const question = { prompt: questionText(this.#exchange), messages, fields: requestFields(settings) };
     const events = id
       ? this.#gateway.follow({ id, last, signal })
       : this.#gateway.ask({ ...question, key, signal });
@@ -182,7 +184,7 @@ export class Asking {
   async #overcomes(error) {
     if (this.#isStopping) return false;
     if (error.needsKey) return this.#needKey(error);
-    if (error.code === TOO_LONG) return this.#shorten(error.details);
+    if (TOO_MUCH.includes(error.code)) return this.#shorten(error.details);
     if (AWAY.has(error.code) || (this.#answer.id && error.code === GATEWAY_LEFT)) {
       // A question that was taken is not sent again: the page asks for the rest of its answer.
       if (this.#answer.id) this.#lose();
@@ -230,7 +232,7 @@ export class Asking {
     }
     if (!(error instanceof Failure)) console.error(error);
     // It did not help to leave out the rest, so the rest is sent with the next question.
-    if (error.code === TOO_LONG) this.#conversation.sentFrom = this.#sentFrom;
+    if (TOO_MUCH.includes(error.code)) this.#conversation.sentFrom = this.#sentFrom;
     const isForgotten = error.code === "not_found" && this.#answer.id;
     const code = isForgotten ? FORGOTTEN : (error.code ?? "page");
     this.#answer.error = { code, message: error.message, final: error.final ?? false };

@@ -59,6 +59,11 @@ export class Gateway {
     return (await answer.json()).data.map((model) => model.id);
   }
 
+  /** Return what a request may have: {body_bytes, question_chars}; null is no limit. */
+  async limits() {
+    return await (await this.#fetch("page/limits.json")).json();
+  }
+
   /** Return what `GET /readyz` says: {ready, parts}. It is a 503 where it is not ready. */
   async readiness() {
     try {

@@ -1,4 +1,5 @@
 // All conversations as a file, and back.
+import { questionText } from "./attachment.js";
 import { say } from "../language.js";
 import { newId } from "./conversation.js";
 import { errorText } from "../words.js";
@@ -46,8 +47,9 @@ function isConversation(conversation) {
 }
 
 function isExchange(exchange) {
-  const { id, question, answer } = exchange ?? {};
-  return [id, question, answer?.text, answer?.state].every((part) => typeof part === "string");
+  const { id, question, files = [], answer } = exchange ?? {};
+  const texts = Array.isArray(files) ? files.flatMap((file) => [file?.name, file?.text]) : [null];
+  return [id, question, answer?.text, answer?.state, ...texts].every((part) => typeof part === "string");
 }
 
 /** Let the user choose a file; resolves to its text, or to null. */
@@ -62,8 +64,11 @@ export function upload() {
   });
 }
 
-function conversationText({ title, created, exchanges }) {
-  const parts = exchanges.map(({ question, answer }) => `${bold(say("you"))}\n\n${question}\n\n${answerText(answer)}`);
+/** Return one conversation as Markdown, for people. */
+export function conversationText({ title, created, exchanges }) {
+  const parts = exchanges.map(
+    (exchange) => `${bold(say("you"))}\n\n${questionText(exchange)}\n\n${answerText(exchange.answer)}`,
+  );
   return [`# ${title}`, created, ...parts].join("\n\n");
 }
 

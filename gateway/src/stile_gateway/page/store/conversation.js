@@ -1,13 +1,16 @@
 // A conversation as it is kept: plain data, and functions on it. Nothing here touches the page.
 //
-//   conversation  {version: 1, id, title, created, updated, exchanges, sentFrom}     times are ISO 8601
-//   exchange      {id, asked, question, leftOut, answer, others}     `others` are its other answers, oldest first
+//   conversation  {version: 1, id, title, created, updated, pinned, exchanges, sentFrom}     times are ISO 8601
+//   exchange      {id, asked, question, files, leftOut, answer, others}
 //   answer        {state, at, text, thoughts, place, held, refusal, error, model, usage, speed, finish}
 //                 while it is under way: {key, id, last, lost, settings}
 //
-// `sentFrom` is the id of the first exchange that is still sent to the model, if the earlier ones no longer fit.
+// `files` are the text files that go with the question (attachment.js), `others` its other answers, oldest first.
+// `pinned` conversations stand at the top of the list. `sentFrom` is the id of the first exchange that is still sent to the model, if the earlier ones no longer fit.
 // `state` is one of STATES. `key` is the Idempotency-Key of the request, `id` its id in Stile, `last` the id of
 // its last event: with these any page asks for the rest. `at` is the time of the question, in ms.
+
+import { questionText } from "./attachment.js";
 
 export const STATES = ["held", "open", "done", "stopped", "refused", "failed"];
 const TITLE_CHARS = 60;
@@ -28,12 +31,12 @@ export function newAnswer() {
 }
 
 /** Add a question, and return its exchange. The first one gives the conversation its title. */
-export function addQuestion(conversation, question) {
+export function addQuestion(conversation, question, files = []) {
   const now = new Date().toISOString();
-  const exchange = { id: newId(), asked: now, question, leftOut: false, answer: newAnswer() };
+  const exchange = { id: newId(), asked: now, question, files, leftOut: false, answer: newAnswer() };
   conversation.exchanges.push(exchange);
   conversation.updated = now;
-  if (conversation.exchanges.length === 1) conversation.title = titleOf(question);
+  if (conversation.exchanges.length === 1) conversation.title = titleOf(question || files[0].name);
   return exchange;
 }
 
@@ -54,7 +57,7 @@ export function historyBefore(conversation, exchange, before = []) {
   const messages = [...before];
   const owners = before.map(() => null);
   for (const earlier of sentBefore(conversation, exchange)) {
-    messages.push({ role: "user", content: earlier.question });
+    messages.push({ role: "user", content: questionText(earlier) });
     messages.push({ role: "assistant", content: earlier.answer.text });
     owners.push(earlier, earlier);
   }
@@ -77,11 +80,12 @@ const FILLED = 0.7;
 export function leaveOutOldest(conversation, exchange, { n_ctx: room, n_prompt_tokens: sent }) {
   const before = sentBefore(conversation, exchange);
   if (before.length === 0) return false;
-  const lengths = before.map(({ question, answer }) => question.length + answer.text.length);
-  const all = lengths.reduce((sum, length) => sum + length, exchange.question.length);
+  const lengths = before.map((earlier) => questionText(earlier).length + earlier.answer.text.length);
+  const own = questionText(exchange).length;
+  const all = lengths.reduce((sum, length) => sum + length, own);
   // Without the sizes, half of it is left out: another half follows if that is not enough.
   let kept = room && sent ? Math.min(all - 1, (all * FILLED * room) / sent) : all / 2;
-  kept -= exchange.question.length;
+  kept -= own;
   let first = before.length;
   while (first > 1 && kept >= lengths[first - 1]) kept -= lengths[(first -= 1)];
   conversation.sentFrom = (before[first] ?? exchange).id;
@@ -130,7 +134,7 @@ export function underWay({ exchanges }) {
 /** Return whether every word of `query` stands in the conversation, in any case. */
 export function matches(conversation, query) {
   const words = query.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-  const texts = conversation.exchanges.flatMap(({ question, answer }) => [question, answer.text]);
+  const texts = conversation.exchanges.flatMap((exchange) => [questionText(exchange), exchange.answer.text]);
   const all = [conversation.title, ...texts].join("\n").toLocaleLowerCase();
   return words.every((word) => all.includes(word));
 }

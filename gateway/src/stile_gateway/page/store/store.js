@@ -6,6 +6,7 @@ const CONVERSATION = "stile.conversation.";
 const KEY = "stile.key";
 const CURRENT = "stile.current";
 const DRAFT = "stile.draft";
+const DRAFT_FILES = "stile.draft.files";
 const SETTINGS = "stile.settings";
 
 /** The browser keeps no more, as its room is full. */
@@ -45,6 +46,7 @@ function usable(open) {
 export class Store {
   #local = usable(() => localStorage);
   #tab = usable(() => sessionStorage) ?? new Memory();
+  #draftFiles = null;
 
   /** Whether anything outlasts the page. */
   isKept = this.#local !== null;
@@ -53,7 +55,7 @@ export class Store {
     this.#local ??= new Memory();
   }
 
-  /** Return every conversation, the last used first. */
+  /** Return every conversation: the pinned ones, then the others, each with the last used first. */
   all() {
     const ids = [];
     for (let index = 0; index < this.#local.length; index += 1) {
@@ -61,7 +63,8 @@ export class Store {
       if (key.startsWith(CONVERSATION)) ids.push(key.slice(CONVERSATION.length));
     }
     const found = ids.map((id) => this.get(id)).filter((conversation) => conversation !== null);
-    return found.sort((a, b) => (a.updated < b.updated ? 1 : -1));
+    const isBefore = (a, b) => (Boolean(a.pinned) === Boolean(b.pinned) ? a.updated > b.updated : a.pinned);
+    return found.sort((a, b) => (isBefore(a, b) ? -1 : 1));
   }
 
   get(id) {
@@ -110,16 +113,23 @@ export class Store {
     else this.#tab.removeItem(CURRENT);
   }
 
-  /** What is written in this tab and not sent. */
+  /** What is written and attached in this tab and not sent: {text, files}. */
   get draft() {
-    return this.#tab.getItem(DRAFT) ?? "";
+    return { text: this.#tab.getItem(DRAFT) ?? "", files: JSON.parse(this.#tab.getItem(DRAFT_FILES) ?? "[]") };
   }
-  set draft(text) {
+  set draft({ text, files }) {
+    this.#setDraft(DRAFT, text);
+    if (files === this.#draftFiles) return; // not with each letter of the text
+    this.#draftFiles = files;
+    this.#setDraft(DRAFT_FILES, files.length ? JSON.stringify(files) : "");
+  }
+
+  #setDraft(key, value) {
     try {
-      if (text) this.#tab.setItem(DRAFT, text);
-      else this.#tab.removeItem(DRAFT);
+      if (value) this.#tab.setItem(key, value);
+      else this.#tab.removeItem(key);
     } catch {
-      // Without room it stays in the box, and is gone with the page.
+      this.#tab.removeItem(key); // without room it stays in the box, and is gone with the page
     }
   }
 

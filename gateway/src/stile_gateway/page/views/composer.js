@@ -1,5 +1,5 @@
-// Where a question is written, sent, and stopped.
-
+// Where a question is written, sent, and stopped, and where files are attached to it.
+import { Attachments } from "./attachments.js";
 import { isOfInputMethod } from "../element.js";
 import { say } from "../language.js";
 
@@ -10,35 +10,44 @@ export class Composer {
   #area;
   #send;
   #stop;
+  #attachments;
   #isOpen = false;
   #entersSend = true;
 
   /**
-   * @param actions {ask(question), stop(), editLast(), draft(text)}; `draft` is called at each change.
-   * @param draft what was written and not sent before.
+   * @param actions {ask(question, files), stop(), editLast(), draft({text, files}), limits()}; `draft` is called at
+   *   each change.
+   * @param draft {text, files} that were not sent before.
    */
   constructor(form, actions, draft) {
     this.#form = form;
     this.#area = form.querySelector("textarea");
-    this.#area.value = draft;
+    this.#area.value = draft.text;
+    const keep = () => {
+      actions.draft({ text: this.#area.value, files: this.#attachments.files });
+      this.#fit();
+    };
+    this.#attachments = new Attachments(draft.files, keep);
+    form.prepend(this.#attachments.root);
     this.#send = form.querySelector("#send");
     this.#stop = form.querySelector("#stop");
     const submit = () => {
       const question = this.#area.value.trim();
-      if (!question || this.#isOpen) return;
+      const { files } = this.#attachments;
+      if (this.#isEmpty || this.#isOpen) return;
       this.#area.value = "";
-      actions.draft("");
-      this.#fit();
-      actions.ask(question);
+      this.#attachments.files = [];
+      actions.ask(question, files);
     };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       submit();
     });
     this.#stop.addEventListener("click", () => actions.stop());
-    this.#area.addEventListener("input", () => {
-      actions.draft(this.#area.value);
-      this.#fit();
+    this.#area.addEventListener("input", keep);
+    takeFiles(form, async (files) => {
+      await this.#attachments.add(files, actions.limits);
+      this.focus();
     });
     this.#area.addEventListener("keydown", (event) => {
       if (isOfInputMethod(event)) return;
@@ -81,10 +90,40 @@ export class Composer {
     this.#area.focus();
   }
 
+  get #isEmpty() {
+    return this.#area.value.trim() === "" && this.#attachments.files.length === 0;
+  }
+
   #fit() {
-    this.#send.disabled = this.#area.value.trim() === "";
+    this.#send.disabled = this.#isEmpty;
     this.#area.style.height = "auto";
     this.#area.style.height = `${Math.min(this.#area.scrollHeight, MOST_LINES_PX)}px`;
+  }
+}
+
+/** Call `take` with the files that are chosen, dropped on the page, or pasted into the form. */
+function takeFiles(form, take) {
+  const input = form.querySelector("input[type=file]");
+  form.querySelector("#attach").addEventListener("click", () => input.click());
+  input.addEventListener("change", async () => {
+    await take([...input.files]);
+    input.value = ""; // the same file can be chosen again
+  });
+  form.addEventListener("paste", (event) => {
+    const { files, types } = event.clipboardData;
+    // Office programs add a picture of what is copied: then the text is meant.
+    if (files.length === 0 || types.includes("text/html")) return;
+    event.preventDefault();
+    take([...files]);
+  });
+  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+  for (const type of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(type, (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault(); // the browser would open the file in place of the page
+      form.classList.toggle("dropping", type === "dragover");
+      if (type === "drop" && !document.querySelector("dialog[open]")) take([...event.dataTransfer.files]);
+    });
   }
 }
 

@@ -1,8 +1,11 @@
 // A question and its answer, as the page shows them.
-import { button, element, isOfInputMethod } from "../element.js";
+import { button, element, isOfInputMethod, patch } from "../element.js";
 import { say } from "../language.js";
-import { patch, render } from "./markdown.js";
+import { Attachments, folded } from "./attachments.js";
+import { Library, arrivals } from "./prose/library.js";
 import { noticeOf, statisticsOf, statusOf } from "../words.js";
+
+const markdown = new Library(() => import("./prose/markdown.js"));
 
 export class ExchangeView {
   #exchange;
@@ -19,15 +22,16 @@ export class ExchangeView {
   #again;
   #continue;
   #turn;
-  #rendered = null;
+  #rendered = {};
 
   /**
-   * @param actions {resend(exchange, question), regenerate(exchange), turn(exchange), goOn()}; nothing is done
+   * @param actions {resend(exchange, question, files), regenerate(exchange), turn(exchange), goOn()}; nothing is done
    *   while something is answered.
    */
   constructor(exchange, actions) {
     this.#exchange = exchange;
     this.#actions = actions;
+    markdown.get(); // so that it is there when the answer begins
     const regenerate = () => actions.regenerate(exchange);
     this.#again = button(say("answer.again"), "again", { class: "quiet", click: regenerate }, { labelled: true });
     this.#continue = button(say("answer.continue"), "send", { class: "quiet", click: () => actions.goOn() }, { labelled: true });
@@ -74,10 +78,7 @@ export class ExchangeView {
     this.#status.textContent = status;
     this.#status.hidden = !status;
     const isRefused = answer.state === "refused"; // whose words are the policy's, and stand in the notice
-    if (this.#rendered !== answer.text && !isRefused) {
-      patch(this.#prose, render(answer.text));
-      this.#rendered = answer.text;
-    }
+    if (!isRefused) this.#render(answer.text, isOpenHere);
     this.#thinking.hidden = isRefused || !answer.thoughts;
     this.#thoughts.textContent = answer.thoughts ?? "";
     this.#prose.hidden = isRefused || !answer.text;
@@ -94,6 +95,15 @@ export class ExchangeView {
     this.root.setAttribute("aria-busy", String(isOpenHere));
   }
 
+  #render(text, isWriting) {
+    const before = this.#rendered;
+    const isSame = before.text === text && before.isWriting === isWriting && before.arrivals === arrivals;
+    if (isSame) return;
+    const fragment = markdown.get()?.render(text, isWriting) ?? plain(text);
+    patch(this.#prose, fragment);
+    this.#rendered = { text, isWriting, arrivals };
+  }
+
   /** Put the question into a box to be changed and sent again. */
   edit() {
     const area = element("textarea", { dir: "auto", "aria-label": say("edit.label"), rows: "3" });
@@ -102,9 +112,11 @@ export class ExchangeView {
       this.#showQuestion();
       this.#edit.focus();
     };
+    const attachments = new Attachments(this.#exchange.files ?? [], () => {});
     const send = () => {
       const question = area.value.trim();
-      if (question) this.#actions.resend(this.#exchange, question);
+      const { files } = attachments;
+      if (question || files.length) this.#actions.resend(this.#exchange, question, files);
     };
     area.addEventListener("keydown", (event) => {
       if (isOfInputMethod(event)) return;
@@ -117,6 +129,7 @@ export class ExchangeView {
       element(
         "form",
         { class: "editor", submit: (event) => (event.preventDefault(), send()) },
+        attachments.root,
         area,
         element("p", {}, say("edit.note")),
         element(
@@ -131,8 +144,9 @@ export class ExchangeView {
   }
 
   #showQuestion() {
+    const { question, files = [] } = this.#exchange;
     this.#question.replaceChildren(
-      element("div", { class: "asked", dir: "auto", lang: "" }, this.#exchange.question),
+      element("div", { class: "asked", dir: "auto", lang: "" }, ...files.map(folded), question),
       this.#edit,
     );
   }
@@ -149,4 +163,11 @@ export class ExchangeView {
       ].filter(Boolean),
     );
   }
+}
+
+/** The words as they are written, until the library is there that reads Markdown. */
+function plain(text) {
+  const fragment = document.createDocumentFragment();
+  fragment.append(element("p", { class: "plain", dir: "auto" }, text));
+  return fragment;
 }

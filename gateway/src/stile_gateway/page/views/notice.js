@@ -23,10 +23,14 @@ export class Notice {
     this.#draw();
   }
 
-  /** Whether to notify; the browser asks the user once. It has no notifications on plain HTTP. */
+  /** Whether to notify, if the browser allows it. */
   set notifies(notifies) {
     this.#notifies = notifies;
-    if (notifies && globalThis.Notification?.permission === "default") Notification.requestPermission();
+  }
+
+  /** Have the browser ask the user; resolves to whether it allows notifications. It has none on plain HTTP. */
+  async ask() {
+    return (await globalThis.Notification?.requestPermission()) === "granted";
   }
 
   /** An answer in the conversation `title` is ready. If the page is visible, nothing is said. */
@@ -35,7 +39,16 @@ export class Notice {
     this.#isReady = true;
     this.#draw();
     if (!this.#notifies || globalThis.Notification?.permission !== "granted") return;
-    const notification = new Notification(say("ready.notice"), { body: title, tag: "stile" });
+    this.#notify(say("ready.notice"), { body: title, tag: "stile", icon: "page/install/icon-192.png" });
+  }
+
+  async #notify(text, options) {
+    const registration = await navigator.serviceWorker?.getRegistration();
+    if (registration?.active) {
+      await registration.showNotification(text, options); // a phone takes it from there alone
+      return;
+    }
+    const notification = new Notification(text, options);
     notification.addEventListener("click", () => globalThis.focus());
   }
 

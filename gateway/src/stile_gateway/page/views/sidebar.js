@@ -1,7 +1,7 @@
 // The list of conversations, its search, and what can be done with all of them.
 import { asJson, asMarkdown, download } from "../store/archive.js";
 import { matches } from "../store/conversation.js";
-import { button, element } from "../element.js";
+import { button, element, icon } from "../element.js";
 import { locale, say } from "../language.js";
 
 const DAY_MS = 86_400_000;
@@ -68,7 +68,12 @@ export class Sidebar {
         "aria-current": isCurrent ? "true" : null,
         click: () => this.#actions.open(conversation.id),
       },
-      element("span", { class: "title", dir: "auto", lang: "" }, conversation.title),
+      element(
+        "span",
+        { class: "title", dir: "auto", lang: "" },
+        ...(conversation.pinned ? [icon("pin"), element("span", { class: "hidden" }, say("pinned.title"))] : []),
+        conversation.title,
+      ),
       element("span", { class: "when" }, isOpen ? say("list.busy") : dateText(conversation.updated)),
     );
     const remove = button(say("delete.label", { title: conversation.title }), "delete", {

@@ -4,6 +4,7 @@ import { element } from "../element.js";
 import { say } from "../language.js";
 import { unsentCount } from "../store/conversation.js";
 import { ExchangeView } from "./exchange.js";
+import { whenLoaded } from "./prose/library.js";
 
 /** How near to its end (in pixels) the reader must be to be taken along with what is written. */
 const NEAR = 80;
@@ -16,6 +17,7 @@ export class Transcript {
   #views = new Map();
   #conversation = null;
   #unsent;
+  #openId = null;
 
   /**
    * @param root the scrolling element.
@@ -29,6 +31,7 @@ export class Transcript {
     const text = element("p");
     const create = element("button", { type: "button", click: () => actions.create() }, say("new"));
     this.#unsent = { text, root: element("li", { class: "unsent" }, text, create) };
+    whenLoaded(() => this.#conversation && this.update(this.#openId));
     root.addEventListener("click", (event) => this.#copyFrom(event.target.closest("[data-copy]")));
   }
 
@@ -46,6 +49,7 @@ export class Transcript {
 
   /** Show what has changed in it. */
   update(openId) {
+    this.#openId = openId;
     const isNear = this.#root.scrollHeight - this.#root.scrollTop - this.#root.clientHeight < NEAR;
     const exchanges = this.#conversation.exchanges;
     const isFree = openId === null;

@@ -1,9 +1,11 @@
 // The model's words as elements. Two walls stand between them and the page, and a third around it: markdown-it
 // takes HTML for text; DOMPurify lets through the few elements below; the page's policy runs no script but its own.
-import MarkdownIt from "../vendor/markdown-it.esm.min.mjs";
-import "../vendor/purify.min.js";
-import { button, element } from "../element.js";
-import { say } from "../language.js";
+import MarkdownIt from "../../vendor/markdown-it.esm.min.mjs";
+import "../../vendor/purify.min.js";
+import { button, element } from "../../element.js";
+import { say } from "../../language.js";
+import { colour } from "./code.js";
+import { formulas, typeset } from "./formula.js";
 
 const { DOMPurify } = globalThis; // no module is published that is as small
 
@@ -21,7 +23,18 @@ const BLOCKS = "blockquote, h3, h4, h5, h6, ol, p, td, th, ul";
 const CONTAINERS = "blockquote, ol, ul";
 
 // `breaks`: a small model means its line ends. An image would be fetched from elsewhere: it stays text.
-const markdown = new MarkdownIt({ html: false, linkify: false, breaks: true }).disable("image");
+const markdown = new MarkdownIt({ html: false, linkify: false, breaks: true }).disable("image").use(formulas);
+
+/** A name of Python with two underscores on each side: `__init__` is itself, and no strong "init". */
+const DUNDER = /__[a-z][a-z0-9]*(?:_[a-z0-9]+)*__(?!\w)/y;
+markdown.inline.ruler.before("emphasis", "dunder", (state, silent) => {
+  DUNDER.lastIndex = state.pos;
+  const name = DUNDER.exec(state.src)?.[0];
+  if (!name) return false;
+  if (!silent) state.pending += name;
+  state.pos += name.length;
+  return true;
+});
 
 for (const rule of ["heading_open", "heading_close"]) {
   markdown.renderer.rules[rule] = (tokens, index, options, _, renderer) => {
@@ -39,9 +52,15 @@ for (const rule of ["th_open", "td_open"]) {
   };
 }
 
-/** Return `text` as a fragment that can do no harm. */
-export function render(text) {
-  const fragment = DOMPurify.sanitize(markdown.render(text), ALLOWED);
+/**
+ * Return `text` as a fragment that can do no harm.
+ * @param isWriting whether more of it comes. Then the beginning of a formula is shown as it is written.
+ */
+export function render(text, isWriting = false) {
+  const known = isWriting ? text.replace(/[\\$]$/, "") : text; // half of a formula's first or last sign
+  const env = isWriting ? { writing: known.trimEnd() } : {};
+  const fragment = DOMPurify.sanitize(markdown.render(known, env), ALLOWED);
+  typeset(fragment);
   for (const link of fragment.querySelectorAll("a")) {
     link.target = "_blank";
     link.rel = "noopener noreferrer nofollow";
@@ -60,7 +79,9 @@ export function render(text) {
 }
 
 function frameCode(pre) {
-  const language = /(?:^|\s)language-(\S+)/.exec(pre.querySelector("code")?.className ?? "")?.[1] ?? "";
+  const code = pre.querySelector("code");
+  const language = /(?:^|\s)language-(\S+)/.exec(code?.className ?? "")?.[1] ?? "";
+  if (code) colour(code, language);
   const caption = element(
     "figcaption",
     {},
@@ -71,16 +92,4 @@ function frameCode(pre) {
   pre.tabIndex = 0; // it scrolls sideways, by the keyboard too
   pre.replaceWith(figure);
   figure.append(pre);
-}
-
-/**
- * Make `container` hold what `fragment` holds, and leave alone what is the same at its beginning: text that is
- * still being written keeps its selection and its scroll positions.
- */
-export function patch(container, fragment) {
-  const fresh = [...fragment.childNodes];
-  let same = 0;
-  while (same < fresh.length && container.childNodes[same]?.isEqualNode(fresh[same])) same += 1;
-  while (container.childNodes.length > same) container.lastChild.remove();
-  container.append(...fresh.slice(same));
 }
