@@ -15,9 +15,15 @@ STILL = {"reduced_motion": "reduce"}
 """A colour that changes slowly is none that can be measured."""
 PHONE = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
 LONG = (
-    "# Title\n\nSee [there](https://example.com)\n\n|a|b|\n|-|-|\n|1|2|\n\n|c|d|\n|-|-|\n|3|4|\n\n"
-    "```python\nprint(1)\n```\n\n> quote\n\n1. one\n\n- אחת\n\n`code` **bold**"
+    "Look\n\n# Title\n\nSee [there](https://example.com)\n\n|a|b|\n|-|-|\n|1|2|\n\n|c|d|\n|-|-|\n|3|4|\n\n"
+    "> quote\n\n1. one\n\n- אחת\n\n`code` **bold**\n\n$$a^2$$\n"
 )
+CODE = (
+    "Look\n\n```python\n# comment\n@wrap\nclass A(B):\n    x: int = 1 or None\n    y = f'{x}'\n```\n\n"
+    "```diff\n- old\n+ new\n```\n\n```html\n<a href='x'>&amp;</a>\n```\n"
+)
+NOTES = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"one"}
+PICTURE = {"name": "picture.png", "mimeType": "image/png", "buffer": b"\x89PNG\x00"}
 
 
 async def is_clear(chat_page, state):
@@ -38,8 +44,9 @@ async def test_a_conversation(system, open_chat_page, theme):
     await chat_page.stop.click()
     await is_clear(chat_page, "stopped")
     await system.model.speed(tokens=3, token_seconds=0)
-    for _ in range(4):
-        await chat_page.ask_and_hear(LONG)
+    for question in (LONG, CODE, LONG):
+        await chat_page.ask_and_hear(question)
+    await expect(page.locator(".hljs-keyword").first).to_be_visible()
     await is_clear(chat_page, "a long conversation")
     await page.get_by_role("button", name="Answer again").click()
     await chat_page.is_over()
@@ -52,6 +59,13 @@ async def test_a_conversation(system, open_chat_page, theme):
     await is_clear(chat_page, "failed")
     await page.get_by_role("button", name="Edit").last.click()
     await is_clear(chat_page, "editing")
+    await page.get_by_role("button", name="Attach text files").wait_for()
+    await page.locator("#composer input[type=file]").set_input_files([NOTES, PICTURE])
+    await expect(page.locator("#composer .attachments li")).to_have_count(1)
+    await is_clear(chat_page, "a file that goes with the question, and one that cannot")
+    await page.locator("#more").click()
+    await is_clear(chat_page, "the menu of the conversation")
+    await page.keyboard.press("Escape")
     await page.get_by_role("searchbox").fill("nothing like this")
     await is_clear(chat_page, "nothing found")
 
