@@ -4,7 +4,7 @@ import pytest
 
 from stile import main
 from stile.errors import ArgumentError, RequestError
-from stile.gateway import ask
+from stile.gateway import Gateway
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"])
@@ -14,14 +14,14 @@ def test_no_proxy_leads_to_this_machine(monkeypatch, variable, proxy, base):
     """The gateway itself is asked: nothing listens on port 1."""
     monkeypatch.setenv(variable, proxy)
     with pytest.raises(RequestError, match="nobody answers"):
-        ask(base, {"prompt": "x"}, None)
+        Gateway(base).ask({"prompt": "x"})
 
 
 def test_a_proxy_that_cannot_be_used_is_one_line(monkeypatch):
     """Another machine is asked through it."""
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     with pytest.raises(RequestError, match="ALL_PROXY"):
-        ask("http://gateway.example", {"prompt": "x"}, None)
+        Gateway("http://gateway.example").ask({"prompt": "x"})
 
 
 def test_an_argument_that_is_no_utf8_is_one_line(monkeypatch, capsys):

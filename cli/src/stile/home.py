@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from stile.settings import Settings
-from stile_runtime.api_keys import KEY_FILE
-from stile_runtime.settings import SettingsError
+from stile_runtime.names import KEY_FILE
+from stile_runtime.variables import SettingsError
 
 
 class Root:

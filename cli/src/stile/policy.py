@@ -12,7 +12,7 @@ from pathlib import Path
 from stile.errors import PolicyError
 from stile.home import Home
 from stile.settings import Settings
-from stile.supervise import parts
+from stile.supervise.programs import program
 
 
 def environment(settings: Settings, home: Home) -> dict[str, str]:
@@ -31,7 +31,7 @@ def run(settings: Settings, home: Home, arguments: Sequence[str]) -> int:
         PartError: the filter is not installed.
     """
     return subprocess.run(
-        [parts.program("stile-filter"), "policy", *arguments],
+        [program("stile-filter"), "policy", *arguments],
         env=os.environ | environment(settings, home),
         check=False,
     ).returncode
@@ -45,7 +45,7 @@ def check(settings: Settings, home: Home) -> str:
         PartError: the filter is not installed.
     """
     checked = subprocess.run(
-        [parts.program("stile-filter"), "policy", "check"],
+        [program("stile-filter"), "policy", "check"],
         env=os.environ | environment(settings, home),
         check=False,
         capture_output=True,

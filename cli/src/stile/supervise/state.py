@@ -11,6 +11,9 @@ from pathlib import Path
 
 import psutil
 
+NAMES = ("nats", "llama", "filter-service", "rust-consumer", "gateway")
+"""In the order they are started; they are stopped in the opposite one."""
+
 
 class PartState(StrEnum):
     """The state of a part."""

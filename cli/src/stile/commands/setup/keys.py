@@ -6,19 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from pydantic import ValidationError
 
+from stile import http, table
 from stile.home import find_api_keys, find_home
 from stile.keys import api_keys, signing
 from stile.settings import Settings
 from stile.supervise import state
 from stile_contracts.subjects import Lane
 from stile_runtime.api_keys import ApiKey, digest, new_key
-from stile_runtime.settings import SettingsError
+from stile_runtime.variables import SettingsError
 
-commands = typer.Typer(help="The API keys that the gateway asks for, as soon as there is one.")
+commands = typer.Typer(
+    rich_markup_mode=None, help="The API keys that the gateway asks for, as soon as there is one."
+)
 
 _ASKED = "From now on every request needs a key: `Authorization: Bearer …`."
 _TAKEN_UP_SECONDS = 5.0
@@ -61,15 +63,19 @@ def add(
 
 
 @commands.command("list")
-def list_() -> None:
+def list_(*, as_json: table.AsJson = False) -> None:
     """List the keys, by name, with their lanes and limits."""
-    for key in api_keys.read(find_api_keys(Settings.load())).keys:
-        limits = (
-            f"{key.max_in_flight} at once" if key.max_in_flight else "",
-            f"{key.requests_per_minute} a minute" if key.requests_per_minute else "",
-        )
-        created = key.created.isoformat() if key.created else ""
-        typer.echo("\t".join((key.name, key.lane, ", ".join(filter(None, limits)), created)))
+    rows = [
+        {
+            "name": key.name,
+            "lane": key.lane,
+            "at once": key.max_in_flight,
+            "a minute": key.requests_per_minute,
+            "created": key.created.isoformat() if key.created else None,
+        }
+        for key in api_keys.read(find_api_keys(Settings.load())).keys
+    ]
+    table.show(rows, as_json=as_json, empty="No keys: `stile keys add NAME` makes one.")
 
 
 @commands.command()
@@ -113,12 +119,11 @@ def _what_follows(settings: Settings) -> str:
     if running is None:
         return _ASKED
     deadline = time.monotonic() + _TAKEN_UP_SECONDS
-    with httpx.Client(timeout=_TAKEN_UP_SECONDS, trust_env=False) as client:
-        while time.monotonic() < deadline:
-            with contextlib.suppress(httpx.HTTPError):
-                if client.get(f"{settings.url}/queue").status_code == 401:
-                    return _ASKED
-            time.sleep(_ASK_SECONDS)
+    while time.monotonic() < deadline:
+        with contextlib.suppress(*http.Faults):
+            if http.get(f"{settings.url}/queue", seconds=_TAKEN_UP_SECONDS).status == 401:
+                return _ASKED
+        time.sleep(_ASK_SECONDS)
     return (
         "The gateway that runs asks for no key: it was started with STILE_API_KEYS=off, with another "
         "file, or does not answer. Start it anew without that variable."

@@ -1,4 +1,4 @@
-"""`stile up`: starts every part, in the foreground, and stops them all when it ends."""
+"""What `stile up` does: checks what can be checked, starts every part, and says how to ask."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from stile import files, guard, policy
-from stile.home import Home, Root, find_home, find_root
+from stile.home import Home, Root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue, Weights
 from stile.nats import clients, config, connection, provision, tls
@@ -19,22 +19,19 @@ from stile.settings import Settings
 from stile.supervise import parts
 from stile.supervise.supervisor import Supervisor
 from stile.supervise.terminal import Terminal
-from stile_runtime.settings import SettingsError
+from stile_runtime.variables import SettingsError
 
 LOCAL_CLIENT = "local"
 """The direct client that is there from the first start, so that the printed `nats req` works at
 once."""
 
 
-def up() -> None:
-    """Start everything: nats-server, llama.cpp, the filter, the consumer and the gateway.
+def launch(settings: Settings, root: Root, home: Home, terminal: Terminal) -> None:
+    """Start everything and keep it until SIGINT or SIGTERM.
 
-    It runs in the foreground; Ctrl-C stops everything, a second one kills it.
+    Raises:
+        StileError, SettingsError: something can't be used or started; nothing is left running.
     """
-    settings = Settings.load()
-    root = find_root(settings)
-    home = find_home(settings)
-    terminal = Terminal()
     with _alone(home):
         plan = _plan(settings, root, home, terminal)
         filter_url = next(part.ready_url for part in plan if part.name == "filter-service")

@@ -10,7 +10,6 @@ from stile.errors import StileError
 from stile.home import find_home
 from stile.settings import Settings
 from stile.supervise import state
-from stile.supervise.terminal import Terminal
 
 _WITHIN = 120.0
 """Longer than all parts together may take to finish what they hold."""
@@ -25,12 +24,12 @@ def down() -> None:
         return
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + _WITHIN
-    with Terminal().waiting("Stopping …"):
-        while state.created(running.pid) == running.created:
-            if time.monotonic() > deadline:
-                raise StileError(
-                    f"`stile up` (pid {running.pid}) did not end within {_WITHIN:g} s: "
-                    f"a second `stile down` kills it"
-                )
-            time.sleep(0.1)
+    typer.echo("Stopping …")
+    while state.created(running.pid) == running.created:
+        if time.monotonic() > deadline:
+            raise StileError(
+                f"`stile up` (pid {running.pid}) did not end within {_WITHIN:g} s: "
+                f"a second `stile down` kills it"
+            )
+        time.sleep(0.1)
     typer.echo("Stopped.")
