@@ -1,11 +1,10 @@
 """HTTP by the standard library: importing httpx would take most of the time of a short command."""
 
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException, HTTPMessage, HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from ipaddress import ip_address
-from typing import IO, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 Faults = (OSError, HTTPException)
@@ -47,13 +46,8 @@ def send(
     if urlsplit(request.full_url).scheme not in ("http", "https"):
         raise ValueError("an address begins with http:// or https://")
     chosen = _proxies(request.full_url) if proxies is None else dict(proxies)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler(chosen), _NoRedirection)
-    try:
-        response: HTTPResponse = opener.open(request, timeout=seconds)
-    except urllib.error.HTTPError as error:
-        if not isinstance(error.fp, HTTPResponse):
-            raise
-        return error.fp
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(chosen), _EveryStatus)
+    response: HTTPResponse = opener.open(request, timeout=seconds)
     return response
 
 
@@ -79,17 +73,11 @@ def _proxies(url: str) -> dict[str, str]:
     return {scheme: proxy}
 
 
-class _NoRedirection(urllib.request.HTTPRedirectHandler):
-    """A key is sent to the address that was named, and to no other."""
+class _EveryStatus(urllib.request.HTTPErrorProcessor):
+    """Returns an answer whatever its status: a redirection would lead a key to another address."""
 
-    def redirect_request(  # noqa: PLR0913, PLR0917 -- urllib's signature
-        self,
-        req: urllib.request.Request,  # noqa: ARG002
-        fp: IO[bytes],  # noqa: ARG002
-        code: int,  # noqa: ARG002
-        msg: str,  # noqa: ARG002
-        headers: HTTPMessage,  # noqa: ARG002
-        newurl: str,  # noqa: ARG002
-    ) -> None:
-        """Follow no redirection: its status is the answer."""
-        return
+    def http_response(self, request: urllib.request.Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002
+        """Return the answer."""
+        return response
+
+    https_response = http_response

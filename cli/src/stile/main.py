@@ -27,6 +27,8 @@ class Commands(LazyGroup):
             "up", "Start everything: nats-server, llama.cpp, the filter, the consumer and the gateway."
         ),
         "down": _run("down", "Stop every part, in order, and wait until they are gone."),
+        "restart": _run("restart", "End parts and start them again, one after another."),
+        "logs": _run("logs", "Show the last lines of the parts' logs."),
         "status": _run("status", "Show each part's process, state, port and restarts."),
         "doctor": _run("doctor", "Check what commonly goes wrong, and say what to do about it."),
         "chat": Entry(

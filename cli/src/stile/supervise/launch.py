@@ -26,8 +26,17 @@ LOCAL_CLIENT = "local"
 once."""
 
 
-def launch(settings: Settings, root: Root, home: Home, terminal: Terminal) -> None:
+def launch(
+    settings: Settings, root: Root, home: Home, terminal: Terminal, *, is_detached: bool = False
+) -> None:
     """Start everything and keep it until SIGINT or SIGTERM.
+
+    Args:
+        settings: the variables.
+        root: Stile's own files.
+        home: the installation.
+        terminal: what people see.
+        is_detached: it runs in the background, so Ctrl-C does not reach it.
 
     Raises:
         StileError, SettingsError: something can't be used or started; nothing is left running.
@@ -35,8 +44,10 @@ def launch(settings: Settings, root: Root, home: Home, terminal: Terminal) -> No
     with _alone(home):
         plan = _plan(settings, root, home, terminal)
         filter_url = next(part.ready_url for part in plan if part.name == "filter-service")
-        supervisor = Supervisor(plan, home.logs, home.state, terminal)
-        asyncio.run(supervisor.run(lambda: _announce(settings, home, terminal, filter_url)))
+        supervisor = Supervisor(plan, home.logs, home.state, terminal, restarts=home.restarts)
+        asyncio.run(
+            supervisor.run(lambda: _announce(settings, home, terminal, filter_url, is_detached=is_detached))
+        )
 
 
 def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> list[parts.Part]:
@@ -102,7 +113,9 @@ def _provisioning(
     return provision_streams
 
 
-def _announce(settings: Settings, home: Home, terminal: Terminal, filter_url: str) -> None:
+def _announce(
+    settings: Settings, home: Home, terminal: Terminal, filter_url: str, *, is_detached: bool
+) -> None:
     seed = credentials.seed_file(home.clients, LOCAL_CLIENT)
     layers = "\n".join(f"  {line}" for line in guard.layers(filter_url) or ["the filter is not ready"])
     terminal.say(
@@ -115,7 +128,7 @@ Stile is up on {settings.url}
 The guard, layer by layer:
 {layers}
 
-Ctrl-C stops everything.
+{"`stile down`" if is_detached else "Ctrl-C"} stops everything.
 """
     )
     if settings.is_shared and not _is_key_asked_for(settings, home):
