@@ -78,6 +78,7 @@ bench: setup ## the time and memory that Stile adds, measured with a stand-in mo
 
 screenshots: setup ## render docs/images with the real small model; look at each image before you commit it
 	PYTHONPATH=tests .venv/bin/python tests/web/screenshots.py docs/images
+	PYTHONPATH=tests .venv/bin/python tests/web/console/screenshots.py docs/images
 
 tables: setup ## measure fairness, leaving clients and first tokens: benchmarks/results (five minutes)
 	.venv/bin/python benchmarks/fair.py
@@ -100,6 +101,7 @@ audit: $(UV) ## known faults of locked packages; licences and sources of crates 
 sbom: $(UV) ## CycloneDX lists of each image's packages, in sbom/ (needs cargo-cyclonedx)
 	@mkdir -p sbom
 	$(UV) export --quiet --locked --no-dev --package stile-gateway --format cyclonedx1.5 -o sbom/gateway.cdx.json
+	$(UV) export --quiet --locked --no-dev --package stile-console --format cyclonedx1.5 -o sbom/console.cdx.json
 	$(UV) export --quiet --locked --no-dev --package stile --format cyclonedx1.5 -o sbom/cli.cdx.json
 	$(UV) export --quiet --locked --no-dev --package stile-filter --extra gorget --format cyclonedx1.5 \
 	  -o sbom/filter-service.cdx.json

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,14 +14,16 @@ import psutil
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from measuring import hops, load  # noqa: E402 -- after the path of the tests' harness
+from measuring import hops, load, processor  # noqa: E402 -- after the path of the tests' harness
 from measuring.machine import machine  # noqa: E402
 
 from harness.models.standin import Standin  # noqa: E402
 from harness.parts.system import System  # noqa: E402
+from stile_contracts.subjects import LOG_STREAM  # noqa: E402
 
 POLICY = HERE / "policy.yml"
 ROUNDS = 4
+REFUSED = "what the fuck"
 SETTINGS = {
     "STILE_POLICY": str(POLICY),
     "STILE_MAX_PROMPT_CHARS": "600000",
@@ -83,6 +86,7 @@ class Bench:
             *await self.carried(),
             *await self.shares(),
             *await self.sizes(),
+            *await self.log(),
         ]
         lines += ["", "## Memory", "", "| part | RSS, idle | RSS, after the run |", "|---|---|---|"]
         after = self.memory()
@@ -145,6 +149,30 @@ class Bench:
             lines.append(
                 f"| {name} | {stile.p50:.1f} ms | {direct.p50:.1f} ms | {stile.p50 - direct.p50:.1f} ms |"
             )
+        return lines
+
+    async def log(self) -> list[str]:
+        """Processor time of a request with the stream of the log and without, in turns of a second or two."""
+        js = (await self.system.bus.connect("provisioner")).jetstream()
+        config = (await js.stream_info(LOG_STREAM)).config
+        lines = ["", "## The log of what happened: processor time of a request", ""]
+        lines += ["| request | part | without its stream | with it | the log |", "|---|---|---|---|---|"]
+        for name, body in (
+            ("answered", prompt_of(100)),
+            ("refused", json.dumps({"prompt": REFUSED}).encode()),
+        ):
+            runs: dict[bool, list[dict[str, float]]] = {False: [], True: []}
+            for turn in range(2 * ROUNDS):
+                has_stream = turn % 2 == 1
+                await (js.add_stream(config) if has_stream else js.delete_stream(LOG_STREAM))
+                runs[has_stream].append(
+                    await processor.milliseconds_a_request(self.system, body, self.seconds / ROUNDS)
+                )
+            for part in runs[True][0]:
+                without, with_it = (statistics.median(run[part] for run in runs[has]) for has in runs)
+                lines.append(
+                    f"| {name} | {part} | {without:.3f} ms | {with_it:.3f} ms | {with_it - without:+.3f} ms |"
+                )
         return lines
 
     def memory(self) -> dict[str, float]:

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use stile_consumer::contract::messages::{
-    AcceptedEvent, AnswerCheck, AnswerVerdict, ApprovedChat, ErrorReply, Heartbeat, Message, Reply,
-    StartedEvent, TokenEvent,
+    AcceptedEvent, AnswerCheck, AnswerVerdict, ApprovedChat, ErrorReply, Heartbeat, LogRecord,
+    Message, Reply, StartedEvent, TokenEvent,
 };
 use stile_consumer::contract::{headers, subjects};
 use stile_consumer::error::ErrorCode;
@@ -66,6 +66,7 @@ fn every_message_passes_its_fixtures() {
     holds::<Heartbeat>("heartbeat");
     holds::<AnswerCheck>("answer_check");
     holds::<AnswerVerdict>("answer_verdict");
+    holds::<LogRecord>("log_record");
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -145,6 +146,7 @@ fn names_are_spelt_as_in_python() {
         subjects::STARTED,
         subjects::FINISHED,
         subjects::HEARTBEAT,
+        subjects::HOLD,
         subjects::ANSWER_CHECKS,
         subjects::ANSWER_INBOX,
     ] {

@@ -29,7 +29,7 @@ def approved():
 
 
 async def test_the_streams_lie_on_all_three(cluster):
-    """Each stream has three replicas, and provisioning again has nothing to change."""
+    """The streams of requests have three replicas, and provisioning again has nothing to change."""
     provisioner = await cluster.connect("provisioner")
     for stream in (subjects.CHAT_STREAM, subjects.RESULT_STREAM):
         info = await provisioner.jetstream().stream_info(stream)

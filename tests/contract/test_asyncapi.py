@@ -34,6 +34,7 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.cancel.{origin}.{id}": subjects.CANCELS,
         "chat.outcome.{origin}.{id}": subjects.STATUS_REQUESTS,
         "chat.conversation.{client}.{id}": subjects.CONVERSATIONS,
+        "chat.log.{client}.{id}": subjects.LOG,
         "chat.dead.{lane}.{client}.{id}": subjects.DEAD,
         "chat.event.started.{lane}.{client}.{id}": subjects.STARTED,
         "chat.event.finished.{lane}.{client}.{id}": subjects.FINISHED,
@@ -41,7 +42,18 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.event.unheard.{client}.{id}": subjects.ABANDONED,
         "chat.event.heard.{client}.{id}": subjects.ATTENDED,
     }
-    plain = {subjects.ANSWER_CHECKS, subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT, subjects.WAKE}
+    plain = {
+        subjects.ANSWER_CHECKS,
+        subjects.FILTER_HEARTBEAT,
+        subjects.CONSUMER_HEARTBEAT,
+        subjects.WAKE,
+        subjects.HOLD,
+        subjects.CONSOLE_VERDICT,
+        subjects.CONSOLE_QUEUE,
+        subjects.CONSOLE_CANCEL,
+        subjects.CONSOLE_HOLD,
+        subjects.CONSOLE_RESUME,
+    }
     assert addresses == set(patterns) | plain | {None}
     for pattern, subject in patterns.items():
         assert re.sub(r"{\w+}", "*", pattern) == subject

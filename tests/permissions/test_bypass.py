@@ -57,7 +57,7 @@ async def send(system, identity, subject, body=b"", *, reply="", headers=None):
     await client.flush()
 
 
-@pytest.mark.parametrize("identity", ["alice", "gateway", "consumer"])
+@pytest.mark.parametrize("identity", ["alice", "gateway", "consumer", "console"])
 async def test_an_approval_by_anyone_but_the_filter(system, identity):
     """The server lets nobody else publish under ``chat.approved``."""
     await send(system, identity, approved_subject(), FORGED, headers=approval_headers())
@@ -88,7 +88,7 @@ async def test_an_answer_sent_elsewhere(system, reply):
     await assert_only_the_honest_reach_the_model(system)
 
 
-@pytest.mark.parametrize("identity", ["alice", "gateway", "filter", "consumer"])
+@pytest.mark.parametrize("identity", ["alice", "gateway", "filter", "consumer", "console"])
 @pytest.mark.parametrize(
     ("subject", "body"),
     [
@@ -97,6 +97,7 @@ async def test_an_answer_sent_elsewhere(system, reply):
         ("$JS.API.STREAM.INFO.CHAT", b""),
         ("$JS.API.STREAM.MSG.GET.CHAT", b'{"seq":1}'),
         ("$JS.API.STREAM.MSG.GET.CHAT_CONVERSATION", b'{"seq":1}'),
+        ("$JS.API.DIRECT.GET.CHAT_LOG", b'{"seq":1}'),
         ("chat.conversation.alice.0192a5d0-0000-7000-8000-000000000001", b"SMUGGLED"),
     ],
 )
@@ -106,7 +107,7 @@ async def test_the_bus_answers_at_an_approved_subject(system, identity, subject,
     await assert_only_the_honest_reach_the_model(system)
 
 
-@pytest.mark.parametrize("identity", ["alice", "gateway", "filter", "consumer"])
+@pytest.mark.parametrize("identity", ["alice", "gateway", "filter", "consumer", "console"])
 async def test_a_stream_of_ones_own(system, identity):
     """A stream that republishes what it stores under ``chat.approved`` cannot be made."""
     stream = {

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stile.settings import Settings
+from stile_runtime.installation import POLICY_FILE, console_tokens, state
 from stile_runtime.names import KEY_FILE
 from stile_runtime.variables import SettingsError
 
@@ -45,7 +46,7 @@ class Home:
         """A log for each part."""
         self.api_keys = folder / KEY_FILE
         """The API keys' digests, if ``STILE_API_KEYS`` names no other file."""
-        self.policy = folder / "policy.yml"
+        self.policy = folder / POLICY_FILE
         """The policy, if `stile policy init` has made one and ``STILE_POLICY`` names no other."""
         self.archive = folder / "archive"
         """The sealed archive, if ``STILE_ARCHIVE`` names no other folder."""
@@ -57,8 +58,10 @@ class Home:
         """Names of the parts that `stile restart` wants restarted, a line each."""
         self.lock = folder / "lock"
         """Held by the one `stile up` that may run here."""
-        self.state = folder / "state.json"
-        """What `stile status` reads."""
+        self.state = folder / state.FILE
+        """What `stile status` and the console read."""
+        self.console_tokens = folder / console_tokens.FILE
+        """The digests of the tokens that open the console."""
 
 
 def find_root(settings: Settings) -> Root:

@@ -17,7 +17,7 @@ class Entry(NamedTuple):
     name: str
     """A function, or a ``typer.Typer`` with several."""
     help: str
-    """The first line of its help, for the list of commands."""
+    """The beginning of its own help, for the list of commands."""
 
 
 class LazyGroup(TyperGroup):

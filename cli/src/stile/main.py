@@ -19,38 +19,44 @@ def _setup(name: str, text: str, attribute: str = "commands") -> Entry:
     return Entry(f"stile.commands.setup.{name}", attribute, text)
 
 
+def _owner(name: str, text: str, module: str | None = None) -> Entry:
+    return Entry(f"stile.commands.owner.{module or name}", name, text)
+
+
 class Commands(LazyGroup):
-    """All commands of `stile`; each help is the first sentence of its command's own."""
+    """All commands of `stile`; each help is the beginning of its command's own."""
 
     entries: ClassVar[dict[str, Entry]] = {
-        "up": _run(
-            "up", "Start everything: nats-server, llama.cpp, the filter, the consumer and the gateway."
-        ),
-        "down": _run("down", "Stop every part, in order, and wait until they are gone."),
-        "restart": _run("restart", "End parts and start them again, one after another."),
-        "logs": _run("logs", "Show the last lines of the parts' logs."),
-        "status": _run("status", "Show each part's process, state, port and restarts."),
-        "doctor": _run("doctor", "Check what commonly goes wrong, and say what to do about it."),
+        "up": _run("up", "Start everything: nats-server, llama.cpp, the filter, the consumer, the gateway"),
+        "down": _run("down", "Stop every part, in order, and wait until they are gone"),
+        "restart": _run("restart", "End parts and start them again, one after another"),
+        "logs": _run("logs", "Show the last lines of the parts' logs"),
+        "status": _run("status", "Show each part's process, state, port and restarts"),
+        "doctor": _run("doctor", "Check what commonly goes wrong, and say what to do about it"),
         "chat": Entry(
-            "stile.commands.chat", "chat", "Ask a question, or hold a conversation if there is none."
+            "stile.commands.chat", "chat", "Ask a question, or hold a conversation if there is none"
         ),
-        "keys": _setup("keys", "The API keys that the gateway asks for, as soon as there is one."),
-        "clients": _setup("clients", "Programs that send requests over NATS, each in an account of its own."),
-        "models": _setup("models", "Which models there are, and their weights."),
-        "policy": _setup("policy", "What may reach the model: change it, check it, test it."),
-        "guard": _setup("guard", "Which layers of the filter are on, and the models of its classifiers."),
+        "console": _owner("console", "Print a link that opens the console"),
+        "top": _owner("top", "Show who is answered and who waits"),
+        "refusals": _owner("refusals", "List the refused requests and answers"),
+        "usage": _owner("usage", "Show each client's requests, refusals, tokens and seconds of the model"),
+        "hold": _owner("hold", "Put the queue on hold: requests are accepted and wait"),
+        "resume": _owner("resume", "End the hold: what waits is answered", "hold"),
+        "keys": _setup("keys", "The API keys that the gateway asks for, as soon as there is one"),
+        "clients": _setup("clients", "Programs that send requests over NATS, each in an account of its own"),
+        "models": _setup("models", "Which models there are, and their weights"),
+        "policy": _setup("policy", "What may reach the model: change it, check it, test it"),
+        "guard": _setup("guard", "Which layers of the filter are on, and the models of its classifiers"),
         "dlq": Entry(
-            "stile.commands.dlq", "commands", "Requests that were given up: begun too often, never finished."
+            "stile.commands.dlq", "commands", "Requests that were given up: begun too often, never finished"
         ),
-        "provision": _setup(
-            "provision", "Make the streams as nats/streams.json describes them.", "provision"
-        ),
+        "provision": _setup("provision", "Make the streams as nats/streams.json describes them", "provision"),
         "credentials": _setup(
             "credentials",
-            "Make the seeds that are missing, and write the configuration that nats-server runs with.",
+            "Make the seeds that are missing, and write the configuration that nats-server runs with",
             "credentials",
         ),
-        "leaf": _setup("leaf", "Write what an edge site's nats-server needs.", "leaf"),
+        "leaf": _setup("leaf", "Write what an edge site's nats-server needs", "leaf"),
     }
 
 

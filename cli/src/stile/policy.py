@@ -4,10 +4,12 @@
 environment that the filter itself would have (docs/adr/0034).
 """
 
+import json
 import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from stile.errors import PolicyError
 from stile.home import Home
@@ -37,15 +39,28 @@ def run(settings: Settings, home: Home, arguments: Sequence[str]) -> int:
     ).returncode
 
 
-def check(settings: Settings, home: Home) -> str:
-    """Read the policy, start its scanners and run its tests; return the line that describes it.
+class Checked(NamedTuple):
+    """A policy that can be used."""
+
+    file: Path
+    version: str
+    rules: int
+    tests: int
+    """How many of its own passed."""
+
+    def __str__(self) -> str:
+        return f"{self.file}: good; version {self.version}, {self.rules} rules, {self.tests} tests passed"
+
+
+def check(settings: Settings, home: Home) -> Checked:
+    """Read the policy, start its scanners and run its tests.
 
     Raises:
         PolicyError: it can't be used.
         PartError: the filter is not installed.
     """
     checked = subprocess.run(
-        [program("stile-filter"), "policy", "check"],
+        [program("stile-filter"), "policy", "check", "--json"],
         env=os.environ | environment(settings, home),
         check=False,
         capture_output=True,
@@ -53,7 +68,19 @@ def check(settings: Settings, home: Home) -> str:
     )
     if checked.returncode:
         raise PolicyError(f"the policy can't be used:\n{checked.stderr.strip()}")
-    return checked.stdout.strip()
+    found = json.loads(checked.stdout)
+    return Checked(Path(found["file"]), found["version"], found["rules"], found["tests"])
+
+
+def for_console(settings: Settings, home: Home, checked: Checked) -> dict[str, str]:
+    """Return the variables that say which policy the console shows, and which file it may write."""
+    may_write = settings.policy is None or _absolute(settings.policy) == str(settings.policy.absolute())
+    target = _policy_file(settings, home) or home.policy
+    return {
+        "STILE_ARCHIVE": str((settings.archive or home.archive).absolute()),
+        "STILE_POLICY": str(checked.file),
+        **({"STILE_POLICY_TARGET": str(target.absolute())} if may_write else {}),
+    }
 
 
 def _policy_file(settings: Settings, home: Home) -> Path | None:

@@ -48,6 +48,8 @@ class Settings:
     """Data, logs and credentials; by default ``.stile`` in the checkout."""
     host: Text = "127.0.0.1"
     port: Port = 8000
+    public_url: Annotated[str | None, values.http_url] = None
+    """The chat page's address as the people with keys reach it, for links and QR codes."""
     nats_host: Text = "127.0.0.1"
     nats_port: Port = 4222
     nats_server_cert: File | None = None
@@ -86,6 +88,11 @@ class Settings:
     consumer_port: Port = 8080
     filter_port: Port | None = None
     """By default 8081, or any free port if another program has that one."""
+    console: Annotated[Literal["on", "off"], values.on_or_off] = "on"
+    """Whether the console is started."""
+    console_host: Text = "127.0.0.1"
+    console_port: Port | None = None
+    """By default 8090, or any free port if another program has that one."""
     model: Text = EMBEDDED_MODEL
     """The path of a GGUF file, or a name of models/models.toml."""
     context: Annotated[int, values.whole(256)] = 4096

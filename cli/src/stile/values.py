@@ -59,6 +59,13 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def on_or_off(text: str) -> Literal["on", "off"]:
+    """Read a switch."""
+    if text not in ("on", "off"):
+        raise ValueError("should be on or off")
+    return "on" if text == "on" else "off"
+
+
 def off_or_path(text: str) -> Literal["off"] | Path:
     """Read ``off``, or a path."""
     return "off" if text == "off" else Path(text)

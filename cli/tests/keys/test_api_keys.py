@@ -37,7 +37,7 @@ def test_a_key_is_shown_once_and_kept_as_its_digest(home):
     (entry,) = stored(path)
     assert (entry.name, entry.sha256, entry.lane) == ("ada", digest(key), "batch")
     assert (entry.max_in_flight, entry.requests_per_minute) == (4, 60)
-    assert run("list").split("\t")[:4] == ["ada", "batch", "4", "60"]
+    assert run("list").splitlines()[1].split("\t")[:4] == ["ada", "batch", "4", "60"]
 
 
 def test_a_key_that_is_revoked_is_gone(home):

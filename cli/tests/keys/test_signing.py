@@ -6,10 +6,10 @@ import stat
 import pytest
 from nacl.signing import SigningKey
 
-from stile import files
 from stile.errors import CredentialsError
 from stile.keys.signing import FORMER_KEY_SECONDS, check, ensure, public_file, rotate, seed_file
 from stile_contracts import signing
+from stile_runtime.installation import files
 
 
 def lines(folder):

@@ -12,11 +12,12 @@ import pytest
 from harness.processes.ports import free_port
 from harness.processes.wait import until
 from stile.errors import PartError
-from stile.supervise import runner, state
+from stile.supervise import runner
 from stile.supervise.parts import Part
-from stile.supervise.state import PartState
 from stile.supervise.supervisor import Supervisor
 from stile.supervise.terminal import Terminal
+from stile_runtime.installation import state
+from stile_runtime.installation.state import PartState
 
 PROGRAM = Path(__file__).with_name("part.py")
 
@@ -129,6 +130,24 @@ async def test_a_part_that_keeps_dying_stops_the_whole(tmp_path):
         await asyncio.wait_for(whole.task, 60)
     assert raised.value.last_lines[-1] == "hello from two"
     assert not psutil.pid_exists(other)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("arguments", [("--exit", "1"), ("--die-after", "0.3")])
+async def test_the_others_do_without_a_part_that_is_not_needed(tmp_path, capfd, arguments):
+    """Whether it refuses to start or keeps dying: it is said, and everything else runs on."""
+    whole = await Whole(tmp_path, make_part("one"), make_part("two", *arguments, is_needed=False)).up()
+    said = ""
+
+    def is_said():
+        nonlocal said
+        said += capfd.readouterr().out
+        return "everything else goes on without it" in said
+
+    await until(is_said, within=60)
+    await until(lambda: whole.status("two").state == PartState.STOPPED)
+    assert whole.status("one").state == PartState.RUNNING
+    await whole.end()
 
 
 async def test_a_part_that_refuses_its_settings_is_not_tried_again(tmp_path):

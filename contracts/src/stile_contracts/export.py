@@ -22,6 +22,12 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "answer_check": messages.AnswerCheck,
     "answer_verdict": messages.AnswerVerdict,
     "cancel_receipt": messages.CancelReceipt,
+    "log_record": messages.LogRecord,
+    "verdict_request": messages.VerdictRequest,
+    "policy_verdict": messages.PolicyVerdict,
+    "queue_listing": messages.QueueListing,
+    "cancel_request": messages.CancelRequest,
+    "hold_state": messages.HoldState,
 }
 """Every message, by the name of its schema and of its fixtures' folder."""
 

@@ -27,8 +27,8 @@ DIRECT_QUEUE = "filter-direct"
 those."""
 APPROVED = "chat.approved.*.*.*"
 APPROVED_FOR_MODEL = "chat.approved.*.*.*.*"
-ALL_APPROVED = "chat.approved.>"
-"""Both of the above."""
+ALL_CHAT = "chat.>"
+"""Everything that CHAT holds: approved requests, and ``HOLD``."""
 RESULTS = "chat.result.*.*"
 FILTER_HEARTBEAT = "chat.event.filter"
 CONSUMER_HEARTBEAT = "chat.event.consumer"
@@ -50,6 +50,22 @@ FINISHED = "chat.event.finished.*.*.*"
 
 DEAD = "chat.dead.*.*.*"
 CONVERSATIONS = "chat.conversation.*.*"
+LOG = "chat.log.*.*"
+"""A ``LogRecord`` of each request that has ended."""
+HOLD = "chat.hold"
+"""While CHAT holds a message of this subject, the queue is on hold: no worker starts a request."""
+CONSOLE = "chat.console.*"
+"""All that the console asks."""
+CONSOLE_VERDICT = "chat.console.verdict"
+"""From the console: a ``VerdictRequest``. One filter of the group ``filter`` replies, here and below."""
+CONSOLE_QUEUE = "chat.console.queue"
+"""From the console, without a body: who is answered and who waits."""
+CONSOLE_CANCEL = "chat.console.cancel"
+"""From the console: a ``CancelRequest``."""
+CONSOLE_HOLD = "chat.console.hold"
+"""From the console, without a body: start nothing more."""
+CONSOLE_RESUME = "chat.console.resume"
+"""From the console, without a body: go on."""
 MAX_DELIVERIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*"
 """From nats-server itself: a request reached its last delivery and was never acknowledged."""
 
@@ -57,10 +73,13 @@ CHAT_STREAM = "CHAT"
 RESULT_STREAM = "CHAT_RESULT"
 DEAD_STREAM = "CHAT_DLQ"
 CONVERSATION_STREAM = "CHAT_CONVERSATION"
+LOG_STREAM = "CHAT_LOG"
 
 ANSWER_INBOX = "_INBOX_answer"
 """The inboxes in which workers receive verdicts. They have a prefix of their own, so that a filter
 cannot answer in JetStream's place."""
+CONSOLE_INBOX = "_INBOX_console"
+"""The inboxes of the console and of the command line."""
 GATEWAY_INBOX = "_INBOX_gateway"
 REPLY_PREFIXES = (f"{GATEWAY_INBOX}.", "_R_.")
 """The only places for replies: the gateway's inbox, and the subjects that nats-server makes for
@@ -106,9 +125,18 @@ def is_reply_allowed(subject: str) -> bool:
 
 def is_answer_inbox(subject: str) -> bool:
     """Return whether a verdict about an answer may be sent to ``subject``."""
+    return _is_inbox(subject, ANSWER_INBOX)
+
+
+def is_console_inbox(subject: str) -> bool:
+    """Return whether a reply to the console may be sent to ``subject``."""
+    return _is_inbox(subject, CONSOLE_INBOX)
+
+
+def _is_inbox(subject: str, prefix: str) -> bool:
     return (
         len(subject) <= _MAX_REPLY_LENGTH
-        and subject.startswith(f"{ANSWER_INBOX}.")
+        and subject.startswith(f"{prefix}.")
         and all(_REPLY_TOKEN.fullmatch(token) for token in subject.split("."))
     )
 
@@ -193,6 +221,16 @@ def parse_dead(subject: str) -> RequestAddress:
         case ["chat", "dead", lane, client, chat_id] if is_token(client):
             return RequestAddress(Lane(lane), client, UUID(chat_id))
     raise ValueError(f"not a dead letter's subject: {subject!r}")
+
+
+def log(client: str, chat_id: UUID) -> str:
+    """Return the subject of a request's record in CHAT_LOG."""
+    return f"chat.log.{_token(client)}.{chat_id}"
+
+
+def log_of(client: str) -> str:
+    """Return the subject, with a wildcard, of all records of a client."""
+    return f"chat.log.{_token(client)}.*"
 
 
 def cancel(origin: str, chat_id: UUID) -> str:

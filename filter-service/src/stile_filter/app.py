@@ -12,17 +12,21 @@ from stile_filter.admission.admit import Admission
 from stile_filter.admission.signature_status import SignatureStatus
 from stile_filter.errors import LostLoopError, StartError
 from stile_filter.guard.decide import State
-from stile_filter.guard.policy import Files, Rule
+from stile_filter.guard.policy import Files, Rule, default_policy
 from stile_filter.ops.background import Background
 from stile_filter.ops.clock import WallClock
 from stile_filter.ops.health import Health, HealthServer
 from stile_filter.ops.metrics import Metrics
 from stile_filter.policies.archive import Archive, NoArchive
+from stile_filter.policies.draft import Judge
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.live import LivePolicy
+from stile_filter.policies.source import PolicySource
 from stile_filter.queue.positions import PositionNotifier
 from stile_filter.requests.answers import AnswerChecks
 from stile_filter.requests.cancel import Canceller
+from stile_filter.requests.chat_log import ChatLog
+from stile_filter.requests.console import ConsoleRequests
 from stile_filter.requests.dead_letters import DeadLetters
 from stile_filter.requests.result_shares import ResultShares
 from stile_filter.requests.status import StatusRequests
@@ -55,7 +59,9 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = Metrics()
-        files = Files()
+        own = settings.own_policy
+        self._source = PolicySource(settings.policy or default_policy(), own)
+        files = Files(*[own] if own else [])
         self._live = LivePolicy(self._guard(files), self._guard, files, self._metrics)
         self._archive = Archive(settings.archive, self._metrics.archived) if settings.archive else NoArchive()
         self._live.swapped = self._swapped
@@ -77,6 +83,7 @@ class Service:
         signer = settings.signer()
         self._signatures = SignatureStatus(signer, self._fleet)
         self._signature_fault: str | None = None  # as of the last heartbeat, for the probes' thread too
+        chat_log = ChatLog(self._bus.publish)
         handler = Admission(
             self._live,
             store,
@@ -87,10 +94,12 @@ class Service:
             clock_fault=self._clock.fault,
             observer=self._metrics,
             archive=self._archive,
+            chat_log=chat_log,
         )
-        canceller = Canceller(store, self._metrics.cancelled)
+        canceller = Canceller(store, self._metrics.cancelled, chat_log)
         lookup = StatusRequests(store, self._queue.position, self._metrics.looked_up)
-        self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter)
+        self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter, chat_log)
+        console = ConsoleRequests(store, self._queue, canceller, Judge(self._live).judge)
         answer_checks = AnswerChecks(self._live, self._metrics)
         self._subscribers = Subscribers(
             self._bus,
@@ -104,6 +113,7 @@ class Service:
             heartbeat=self._fleet.receive_body,
             advisory=self._dead_letters.advised,
             answer_check=answer_checks.handle,
+            console=console.handle,
         )
         self._metrics.in_flight.set_function(lambda: self._subscribers.in_flight)
         self._app = FastStream(
@@ -188,6 +198,7 @@ class Service:
                 self._queue.state(),
                 policy=self._live.guard.policy.version,
                 refused=self._live.fault is not None,
+                held=self._queue.held,
             )
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
@@ -229,7 +240,7 @@ class Service:
 
     def _guard(self, files: Files) -> Guard:
         return Guard(
-            self._settings.policy,
+            self._source.find(),
             self._settings.archive,
             files,
             self._monitored,

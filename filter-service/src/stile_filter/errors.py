@@ -61,9 +61,10 @@ class RequestError(FilterServiceError):
         param: the field or header at fault.
         retry_after: seconds after which a repeat may do better.
         stage: where the request was, whose deadline passed.
+        rule: the policy's rule that could not be checked, for the log of what happened.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each is a field
         self,
         code: ErrorCode,
         message: str,
@@ -71,12 +72,14 @@ class RequestError(FilterServiceError):
         param: str | None = None,
         retry_after: float | None = None,
         stage: Stage | None = None,
+        rule: str | None = None,
     ) -> None:
         self.code = code
         self.message = message
         self.param = param
         self.retry_after = retry_after
         self.stage = stage
+        self.rule = rule
         super().__init__(message)
 
 

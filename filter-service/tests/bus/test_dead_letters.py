@@ -126,7 +126,7 @@ async def test_what_was_given_up_while_no_filter_ran_is_found_at_the_start(line,
         await line.is_dead(chat_id)
 
     async def left():
-        state = (await line.js.stream_info("CHAT", subjects_filter=subjects.ALL_APPROVED)).state
+        state = (await line.js.stream_info("CHAT", subjects_filter=subjects.ALL_CHAT)).state
         return list(state.subjects) == [line.place(waiting)]
 
     await until(left, what="their places are free")

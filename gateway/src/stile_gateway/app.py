@@ -17,7 +17,6 @@ from starlette.routing import Match, Route
 
 from stile_gateway.bus import NatsBus
 from stile_gateway.clients.callers import Callers
-from stile_gateway.clients.hosts import Hosts, is_loopback
 from stile_gateway.clients.keyring import KeyRing
 from stile_gateway.clients.slots import Slots, share_of
 from stile_gateway.conversations import NatsConversations
@@ -46,6 +45,7 @@ from stile_gateway.settings import Settings
 from stile_runtime import logs
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
+from stile_runtime.web.hosts import Hosts, is_loopback
 
 DIALECTS: tuple[Dialect, ...] = (Stile(), OpenAI(), Responses(), Completions(), Ollama(), Anthropic())
 """The gateway's APIs. The first one's errors are those of all addresses that no other has."""

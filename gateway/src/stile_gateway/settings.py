@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from stile_gateway.clients import hosts
 from stile_runtime import api_keys
 from stile_runtime.api_keys import KEY_FILE, KeyFileError
 from stile_runtime.settings import ServiceSettings, variable
 from stile_runtime.watched_file import version
+from stile_runtime.web import hosts
 
 
 class Settings(ServiceSettings):

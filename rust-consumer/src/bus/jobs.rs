@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Bus, REQUEST_TIMEOUT, bounded};
 use crate::contract::address::{Address, Durable};
-use crate::contract::subjects::{APPROVED, CHAT_STREAM};
+use crate::contract::subjects::{ALL_CHAT, CHAT_STREAM, HOLD};
 use crate::error::{BusError, JobError};
 
 /// The stream gives a job to another worker after this long without a renewal (`ack_wait`).
@@ -67,6 +67,8 @@ pub struct Delivery {
     pub attempt: u64,
     /// When it came.
     pub received: Instant,
+    /// How long it had been in the stream then, by this machine's clock and the server's.
+    pub waited: Duration,
     /// Where it is acknowledged.
     ack: Subject,
 }
@@ -74,7 +76,10 @@ pub struct Delivery {
 impl Delivery {
     /// `None` if the stream did not deliver the message.
     fn of(message: jetstream::Message) -> Option<Self> {
-        let attempt = u64::try_from(message.info().ok()?.delivered).ok()?;
+        let info = message.info().ok()?;
+        let attempt = u64::try_from(info.delivered).ok()?;
+        let waited = SystemTime::now().duration_since(info.published.into());
+        let waited = waited.unwrap_or_default();
         let message = message.message;
         Some(Self {
             address: Address::parse(&message.subject),
@@ -83,6 +88,7 @@ impl Delivery {
             payload: message.payload,
             attempt,
             received: Instant::now(),
+            waited,
             ack: message.reply?,
         })
     }
@@ -97,6 +103,7 @@ impl Delivery {
             payload: payload.into(),
             attempt: 1,
             received: Instant::now(),
+            waited: Duration::ZERO,
             ack: "$JS.ACK".into(),
         }
     }
@@ -105,6 +112,8 @@ impl Delivery {
 /// What the stream of jobs holds.
 #[derive(Debug)]
 pub struct Listing {
+    /// Whether the queue is on hold.
+    pub held: bool,
     /// The requests that wait, and those that are in flight.
     pub addresses: Vec<Address>,
     /// nats-server's time; `None` if it does not send it.
@@ -131,10 +140,11 @@ impl Bus {
     /// [`BusError`]: the stream may not be there yet.
     pub async fn jobs(&self) -> Result<Listing, BusError> {
         let subject = format!("STREAM.INFO.{CHAT_STREAM}");
-        let filter = json!({ "subjects_filter": APPROVED });
+        let filter = json!({ "subjects_filter": ALL_CHAT });
         let asked = self.context.request(subject, &filter);
         match bounded(REQUEST_TIMEOUT, asked).await? {
             Response::Ok(Info { state, ts }) => Ok(Listing {
+                held: state.subjects.contains_key(HOLD),
                 addresses: state
                     .subjects
                     .keys()

@@ -6,6 +6,7 @@
 pub mod answer_checks;
 pub mod dead_letters;
 pub mod jobs;
+pub mod log;
 pub mod replies;
 pub mod results;
 pub mod retry;

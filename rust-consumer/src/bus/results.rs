@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Bus, REQUEST_TIMEOUT, bounded};
 use crate::contract::headers::{self, Envelope};
-use crate::contract::messages::{ErrorReply, Message, Reply};
+use crate::contract::messages::{ErrorReply, Message, Reply, Usage};
 use crate::contract::subjects::RESULT_STREAM;
 use crate::error::{BusError, ErrorCode, InvalidMessage};
 
@@ -17,6 +17,35 @@ pub struct ChatResult {
     pub body: Bytes,
     /// The code of an error.
     pub error: Option<ErrorCode>,
+    /// What the log says about it.
+    pub facts: Facts,
+}
+
+/// What the log of what happened says about an answer or a refusal; nothing about an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The model that answered.
+    pub model: Option<String>,
+    /// Of a refusal: the location of the refused text.
+    pub place: Option<String>,
+    /// Of a refusal: the policy's rule, if it is known here.
+    pub rule: Option<String>,
+    /// Of a refusal: in which way of reading the text it was found.
+    pub view: Option<String>,
+    /// Counts of tokens.
+    pub usage: Option<Usage>,
+}
+
+impl Facts {
+    fn of(reply: &Reply) -> Self {
+        Self {
+            model: reply.model.clone(),
+            place: reply.refusal.as_ref().map(|refusal| refusal.place.clone()),
+            rule: None,
+            view: None,
+            usage: reply.usage,
+        }
+    }
 }
 
 impl ChatResult {
@@ -28,6 +57,7 @@ impl ChatResult {
         Ok(Self {
             body: reply.write()?,
             error: None,
+            facts: Facts::of(reply),
         })
     }
 
@@ -39,19 +69,20 @@ impl ChatResult {
         Ok(Self {
             body: reply.write()?,
             error: Some(reply.error.code),
+            facts: Facts::default(),
         })
     }
 
     /// A result that is stored already; its body is handed on as it is. If a later version has
     /// stored it, under a code that is not known here, it is an error all the same.
     fn stored(body: Bytes) -> Self {
-        let error = if Reply::read(&body).is_ok() {
-            None
+        let (error, facts) = if let Ok(reply) = Reply::read(&body) {
+            (None, Facts::of(&reply))
         } else {
             let code = ErrorReply::read(&body).map(|reply| reply.error.code);
-            Some(code.unwrap_or(ErrorCode::Internal))
+            (Some(code.unwrap_or(ErrorCode::Internal)), Facts::default())
         };
-        Self { body, error }
+        Self { body, error, facts }
     }
 }
 

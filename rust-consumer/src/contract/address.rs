@@ -1,16 +1,18 @@
 //! The address of a request: what its subject says. A subject is parsed here, once, when its
 //! message comes in.
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::model::ModelToken;
 use super::subjects::{
-    APPROVED_PREFIX, CANCELLED_PREFIX, DEAD_PREFIX, FINISHED_PREFIX, MAX_TOKEN_LENGTH,
+    APPROVED_PREFIX, CANCELLED_PREFIX, DEAD_PREFIX, FINISHED_PREFIX, LOG_PREFIX, MAX_TOKEN_LENGTH,
     RESULT_PREFIX, STARTED_PREFIX, is_token,
 };
 
 /// Which of the two queues a request waits in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// People wait for the answer.
     Interactive,
@@ -198,6 +200,12 @@ impl Address {
         format!("{RESULT_PREFIX}{}.{}", self.client, self.id)
     }
 
+    /// The subject of its record in `CHAT_LOG`.
+    #[must_use]
+    pub fn log(&self) -> String {
+        format!("{LOG_PREFIX}{}.{}", self.client, self.id)
+    }
+
     fn subject(&self, prefix: &str) -> String {
         format!("{prefix}{}.{}.{}", self.lane.name(), self.client, self.id)
     }
@@ -228,6 +236,7 @@ mod tests {
             assert_eq!(address.finished(), format!("chat.event.finished.{request}"));
             assert_eq!(address.dead(), format!("chat.dead.{request}"));
             assert_eq!(address.result(), format!("chat.result.http-127.{ID}"));
+            assert_eq!(address.log(), format!("chat.log.http-127.{ID}"));
             let durable = address.durable();
             assert_eq!(
                 (durable.name().as_str(), &*durable.filter()),

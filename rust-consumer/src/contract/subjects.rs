@@ -25,8 +25,12 @@ pub const CANCELLED: &str = "chat.event.cancelled.*.*";
 pub const STARTED: &str = "chat.event.started.*.*.*";
 /// A worker is done with a request.
 pub const FINISHED: &str = "chat.event.finished.*.*.*";
+/// While `CHAT` holds a message of this subject, the queue is on hold: no request is started.
+pub const HOLD: &str = "chat.hold";
 /// Every approved request.
 pub const APPROVED: &str = "chat.approved.>";
+/// Everything that [`CHAT_STREAM`] holds: approved requests, and the [`HOLD`].
+pub const ALL_CHAT: &str = "chat.>";
 /// The prefix of this service's own inboxes: its user may subscribe to nothing else.
 pub const INBOX_PREFIX: &str = "_INBOX_consumer";
 
@@ -42,6 +46,8 @@ pub(super) const CANCELLED_PREFIX: &str = "chat.event.cancelled.";
 pub(super) const DEAD_PREFIX: &str = "chat.dead.";
 /// The subject of a result, up to its client.
 pub(super) const RESULT_PREFIX: &str = "chat.result.";
+/// The subject of a record in the log, up to its client.
+pub(super) const LOG_PREFIX: &str = "chat.log.";
 /// The prefix of the inboxes where the operator receives what services say of themselves.
 const OPERATOR_INBOX: &str = "_INBOX_operator.";
 const REPLY_PREFIXES: [&str; 2] = ["_INBOX_gateway.", "_R_."];

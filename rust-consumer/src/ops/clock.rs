@@ -1,6 +1,6 @@
 //! Whether this machine's clock agrees with nats-server's. Pure: no clock of its own.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A clock may be off by this much. Deadlines are minutes away, and clocks that are set over the
 /// network agree within less than a second.
@@ -22,10 +22,15 @@ pub fn seconds_off(
     (off > TOLERANCE).then_some(off.as_secs())
 }
 
+/// Milliseconds since the Unix epoch. `None` before 1970, which only a clock that is off can show.
+#[must_use]
+pub fn millis(time: SystemTime) -> Option<u64> {
+    let since_epoch = time.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since_epoch.as_millis()).ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {

@@ -24,6 +24,9 @@ struct Readiness {
     /// Present, and true, if llama.cpp's server must be started again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stuck: bool,
+    /// Present, and true, if the queue is on hold: no job is taken until it is resumed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    held: bool,
 }
 
 /// Serves until `stop`.
@@ -60,6 +63,7 @@ async fn ready(State(status): State<Status>) -> impl IntoResponse {
             ready,
             reason,
             stuck,
+            held: state.held,
         }),
     )
 }

@@ -1,11 +1,12 @@
 //! The service's heartbeat on the bus.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::clock;
 use super::status::{State, Status};
 use crate::bus::Bus;
 use crate::contract::messages::{Heartbeat, Message, Part};
@@ -15,7 +16,7 @@ use crate::worker::approval::Keys;
 
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// Publishes a heartbeat every two seconds, and at once when readiness changes, until `stop`. It
+/// Publishes a heartbeat every two seconds, and at once when readiness or the hold changes, until `stop`. It
 /// names the keys that are known at the time: a filter that signs with another one approves nothing
 /// in vain.
 ///
@@ -34,8 +35,8 @@ pub async fn beat(
             if bus.is_connected() {
                 publish(&bus, heartbeat(&instance, &state, approvals.as_ref())).await;
             }
-            let was = state.unready();
-            let change = changes.wait_for(|state| state.unready() != was);
+            let was = (state.unready(), state.held);
+            let change = changes.wait_for(|state| (state.unready(), state.held) != was);
             // Either of the two is a reason to go on.
             let _ = timeout(PERIOD, change).await;
         }
@@ -64,7 +65,7 @@ fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbe
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ready: reason.is_none(),
         reason: reason.map(Cow::into_owned),
-        now_ms: now_ms(SystemTime::now()),
+        now_ms: clock::millis(SystemTime::now()),
         model: state.model.as_deref().map(str::to_owned),
         service_seconds: state.service_seconds,
         prompt_per_second: state.prompt_per_second,
@@ -74,11 +75,6 @@ fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbe
         queue: None,
         policy: None,
         policy_refused: None,
+        held: Some(state.held),
     }
-}
-
-/// `None` before 1970, which only a clock that is off can show.
-fn now_ms(now: SystemTime) -> Option<u64> {
-    let since_epoch = now.duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since_epoch.as_millis()).ok()
 }

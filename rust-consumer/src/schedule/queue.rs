@@ -67,7 +67,9 @@ impl Queue {
     /// be tried. Requests that name another model are left out, and those that name any until this
     /// model's name is known.
     ///
-    /// While this machine's clock is off there are none: deadlines are times of day, and it would
+    /// While the queue is on hold there are none.
+    ///
+    /// While this machine's clock is off there are none either: deadlines are times of day, and it would
     /// end requests that have time left, or answer those that have none.
     ///
     /// # Errors
@@ -85,7 +87,10 @@ impl Queue {
             }
         }
         self.status.set_bound(true);
-        if off.is_some() {
+        if self.status.set_held(listing.held) {
+            tracing::info!(held = listing.held, "the hold of the queue has changed");
+        }
+        if off.is_some() || listing.held {
             return Ok(Vec::new());
         }
         let waiting = waiting_queues(&listing.addresses, self.model().as_ref());

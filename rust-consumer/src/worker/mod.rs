@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::Bus;
 use crate::bus::jobs::{AckDecision, Delivery, Lease};
+use crate::bus::log::{self, Earlier};
 use crate::bus::replies::Replies;
 use crate::bus::results::ChatResult;
 use crate::bus::retry::{SHORTEST_WAIT, retry};
@@ -135,8 +136,12 @@ impl Worker {
         let envelope = &job.envelope;
         let mut pipeline = Pipeline::new(Replies::new(&bus, envelope));
         let in_flight = self.in_flight.enter(&envelope.address.key());
-        let decision = self.decide(job, &mut pipeline, &in_flight).await;
+        let mut began = None;
+        let decision = self
+            .decide(job, &mut pipeline, &in_flight, &mut began)
+            .await;
         decided.notify_one();
+        let mut earlier = Earlier::Replaced;
         let (name, decision, result) = match decision {
             Ok(Decision::Answer(reply)) => {
                 let result = ChatResult::answer(&reply)?;
@@ -146,15 +151,19 @@ impl Worker {
                     self.store(envelope, result).await?,
                 )
             }
-            Ok(Decision::Refused(reply)) => {
-                let result = ChatResult::answer(&reply)?;
+            Ok(Decision::Refused(reply, rule, view)) => {
+                let mut result = ChatResult::answer(&reply)?;
+                (result.facts.rule, result.facts.view) = (rule, view);
                 (
                     "refused",
                     AckDecision::Ack,
                     self.store(envelope, result).await?,
                 )
             }
-            Ok(Decision::Stored(result)) => ("stored", AckDecision::Ack, result),
+            Ok(Decision::Stored(result)) => {
+                earlier = Earlier::Kept;
+                ("stored", AckDecision::Ack, result)
+            }
             Err(error) => {
                 let Some(code) = error.code() else {
                     return Err(error);
@@ -171,16 +180,35 @@ impl Worker {
             }
         };
         pipeline.finish(&result).await?;
+        self.log(job, &result, began, earlier);
         let error = result.error.map(ErrorCode::name);
         self.status.ended(job.delivery.received.elapsed(), error);
         Ok((name, decision))
     }
 
+    /// Writes the record of a request that has ended. It says how long it waited and took only if
+    /// the model was called for it now.
+    fn log(&self, job: &Job<'_>, result: &ChatResult, began: Option<Instant>, earlier: Earlier) {
+        let (envelope, delivery) = (&job.envelope, job.delivery);
+        let mut record = log::record(&envelope.address, envelope.attempt, result);
+        if earlier == Earlier::Replaced {
+            record.wait_seconds = Some(delivery.waited.as_secs_f64());
+        }
+        if began.is_some() {
+            record.answer_seconds = Some(delivery.received.elapsed().as_secs_f64());
+            let model = self.status.now().model;
+            record.model = record.model.or_else(|| model.as_deref().map(str::to_owned));
+        }
+        self.bus.log(&envelope.address, &record, earlier);
+    }
+
+    /// Sets `called` to when the model is called, if it is.
     async fn decide(
         &mut self,
         job: &Job<'_>,
         pipeline: &mut Pipeline<'_>,
         in_flight: &InFlightGuard,
+        called: &mut Option<Instant>,
     ) -> Result<Decision, JobError> {
         let (bus, envelope) = (&self.bus, &job.envelope);
         if envelope.attempt > MAX_ATTEMPTS {
@@ -197,7 +225,7 @@ impl Worker {
             return Ok(Decision::Stored(known));
         }
         pipeline.started(self.status.now().model.as_deref()).await?;
-        let began = Instant::now();
+        let began = *called.insert(Instant::now());
         let ended = tokio::select! {
             biased;
             () = in_flight.cancelled() => Err(JobError::Cancelled),
@@ -213,8 +241,9 @@ impl Worker {
             Err(JobError::AnswerRefused(refusal)) => {
                 let wanted = generation.chat.refusal_message;
                 let model = self.status.now().model;
+                let (rule, view) = (refusal.rule.clone(), refusal.view.clone());
                 let reply = refusal.into_reply(envelope.address.id, wanted, model.as_deref());
-                Ok(Decision::Refused(Box::new(reply)))
+                Ok(Decision::Refused(Box::new(reply), rule, view))
             }
             Err(error) => Err(error),
         }
@@ -249,6 +278,7 @@ impl Worker {
 
 enum Decision {
     Answer(Box<Reply>),
-    Refused(Box<Reply>),
+    /// With the rule and the view, for the log.
+    Refused(Box<Reply>, Option<String>, Option<String>),
     Stored(ChatResult),
 }

@@ -5,6 +5,7 @@ import contextlib
 import json
 from types import SimpleNamespace
 
+from harness.filter.records import Records
 from harness.filter.store import FakeStore
 from stile_contracts.errors import ERRORS
 from stile_contracts.messages import ErrorReply, Heartbeat
@@ -59,6 +60,7 @@ class Deciding:
         self.scanners = scanners or FakeScanners()
         self.outcomes, self.monitored = [], []
         self.refusing, self.archived = [], []
+        self.records = Records()
         decider = Decider(self.policy, self.scanners, lambda *seen: self.monitored.append(seen))
         self.guard = SimpleNamespace(policy=self.policy, decider=decider)
         self.now = NOW
@@ -85,6 +87,7 @@ class Deciding:
             clock_fault=lambda: self.clock_fault,
             observer=self,
             archive=SimpleNamespace(keep=lambda *kept: self.archived.append(kept)),
+            chat_log=self.records.log,
             now=lambda: self.now,
         )
 

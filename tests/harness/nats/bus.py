@@ -113,6 +113,12 @@ class Bus:
         if self._process:
             self._process.kill()
 
+    async def restart(self) -> None:
+        """End the server as an operator does, and bring it back with what it had stored."""
+        if self._process:
+            await asyncio.to_thread(self._process.stop)
+        await self.start()
+
     async def stop(self) -> None:
         """Close the connections and end the server."""
         for client in self._connections:

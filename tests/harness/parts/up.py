@@ -17,7 +17,15 @@ from harness.processes.process import BIN, Process
 from harness.processes.wait import until
 
 STILE = BIN / "stile"
-PORTS = ("PORT", "NATS_PORT", "NATS_MONITOR_PORT", "LLAMA_PORT", "CONSUMER_PORT", "FILTER_PORT")
+PORTS = (
+    "PORT",
+    "NATS_PORT",
+    "NATS_MONITOR_PORT",
+    "LLAMA_PORT",
+    "CONSUMER_PORT",
+    "FILTER_PORT",
+    "CONSOLE_PORT",
+)
 
 
 class Up:

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import re
 import signal
 
+import httpx
 import nats
 import psutil
 import pytest
@@ -15,7 +17,7 @@ from harness.parts.policies import unscanned
 from harness.parts.up import Up, alive, family
 from harness.processes.wait import until
 
-NAMES = ["nats", "llama", "filter-service", "rust-consumer", "gateway"]
+NAMES = ["nats", "llama", "filter-service", "rust-consumer", "gateway", "console"]
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ async def test_what_dies_comes_back_and_a_request_gets_its_answer(up):
         )
 
     await until(is_back, within=120, what="every part is back")
-    assert [part["restarts"] for part in (await up.status()).values()] == [1] * 5
+    assert [part["restarts"] for part in (await up.status()).values()] == [1] * len(NAMES)
     answer = await up.ask("Say hello.")
     assert answer.status_code == 200, answer.text
 
@@ -269,3 +271,38 @@ async def unused_llama(tmp_path):
     standin = await Standin(tmp_path).start()
     yield standin
     standin.stop()
+
+
+async def test_the_console_is_opened_by_the_printed_link_and_by_a_new_one(up):
+    """The banner's link works once, `stile console` prints another; each part's process is described."""
+    printed = re.search(r"http://127\.0\.0\.1:\d+/#token=(\S+)", up.output())
+    code, out, _ = await up.run("console")
+    assert (code, out.strip().startswith(f"http://127.0.0.1:{up.ports['CONSOLE_PORT']}/#token=")) == (0, True)
+    url = f"http://127.0.0.1:{up.ports['CONSOLE_PORT']}"
+    for token in (printed[1], out.strip().rpartition("=")[2]):
+        async with httpx.AsyncClient(base_url=url, timeout=60) as owner:
+            signed_in = await owner.post("/api/session", json={"token": token})
+            owner.headers["Stile-Session"] = signed_in.raise_for_status().json()["proof"]
+            health = (await owner.get("/api/health")).json()
+            assert (await owner.post("/api/session", json={"token": token})).status_code == 401
+    parts = {part["name"]: part for part in health["parts"]}
+    assert list(parts) == NAMES
+    assert all(part["memory_bytes"] > 0 and part["restarts"] == 0 for part in parts.values())
+
+
+async def test_the_console_makes_the_owners_policy(up_as_shipped):
+    """What comes with Stile stays; the filter takes the new file up without a restart."""
+    up = up_as_shipped
+    _, out, _ = await up.run("console")
+    url, token = out.strip().split("/#token=")
+    async with httpx.AsyncClient(base_url=url, timeout=120) as owner:
+        signed_in = await owner.post("/api/session", json={"token": token})
+        owner.headers["Stile-Session"] = signed_in.raise_for_status().json()["proof"]
+        policy = (await owner.get("/api/policy")).json()
+        assert policy["is_shipped"]
+        rule = "keywords:\n  - {id: birds, category: animals, phrases: [kingfisher]}\n"
+        changed = {"policy": policy["text"].replace("keywords:\n", rule, 1), "base": policy["digest"]}
+        applied = await owner.put("/api/policy", json=changed)
+        assert applied.json() == {"is_applied": True, "faults": []}, applied.text
+    assert (up.home / "policy.yml").read_text() == changed["policy"]
+    assert (await up.ask("A kingfisher")).json()["refused"]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from stile import gateway, table
+from stile import gateway, listing
 from stile.errors import DeadLetterError
 from stile.home import find_home
 from stile.keys import credentials
@@ -36,11 +36,11 @@ def list_(
     *,
     nats_url: Url = None,
     nkey_file: Seed = None,
-    as_json: table.AsJson = False,
+    as_json: listing.AsJson = False,
 ) -> None:
     """List the dead letters, the oldest first; no text of a conversation is shown."""
     facts = [letter.facts() for letter in asyncio.run(_all(nats_url, nkey_file))]
-    table.show(facts, as_json=as_json, empty="No dead letters.")
+    listing.show(facts, as_json=as_json, empty="No dead letters.")
 
 
 @commands.command()

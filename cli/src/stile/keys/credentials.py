@@ -11,10 +11,10 @@ from pathlib import Path
 
 import nkeys
 
-from stile import files
 from stile.errors import CredentialsError
+from stile_runtime.installation import files
 
-USERS = ("provisioner", "gateway", "filter", "consumer")
+USERS = ("provisioner", "gateway", "filter", "consumer", "console")
 """The users of the APP account in ``nats/accounts.conf``, one a service."""
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from nacl.signing import SigningKey
 
-from stile import files
 from stile.errors import CredentialsError
 from stile.keys import credentials
 from stile_contracts import signing
+from stile_runtime.installation import files
 
 FORMER_KEY_SECONDS = 3600.0
 """After this time no request that a former key has signed is waiting: a direct client's deadline is at most

@@ -2,8 +2,8 @@
 
 from stile.home import Home
 from stile.keys import credentials
-from stile.supervise import state
 from stile_contracts import subjects
+from stile_runtime.installation import state
 from stile_runtime.variables import SettingsError
 
 _TAKEN = ("APP", "SYS", subjects.GATEWAY)

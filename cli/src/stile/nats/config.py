@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stile import files
 from stile.nats import tls
+from stile_runtime.installation import files
 
 COMMITTED = ("nats-server.conf", "accounts.conf", "cluster.conf", "hub.conf")
 CLIENTS = "clients.conf"

@@ -14,7 +14,14 @@ from typing import Any
 
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerInfo, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import (
+    ConsumerInfo,
+    DiscardPolicy,
+    PersistMode,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
 from nats.js.errors import APIError, NotFoundError
 
 from stile.errors import ProvisionError
@@ -23,6 +30,7 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "retention": RetentionPolicy,
     "storage": StorageType,
     "discard": DiscardPolicy,
+    "persist_mode": PersistMode,
 }
 
 
@@ -44,7 +52,8 @@ def read_plan(path: Path, replicas: int | None = None) -> list[Stream]:
 
     Args:
         path: the plan.
-        replicas: servers that keep each stream, instead of the plan's number.
+        replicas: servers that keep each stream, instead of the plan's number. A stream that is written
+            without waiting for the disk has one in any case: nats-server does not replicate it.
 
     Raises:
         ProvisionError: the file is missing or is no plan.
@@ -55,7 +64,8 @@ def read_plan(path: Path, replicas: int | None = None) -> list[Stream]:
         raise ProvisionError(f"{path}: {error}") from error
     if replicas is not None:
         for stream in streams:
-            stream.fields["num_replicas"] = replicas
+            if stream.fields.get("persist_mode") is not PersistMode.ASYNC:
+                stream.fields["num_replicas"] = replicas
     return streams
 
 

@@ -10,8 +10,8 @@ import typer
 
 from stile.errors import PartError
 from stile.home import Home
-from stile.supervise import state
 from stile.supervise.programs import program
+from stile_runtime.installation import state
 
 _LOOK_SECONDS = 0.1
 _STOP_SECONDS = 60.0

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import fcntl
 import shlex
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
-from stile import files, guard, policy
+from stile import console, guard, policy
 from stile.home import Home, Root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue, Weights
@@ -19,6 +19,7 @@ from stile.settings import Settings
 from stile.supervise import parts
 from stile.supervise.supervisor import Supervisor
 from stile.supervise.terminal import Terminal
+from stile_runtime.installation import files
 from stile_runtime.variables import SettingsError
 
 LOCAL_CLIENT = "local"
@@ -43,10 +44,10 @@ def launch(
     """
     with _alone(home):
         plan = _plan(settings, root, home, terminal)
-        filter_url = next(part.ready_url for part in plan if part.name == "filter-service")
+        by_name = {part.name: part for part in plan}
         supervisor = Supervisor(plan, home.logs, home.state, terminal, restarts=home.restarts)
         asyncio.run(
-            supervisor.run(lambda: _announce(settings, home, terminal, filter_url, is_detached=is_detached))
+            supervisor.run(lambda: _announce(settings, home, terminal, by_name, is_detached=is_detached))
         )
 
 
@@ -54,7 +55,8 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     """Check what can be checked before anything is started; return what to start."""
     weights = _weights(settings, root, terminal)
     addresses = parts.check_ports(settings)
-    terminal.say(f"policy: {policy.check(settings, home)}")
+    checked = policy.check(settings, home)
+    terminal.say(f"policy: {checked}")
     keys = credentials.ensure(home.credentials)
     signing.ensure(home.credentials)
     if not credentials.seed_file(home.clients, LOCAL_CLIENT).exists():
@@ -71,6 +73,11 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
         parts.filter_service(settings, home, addresses, policy.environment(settings, home)),
         parts.rust_consumer(settings, home, key),
         parts.gateway(settings, home),
+        *(
+            [parts.console(settings, home, addresses, policy.for_console(settings, home, checked))]
+            if settings.console == "on"
+            else []
+        ),
     ]
 
 
@@ -114,8 +121,14 @@ def _provisioning(
 
 
 def _announce(
-    settings: Settings, home: Home, terminal: Terminal, filter_url: str, *, is_detached: bool
+    settings: Settings,
+    home: Home,
+    terminal: Terminal,
+    plan: Mapping[str, parts.Part],
+    *,
+    is_detached: bool,
 ) -> None:
+    filter_url = plan["filter-service"].ready_url
     seed = credentials.seed_file(home.clients, LOCAL_CLIENT)
     layers = "\n".join(f"  {line}" for line in guard.layers(filter_url) or ["the filter is not ready"])
     terminal.say(
@@ -127,7 +140,7 @@ Stile is up on {settings.url}
 
 The guard, layer by layer:
 {layers}
-
+{_console(settings, home, plan.get("console"))}
 {"`stile down`" if is_detached else "Ctrl-C"} stops everything.
 """
     )
@@ -136,6 +149,16 @@ The guard, layer by layer:
             "No API key is asked for: everybody who reaches this machine over the network can use it. "
             "`stile keys add NAME` makes a key, and from then on one is asked for."
         )
+
+
+def _console(settings: Settings, home: Home, part: parts.Part | None) -> str:
+    if part is None:
+        return ""
+    link = console.link(settings.console_host, part.port or 0, home.console_tokens)
+    return f"""
+The console, for the owner (the link works once; `stile console` prints a new one):
+  {link}
+"""
 
 
 def _is_key_asked_for(settings: Settings, home: Home) -> bool:

@@ -19,6 +19,7 @@ from stile.supervise import ports
 from stile.supervise.programs import program
 
 LOOPBACK = "127.0.0.1"
+CONSOLE_PORT = 8090
 CACHE_MIB = 256
 """Memory for finished prompts; llama.cpp's own default of 8 GiB is more than a small machine has.
 """
@@ -43,6 +44,7 @@ class Part:
         stuck_url: answers JSON with ``stuck: true`` if the part must be started again, though
             it lives.
         quotes_requests: what it writes once it is ready may hold text of a request.
+        is_needed: everything stops if it can't be started or keeps dying.
         once_ready: done when it is ready for the first time, before the next part is started.
     """
 
@@ -55,6 +57,7 @@ class Part:
     stop_within: float = 15.0
     stuck_url: str | None = None
     quotes_requests: bool = False
+    is_needed: bool = True
     once_ready: Callable[[], Awaitable[None]] = field(default=_nothing)
 
     @property
@@ -69,6 +72,7 @@ class Addresses:
 
     nats_monitor: int
     filter: int
+    console: int
 
 
 def check_ports(settings: Settings) -> Addresses:
@@ -88,6 +92,8 @@ def check_ports(settings: Settings) -> Addresses:
         wanted.append(("nats", LOOPBACK, settings.nats_monitor_port, "STILE_NATS_MONITOR_PORT"))
     if settings.filter_port is not None:
         wanted.append(("filter-service", LOOPBACK, settings.filter_port, "STILE_FILTER_PORT"))
+    if settings.console == "on" and settings.console_port is not None:
+        wanted.append(("console", settings.console_host, settings.console_port, "STILE_CONSOLE_PORT"))
     taken: dict[int, str] = {}
     for part, host, port, variable in wanted:
         if port in taken:
@@ -95,7 +101,9 @@ def check_ports(settings: Settings) -> Addresses:
         ports.require_free(part, host, port, variable)
         taken[port] = variable
     monitor = settings.nats_monitor_port or ports.choose(8222, set(taken))
-    return Addresses(monitor, settings.filter_port or ports.choose(8081, {*taken, monitor}))
+    filter_port = settings.filter_port or ports.choose(8081, {*taken, monitor})
+    console = settings.console_port or ports.choose(CONSOLE_PORT, {*taken, monitor, filter_port})
+    return Addresses(monitor, filter_port, console)
 
 
 def nats(settings: Settings, home: Home, addresses: Addresses, configuration: Path) -> Part:
@@ -167,6 +175,7 @@ def filter_service(settings: Settings, home: Home, addresses: Addresses, policy:
         env={
             **_bus(settings, home, "filter"),
             **policy,
+            "STILE_HOME": str(home.folder),
             "STILE_SIGNING_KEY": str(signing.seed_file(home.credentials)),
             "STILE_FILTER_PORT": str(addresses.filter),
         },
@@ -207,6 +216,33 @@ def gateway(settings: Settings, home: Home) -> Part:
         },
         port=settings.port,
         ready_url=f"{settings.url}/readyz",
+    )
+
+
+def console(settings: Settings, home: Home, addresses: Addresses, policy: Mapping[str, str]) -> Part:
+    """The console; the others do without it.
+
+    Args:
+        settings: the variables.
+        home: the installation.
+        addresses: the ports.
+        policy: the variables that say which policy it shows and may write.
+    """
+    return Part(
+        name="console",
+        argv=(program("stile-console"),),
+        env={
+            **_bus(settings, home, "console"),
+            **policy,
+            "STILE_HOME": str(home.folder),
+            "STILE_CONSOLE_HOST": settings.console_host,
+            "STILE_CONSOLE_PORT": str(addresses.console),
+            "STILE_GATEWAY_URL": settings.url,
+            "STILE_PUBLIC_URL": settings.public_url or settings.url,
+        },
+        port=addresses.console,
+        ready_url=f"http://{authority(settings.console_host, addresses.console)}/healthz",
+        is_needed=False,
     )
 
 

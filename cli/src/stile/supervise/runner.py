@@ -18,7 +18,7 @@ from stile.errors import PartError
 from stile.supervise import child
 from stile.supervise.log import PartLog
 from stile.supervise.parts import Part
-from stile.supervise.state import PartState, PartStatus, created
+from stile_runtime.installation.state import PartState, PartStatus, created
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 10.0
@@ -66,8 +66,21 @@ class Runner:
         """Run the part and start it again whenever it dies, until ``stop``.
 
         Raises:
-            PartError: it refuses to start, keeps dying, or does not become ready in time.
+            PartError: it refuses to start, keeps dying, or does not become ready in time, and the others
+                need it.
         """
+        try:
+            await self._keep()
+        except PartError as error:
+            if self.part.is_needed:
+                raise
+            self._say(f"{error}: everything else goes on without it")
+            self.kill()
+            self._become(PartState.STOPPED)
+            self.ready.set()
+            await asyncio.Event().wait()  # until cancelled: the start goes on
+
+    async def _keep(self) -> None:
         if self.part.is_external:
             await self._use()
         deaths: deque[float] = deque(maxlen=MOST_DEATHS)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stile.errors import PartError, StileError
-from stile.supervise import state
 from stile.supervise.log import PartLog
 from stile.supervise.parts import Part
 from stile.supervise.runner import Runner
 from stile.supervise.terminal import Terminal
+from stile_runtime.installation import state
 
 
 class Supervisor:

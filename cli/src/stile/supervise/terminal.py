@@ -15,6 +15,7 @@ _COLOURS = {
     "filter-service": "green",
     "rust-consumer": "yellow",
     "gateway": "blue",
+    "console": "bright_black",
 }
 _WIDTH = max(map(len, _COLOURS))
 

@@ -14,6 +14,16 @@ from stile_contracts.messages.chat_message import (
     ToolCall,
     roles_schema,
 )
+from stile_contracts.messages.console import (
+    CancelRequest,
+    HoldState,
+    PolicyFault,
+    PolicyVerdict,
+    QueuedRequest,
+    QueueListing,
+    RuleVerdict,
+    VerdictRequest,
+)
 from stile_contracts.messages.event import (
     AcceptedEvent,
     CancelHit,
@@ -26,6 +36,7 @@ from stile_contracts.messages.event import (
     TokenEvent,
 )
 from stile_contracts.messages.heartbeat import Heartbeat, LaneState, QueueState
+from stile_contracts.messages.log_record import LogRecord
 from stile_contracts.messages.output import (
     LOGPROBS_SCHEMA,
     Constraints,
@@ -56,6 +67,7 @@ __all__ = [
     "CallId",
     "CancelHit",
     "CancelReceipt",
+    "CancelRequest",
     "ChatMessage",
     "ChatRequest",
     "Constraints",
@@ -67,20 +79,27 @@ __all__ = [
     "FunctionName",
     "Heartbeat",
     "HistoryToolCall",
+    "HoldState",
     "JsonSchema",
     "LaneState",
+    "LogRecord",
     "MaxTokens",
     "Message",
     "NamedFunction",
     "NamedTool",
     "Output",
+    "PolicyFault",
+    "PolicyVerdict",
     "PositionEvent",
+    "QueueListing",
     "QueueState",
+    "QueuedRequest",
     "Refusal",
     "Reply",
     "ResponseFormat",
     "ResponseMode",
     "Role",
+    "RuleVerdict",
     "Sampling",
     "Stage",
     "StartedEvent",
@@ -90,5 +109,6 @@ __all__ = [
     "ToolCall",
     "ToolFunction",
     "Usage",
+    "VerdictRequest",
     "roles_schema",
 ]

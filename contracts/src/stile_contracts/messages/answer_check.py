@@ -57,5 +57,9 @@ class AnswerVerdict(Message):
     """Set if the answer is refused; nothing more may be sent then."""
     response: str | None = None
     """The policy's text of the refusal."""
+    rule: str | None = None
+    """If the answer is refused: the policy's rule, for the log of what happened."""
+    view: str | None = None
+    """If a keyword was found: in which way of reading the text, for the log of what happened."""
     failed: bool = False
     """Whether a check could not be made; it may be asked for again."""

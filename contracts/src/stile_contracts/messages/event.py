@@ -45,6 +45,8 @@ class _QueueEvent(Message):
     unknown."""
     estimate_seconds: Annotated[float, Field(ge=0)] | None = None
     """Seconds until the request starts, by the recently measured speed; absent if there is none."""
+    held: bool | None = None
+    """True if the owner has put the queue on hold: nothing starts until it is resumed."""
 
 
 class AcceptedEvent(_QueueEvent):

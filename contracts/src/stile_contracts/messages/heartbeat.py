@@ -57,3 +57,5 @@ class Heartbeat(Message):
     """Of a filter: the version of the policy in use."""
     policy_refused: bool | None = None
     """Of a filter: whether the policy's file is refused, so that an earlier policy is in use."""
+    held: bool | None = None
+    """Whether the queue is on hold: the sender's workers start nothing until it is resumed."""

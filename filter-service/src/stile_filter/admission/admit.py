@@ -16,7 +16,7 @@ from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Sta
 from stile_filter.admission import conversation, limits
 from stile_filter.admission.approval import Approvals
 from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
-from stile_filter.admission.ports import Archive, Guard, Guards, Observer, Queue, Signer
+from stile_filter.admission.ports import Archive, Guard, Guards, Log, Observer, Queue, Signer
 from stile_filter.admission.repeats import PendingRequest, Repeats
 from stile_filter.errors import RequestError, UnconfirmedError
 from stile_filter.guard.decide import State, Verdict
@@ -25,11 +25,14 @@ from stile_filter.guard.texts import RequestTexts
 from stile_filter.store import Approval, Store
 from stile_filter.transport.failures import answered
 from stile_filter.transport.message import IncomingMessage, OutgoingMessage
-from stile_filter.transport.reply import Replies, error_reply, to_json
+from stile_filter.transport.reply import Replies, error_reply, outcome_of, to_json
 from stile_runtime.fleet import REMEMBERED_SECONDS, Fleet
 
 _MAX_PUBLISHES = 3
 """How often an approval is published if CHAT refused it, and held no such request a moment later."""
+
+_OF_ANOTHER = frozenset({ErrorCode.KEY_CONFLICT, ErrorCode.IN_PROGRESS})
+"""Errors of a request that is not the one of its id: the id's record is another's."""
 
 _REPEATED = "repeated"
 """The end of a request that was received before."""
@@ -58,6 +61,7 @@ class Admission:
         clock_fault: returns why deadlines can't be compared with this clock, or None if they can.
         observer: counts how requests end.
         archive: keeps texts for the owner, if the policy says so.
+        chat_log: the log of what happened.
         now: the time, in seconds since the Unix epoch.
     """
 
@@ -73,6 +77,7 @@ class Admission:
         clock_fault: Callable[[], str | None],
         observer: Observer,
         archive: Archive,
+        chat_log: Log,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._guards = guards
@@ -85,6 +90,7 @@ class Admission:
         self._clock_fault = clock_fault
         self._observer = observer
         self._archive = archive
+        self._log = chat_log
         self._now = now
         self._in_flight: dict[tuple[UUID, str, str], _InFlight] = {}
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
@@ -111,6 +117,10 @@ class Admission:
             async with self._turn(envelope):
                 with self._guards.lease() as guard:
                     return await self._decide(incoming, envelope, replies, guard)
+        except RequestError as error:
+            if error.code not in _OF_ANOTHER:
+                await self._log.write(envelope.address, error.code, rule=error.rule)
+            raise
         finally:
             del self._in_flight[hand]
             # Those that wait go on at the next turn of the loop, when the reply to an error is made as well.
@@ -265,6 +275,14 @@ class Admission:
         )
         if await self._store_result(reply, pending):
             pending.replies.done(reply)
+            await self._log.write(
+                pending.envelope.address,
+                "refused",
+                place=verdict.location,
+                rule=verdict.rule.id,
+                view=verdict.view,
+                model=self._known_model(pending),
+            )
             return "refused"
         return _REPEATED
 
@@ -278,9 +296,16 @@ class Admission:
         }
         if await self._store.store_result(envelope.client, envelope.id, to_json(outcome), stored_headers):
             return True
-        if not await self._repeats.reply_with_result(pending):
+        stored = await self._repeats.reply_with_result(pending)
+        if stored is None:
             raise UnconfirmedError
+        await self._log.write_stored(envelope.address, outcome_of(stored.body))
         return False
+
+    def _known_model(self, pending: PendingRequest) -> str | None:
+        """Return the model that the request names; None if no worker has it: the name may be any text."""
+        name = limits.model_of(pending.request)
+        return self._fleet.models(REMEMBERED_SECONDS).get(models.token(name) or "") if name else None
 
     async def _fail(self, pending: PendingRequest, verdict: Verdict) -> str:
         rule = verdict.rule.id if verdict.rule else None
@@ -290,8 +315,10 @@ class Admission:
             return _REPEATED
         if verdict.state is State.TOO_SLOW:
             raise RequestError(
-                ErrorCode.TOO_LARGE, "a text takes longer to check than it may; make it shorter or simpler"
+                ErrorCode.TOO_LARGE,
+                "a text takes longer to check than it may; make it shorter or simpler",
+                rule=rule,
             )
         if verdict.state is State.TIMEOUT:
-            raise RequestError(ErrorCode.FILTER_TIMEOUT, "the check took too long; try again")
-        raise RequestError(ErrorCode.FILTER_ERROR, "the check could not be made; try again")
+            raise RequestError(ErrorCode.FILTER_TIMEOUT, "the check took too long; try again", rule=rule)
+        raise RequestError(ErrorCode.FILTER_ERROR, "the check could not be made; try again", rule=rule)

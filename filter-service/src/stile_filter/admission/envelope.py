@@ -8,7 +8,7 @@ from uuid import UUID
 from stile_contracts import headers, ids, models, subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import EventLevel, ResponseMode
-from stile_contracts.subjects import Lane
+from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.errors import RequestError
 from stile_filter.transport.message import IncomingMessage
 
@@ -37,6 +37,11 @@ class Envelope:
     reply_to: str
     traceparent: str | None
     body_sha256: str
+
+    @property
+    def address(self) -> RequestAddress:
+        """Which request it is."""
+        return RequestAddress(self.lane, self.client, self.id)
 
     @property
     def subject(self) -> str:

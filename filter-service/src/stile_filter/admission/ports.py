@@ -4,6 +4,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
+from stile_contracts.messages import ErrorReply, Reply
+from stile_contracts.subjects import RequestAddress
 from stile_filter.guard.decide import Decider, Verdict
 from stile_filter.guard.policy import Policy, Rule
 from stile_filter.queue.estimate import QueuePosition
@@ -74,6 +76,26 @@ class Archive(Protocol):
 
     def keep(self, policy: Policy, client: str, chat_id: UUID, body: bytes, verdict: Verdict) -> None:
         """Keep a request that was judged. Never raises, and never waits."""
+        ...
+
+
+class Log(Protocol):
+    """The log of what happened: ``requests.chat_log.ChatLog``."""
+
+    async def write(
+        self,
+        address: RequestAddress,
+        outcome: str,
+        *,
+        attempt: int = 0,
+        if_missing: bool = False,
+        **facts: str | int | None,
+    ) -> None:
+        """Write the record of a request that has ended. Never raises, and waits for no confirmation."""
+        ...
+
+    async def write_stored(self, address: RequestAddress, outcome: Reply | ErrorReply) -> None:
+        """Write the record of a request that has this result, unless there is one."""
         ...
 
 

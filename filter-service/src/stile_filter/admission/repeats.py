@@ -42,8 +42,8 @@ class Repeats:
         self._store = store
         self._queue = queue
 
-    async def reply_with_result(self, pending: PendingRequest) -> bool:
-        """Reply with the request's result, if it has one.
+    async def reply_with_result(self, pending: PendingRequest) -> StoredMessage | None:
+        """Reply with the request's result, and return it; None if it has none.
 
         Raises:
             RequestError: it is another request's.
@@ -52,7 +52,7 @@ class Repeats:
         if stored is not None:
             _same_body(stored, pending.envelope)
             pending.replies.stored(stored)
-        return stored is not None
+        return stored
 
     async def reply_accepted(self, pending: PendingRequest) -> bool:
         """Reply that the request is accepted, if CHAT holds it, for any lane and model.

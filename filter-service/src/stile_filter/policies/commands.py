@@ -72,6 +72,7 @@ def _parser(settings: CommandSettings) -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="read a policy, start its scanners, run its tests")
     check.add_argument("file", nargs="?", type=Path, default=settings.policy)
+    check.add_argument("--json", action="store_true")
     check.set_defaults(run=_check)
 
     test = commands.add_parser("test", help="show what each rule says of a text")
@@ -121,6 +122,10 @@ async def _check(asked: argparse.Namespace, settings: CommandSettings) -> int:
     policy = guard.policy
     rules = len(policy.keywords) + len(policy.scanners)
     tests = len(policy.tests.refuse) + len(policy.tests.let_pass)
+    if asked.json:
+        found = {"file": str(asked.file), "version": policy.version, "rules": rules, "tests": tests}
+        print(json.dumps(found, indent=2))
+        return 0
     print(f"{asked.file}: good; version {policy.version}, {rules} rules, {tests} tests passed")
     return 0
 
@@ -139,7 +144,7 @@ async def _test(asked: argparse.Namespace, settings: CommandSettings) -> int:
     else:
         for text, found in judged:
             _show(text, found)
-    return BAD if any(_state(found) is not State.ALLOW for _, found in judged) else 0
+    return BAD if any(trial.state_of(found) is not State.ALLOW for _, found in judged) else 0
 
 
 async def _diff(asked: argparse.Namespace, settings: CommandSettings) -> int:
@@ -209,15 +214,8 @@ def _lines(file: Path) -> list[str]:
     return [line for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
 
 
-def _state(found: list[RuleFinding]) -> State:
-    refusing = [one.state for one in found if one.action is Action.REFUSE]
-    if State.REFUSE in refusing:
-        return State.REFUSE
-    return next((state for state in refusing if state is not State.ALLOW), State.ALLOW)
-
-
 def _described(text: str, found: list[RuleFinding]) -> dict[str, Any]:
-    return {"text": text, "verdict": _state(found), "rules": [one._asdict() for one in found]}
+    return {"text": text, "verdict": trial.state_of(found), "rules": [one._asdict() for one in found]}
 
 
 def _show(text: str, found: list[RuleFinding]) -> None:
@@ -228,7 +226,7 @@ def _show(text: str, found: list[RuleFinding]) -> None:
         State.TIMEOUT: "was not judged in time",
         State.TOO_SLOW: "took too long to judge",
     }
-    print(f"{text}\n  {verdicts[_state(found)]}")
+    print(f"{text}\n  {verdicts[trial.state_of(found)]}")
     for one in found:
         score = "" if one.score is None else f", score {one.score:.2f}"
         span = "" if one.span is None else f", characters {one.span[0]} to {one.span[1]}"

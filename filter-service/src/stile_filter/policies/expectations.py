@@ -12,6 +12,7 @@ from stile_filter.guard.texts import RequestTexts
 from stile_filter.policies import trial
 
 if TYPE_CHECKING:
+    from stile_filter.policies.draft import Draft
     from stile_filter.policies.guard import Guard
 
 TESTS_SECONDS = 60.0
@@ -20,7 +21,7 @@ TESTS_SECONDS = 60.0
 _SCANNER_FAILURES = (State.ERROR, State.TIMEOUT, State.TOO_SLOW)
 
 
-async def check(guard: "Guard") -> None:
+async def check(guard: "Guard | Draft") -> None:
     """Run the tests.
 
     Raises:
@@ -37,7 +38,7 @@ async def check(guard: "Guard") -> None:
         raise PolicyError(guard.policy.file.path, faults)
 
 
-async def _failures(guard: "Guard") -> AsyncIterator[tuple[Location, str]]:
+async def _failures(guard: "Guard | Draft") -> AsyncIterator[tuple[Location, str]]:
     tests = guard.policy.tests
     for index, refused in enumerate(tests.refuse):
         if (reason := await _refusal_fault(guard, refused)) is not None:
@@ -48,7 +49,7 @@ async def _failures(guard: "Guard") -> AsyncIterator[tuple[Location, str]]:
             yield ("tests", "pass", index), f"should pass: {_in_words(verdict)}"
 
 
-async def _refusal_fault(guard: "Guard", test: RefuseTest) -> str | None:
+async def _refusal_fault(guard: "Guard | Draft", test: RefuseTest) -> str | None:
     texts = texts_of(test.text, Role(test.role))
     verdict = await _verdict(guard, texts)
     if verdict.state is not State.REFUSE:
@@ -60,7 +61,7 @@ async def _refusal_fault(guard: "Guard", test: RefuseTest) -> str | None:
     return None if test.rule in others else f"should be refused by {test.rule}: {_in_words(verdict)}"
 
 
-async def _verdict(guard: "Guard", texts: RequestTexts) -> Verdict:
+async def _verdict(guard: "Guard | Draft", texts: RequestTexts) -> Verdict:
     await asyncio.sleep(0)  # requests have their turn between two texts
     verdict = await guard.decider.decide(texts)
     if verdict.state in _SCANNER_FAILURES:

@@ -36,7 +36,7 @@ class LivePolicy:
     Args:
         first: the guard to begin with; ``start`` starts it.
         make: reads the policy's file.
-        files: of the first guard.
+        files: of the first guard; what they watch from the start is watched on.
         observer: counts changed policies.
         look_seconds: between two looks.
     """
@@ -117,7 +117,7 @@ class LivePolicy:
     async def _load(self) -> None:
         is_asked = self._asked.is_set()
         self._asked.clear()
-        self._files = files = Files(self.guard.policy.file.path)
+        self._files = files = self._files.again(self.guard.policy.file.path)
         try:
             # It takes a tenth of a second; in a thread, so that requests are judged in that time.
             guard = await asyncio.to_thread(self._make, files)

@@ -9,6 +9,7 @@ from stile_filter.guard.policy import FORGED, Action, ControlTokens, Rule
 from stile_filter.guard.texts import RequestTexts, Text
 
 if TYPE_CHECKING:
+    from stile_filter.policies.draft import Draft
     from stile_filter.policies.guard import Guard
 
 
@@ -32,12 +33,20 @@ class RuleFinding(NamedTuple):
         return self.state is State.REFUSE
 
 
-async def findings(guard: "Guard", texts: RequestTexts) -> list[RuleFinding]:
+def state_of(found: list[RuleFinding]) -> State:
+    """Return what the whole policy says, by what its rules say."""
+    refusing = [one.state for one in found if one.action is Action.REFUSE]
+    if State.REFUSE in refusing:
+        return State.REFUSE
+    return next((state for state in refusing if state is not State.ALLOW), State.ALLOW)
+
+
+async def findings(guard: "Guard | Draft", texts: RequestTexts) -> list[RuleFinding]:
     """Return what each rule says of a request, in the policy's order; also the rules that find nothing."""
     return [_control_tokens(guard, texts), *_keywords(guard, texts), *(await _scanners(guard, texts))]
 
 
-def _control_tokens(guard: "Guard", texts: RequestTexts) -> RuleFinding:
+def _control_tokens(guard: "Guard | Draft", texts: RequestTexts) -> RuleFinding:
     refuses = guard.policy.control_tokens is ControlTokens.REFUSE
     action = FORGED.action if refuses else Action.MONITOR
     for text in (*texts.apart, texts.joined):
@@ -46,7 +55,7 @@ def _control_tokens(guard: "Guard", texts: RequestTexts) -> RuleFinding:
     return RuleFinding(FORGED.id, action, State.ALLOW)
 
 
-def _keywords(guard: "Guard", texts: RequestTexts) -> list[RuleFinding]:
+def _keywords(guard: "Guard | Draft", texts: RequestTexts) -> list[RuleFinding]:
     found: dict[int, RuleFinding] = {}
     for text in texts.apart:
         for hit in guard.decider.matcher.hits(*text.parts):
@@ -69,7 +78,7 @@ def _hit(rule: Rule, text: Text, hit: Hit) -> RuleFinding:
     return RuleFinding(rule.id, rule.action, State.REFUSE, text.location, view=hit.view, span=span)
 
 
-async def _scanners(guard: "Guard", texts: RequestTexts) -> list[RuleFinding]:
+async def _scanners(guard: "Guard | Draft", texts: RequestTexts) -> list[RuleFinding]:
     if guard.pool is None:
         return []
     contents = [*texts.apart, *texts.seams]

@@ -1,6 +1,6 @@
 """The positions of the requests that wait, and how long they will wait."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import accumulate
 from operator import attrgetter
 from typing import Literal, NamedTuple, Protocol
@@ -26,8 +26,8 @@ class Fleet(Protocol):
         """Return the heartbeats of those that serve the model with this token, or of all."""
         ...
 
-    def models(self) -> Collection[str]:
-        """Return the tokens of the models that they serve."""
+    def models(self, within: float = ...) -> Mapping[str, str]:
+        """Return the names of the models that they served ``within`` these seconds, by their tokens."""
         ...
 
 
@@ -38,6 +38,8 @@ class QueuePosition(NamedTuple):
     """How many requests are in flight or start before it."""
     estimate_seconds: float | None = None
     """Until it starts."""
+    held: bool | None = None
+    """True if the queue is on hold; otherwise None."""
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -70,10 +72,14 @@ class _Workload(NamedTuple):
     seconds_left: list[float]
     """Of each request in flight, until it is answered."""
     in_flight: int
+    held: bool | None = None
+    """True if the queue is on hold; then no worker starts anything."""
 
     def position(self, entry: QueueEntry, forecast: _Forecast) -> QueuePosition:
         rank = forecast.ranks[entry]
         position = self.in_flight + rank
+        if self.held:
+            return QueuePosition(position, held=True)
         if position < self.workers:
             return QueuePosition(position, 0.0)  # a worker is idle
         if not self.workers or self.speed is None:
@@ -126,7 +132,7 @@ class Estimates:
     def retry_after(self) -> float:
         """Return in how many seconds CHAT has room again: when the first request in flight is answered."""
         workload = self._workload(None)
-        if workload.speed is None or not workload.workers:
+        if workload.speed is None or not workload.workers or workload.held:
             return UNKNOWN_RETRY_AFTER
         return max(_SHORTEST_RETRY_AFTER, min(workload.seconds_left, default=workload.speed.service))
 
@@ -163,7 +169,8 @@ class Estimates:
         in_flight = [entry for entry in self._view.in_flight.values() if entry.is_for(model)]
         ends = [entry.started + speed.seconds(entry.size) for entry in in_flight] if speed else []
         left = [max(0.0, end - now) for end in ends]
-        return _Workload(sum(worker.ready for worker in workers), speed, left, len(in_flight))
+        ready = sum(worker.ready for worker in workers)
+        return _Workload(ready, speed, left, len(in_flight), self._view.held or None)
 
     def _speed(self, model: str | None) -> Speed | None:
         return Speed.of(self._fleet.alive("consumer", model))

@@ -10,17 +10,19 @@ from uuid import UUID
 import structlog
 
 from stile_contracts import subjects
-from stile_contracts.messages import EventLevel, QueueState
+from stile_contracts.messages import EventLevel, QueueListing, QueueState
 from stile_contracts.subjects import Lane, RequestAddress
 from stile_filter.errors import BusError
 from stile_filter.ops.clock import WallClock
 from stile_filter.queue.claims import Claims
 from stile_filter.queue.estimate import Estimates, Fleet, QueuePosition
+from stile_filter.queue.listing import listing
 from stile_filter.queue.speed import Size
 from stile_filter.queue.view import ChatView
 from stile_filter.store import ChatLook, Store
 from stile_filter.transport.message import OutgoingMessage
 from stile_filter.transport.reply import Replies
+from stile_runtime.fleet import REMEMBERED_SECONDS
 
 NOTIFY_SECONDS = 0.25
 """Between two rounds of notifications: what changes within is sent once. The first change is sent at once."""
@@ -67,8 +69,8 @@ class _Subscriber:
     request: Subscription
     accepted: float
     estimate: float | None
-    position: int | None
-    """As it was sent last."""
+    sent: tuple[int | None, bool | None]
+    """Position and hold, as they were sent last."""
 
 
 class PositionNotifier:
@@ -98,6 +100,7 @@ class PositionNotifier:
         self._view = ChatView(fleet.models, clock, wall_clock.now)
         self._estimates = Estimates(self._view, fleet, clock)
         self._claims = Claims(self._view, most)
+        self._fleet = fleet
         self._store = store
         self._send = send
         self._observer = observer
@@ -106,6 +109,11 @@ class PositionNotifier:
         self._subscribers: dict[str, _Subscriber] = {}
         self.changed = asyncio.Event()
         """Set if ``messages`` may have something to send."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the queue is on hold."""
+        return self._view.held
 
     def limit(self, most: int) -> None:
         """Have at most so many of one client's requests wait from now on."""
@@ -132,7 +140,7 @@ class PositionNotifier:
         position = self._estimates.position(request.subject)
         if request.subject in self._view.waiting:
             self._subscribers[request.subject] = _Subscriber(
-                request, self._clock(), position.estimate_seconds, position.position
+                request, self._clock(), position.estimate_seconds, (position.position, position.held)
             )
             self.changed.set()
         return position
@@ -174,6 +182,7 @@ class PositionNotifier:
     def seen(self, chat: ChatLook) -> None:
         """Mend what is known by what CHAT held a moment ago."""
         self._view.seen(chat.subjects)
+        self._view.hold(held=subjects.HOLD in chat.subjects)
         self._claims.room = chat.room
         self.changed.set()
         now_ms = self._wall_clock.now() * 1000
@@ -192,12 +201,13 @@ class PositionNotifier:
         moved = [
             (subscriber, position)
             for subject, position in self._estimates.positions()
-            if (subscriber := self._subscribers.get(subject)) and subscriber.position != position.position
+            if (subscriber := self._subscribers.get(subject))
+            and subscriber.sent != (position.position, position.held)
         ]
         for subscriber, position in moved:
             request = subscriber.request
             if self._subscribers.get(request.subject) is subscriber:
-                subscriber.position = position.position
+                subscriber.sent = (position.position, position.held)
                 replies = Replies(request.reply_to, request.wanted, request.id)
                 replies.moved(position)
                 yield from replies.messages
@@ -205,6 +215,11 @@ class PositionNotifier:
     def state(self) -> QueueState:
         """Return the queue as it is now."""
         return self._estimates.state()
+
+    def listing(self) -> QueueListing:
+        """Return who is answered and who waits."""
+        names = self._fleet.models(REMEMBERED_SECONDS)
+        return listing(self._view, self._estimates, names, self._clock, self._wall_clock.now)
 
     def retry_after(self) -> float:
         """Return in how many seconds CHAT may have room again."""

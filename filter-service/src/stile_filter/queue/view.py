@@ -41,6 +41,8 @@ class ChatView:
         self.waiting: dict[str, QueueEntry] = {}
         """By subject."""
         self.in_flight: dict[str, QueueEntry] = {}
+        self.held = False
+        """Whether the queue is on hold: no worker starts a request."""
         self._batch: set[QueueEntry] = set()
         self._history = ServiceHistory()
         self._interactive_starts: dict[str | None, int] = {}
@@ -124,6 +126,12 @@ class ChatView:
                 self._wait(self._entry(address, _made(address.id) or self._now(), None, model))
         self._lately = (self._lately[1], set())
         self.version += 1
+
+    def hold(self, *, held: bool) -> None:
+        """Take in whether the queue is on hold."""
+        if held != self.held:
+            self.held = held
+            self.version += 1
 
     def unseen(self) -> None:
         """Take in that CHAT could not be looked into: nothing is mended, and nothing is kept for longer."""

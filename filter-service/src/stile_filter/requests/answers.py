@@ -109,6 +109,8 @@ class AnswerChecks:
                 return AnswerVerdict(
                     refusal=Refusal(category=rule.category, place=LOCATION),
                     response=guard.policy.refusals.answer,
+                    rule=rule.id,
+                    view=view,
                 )
             if said.failed:
                 rule, state = said.failed.rule, said.failed.state

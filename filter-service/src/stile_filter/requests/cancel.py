@@ -14,6 +14,7 @@ from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import CancelHit, CancelReceipt, ErrorReply, EventLevel
 from stile_filter.admission.envelope import client_of
 from stile_filter.errors import RequestError
+from stile_filter.requests.chat_log import ChatLog
 from stile_filter.store import Store, StoredMessage
 from stile_filter.transport.failures import answered
 from stile_filter.transport.message import IncomingMessage, OutgoingMessage
@@ -30,11 +31,13 @@ class Canceller:
     Args:
         store: the streams.
         counted: told what each has hit.
+        chat_log: the log of what happened.
     """
 
-    def __init__(self, store: Store, counted: Callable[[CancelHit], None]) -> None:
+    def __init__(self, store: Store, counted: Callable[[CancelHit], None], chat_log: ChatLog) -> None:
         self._store = store
         self._counted = counted
+        self._log = chat_log
 
     async def handle(self, incoming: IncomingMessage) -> list[OutgoingMessage]:
         """Cancel a request and return the receipt, and what its requester is sent. Never raises."""
@@ -43,13 +46,22 @@ class Canceller:
 
     async def _handle(self, incoming: IncomingMessage, replies: Replies) -> str:
         client, chat_id = _read(incoming)
-        hit = await self._cancel(client, chat_id, replies.messages)
-        self._counted(hit)
-        log.info("cancelled", chat_id=str(chat_id), hit=hit)
+        hit = await self.cancel(client, chat_id, replies.messages)
         receipt = CancelReceipt(id=chat_id, hit=hit)
         replies.messages.append(
             OutgoingMessage(incoming.reply_to, to_json(receipt), {headers.CHAT_ID: str(chat_id)})
         )
+        return hit
+
+    async def cancel(self, client: str, chat_id: UUID, said: list[OutgoingMessage]) -> CancelHit:
+        """Cancel a client's request; add to ``said`` what its requester is sent.
+
+        Raises:
+            BusError: it may not be cancelled.
+        """
+        hit = await self._cancel(client, chat_id, said)
+        self._counted(hit)
+        log.info("cancelled", chat_id=str(chat_id), hit=hit)
         return hit
 
     async def _cancel(self, client: str, chat_id: UUID, said: list[OutgoingMessage]) -> CancelHit:
@@ -69,6 +81,8 @@ class Canceller:
         if await self._store.is_delivered(held) or not await self._store.remove(held.seq):
             return CancelHit.RUNNING
         said.extend(_to_requester(held, chat_id, error))
+        # If a worker has it, the worker writes the record.
+        await self._log.write(held.address, ErrorCode.CANCELLED)
         return CancelHit.WAITING
 
 

@@ -16,10 +16,11 @@ from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, EventLevel
 from stile_contracts.subjects import RequestAddress
 from stile_filter.errors import BusError, RequestError, UnconfirmedError
+from stile_filter.requests.chat_log import ChatLog
 from stile_filter.store import Store, StoredMessage, UndeliverableMessage
 from stile_filter.transport.failures import log_failure
 from stile_filter.transport.message import IncomingMessage, OutgoingMessage
-from stile_filter.transport.reply import Replies, to_json
+from stile_filter.transport.reply import Replies, outcome_of, to_json
 
 _MESSAGE = "The request was begun several times, and never finished; it is not tried again."
 _NATS_HEADERS = "Nats-"
@@ -35,6 +36,7 @@ class DeadLetters:
         store: the streams.
         send: sends messages to requesters.
         counted: told of each dead letter.
+        chat_log: the log of what happened.
         now: the time, in seconds since the Unix epoch.
     """
 
@@ -43,11 +45,13 @@ class DeadLetters:
         store: Store,
         send: Callable[[list[OutgoingMessage]], Awaitable[None]],
         counted: Callable[[], None],
+        chat_log: ChatLog,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._send = send
         self._counted = counted
+        self._log = chat_log
         self._now = now
 
     async def advised(self, incoming: IncomingMessage) -> None:
@@ -96,6 +100,8 @@ class DeadLetters:
         await self._send(_to_requester(own, place, outcome))
         await self._store.remove(given_up.seq)
         await self._store.notify(subjects.finished(*place))
+        # The worker may have died between the result and its record.
+        await self._log.write_stored(place, outcome_of(outcome.body), attempt=given_up.deliveries)
 
     async def _end(
         self, given_up: UndeliverableMessage, held: StoredMessage, own: dict[str, str], place: RequestAddress

@@ -121,10 +121,20 @@ class JetStreamStore(Calls):
 
     async def look(self) -> ChatLook:
         """Return what CHAT holds now."""
-        info, at = await self._info(subjects.CHAT_STREAM, subjects_filter=subjects.ALL_APPROVED)
+        info, at = await self._info(subjects.CHAT_STREAM, subjects_filter=subjects.ALL_CHAT)
         limits, state = info.config, info.state
         room = Room(_most(limits.max_msgs), state.bytes / _most(limits.max_bytes))
         return ChatLook(list(state.subjects or ()), room, at)
+
+    async def hold(self) -> bool:
+        """Put the queue on hold; False if CHAT has no room for that."""
+        return await self.approve(subjects.HOLD, b"", {}) is not Approval.FULL
+
+    async def resume(self) -> None:
+        """End the hold, if there is one; then wake the workers."""
+        while held := await self._get(subjects.CHAT_STREAM, subject=subjects.HOLD):
+            await self.remove(held.seq)
+        await self.notify(subjects.WAKE)
 
     async def given_up(self) -> list[UndeliverableMessage]:
         """Return what CHAT holds and delivers no more.

@@ -53,7 +53,7 @@ class ChatLook(NamedTuple):
     """What CHAT held at one moment."""
 
     subjects: list[str]
-    """Of all approved requests that have no result yet."""
+    """Of all approved requests that have no result yet; and ``subjects.HOLD`` if the queue is on hold."""
     room: Room
     at: float
     """When, in seconds since the Unix epoch, by nats-server's clock."""
@@ -124,6 +124,14 @@ class Store(Protocol):
 
     async def look(self) -> ChatLook:
         """Return what CHAT holds now."""
+        ...
+
+    async def hold(self) -> bool:
+        """Put the queue on hold; False if CHAT has no room for that. It may be on hold already."""
+        ...
+
+    async def resume(self) -> None:
+        """End the hold, if there is one."""
         ...
 
     async def given_up(self) -> list[UndeliverableMessage]:

@@ -60,6 +60,14 @@ class Bus:
         """
         return {**self._options, "name": f"{_NAME}-{suffix}"}
 
+    async def publish(self, subject: str, body: bytes, headers: dict[str, str] | None = None) -> None:
+        """Publish a message, and wait for nothing.
+
+        Raises:
+            nats.errors.Error: it can't be sent.
+        """
+        await self.client.publish(subject, body, headers=headers)
+
     async def send(self, messages: list[OutgoingMessage]) -> None:
         """Send messages to requesters; what can't be sent is logged, as a requester asks again."""
         for message in messages:
@@ -68,7 +76,9 @@ class Bus:
             except nats.errors.Error as error:
                 log.warning("reply_not_sent", reason=str(error))
 
-    async def beat(self, unready: str | None, queue: QueueState, *, policy: str, refused: bool) -> None:
+    async def beat(
+        self, unready: str | None, queue: QueueState, *, policy: str, refused: bool, held: bool
+    ) -> None:
         """Send this filter's heartbeat, with the queue as it sees it.
 
         Args:
@@ -76,6 +86,7 @@ class Bus:
             queue: as it sees it.
             policy: the version in use.
             refused: whether the policy's file is refused.
+            held: whether the queue is on hold.
         """
         heartbeat = Heartbeat(
             part="filter",
@@ -87,6 +98,7 @@ class Bus:
             queue=queue,
             policy=policy,
             policy_refused=refused,
+            held=held,
         )
         with contextlib.suppress(nats.errors.Error):
             await self.client.publish(

@@ -19,11 +19,11 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from stile_contracts import subjects
-from stile_filter.transport.answer_intake import AnswerIntake
 from stile_filter.transport.bus import Bus
 from stile_filter.transport.direct import DirectClient
 from stile_filter.transport.intake import Handle, Intake, RejectionObserver
 from stile_filter.transport.message import IncomingMessage
+from stile_filter.transport.unqueued import UnqueuedIntake
 
 _GATEWAY = subjects.GATEWAY.encode()
 
@@ -81,6 +81,7 @@ class Subscribers:
         heartbeat: called with each worker's heartbeat; returns whether it is one.
         advisory: called for each request that CHAT gives up, in one of the filters.
         answer_check: handles the checks that workers ask for.
+        console: handles what the console asks.
     """
 
     def __init__(  # noqa: PLR0913 -- the composition root is its only caller
@@ -93,6 +94,7 @@ class Subscribers:
         heartbeat: Callable[[bytes], bool],
         advisory: Callable[[IncomingMessage], Awaitable[None]],
         answer_check: Handle,
+        console: Handle,
     ) -> None:
         self._bus = bus
 
@@ -100,12 +102,13 @@ class Subscribers:
             return Intake(kind.name, kind.handle, bus.send, turned_away, follower.has_request)
 
         self._intakes = [_Intakes(kind, intake(kind), intake(kind)) for kind in kinds]
-        self._direct_intakes = {
+        self._unqueueds = {
             intakes.kind.of_all.encode().split(b".")[1]: intakes.direct for intakes in self._intakes
         }
         """By the second token of the subjects that they take in."""
         self._follower = follower
-        self._answer_checks = AnswerIntake(answer_check, bus.send)
+        self._answer_checks = UnqueuedIntake(answer_check, bus.send)
+        self._console = UnqueuedIntake(console, bus.send)
         self._direct = DirectClient(self._is_dropped)
         self._subscriptions: list[Subscription] = []
         self._draining = False
@@ -149,11 +152,13 @@ class Subscribers:
                 await client.subscribe(kind.of_gateway, queue=subjects.FILTER_QUEUE, cb=gateway.take),
                 await self._direct.subscribe(kind.of_all, queue=subjects.DIRECT_QUEUE, cb=direct.take),
             ]
-        self._subscriptions.append(
-            await client.subscribe(
-                subjects.ANSWER_CHECKS, queue=subjects.FILTER_QUEUE, cb=self._answer_checks.take
+        for subject, unqueued in (
+            (subjects.ANSWER_CHECKS, self._answer_checks),
+            (subjects.CONSOLE, self._console),
+        ):
+            self._subscriptions.append(
+                await client.subscribe(subject, queue=subjects.FILTER_QUEUE, cb=unqueued.take)
             )
-        )
         while not self._bus.has_connected:
             try:
                 await client.flush()
@@ -177,6 +182,7 @@ class Subscribers:
             await gateway.drain()
             await direct.drain()
         await self._answer_checks.drain()
+        await self._console.drain()
         with contextlib.suppress(nats.errors.Error):
             await self._bus.client.flush()
         await self._direct.close()
@@ -193,7 +199,7 @@ class Subscribers:
         if prefix != b"chat":
             return False  # nats-py's own
         # What the gateway sends comes over the first connection as well.
-        return origin == _GATEWAY or self._direct_intakes[kind].drops(origin.decode())
+        return origin == _GATEWAY or self._unqueueds[kind].drops(origin.decode())
 
 
 async def _incoming(message: NatsMessage) -> IncomingMessage:

@@ -8,6 +8,7 @@ from harness.processes.wait import until
 from stile_filter.guard.policy import Files
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.live import LivePolicy
+from stile_filter.policies.source import PolicySource
 
 
 class Counted:
@@ -174,3 +175,33 @@ async def test_a_lease_outlives_a_change(watched):
             assert second is watched.live.guard
     await until(lambda: closed)
     assert closed == [before]
+
+
+async def test_the_owners_file_takes_over_when_it_comes_and_stays(policy_file, tmp_path):
+    """It was not there at the start; when it is gone again, the policy in use is not the one before it."""
+    own = tmp_path / "home" / "policy.yml"
+    own.parent.mkdir()
+    source = PolicySource(policy_file(banning("shipped")), own)
+    files = Files(own)
+
+    def make(files):
+        return Guard(source.find(), files=files)
+
+    live = LivePolicy(make(files), make, files, Counted(), look_seconds=0.01)
+    await live.start()
+    task = asyncio.create_task(live.keep_watching())
+
+    def rules():
+        return [rule.id for rule in live.guard.policy.keywords]
+
+    assert rules() == ["shipped"]
+    for word in ("own", "changed"):
+        (own.parent / "draft").write_text(banning(word))
+        (own.parent / "draft").replace(own)
+        await until(lambda word=word: rules() == [word])
+    own.unlink()
+    await until(lambda: live.fault)
+    assert rules() == ["changed"]
+    task.cancel()
+    await asyncio.wait([task])
+    await live.close()

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from harness.filter.records import Records
 from harness.filter.store import FakeStore
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import CancelHit, CancelReceipt, ErrorReply
@@ -35,7 +36,8 @@ class System:
 
     def __init__(self, store):
         self.store, self.hits = store, []
-        self._canceller = Canceller(store, self.hits.append)
+        self.records = Records()
+        self._canceller = Canceller(store, self.hits.append, self.records.log)
 
     async def cancel(self, origin="alice", chat_id=ID, reply_to=BACK, **named):
         message_headers = {name.replace("_", "-"): value for name, value in named.items()}
@@ -67,6 +69,16 @@ async def test_a_waiting_request_leaves_the_queue(events, seq, count):
     assert (told[0].headers["Chat-Seq"], told[0].headers["Nats-Service-Error-Code"]) == (seq, "499")
     assert system.store.results[RESULT].headers["Chat-Body-SHA256"] == "ab"
     assert system.hits == [CancelHit.WAITING]
+    [record] = system.records
+    assert (record.id, record.client, record.lane, record.outcome) == (ID, "alice", "batch", "cancelled")
+
+
+@pytest.mark.parametrize("store", [waiting(delivered=True), FakeStore()], ids=["running", "unknown"])
+async def test_what_did_not_wait_is_recorded_by_whoever_ends_it(store):
+    """The worker that has it knows how long it took; and of an id that nobody knows there is no record."""
+    system = System(store)
+    await system.cancel()
+    assert not system.records.written
 
 
 async def test_who_asks_for_the_outcome_itself_is_not_told():

@@ -5,6 +5,7 @@ import json
 import pytest
 import structlog
 
+from harness.filter.records import Records
 from harness.filter.store import FakeStore
 from harness.filter.waiting_request import FINISHED, HEADERS, ID, LANE, REPLY_TO, SUBJECT
 from stile_contracts import subjects
@@ -34,7 +35,8 @@ class System:
 
     def __init__(self, store):
         self.store, self.sent, self.count = store, [], 0
-        self.letters = DeadLetters(store, self._send, self._counted, now=lambda: NOW)
+        self.records = Records()
+        self.letters = DeadLetters(store, self._send, self._counted, self.records.log, now=lambda: NOW)
 
     async def _send(self, messages):
         self.store.step("send")
@@ -68,6 +70,8 @@ async def test_a_given_up_request_is_laid_aside_answered_and_taken_out():
     assert (said.subject, said.body) == (REPLY_TO, outcome.body)
     assert said.headers["Nats-Service-Error"] == "too_many_attempts"
     assert (said.headers["Chat-Attempt"], said.headers["Chat-Seq"]) == ("4", "0")
+    [record] = system.records
+    assert (record.id, record.outcome, record.attempt) == (ID, "too_many_attempts", 4)
     assert system.count == 1
 
 

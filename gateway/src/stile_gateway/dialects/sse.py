@@ -21,6 +21,8 @@ def json_event(body: dict[str, Any], name: str | None = None) -> bytes:
 def position_comment(queued: AcceptedEvent | PositionEvent) -> bytes:
     """Write a position in the queue as a comment: ``: position 2, about 20 s``."""
     text = "queued" if queued.position is None else f"position {queued.position}"
-    if queued.estimate_seconds is not None:
+    if queued.held:
+        text += ", on hold"
+    elif queued.estimate_seconds is not None:
         text += f", about {math.ceil(queued.estimate_seconds)} s"
     return format_sse_event(comment=text)

@@ -14,17 +14,18 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 from stile_contracts import subjects
 from stile_contracts.ids import new_id
 from stile_gateway.clients.callers import Caller, Callers
-from stile_gateway.clients.hosts import Hosts
 from stile_gateway.clients.slots import Slots
 from stile_gateway.dialects.base import Dialects
 from stile_gateway.errors import (
     GatewayError,
     InternalError,
     InvalidApiKeyError,
+    InvalidHeaderError,
     InvalidRequestError,
     TooLargeError,
 )
 from stile_gateway.metrics import Metrics
+from stile_runtime.web.hosts import HOST, Hosts
 
 REQUEST_ID = "X-Request-Id"
 CLIENT_GONE_STATUS = 499
@@ -265,8 +266,11 @@ class Admission:
 
     def _admit(self, scope: Scope, held: ExitStack) -> str:
         headers = Headers(scope=scope)
-        if not self._callers.need_keys:
-            self._hosts.check(headers.getlist("host"))
+        if not self._callers.need_keys and not self._hosts.are_own(headers.getlist(HOST)):
+            raise InvalidHeaderError(
+                "This name is not one of this machine's: set STILE_HOSTS to it, or ask for API keys.",
+                param=HOST,
+            )
         peer = scope["client"][0] if scope["client"] else "unknown"
         try:
             caller = self._callers.identify(headers, peer)

@@ -5,11 +5,14 @@ from typing import Literal
 from pydantic import BaseModel
 
 from stile_contracts import models
+from stile_contracts.messages import Heartbeat
 from stile_runtime.fleet import ALIVE_SECONDS, CLOCK_TOLERANCE_SECONDS, Fleet, Part
 
 _PARTS: tuple[Part, ...] = ("filter", "consumer")
 
 _POLICY_REFUSED = "the policy's file is refused, and an earlier policy is in use; the filter's log says why"
+
+_HELD = "the queue is on hold, so nothing is started; `stile resume` ends it"
 
 
 class PartState(BaseModel):
@@ -35,10 +38,15 @@ def part_state(fleet: Fleet, part: Part) -> PartState:
     """Return whether any process of ``part`` is ready, and if none is, why."""
     alive = fleet.alive(part)
     if any(heartbeat.ready for heartbeat in alive):
-        refused = any(heartbeat.policy_refused for heartbeat in alive)
-        return PartState(ready=True, detail=_POLICY_REFUSED if refused else None, instances=len(alive))
+        return PartState(ready=True, detail=_detail(part, alive), instances=len(alive))
     reason = (alive[0].reason or "not ready") if alive else f"none heard within {ALIVE_SECONDS:g} s"
     return PartState(ready=False, reason=reason, instances=len(alive))
+
+
+def _detail(part: Part, alive: list[Heartbeat]) -> str | None:
+    if any(heartbeat.policy_refused for heartbeat in alive):
+        return _POLICY_REFUSED
+    return _HELD if part == "consumer" and any(heartbeat.held for heartbeat in alive) else None
 
 
 def readiness(fleet: Fleet, *, connected: bool) -> Readiness:

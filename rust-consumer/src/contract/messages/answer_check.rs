@@ -70,6 +70,12 @@ pub struct AnswerVerdict {
     /// The policy's text of the refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<String>,
+    /// If the answer is refused: the policy's rule, for the log of what happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// If a keyword was found: in which way of reading the text, for the log of what happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
     /// Whether a check could not be made; it may be asked for again.
     #[serde(default)]
     pub failed: bool,

@@ -80,6 +80,9 @@ pub struct Heartbeat {
     /// The filter's: whether the policy's file is refused, so that an earlier policy is in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_refused: Option<bool>,
+    /// Whether the queue is on hold: workers start nothing until it is resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<bool>,
 }
 
 impl Message for Heartbeat {

@@ -7,6 +7,7 @@ mod answer_check;
 mod approved;
 mod error;
 mod heartbeat;
+mod log_record;
 mod reply;
 
 use std::ops::RangeInclusive;
@@ -19,6 +20,7 @@ pub use answer_check::{AnswerCheck, AnswerKind, AnswerPart, AnswerVerdict};
 pub use approved::{ApprovedChat, ChatMessage, FunctionCall, Role, ToolCall, ToolType};
 pub use error::{ErrorBody, ErrorReply, Stage};
 pub use heartbeat::{Heartbeat, LaneState, Part, QueueState};
+pub use log_record::LogRecord;
 pub use reply::{
     AcceptedEvent, FinishReason, Refusal, Reply, StartedEvent, Timings, TokenEvent, Usage,
 };

@@ -33,6 +33,8 @@ pub struct State {
     pub connected: bool,
     /// Whether the stream was found.
     pub bound: bool,
+    /// Whether the queue is on hold: no job is taken.
+    pub held: bool,
     /// By how many seconds this machine's clock is off, if by too many.
     pub clock_off: Option<u64>,
     /// Whether it takes no more jobs, because it was asked to stop.
@@ -153,6 +155,16 @@ impl Status {
             state.bound = bound;
             changed
         });
+    }
+
+    /// The queue is on hold, or is not; returns whether that is news.
+    #[must_use]
+    pub fn set_held(&self, held: bool) -> bool {
+        self.0.send_if_modified(|state| {
+            let changed = state.held != held;
+            state.held = held;
+            changed
+        })
     }
 
     /// By how many seconds this machine's clock is off, if by too many; returns whether it went

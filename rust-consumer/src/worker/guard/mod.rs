@@ -31,6 +31,10 @@ pub struct AnswerRefusal {
     pub refusal: Refusal,
     /// The policy's text.
     pub response: Option<String>,
+    /// The policy's rule, for the log of what happened.
+    pub rule: Option<String>,
+    /// In which way of reading the text it was found, for the log of what happened.
+    pub view: Option<String>,
 }
 
 impl AnswerRefusal {
@@ -209,10 +213,11 @@ impl Checks {
         };
         self.checker.status.set_unchecked(false);
         if let Some(refusal) = verdict.refusal {
-            let response = verdict.response;
             return Err(JobError::AnswerRefused(Box::new(AnswerRefusal {
                 refusal,
-                response,
+                response: verdict.response,
+                rule: verdict.rule,
+                view: verdict.view,
             })));
         }
         let Some(released) = self.window.release(&asked, &verdict.release) else {

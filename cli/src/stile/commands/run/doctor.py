@@ -14,9 +14,10 @@ from stile.home import Home, Root, find_home, find_root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue
 from stile.settings import Settings
-from stile.supervise import parts, state
+from stile.supervise import parts
 from stile.supervise.programs import program
-from stile.supervise.state import PartState, PartStatus, State
+from stile_runtime.installation import state
+from stile_runtime.installation.state import PartState, PartStatus, State
 
 
 def doctor() -> None:
@@ -90,7 +91,7 @@ def _model(settings: Settings, root: Root) -> str:
 def _policy(settings: Settings, home: Home, running: State | None) -> str:
     port = running.port("filter-service") if running else None
     if port is None:
-        return policy.check(settings, home)
+        return str(policy.check(settings, home))
     if reason := guard.refused_policy(parts.filter_url(port)):
         raise StileError(reason)
     return "the file is in use"

@@ -9,7 +9,7 @@ import typer
 from stile.errors import StileError
 from stile.home import find_home
 from stile.settings import Settings
-from stile.supervise import state
+from stile_runtime.installation import state
 
 _WITHIN = 120.0
 """Longer than all parts together may take to finish what they hold."""

@@ -12,7 +12,7 @@ import typer
 from stile.errors import StileError
 from stile.home import Home, find_home
 from stile.settings import Settings
-from stile.supervise.state import NAMES
+from stile_runtime.installation.state import NAMES
 
 _LOOK_SECONDS = 0.2
 

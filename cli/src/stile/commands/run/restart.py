@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from stile import files, policy
+from stile import policy
 from stile.errors import PartError, StileError
 from stile.home import find_home
 from stile.settings import Settings
-from stile.supervise import state
-from stile.supervise.state import NAMES, PartState, PartStatus
+from stile_runtime.installation import files, state
+from stile_runtime.installation.state import NAMES, PartState, PartStatus
 
 _WITHIN = 600.0
 """Longer than a large model takes to load."""

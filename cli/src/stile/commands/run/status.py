@@ -2,17 +2,17 @@
 
 import typer
 
-from stile import table
+from stile import listing
 from stile.home import find_home
 from stile.settings import Settings
-from stile.supervise import state
-from stile.supervise.state import NAMES, PartStatus
+from stile_runtime.installation import state
+from stile_runtime.installation.state import NAMES, PartStatus
 
 NOT_RUNNING = 3
 """The exit code that init scripts use for it (LSB)."""
 
 
-def status(*, as_json: table.AsJson = False) -> None:
+def status(*, as_json: listing.AsJson = False) -> None:
     """Show each part's process, state, port and restarts.
 
     Exit code 3 if nothing runs.
@@ -25,7 +25,7 @@ def status(*, as_json: table.AsJson = False) -> None:
             {"name": p.name, "state": p.state, "pid": p.pid, "port": p.port, "restarts": p.restarts}
             for p in parts
         ]
-        table.show(described, as_json=as_json, empty="")
+        listing.show(described, as_json=as_json, empty="")
     if running is None:
         if not as_json:
             typer.echo(f"Stile is not running in {home.folder}: `stile up` starts it.")

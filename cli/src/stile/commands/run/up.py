@@ -12,7 +12,7 @@ def up(
     ] = False,
     is_detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
 ) -> None:
-    """Start everything: nats-server, llama.cpp, the filter, the consumer and the gateway.
+    """Start everything: nats-server, llama.cpp, the filter, the consumer, the gateway and the console.
 
     It runs in the foreground; Ctrl-C stops everything, a second one kills it. With -d it runs in the
     background: `stile logs -f` shows what it does, `stile down` stops it.

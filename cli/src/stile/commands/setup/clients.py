@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stile import table
+from stile import listing
 from stile.home import find_home
 from stile.keys import credentials
 from stile.nats import clients, config
@@ -45,8 +45,8 @@ Or, with a context of the nats command line:
 
 
 @commands.command("list")
-def list_(*, as_json: table.AsJson = False) -> None:
+def list_(*, as_json: listing.AsJson = False) -> None:
     """List the clients and their public keys."""
     known = clients.registered(find_home(Settings.load()))
     rows = [{"name": name, "key": key} for name, key in known.items()]
-    table.show(rows, as_json=as_json, empty="No clients: `stile clients add NAME` makes one.")
+    listing.show(rows, as_json=as_json, empty="No clients: `stile clients add NAME` makes one.")

@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from stile import guard, table
+from stile import guard, listing
 from stile.errors import ModelError, StileError
 from stile.home import find_home, find_root
 from stile.models.classifiers import Classifiers
 from stile.settings import Settings
-from stile.supervise import parts, state
+from stile.supervise import parts
+from stile_runtime.installation import state
 
 commands = typer.Typer(
     rich_markup_mode=None, help="Which layers of the filter are on, and the models of its classifiers."
@@ -48,7 +49,7 @@ def status() -> None:
     """Show which classifiers are downloaded, and which layers of a running filter are on."""
     settings = Settings.load()
     classifiers = Classifiers(find_root(settings))
-    rows: list[dict[str, table.Value]] = [
+    rows: list[listing.Row] = [
         {
             "name": entry.name,
             "scanner": entry.rule,
@@ -58,7 +59,7 @@ def status() -> None:
         }
         for entry in classifiers.all
     ]
-    table.show(rows, as_json=False, empty="models/models.toml names no classifier.")
+    listing.show(rows, as_json=False, empty="models/models.toml names no classifier.")
     running = state.read(find_home(settings).state)
     port = running.port("filter-service") if running else None
     if port is None:

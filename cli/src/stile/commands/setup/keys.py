@@ -2,20 +2,19 @@
 
 import contextlib
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from stile import http, table
+from stile import http, listing
 from stile.home import find_api_keys, find_home
 from stile.keys import api_keys, signing
 from stile.settings import Settings
-from stile.supervise import state
 from stile_contracts.subjects import Lane
-from stile_runtime.api_keys import ApiKey, digest, new_key
+from stile_runtime.api_keys import ApiKey, make
+from stile_runtime.installation import state
 from stile_runtime.variables import SettingsError
 
 commands = typer.Typer(
@@ -35,19 +34,18 @@ def add(
     lane: Annotated[Lane, typer.Option(help="Of its requests; batch: no other.")] = Lane.INTERACTIVE,
     max_in_flight: Annotated[int | None, typer.Option(min=1, help="Its requests at once.")] = None,
     requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Its requests a minute.")] = None,
+    owner: Annotated[bool, typer.Option("--owner", help="It opens the console, too.")] = False,  # noqa: FBT002 -- typer's way to describe a flag
 ) -> None:
     """Make a key and show it, this once: only its digest is kept."""
     settings = Settings.load()
     path = find_api_keys(settings)
-    key = new_key()
     try:
-        entry = ApiKey(
-            name=name,
-            sha256=digest(key),
+        key, entry = make(
+            name,
             lane=lane,
             max_in_flight=max_in_flight,
             requests_per_minute=requests_per_minute,
-            created=datetime.now(UTC).replace(microsecond=0),
+            owner=owner,
         )
     except ValidationError as error:
         raise SettingsError(f"{name!r} is no name for a key: 1 to 59 of A-Z a-z 0-9 - _") from error
@@ -63,19 +61,19 @@ def add(
 
 
 @commands.command("list")
-def list_(*, as_json: table.AsJson = False) -> None:
+def list_(*, as_json: listing.AsJson = False) -> None:
     """List the keys, by name, with their lanes and limits."""
     rows = [
         {
             "name": key.name,
             "lane": key.lane,
-            "at once": key.max_in_flight,
-            "a minute": key.requests_per_minute,
+            "at_once": key.max_in_flight,
+            "a_minute": key.requests_per_minute,
             "created": key.created.isoformat() if key.created else None,
         }
         for key in api_keys.read(find_api_keys(Settings.load())).keys
     ]
-    table.show(rows, as_json=as_json, empty="No keys: `stile keys add NAME` makes one.")
+    listing.show(rows, as_json=as_json, empty="No keys: `stile keys add NAME` makes one.")
 
 
 @commands.command()

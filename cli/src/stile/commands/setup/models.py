@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stile import table
+from stile import listing
 from stile.home import find_root
 from stile.models.catalogue import Catalogue
 from stile.settings import Settings
@@ -18,10 +18,10 @@ Name = Annotated[str, typer.Argument(help="A name that `stile models list` shows
 
 
 @commands.command("list")
-def list_(*, as_json: table.AsJson = False) -> None:
+def list_(*, as_json: listing.AsJson = False) -> None:
     """List the models of models/models.toml, and which are here."""
     catalogue = _catalogue()
-    rows: list[dict[str, table.Value]] = [
+    rows: list[listing.Row] = [
         {
             "name": model.name,
             "MB": round(model.size / 1e6),
@@ -32,7 +32,7 @@ def list_(*, as_json: table.AsJson = False) -> None:
         }
         for model in catalogue.models
     ]
-    table.show(rows, as_json=as_json, empty="models/models.toml names no model.")
+    listing.show(rows, as_json=as_json, empty="models/models.toml names no model.")
 
 
 @commands.command()

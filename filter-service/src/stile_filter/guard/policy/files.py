@@ -46,8 +46,13 @@ class Files:
 
     def __init__(self, *paths: Path) -> None:
         self._versions: dict[Path, object] = {}
+        self._watched = paths
         for path in paths:
             self._note(path)
+
+    def again(self, path: Path) -> "Files":
+        """Return a new reader, which watches ``path`` and what this one watched from the start."""
+        return Files(*{path: None, **dict.fromkeys(self._watched)})
 
     def find(self, folder: Path, relative: str) -> Path:
         """Return the file of this name in ``folder``, or else beside the policies that come with the service.
@@ -70,6 +75,11 @@ class Files:
         """
         self._note(path)
         return path.read_bytes()
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that were read or looked for."""
+        return list(self._versions)
 
     def have_changed(self) -> bool:
         """Return whether a file has changed, come or gone since it was first noted."""

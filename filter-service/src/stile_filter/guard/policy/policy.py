@@ -77,6 +77,8 @@ class Policy:
         self.tests = document.tests
         self._check_tests()
         self.archive = document.archive
+        self.files = files.paths
+        """All that were read or looked for."""
         self.hash = reader.hash
         """Over the file and its word lists."""
         self.version = self.hash[:12]

@@ -61,6 +61,8 @@ class Unanswered(BaseModel):
     """How many requests are answered before it."""
     estimate_seconds: float | None = None
     """In how many seconds it will be begun."""
+    held: bool | None = None
+    """True if the queue is on hold: nothing is begun until it is resumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +234,7 @@ def _unanswered(event: ReplyEvent, chat_id: UUID, headers: dict[str, str] | None
                 state="waiting",
                 position=queued.position,
                 estimate_seconds=queued.estimate_seconds,
+                held=queued.held,
             )
         case _:
             state = Unanswered(id=chat_id, state="running")

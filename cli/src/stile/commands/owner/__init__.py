@@ -1,0 +1,1 @@
+"""Commands that show the owner what happens, and stop it for a while."""

@@ -1,0 +1,20 @@
+"""`stile console`: prints a link that opens the console."""
+
+import typer
+
+from stile import console as owner_console
+from stile.home import find_home
+from stile.settings import Settings
+from stile.supervise.parts import CONSOLE_PORT
+from stile_runtime.installation import state
+
+
+def console() -> None:
+    """Print a link that opens the console; it works once, within a day."""
+    settings = Settings.load()
+    home = find_home(settings)
+    running = state.read(home.state)
+    port = (running.port("console") if running else None) or settings.console_port or CONSOLE_PORT
+    typer.echo(owner_console.link(settings.console_host, port, home.console_tokens))
+    if running is not None and running.port("console") is None:
+        typer.echo("No console runs: it was started with STILE_CONSOLE=off.", err=True)

@@ -1,0 +1,1 @@
+"""What happened: the log of facts, as far as it is in memory."""

@@ -1,0 +1,1 @@
+"""The keys, and what their clients have used."""

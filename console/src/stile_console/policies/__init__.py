@@ -1,0 +1,1 @@
+"""The policy's file, and what the filter says of it."""

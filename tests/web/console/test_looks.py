@@ -1,0 +1,79 @@
+"""The console on a phone, in the dark, by keyboard, for a screen reader, and beside another site."""
+
+import pytest
+from playwright.async_api import expect
+
+VIEWS = ("Now", "What happened", "People", "Policy", "Health")
+OTHER = "http://127.0.0.1:19876"
+"""A page of another program of this machine; its answers are the test's."""
+PHONE = {"viewport": {"width": 390, "height": 780}, "is_mobile": True}
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.mark.parametrize("options", [{}, PHONE, {**PHONE, "color_scheme": "dark"}])
+async def test_every_view_fits(open_console, options):
+    """No view is wider than the window, in light or dark; wide tables scroll in their own frame."""
+    page = await open_console(**options)
+    for view in VIEWS:
+        await page.open(view)
+        await expect(page.page.locator("#trouble")).to_be_hidden()
+        assert await page.sideways() <= 0, view
+
+
+async def test_each_view_is_reached_by_the_keyboard(open_console):
+    """The first Tab is the link that skips the menu; each view follows with one more."""
+    page = await open_console()
+    await expect(page.heading).to_have_text("Now")
+    for number, view in enumerate(VIEWS, 2):
+        await page.page.evaluate("document.activeElement?.blur(); document.body.focus()")
+        await page.page.evaluate("getSelection().removeAllRanges(); document.querySelector('.skip').focus()")
+        for _ in range(number - 1):
+            await page.page.keyboard.press("Tab")
+        await page.page.keyboard.press("Enter")
+        await expect(page.heading).to_have_text(view)
+
+
+async def test_every_control_has_a_name(open_console):
+    """As Chromium computes it for a screen reader."""
+    page = await open_console()
+    session = await page.page.context.new_cdp_session(page.page)
+    for view in VIEWS:
+        await page.open(view)
+        await expect(page.page.locator(".view > *").first).to_be_attached()
+        tree = await session.send("Accessibility.getFullAXTree")
+        roles = {"button", "checkbox", "combobox", "link", "spinbutton", "table", "textbox"}
+        nameless = [
+            node["role"]["value"]
+            for node in tree["nodes"]
+            if not node.get("ignored") and node["role"]["value"] in roles and not node["name"]["value"]
+        ]
+        assert nameless == [], view
+
+
+async def test_a_page_of_another_origin_gets_nothing(open_console, console):
+    """A page of another port of this machine, in the owner's browser, can neither read, nor do, nor frame."""
+    page = await open_console()
+    await expect(page.heading).to_have_text("Now")
+    script = """async (address) => {
+        const told = [];
+        for (const [method, path] of [["GET", "api/people"], ["PUT", "api/queue/hold"], ["GET", ""]]) {
+            for (const mode of ["cors", "no-cors"]) {
+                try {
+                    const answer = await fetch(`${address}/${path}`, {method, mode, credentials: "include"});
+                    told.push(await answer.text());
+                } catch { /* as it should be */ }
+            }
+        }
+        return told.filter((text) => text !== "");
+    }"""
+    blank = await page.page.context.new_page()  # the gateway's own policy would forbid it to ask
+    await blank.route(
+        "http://127.0.0.1:1/", lambda route: route.fulfill(body="<p>x", content_type="text/html")
+    )
+    await blank.goto(f"{OTHER}/")
+    assert await blank.evaluate(script, console.url) == []
+    await blank.set_content(f"<iframe src='{console.url}/'></iframe>")
+    frame = blank.frames[-1]
+    assert await frame.locator("#view").count() == 0
+    await page.open("People")
