@@ -1,5 +1,7 @@
 """Direct clients: programs that send requests over NATS, each in an account of its own."""
 
+from pathlib import Path
+
 from stile.home import Home
 from stile.keys import credentials
 from stile_contracts import subjects
@@ -24,6 +26,18 @@ def make(home: Home, name: str) -> None:
     if seed.exists():
         raise SettingsError(f"there is a client {name} already: its key is {seed}")
     credentials.ensure(home.clients, (name,))
+
+
+def set_aside(home: Home, name: str) -> Path:
+    """Take the client's seed away from the others; return where it is now.
+
+    Raises:
+        SettingsError: there is no such client.
+    """
+    seed = credentials.seed_file(home.clients, name)
+    if not subjects.is_token(name) or not seed.is_file():
+        raise SettingsError(f"there is no client {name}: see `stile clients list`")
+    return seed.replace(seed.with_suffix(".removed"))
 
 
 def registered(home: Home) -> dict[str, str]:

@@ -39,6 +39,25 @@ async def introduce(settings: Settings, home: Home, seed: Path) -> None:
             raise StileError(f"the client is made, but cannot ask yet ({problem}): see `stile doctor`")
 
 
+async def dismiss(settings: Settings, home: Home, seed: Path) -> None:
+    """Have the nats-server that runs here read its configuration again, until the client is kept out.
+
+    Raises:
+        StileError: it is still let in after ten seconds.
+    """
+    deadline = time.monotonic() + _WITHIN
+    while (pid := server_pid(home)) is not None:
+        os.kill(pid, signal.SIGHUP)
+        await asyncio.sleep(_RELOAD_SECONDS)
+        try:
+            async with connection.connect(settings.login(seed, "_INBOX")):
+                pass
+        except BusError:
+            return
+        if time.monotonic() > deadline:
+            raise StileError("nats-server still lets the client in: restart it (`stile restart nats`)")
+
+
 async def _probe(settings: Settings, seed: Path) -> str | None:
     """Send an empty request as the client; return why that fails, or None.
 
