@@ -19,6 +19,13 @@ clean: down ## remove what was built and installed; data, logs, credentials and 
 
 setup: $(UV) ## install everything that runs and tests need, from the lock files
 	@$(UV) sync --locked --all-packages || { $(WHY_SETUP_FAILED); exit 1; }
+	@.venv/bin/python -c '$(COMPILE)'
+
+# What `stile` imports for a short command is compiled now, so that the first call is as fast as the others, also
+# for a user who cannot write here. All packages would take a minute.
+COMPILE = import compileall, importlib.util; \
+  [compileall.compile_dir(path, quiet=2) for name in "typer pydantic pydantic_core nacl psutil stile stile_runtime \
+  stile_contracts".split() for path in importlib.util.find_spec(name).submodule_search_locations]
 
 # On a bare machine, compiling the worker usually fails. maturin installs a Rust toolchain if it can.
 WHY_SETUP_FAILED = \

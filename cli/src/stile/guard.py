@@ -1,7 +1,6 @@
 """What the running filter says of itself on ``/readyz``: its layers, and whether its policy is refused."""
 
-import httpx
-
+from stile import http
 from stile.errors import StileError
 
 _POLICY = "policy: "
@@ -16,9 +15,9 @@ def layers(url: str) -> list[str] | None:
     """
     try:
         answer = _readyz(url)
-    except httpx.HTTPError:
+    except http.Faults:
         return None
-    return answer.text.splitlines()[1:] if answer.status_code == httpx.codes.OK else None
+    return answer.text.splitlines()[1:] if answer.status == 200 else None
 
 
 def refused_policy(url: str) -> str | None:
@@ -32,12 +31,12 @@ def refused_policy(url: str) -> str | None:
     """
     try:
         lines = _readyz(url).text.splitlines()
-    except httpx.HTTPError as error:
+    except http.Faults as error:
         raise StileError(
             f"the filter does not answer on {url}: `stile status` and its log say more"
         ) from error
     return next((line.removeprefix(_POLICY) for line in lines if line.startswith(_POLICY)), None)
 
 
-def _readyz(url: str) -> httpx.Response:
-    return httpx.get(url, timeout=5.0, trust_env=False)
+def _readyz(url: str) -> http.Answer:
+    return http.get(url, seconds=5.0)

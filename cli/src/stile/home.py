@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from stile.settings import Settings
-from stile_runtime.api_keys import KEY_FILE
 from stile_runtime.installation import POLICY_FILE, console_tokens, state
-from stile_runtime.settings import SettingsError
+from stile_runtime.names import KEY_FILE
+from stile_runtime.variables import SettingsError
 
 
 class Root:
@@ -52,6 +52,10 @@ class Home:
         """The sealed archive, if ``STILE_ARCHIVE`` names no other folder."""
         self.archive_key = folder / "archive.key"
         """The archive's private key, until its owner takes it away."""
+        self.up_log = self.logs / "up.log"
+        """What a `stile up -d` says itself."""
+        self.restarts = folder / "restarts"
+        """Names of the parts that `stile restart` wants restarted, a line each."""
         self.lock = folder / "lock"
         """Held by the one `stile up` that may run here."""
         self.state = folder / state.FILE

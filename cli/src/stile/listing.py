@@ -7,17 +7,16 @@ the columns. Neither cuts a value short.
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
-Row = Mapping[str, str | int | float | None]
+Value = str | int | float | bool | None
+Row = Mapping[str, Value]
 """Its columns, in their order."""
 
-_ANY_WIDTH = 10_000
-"""Characters: more than any row has."""
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+"""The option of every list."""
 
 
 def show(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
@@ -36,20 +35,29 @@ def show(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
     elif not rows:
         typer.echo(empty)
     else:
-        # The terminal wraps lines that are too long for it; rich would cut their columns short.
-        Console(highlight=False, width=_ANY_WIDTH).print(table(rows), soft_wrap=True)
+        typer.echo(table(rows))
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Make a table of rows for a terminal. Where it is too narrow, a value goes on in the next line."""
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading, value in rows[0].items():
-        numbers = isinstance(value, int | float)
-        made.add_column(heading.replace("_", " "), justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(_cell(value) for value in row.values()))
-    return made
+def table(rows: Sequence[Row]) -> str:
+    """Align rows for a terminal, below their headings. The terminal wraps lines that are too long for it."""
+    headings = [heading.replace("_", " ") for heading in rows[0]]
+    lines = [headings, *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    numbers = [all(_is_number(row[heading]) for row in rows) for heading in rows[0]]
+    return "\n".join(
+        "  ".join(
+            value.rjust(width) if is_number else value.ljust(width)
+            for value, width, is_number in zip(line, widths, numbers, strict=True)
+        ).rstrip()
+        for line in lines
+    )
 
 
-def _cell(value: str | float | None) -> str:
+def _is_number(value: Value) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _cell(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
     return "" if value is None else str(value)

@@ -1,42 +1,90 @@
-"""The `stile` command: puts the commands together, one module each."""
+"""The `stile` command: the list of commands, and what becomes of their errors."""
 
-import logging
 import sys
 from collections.abc import Iterable
+from typing import Annotated, ClassVar
 
 import typer
 
-from stile.commands import chat, dlq, doctor, down, status, up
-from stile.commands.owner import console, hold, refusals, top, usage
-from stile.commands.setup import clients, credentials, guard, keys, leaf, models, policy, provision
 from stile.errors import ArgumentError, PartError, StileError
-from stile_runtime.settings import SettingsError
+from stile.lazy import Entry, LazyGroup
+from stile_runtime.variables import SettingsError
+
+
+def _run(name: str, text: str) -> Entry:
+    return Entry(f"stile.commands.run.{name}", name, text)
+
+
+def _setup(name: str, text: str, attribute: str = "commands") -> Entry:
+    return Entry(f"stile.commands.setup.{name}", attribute, text)
+
+
+def _owner(name: str, text: str, module: str | None = None) -> Entry:
+    return Entry(f"stile.commands.owner.{module or name}", name, text)
+
+
+class Commands(LazyGroup):
+    """All commands of `stile`; each help is the beginning of its command's own."""
+
+    entries: ClassVar[dict[str, Entry]] = {
+        "up": _run("up", "Start everything: nats-server, llama.cpp, the filter, the consumer, the gateway"),
+        "down": _run("down", "Stop every part, in order, and wait until they are gone"),
+        "restart": _run("restart", "End parts and start them again, one after another"),
+        "logs": _run("logs", "Show the last lines of the parts' logs"),
+        "status": _run("status", "Show each part's process, state, port and restarts"),
+        "doctor": _run("doctor", "Check what commonly goes wrong, and say what to do about it"),
+        "chat": Entry(
+            "stile.commands.chat", "chat", "Ask a question, or hold a conversation if there is none"
+        ),
+        "console": _owner("console", "Print a link that opens the console"),
+        "top": _owner("top", "Show who is answered and who waits"),
+        "refusals": _owner("refusals", "List the refused requests and answers"),
+        "usage": _owner("usage", "Show each client's requests, refusals, tokens and seconds of the model"),
+        "hold": _owner("hold", "Put the queue on hold: requests are accepted and wait"),
+        "resume": _owner("resume", "End the hold: what waits is answered", "hold"),
+        "keys": _setup("keys", "The API keys that the gateway asks for, as soon as there is one"),
+        "clients": _setup("clients", "Programs that send requests over NATS, each in an account of its own"),
+        "models": _setup("models", "Which models there are, and their weights"),
+        "policy": _setup("policy", "What may reach the model: change it, check it, test it"),
+        "guard": _setup("guard", "Which layers of the filter are on, and the models of its classifiers"),
+        "dlq": Entry(
+            "stile.commands.dlq", "commands", "Requests that were given up: begun too often, never finished"
+        ),
+        "provision": _setup("provision", "Make the streams as nats/streams.json describes them", "provision"),
+        "credentials": _setup(
+            "credentials",
+            "Make the seeds that are missing, and write the configuration that nats-server runs with",
+            "credentials",
+        ),
+        "leaf": _setup("leaf", "Write what an edge site's nats-server needs", "leaf"),
+    }
+
 
 app = typer.Typer(
     help="Stile: a small language model behind a fence, for many.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
-app.command()(up.up)
-app.command()(down.down)
-app.command()(status.status)
-app.command()(chat.chat)
-app.command()(doctor.doctor)
-app.command()(console.console)
-app.command()(top.top)
-app.command()(refusals.refusals)
-app.command()(usage.usage)
-app.command()(hold.hold)
-app.command()(hold.resume)
-app.add_typer(models.commands, name="models")
-app.add_typer(guard.commands, name="guard")
-app.add_typer(policy.commands, name="policy")
-app.add_typer(clients.commands, name="clients")
-app.add_typer(keys.commands, name="keys")
-app.add_typer(dlq.commands, name="dlq")
-app.command()(provision.provision)
-app.command()(credentials.credentials)
-app.command()(leaf.leaf)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 -- typer's way to call back
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 -- 20 ms that no other command needs
+
+        typer.echo(f"stile {version('stile')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 def _check_arguments(arguments: Iterable[str]) -> None:
@@ -54,7 +102,6 @@ def _check_arguments(arguments: Iterable[str]) -> None:
 
 def main() -> None:
     """Run a command; what goes wrong is one line on stderr and the exit code 1."""
-    logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and printed as one line
     try:
         _check_arguments(sys.argv[1:])
         app()

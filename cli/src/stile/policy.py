@@ -14,7 +14,7 @@ from typing import NamedTuple
 from stile.errors import PolicyError
 from stile.home import Home
 from stile.settings import Settings
-from stile.supervise import parts
+from stile.supervise.programs import program
 
 
 def environment(settings: Settings, home: Home) -> dict[str, str]:
@@ -33,7 +33,7 @@ def run(settings: Settings, home: Home, arguments: Sequence[str]) -> int:
         PartError: the filter is not installed.
     """
     return subprocess.run(
-        [parts.program("stile-filter"), "policy", *arguments],
+        [program("stile-filter"), "policy", *arguments],
         env=os.environ | environment(settings, home),
         check=False,
     ).returncode
@@ -60,7 +60,7 @@ def check(settings: Settings, home: Home) -> Checked:
         PartError: the filter is not installed.
     """
     checked = subprocess.run(
-        [parts.program("stile-filter"), "policy", "check", "--json"],
+        [program("stile-filter"), "policy", "check", "--json"],
         env=os.environ | environment(settings, home),
         check=False,
         capture_output=True,

@@ -37,7 +37,7 @@ def test_a_key_is_shown_once_and_kept_as_its_digest(home):
     (entry,) = stored(path)
     assert (entry.name, entry.sha256, entry.lane) == ("ada", digest(key), "batch")
     assert (entry.max_in_flight, entry.requests_per_minute) == (4, 60)
-    assert run("list").split("\t")[:3] == ["ada", "batch", "4 at once, 60 a minute"]
+    assert run("list").splitlines()[1].split("\t")[:4] == ["ada", "batch", "4", "60"]
 
 
 def test_a_key_that_is_revoked_is_gone(home):
@@ -89,3 +89,50 @@ def test_what_follows_is_said_beside_the_key(home, monkeypatch):
     result = CliRunner().invoke(app, ["keys", "add", "bob"])
     assert "STILE_API_KEYS=off: no key is asked for" in result.stderr
     assert [entry.name for entry in stored(home / "api-keys.json")] == ["ada", "bob"]
+
+
+def test_thirty_keys_are_made_at_once(home):
+    """A line each; the numbers that are free come next, and one name that is taken makes none."""
+    lines = run("add", "--count", "30", "--prefix", "pupil", "--requests-per-minute", "20").splitlines()
+    made = dict(line.split("\t") for line in lines)
+    assert list(made) == [f"pupil-{number:02}" for number in range(1, 31)]
+    assert {entry.name: entry.sha256 for entry in stored(home / "api-keys.json")} == {
+        name: digest(key) for name, key in made.items()
+    }
+    run("revoke", "pupil-02", "pupil-05")
+    more = run("add", "--count", "3", "--prefix", "pupil").splitlines()
+    assert [line.split("\t")[0] for line in more] == ["pupil-02", "pupil-05", "pupil-31"]
+    with pytest.raises(SettingsError, match="pupil-31"):
+        run("add", "new", "pupil-31")
+    assert len(stored(home / "api-keys.json")) == 31
+    with pytest.raises(SettingsError, match="--count"):
+        run("add")
+
+
+def test_links_carry_the_keys(home, tmp_path, monkeypatch):
+    """On stdout, and on a sheet; a sheet that is there already makes no key."""
+    monkeypatch.setenv("STILE_PUBLIC_URL", "https://stile.example/")
+    sheet = tmp_path / "sheet.html"
+    name, link = run("add", "ada", "--link", "--sheet", str(sheet)).strip().split("\t")
+    assert (name, link[:27]) == ("ada", "https://stile.example/#key=")
+    assert [entry.sha256 for entry in stored(home / "api-keys.json")] == [digest(link[27:])]
+    assert link[27:] in sheet.read_text()
+    with pytest.raises(SettingsError, match="there already"):
+        run("add", "bob", "--sheet", str(sheet))
+    assert len(stored(home / "api-keys.json")) == 1
+
+
+def test_limits_are_changed(home):
+    """Of several keys at once, what is named alone; 0 takes a limit away, and the keys stay the same."""
+    run("add", "ada", "bob", "--max-in-flight", "4")
+    before = stored(home / "api-keys.json")
+    run("set", "ada", "bob", "--requests-per-minute", "9", "--lane", "batch")
+    run("set", "bob", "--max-in-flight", "0")
+    ada, bob = stored(home / "api-keys.json")
+    assert (ada.max_in_flight, ada.requests_per_minute, ada.lane) == (4, 9, "batch")
+    assert (bob.max_in_flight, bob.requests_per_minute, bob.lane) == (None, 9, "batch")
+    assert [ada.sha256, bob.sha256] == [entry.sha256 for entry in before]
+    with pytest.raises(SettingsError, match="no key eve"):
+        run("set", "ada", "eve", "--max-in-flight", "1")
+    with pytest.raises(SettingsError, match="say what to change"):
+        run("set", "ada")

@@ -3,8 +3,10 @@
 import stat
 
 import pytest
+from typer.testing import CliRunner
 
 from stile.home import Home
+from stile.main import app
 from stile.nats import clients
 from stile_runtime.settings import SettingsError
 
@@ -26,3 +28,23 @@ def test_a_client_is_made_once(tmp_path):
     assert clients.registered(home)["alice"].startswith("U")
     with pytest.raises(SettingsError, match="there is a client alice"):
         clients.make(home, "alice")
+
+
+def test_a_client_is_removed(tmp_path, monkeypatch):
+    """Its account and its seed are gone; the others stay. Without a nats-server that is all."""
+    monkeypatch.setenv("STILE_HOME", str(tmp_path))
+    home = Home(tmp_path)
+    home.nats.mkdir()
+    for name in ("alice", "bob"):
+        clients.make(home, name)
+    bob = clients.registered(home)["bob"]
+    CliRunner().invoke(app, ["clients", "remove", "alice"], catch_exceptions=False)
+    assert clients.registered(home) == {"bob": bob}
+    assert [path.name for path in home.clients.iterdir()] == ["bob.nk"]
+    written = (home.nats / "clients.conf").read_text()
+    assert ('"bob"' in written, '"alice"' in written) == (True, False)
+    for name in ("alice", "../credentials/gateway"):
+        with pytest.raises(SettingsError, match="no client"):
+            CliRunner().invoke(
+                app, ["clients", "remove", name], catch_exceptions=False, standalone_mode=False
+            )

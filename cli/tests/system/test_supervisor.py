@@ -42,7 +42,8 @@ class Whole:
         self.folder = folder
         self.state_file = folder / "state.json"
         self.announced = asyncio.Event()
-        supervisor = Supervisor(parts, folder / "logs", self.state_file, Terminal())
+        self.restarts = folder / "restarts"
+        supervisor = Supervisor(parts, folder / "logs", self.state_file, Terminal(), restarts=self.restarts)
         self.task = asyncio.create_task(supervisor.run(self.announced.set))
 
     async def up(self):
@@ -95,6 +96,31 @@ async def test_a_killed_part_is_started_again_and_counted(tmp_path):
 
 
 @pytest.mark.usefixtures("quick")
+async def test_parts_are_restarted_when_asked_for(tmp_path, capfd):
+    """Each ends in order, whatever it ignores, and the next only when it is ready; no death is counted."""
+    whole = await Whole(
+        tmp_path, *(make_part(name, stop_within=0.3) for name in ("one", "two", "three"))
+    ).up()
+    await until(lambda: state.read(whole.state_file).ready)
+    assert state.read(whole.state_file).takes_restarts
+    before = {name: whole.status(name).pid for name in ("one", "two", "three")}
+    for _ in range(runner.MOST_DEATHS):
+        pid = whole.status("three").pid
+        whole.restarts.write_text("three\none\nfour\n")
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await until(lambda: whole.status("three").pid not in (None, pid))  # noqa: B023 -- awaited in this turn
+        await until(lambda: whole.status("three").state == PartState.RUNNING)
+    assert not whole.restarts.exists()
+    assert whole.status("two").pid == before["two"]
+    assert whole.status("one").pid != before["one"]
+    assert not psutil.pid_exists(before["one"])
+    shown = [
+        line for line in capfd.readouterr().out.splitlines() if line.endswith(("restarting", "ready again"))
+    ]
+    assert shown[:4] == ["one: restarting", "one: ready again", "three: restarting", "three: ready again"]
+    await whole.end()
+
+
 async def test_a_part_that_keeps_dying_stops_the_whole(tmp_path):
     """After the fifth death everything is stopped, and the part's last lines are handed on."""
     whole = Whole(tmp_path, make_part("one"), make_part("two", "--die-after", "0.5"))

@@ -17,11 +17,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from stile_contracts.subjects import HTTP_CLIENT_PREFIX, Lane
 from stile_runtime.installation import files
+from stile_runtime.names import KEY_FILE as KEY_FILE  # noqa: PLC0414 -- importers of this module have it too
+from stile_runtime.names import KEY_PREFIX as PREFIX
 
-KEY_FILE = "api-keys.json"
-"""The file's name in an installation's folder (``STILE_HOME``)."""
-PREFIX = "sk-stile-"
-"""What every key begins with, so that scanners for secrets can find a key that was leaked."""
 NAME = r"[A-Za-z0-9_-]{1,59}"
 """A key's name: with ``http-`` before it, it is the client's name on the bus, one token of 64 at
 most."""

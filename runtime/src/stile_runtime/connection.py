@@ -5,15 +5,15 @@ connection go on in plain text. With ``tls_handshake_first`` the server is not a
 whenever there is TLS.
 """
 
-import ssl
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import nats
 import structlog
 from nats.aio.client import Client
+
+from stile_runtime.login import Login as Login  # noqa: PLC0414 -- importers of this module have it too
 
 RECONNECT_SECONDS = 0.5
 """Between two attempts to come back."""
@@ -28,18 +28,6 @@ _COMMAND_TRIES = 2
 says: two minutes are too long to learn that nothing runs."""
 
 log = structlog.get_logger(__name__)
-
-
-class Login(NamedTuple):
-    """Where to connect, and as which user."""
-
-    url: str
-    """Of nats-server; several with commas between them."""
-    seed: Path | None
-    """The file with the user's seed, read at each login; None: no authentication."""
-    tls: ssl.SSLContext | None
-    inbox: str
-    """The prefix of the user's inboxes."""
 
 
 class Listener:

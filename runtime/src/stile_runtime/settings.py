@@ -14,18 +14,10 @@ from pydantic import FilePath, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stile_runtime import tls
-from stile_runtime.connection import Login
-
-PREFIX = "STILE_"
-
-
-class SettingsError(Exception):
-    """A variable can't be used. The message is one line: its name and why, never its value."""
-
-
-def variable(field: str) -> str:
-    """Return the name of a field's environment variable."""
-    return PREFIX + field.upper()
+from stile_runtime.login import Login
+from stile_runtime.variables import PREFIX
+from stile_runtime.variables import SettingsError as SettingsError  # noqa: PLC0414 -- importers of this module have it too
+from stile_runtime.variables import variable as variable  # noqa: PLC0414 -- importers of this module have it too
 
 
 class Settings(BaseSettings):

@@ -58,7 +58,7 @@ async def dlq(bus, *arguments, code=0):
 
 async def test_dead_letters_are_listed_without_their_text(bus):
     """All that is known of each, the oldest first, and nothing that a user wrote."""
-    assert "No dead letters" in await dlq(bus, "list")
+    assert not await dlq(bus, "list")
     chat_ids = [str(await lay_aside(bus, (Role.USER, SECRET), client=name)) for name in ("alice", "bob")]
     listed = json.loads(await dlq(bus, "list", "--json"))
     assert [letter["id"] for letter in listed] == chat_ids
@@ -88,7 +88,7 @@ async def test_dead_letters_are_deleted_one_by_one_or_all(bus):
     listed = json.loads(await dlq(bus, "list", "--json"))
     assert [letter["id"] for letter in listed] == [str(second), str(third)]
     assert "2 deleted" in await dlq(bus, "drop", "--all")
-    assert "No dead letters" in await dlq(bus, "list")
+    assert not await dlq(bus, "list")
 
 
 async def test_a_worker_lays_a_request_aside_once(bus):

@@ -116,7 +116,14 @@ async def test_a_client_is_added_while_another_one_waits(up):
     assert events[-1] == "done"
     assert json.loads((await asked).data)["response"]
     code, out, _ = await up.run("clients", "list")
-    assert [line.split("\t")[0] for line in out.splitlines()] == ["kitchen", "local"]
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["name", "kitchen", "local"]
+    code, _, err = await up.run("clients", "remove", "kitchen")
+    assert code == 0, err
+    await until(lambda: not kitchen.is_connected, within=30, what="the client is put out")
+    assert not (up.home / "clients" / "kitchen.nk").exists()
+    assert json.loads(
+        (await local.request("chat.request", b'{"prompt": "Hello.", "max_tokens": 1}', timeout=240)).data
+    )["response"]
     await kitchen.close()
     await local.close()
 

@@ -1,28 +1,26 @@
 """`stile dlq`: the requests that were given up (dead letters)."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from stile import gateway, listing
 from stile.errors import DeadLetterError
-from stile.gateway import ask
 from stile.home import find_home
 from stile.keys import credentials
-from stile.nats import connection
-from stile.nats.dead_letters import DeadLetter, DeadLetters
 from stile.settings import Settings
-from stile.supervise.terminal import Terminal
+
+if TYPE_CHECKING:
+    from stile.nats.dead_letters import DeadLetter, DeadLetters
 
 commands = typer.Typer(
-    help="Requests that were given up: begun too often, never finished. Kept for seven days."
+    rich_markup_mode=None,
+    help="Requests that were given up: begun too often, never finished. Kept for seven days.",
 )
 
 Url = Annotated[str | None, typer.Option(envvar="STILE_NATS_URL", help="nats-server; default: the one here.")]
@@ -38,21 +36,11 @@ def list_(
     *,
     nats_url: Url = None,
     nkey_file: Seed = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: listing.AsJson = False,
 ) -> None:
     """List the dead letters, the oldest first; no text of a conversation is shown."""
     facts = [letter.facts() for letter in asyncio.run(_all(nats_url, nkey_file))]
-    if as_json:
-        typer.echo(json.dumps(facts, indent=2))
-    elif not facts:
-        typer.echo("No dead letters.")
-    else:
-        table = Table(box=None)
-        for heading in facts[0]:
-            table.add_column(heading, no_wrap=heading == "id")
-        for row in facts:
-            table.add_row(*(str(value) for value in row.values()))
-        Console(highlight=False).print(table)
+    listing.show(facts, as_json=as_json, empty="No dead letters.")
 
 
 @commands.command()
@@ -95,9 +83,8 @@ def retry(  # noqa: PLR0913 -- one parameter an option
     letter = asyncio.run(_find(nats_url, nkey_file, chat_id))
     settings = Settings.load()
     request = letter.request(keep_system=keep_system)
-    with Terminal(stderr=True).waiting("Waiting for the answer …"):
-        reply = ask(url or settings.url, request, settings.api_key)
-    typer.echo(reply["response"])
+    typer.echo("Waiting for the answer …", err=True)
+    typer.echo(gateway.find(settings, url).ask(request)["response"])
     if not keep:
         asyncio.run(_drop(nats_url, nkey_file, [letter]))
 
@@ -120,24 +107,27 @@ def drop(
 
 
 @asynccontextmanager
-async def _store(nats_url: str | None, nkey_file: Path | None) -> AsyncIterator[DeadLetters]:
+async def _store(nats_url: str | None, nkey_file: Path | None) -> AsyncIterator["DeadLetters"]:
+    from stile.nats import connection  # noqa: PLC0415 -- nats-py takes 0.2 s that `--help` need not pay
+    from stile.nats.dead_letters import DeadLetters  # noqa: PLC0415
+
     settings = Settings.load()
     seed = nkey_file or credentials.seed_file(find_home(settings).credentials, connection.PROVISIONER)
     async with connection.connect(settings.login(seed, connection.PROVISIONER_INBOX, nats_url)) as client:
         yield DeadLetters(client.jetstream())
 
 
-async def _all(nats_url: str | None, nkey_file: Path | None) -> list[DeadLetter]:
+async def _all(nats_url: str | None, nkey_file: Path | None) -> "list[DeadLetter]":
     async with _store(nats_url, nkey_file) as store:
         return [letter async for letter in store.all()]
 
 
-async def _find(nats_url: str | None, nkey_file: Path | None, chat_id: UUID) -> DeadLetter:
+async def _find(nats_url: str | None, nkey_file: Path | None, chat_id: UUID) -> "DeadLetter":
     async with _store(nats_url, nkey_file) as store:
         return await store.find(chat_id)
 
 
-async def _drop(nats_url: str | None, nkey_file: Path | None, letters: Iterable[DeadLetter]) -> None:
+async def _drop(nats_url: str | None, nkey_file: Path | None, letters: "Iterable[DeadLetter]") -> None:
     async with _store(nats_url, nkey_file) as store:
         for letter in letters:
             await store.drop(letter)

@@ -1,5 +1,6 @@
 """One short connection to NATS, for a command that asks it something."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,9 @@ from nats.aio.client import Client
 
 from stile.errors import BusError
 from stile_runtime import connection
-from stile_runtime.connection import Login
+from stile_runtime.login import Login
+
+logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and printed as one line
 
 PROVISIONER = "provisioner"
 """The user that may call all of JetStream's API, and nothing else."""

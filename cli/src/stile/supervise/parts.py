@@ -16,9 +16,7 @@ from stile.keys import credentials, signing
 from stile.models.catalogue import Weights
 from stile.settings import Settings, authority
 from stile.supervise import ports
-
-NAMES = ("nats", "llama", "filter-service", "rust-consumer", "gateway", "console")
-"""In the order they are started; they are stopped in the opposite one."""
+from stile.supervise.programs import program
 
 LOOPBACK = "127.0.0.1"
 CONSOLE_PORT = 8090
@@ -106,19 +104,6 @@ def check_ports(settings: Settings) -> Addresses:
     filter_port = settings.filter_port or ports.choose(8081, {*taken, monitor})
     console = settings.console_port or ports.choose(CONSOLE_PORT, {*taken, monitor, filter_port})
     return Addresses(monitor, filter_port, console)
-
-
-def program(name: str) -> str:
-    """Find a program: beside this Python, as the environment has it, else on PATH.
-
-    Raises:
-        PartError: it is nowhere.
-    """
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.is_file() else shutil.which(name)
-    if found is None:
-        raise PartError(f"the program {name} isn't there: run `make setup`")
-    return str(Path(found).absolute())
 
 
 def nats(settings: Settings, home: Home, addresses: Addresses, configuration: Path) -> Part:

@@ -59,6 +59,8 @@ class Runner:
         self._spawning = asyncio.Lock()
         self._stopping = False
         self._is_stuck = False
+        self._is_wanted = False
+        """Whether it was ended to be started again."""
 
     async def keep(self) -> None:
         """Run the part and start it again whenever it dies, until ``stop``.
@@ -88,7 +90,7 @@ class Runner:
             code = await self._live(process)
             if self._stopping:
                 return
-            if self._is_stuck:
+            if self._is_stuck or self._is_wanted:
                 self._become(PartState.RESTARTING, restarts=1)
                 continue
             died = time.monotonic()
@@ -105,6 +107,18 @@ class Runner:
             self._become(PartState.RESTARTING, restarts=1)
             await asyncio.sleep(delay)
             delay = min(2 * delay, LONGEST_DELAY)
+
+    async def restart(self) -> None:
+        """End the part, have it started again, and wait until it is ready; a dead one is started anyway."""
+        async with self._spawning:
+            process = self._process
+        if process is not None and process.returncode is None and not self._stopping:
+            self._is_wanted = True
+            self._say(f"{self.part.name}: restarting")
+            await self._end(process)
+        while self._process is process or self.status.state != PartState.RUNNING:  # noqa: ASYNC110 -- `keep` does it
+            await asyncio.sleep(_ASK_EVERY)
+        self._say(f"{self.part.name}: ready again")
 
     def hold(self) -> None:
         """Start the part no more, whatever becomes of it."""
@@ -159,7 +173,7 @@ class Runner:
             finally:
                 os.close(writing)
             self._process = process
-            self._is_stuck = False
+            self._is_stuck = self._is_wanted = False
         self._become(PartState.STARTING, process=process)
         return process
 

@@ -26,10 +26,22 @@ class Supervisor:
         logs: folder of their logs.
         state_file: what `stile status` reads.
         terminal: what people see.
+        restarts: the file that says which parts to restart, when SIGUSR1 comes.
     """
 
-    def __init__(self, parts: Sequence[Part], logs: Path, state_file: Path, terminal: Terminal) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        logs: Path,
+        state_file: Path,
+        terminal: Terminal,
+        *,
+        restarts: Path | None = None,
+    ) -> None:
         logs.mkdir(parents=True, exist_ok=True)
+        self._restarts = restarts
+        self._restarting: set[asyncio.Task[None]] = set()
+        self._is_ready_once = False
         self._state_file = state_file
         self._terminal = terminal
         self._created = state.created(os.getpid()) or 0.0
@@ -53,8 +65,12 @@ class Supervisor:
                     return
                 await runner.part.once_ready()
             announce()
+            self._is_ready_once = True
+            self._write_state()
             await _first(*keepers, stop)
         finally:
+            for task in self._restarting:
+                task.cancel()
             await self._stop(keepers)
             stop.cancel()
 
@@ -95,7 +111,27 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, on_signal)
+        if self._restarts is not None:
+            loop.add_signal_handler(signal.SIGUSR1, self._on_restart)
         return stopping
+
+    def _on_restart(self) -> None:
+        """Restart the parts that the file names, one after another, each when the one before is ready."""
+        if self._restarts is None or not self._is_ready_once:
+            return
+        try:
+            wanted = self._restarts.read_text().split()
+            self._restarts.unlink()
+        except OSError:
+            return
+        task = asyncio.create_task(self._restart(wanted))
+        self._restarting.add(task)
+        task.add_done_callback(self._restarting.discard)
+
+    async def _restart(self, wanted: Sequence[str]) -> None:
+        for runner in self._runners:
+            if runner.part.name in wanted and not runner.part.is_external:
+                await runner.restart()
 
     async def _stop(self, keepers: list[asyncio.Task[None]]) -> None:
         for runner in self._runners:
@@ -115,7 +151,16 @@ class Supervisor:
 
     def _write_state(self) -> None:
         parts = tuple(runner.status for runner in self._runners)
-        state.write(self._state_file, state.State(os.getpid(), self._created, parts))
+        state.write(
+            self._state_file,
+            state.State(
+                os.getpid(),
+                self._created,
+                parts,
+                ready=self._is_ready_once,
+                takes_restarts=self._restarts is not None,
+            ),
+        )
 
 
 async def _first(*tasks: asyncio.Task[None] | asyncio.Task[bool], within: float | None = None) -> None:

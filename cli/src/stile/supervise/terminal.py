@@ -21,13 +21,20 @@ _WIDTH = max(map(len, _COLOURS))
 
 
 class Terminal:
-    """Standard output (or error), as a person or a log file reads it."""
+    """Standard output, as a person or a log file reads it.
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        self._console = Console(highlight=False, stderr=stderr)
+    Args:
+        shows_parts: the lines of the parts are shown; else only the supervisor's own sentences.
+    """
+
+    def __init__(self, *, shows_parts: bool = True) -> None:
+        self._console = Console(highlight=False)
+        self._shows_parts = shows_parts
 
     def line(self, part: str, text: str) -> None:
         """Show one line of a part's log."""
+        if not self._shows_parts:
+            return
         name = Text(f"{part:<{_WIDTH}} | ", style=_COLOURS.get(part, ""))
         self._console.print(name + Text(text), soft_wrap=True)
 

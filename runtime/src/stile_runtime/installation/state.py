@@ -13,6 +13,8 @@ import psutil
 
 FILE = "state.json"
 """The file's name in an installation's folder (``STILE_HOME``)."""
+NAMES = ("nats", "llama", "filter-service", "rust-consumer", "gateway", "console")
+"""In the order they are started; they are stopped in the opposite one."""
 
 
 class PartState(StrEnum):
@@ -47,6 +49,10 @@ class State:
     pid: int
     created: float
     parts: tuple[PartStatus, ...]
+    ready: bool = False
+    """Whether everything was ready once."""
+    takes_restarts: bool = False
+    """Whether it reads ``Home.restarts`` at SIGUSR1; an earlier version would end."""
 
     def port(self, name: str) -> int | None:
         """Return the port of a part; None if it has none here."""
@@ -76,7 +82,8 @@ def read(path: Path) -> State | None:
         parts = tuple(
             PartStatus(**{**part, "state": PartState(part["state"])}) for part in described["parts"]
         )
-        state = State(described["pid"], described["created"], parts)
+        flags = {name: described.get(name) is True for name in ("ready", "takes_restarts")}
+        state = State(described["pid"], described["created"], parts, **flags)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if created(state.pid) != state.created:

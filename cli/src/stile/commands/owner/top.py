@@ -4,17 +4,17 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
 
 from stile import listing
 from stile.commands.owner.options import Json, Seed, Url
 from stile.nats import console
 from stile_contracts.messages import QueuedRequest, QueueListing
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 REFRESH_SECONDS = 1.0
 
@@ -46,6 +46,9 @@ async def _top(nats_url: str | None, nkey_file: Path | None, *, once: bool, as_j
         elif once:
             listing.show(rows(queue), as_json=False, empty=_summary(queue))
         else:
+            from rich.console import Console  # noqa: PLC0415 -- rich takes a tenth of a second
+            from rich.live import Live  # noqa: PLC0415
+
             with Live(_screen(queue), console=Console(highlight=False), auto_refresh=False) as live:
                 while True:
                     await asyncio.sleep(REFRESH_SECONDS)
@@ -78,8 +81,9 @@ def _summary(queue: QueueListing) -> str:
     return f"{held}{len(queue.running)} answered now, {queue.waiting_count} waiting."
 
 
-def _screen(queue: QueueListing) -> Group:
-    style = "bold red" if queue.held else "bold"
-    summary = Text(_summary(queue), style=style)
+def _screen(queue: QueueListing) -> "Text":
+    from rich.text import Text  # noqa: PLC0415
+
+    screen = Text(_summary(queue), style="bold red" if queue.held else "bold")
     shown = rows(queue)
-    return Group(summary, listing.table(shown)) if shown else Group(summary)
+    return screen.append(f"\n{listing.table(shown)}", style="not bold default") if shown else screen

@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
+from stile import listing
 from stile.home import find_home
 from stile.keys import credentials
 from stile.nats import clients, config
 from stile.settings import Settings
 
-commands = typer.Typer(help="Programs that send requests over NATS, each in an account of its own.")
+commands = typer.Typer(
+    rich_markup_mode=None, help="Programs that send requests over NATS, each in an account of its own."
+)
 
 
 @commands.command()
@@ -25,7 +28,9 @@ def add(name: Annotated[str, typer.Argument(help="Letters, digits, - and _; at m
     if clients.server_pid(home) is None:
         typer.echo("No nats-server runs here: it will know the client when it is started.", err=True)
     else:
-        asyncio.run(clients.introduce(settings, home, seed))
+        from stile.nats import introduction  # noqa: PLC0415 -- nats-py takes 0.2 s that a list need not pay
+
+        asyncio.run(introduction.introduce(settings, home, seed))
     context = f"stile-{name}"
     typer.echo(
         f"""{name} has the key {seed}: give it only to the program that has this name.
@@ -39,8 +44,27 @@ Or, with a context of the nats command line:
     )
 
 
+@commands.command()
+def remove(name: Annotated[str, typer.Argument(help="As `stile clients list` shows it.")]) -> None:
+    """Remove a client, its account and its key; a nats-server that runs lets it in no more.
+
+    What it has asked already is still answered.
+    """
+    settings = Settings.load()
+    home = find_home(settings)
+    seed = clients.set_aside(home, name)
+    config.write_clients(home.nats, clients.registered(home))
+    if clients.server_pid(home) is not None:
+        from stile.nats import introduction  # noqa: PLC0415 -- nats-py takes 0.2 s that a list need not pay
+
+        asyncio.run(introduction.dismiss(settings, home, seed))
+    seed.unlink()
+    typer.echo(f"{name} is no client any more.", err=True)
+
+
 @commands.command("list")
-def list_() -> None:
+def list_(*, as_json: listing.AsJson = False) -> None:
     """List the clients and their public keys."""
-    for name, key in clients.registered(find_home(Settings.load())).items():
-        typer.echo(f"{name}\t{key}")
+    known = clients.registered(find_home(Settings.load()))
+    rows = [{"name": name, "key": key} for name, key in known.items()]
+    listing.show(rows, as_json=as_json, empty="No clients: `stile clients add NAME` makes one.")

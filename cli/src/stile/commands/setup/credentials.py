@@ -11,7 +11,7 @@ from stile.keys import credentials as seeds
 from stile.keys import signing
 from stile.nats import clients, config, tls
 from stile.settings import Settings
-from stile_runtime.settings import SettingsError
+from stile_runtime.variables import SettingsError
 
 _SERVER = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
 

@@ -3,10 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from stile import guard
+from stile import guard, listing
 from stile.errors import ModelError, StileError
 from stile.home import find_home, find_root
 from stile.models.classifiers import Classifiers
@@ -14,7 +12,9 @@ from stile.settings import Settings
 from stile.supervise import parts
 from stile_runtime.installation import state
 
-commands = typer.Typer(help="Which layers of the filter are on, and the models of its classifiers.")
+commands = typer.Typer(
+    rich_markup_mode=None, help="Which layers of the filter are on, and the models of its classifiers."
+)
 
 Names = Annotated[
     list[str] | None, typer.Argument(help="Names that `stile guard status` shows; by default, all free ones.")
@@ -49,13 +49,17 @@ def status() -> None:
     """Show which classifiers are downloaded, and which layers of a running filter are on."""
     settings = Settings.load()
     classifiers = Classifiers(find_root(settings))
-    table = Table(box=None)
-    for heading in ("name", "scanner", "size", "licence", ""):
-        table.add_column(heading, justify="right" if heading == "size" else "left")
-    for entry in classifiers.all:
-        here = "downloaded" if classifiers.is_here(entry) else "not downloaded"
-        table.add_row(entry.name, entry.rule, f"{entry.size / 1e6:.0f} MB", entry.licence, here)
-    Console(highlight=False).print(table)
+    rows: list[listing.Row] = [
+        {
+            "name": entry.name,
+            "scanner": entry.rule,
+            "MB": round(entry.size / 1e6),
+            "licence": entry.licence,
+            "here": classifiers.is_here(entry),
+        }
+        for entry in classifiers.all
+    ]
+    listing.show(rows, as_json=False, empty="models/models.toml names no classifier.")
     running = state.read(find_home(settings).state)
     port = running.port("filter-service") if running else None
     if port is None:

@@ -11,7 +11,7 @@ from stile.keys import credentials
 from stile.nats import config, tls
 from stile.nats.config import SiteUser
 from stile.settings import Settings
-from stile_runtime.settings import SettingsError
+from stile_runtime.variables import SettingsError
 
 GATEWAY = "gateway"
 

@@ -3,31 +3,36 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from stile import listing
 from stile.home import find_root
 from stile.models.catalogue import Catalogue
 from stile.settings import Settings
 
-commands = typer.Typer(help="Which models there are, and their weights.")
+commands = typer.Typer(
+    rich_markup_mode=None,
+    help="Which models there are, and their weights.",
+)
 
 Name = Annotated[str, typer.Argument(help="A name that `stile models list` shows.")]
 
 
 @commands.command("list")
-def list_() -> None:
+def list_(*, as_json: listing.AsJson = False) -> None:
     """List the models of models/models.toml, and which are here."""
     catalogue = _catalogue()
-    table = Table(box=None)
-    for heading in ("name", "size", "context", "licence", ""):
-        table.add_column(heading, justify="right" if heading in ("size", "context") else "left")
-    for model in catalogue.models:
-        notes = ["here"] if catalogue.is_here(model) else []
-        notes += ["recommended"] if model.recommended else []
-        size = f"{model.size / 1e6:.0f} MB"
-        table.add_row(model.name, size, str(model.context), model.licence, ", ".join(notes))
-    Console(highlight=False).print(table)
+    rows: list[listing.Row] = [
+        {
+            "name": model.name,
+            "MB": round(model.size / 1e6),
+            "context": model.context,
+            "licence": model.licence,
+            "here": catalogue.is_here(model),
+            "recommended": model.recommended,
+        }
+        for model in catalogue.models
+    ]
+    listing.show(rows, as_json=as_json, empty="models/models.toml names no model.")
 
 
 @commands.command()

@@ -8,7 +8,11 @@ from stile import policy
 from stile.home import find_home
 from stile.settings import Settings
 
-commands = typer.Typer(help="What may reach the model: change it, check it, test it.", no_args_is_help=True)
+commands = typer.Typer(
+    rich_markup_mode=None,
+    help="What may reach the model: change it, check it, test it.",
+    no_args_is_help=True,
+)
 
 _PASSED_ON = {
     "allow_extra_args": True,

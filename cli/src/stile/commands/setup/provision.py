@@ -2,14 +2,15 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stile.home import find_root
-from stile.nats import connection
-from stile.nats import provision as provisioning
 from stile.settings import Settings
+
+if TYPE_CHECKING:
+    from stile.nats.provision import Stream
 
 
 def provision(
@@ -29,13 +30,16 @@ def provision(
     streams: Annotated[Path | None, typer.Option(help="Default: nats/streams.json.")] = None,
 ) -> None:
     """Make the streams as nats/streams.json describes them; a change is shown before it is made."""
+    from stile.nats import provision as provisioning  # noqa: PLC0415 -- nats-py takes 0.2 s that `--help` need not pay
+
     settings = Settings.load()
     plan = provisioning.read_plan(streams or find_root(settings).streams, replicas)
     asyncio.run(_provision(settings, nats_url, nkey_file, plan))
 
 
-async def _provision(
-    settings: Settings, url: str, seed: Path | None, plan: list[provisioning.Stream]
-) -> None:
+async def _provision(settings: Settings, url: str, seed: Path | None, plan: "list[Stream]") -> None:
+    from stile.nats import connection  # noqa: PLC0415
+    from stile.nats import provision as provisioning  # noqa: PLC0415
+
     async with connection.connect(settings.login(seed, connection.PROVISIONER_INBOX, url)) as client:
         await provisioning.apply(client, plan, typer.echo)

@@ -9,7 +9,6 @@ import typer
 from stile.errors import StileError
 from stile.home import find_home
 from stile.settings import Settings
-from stile.supervise.terminal import Terminal
 from stile_runtime.installation import state
 
 _WITHIN = 120.0
@@ -25,12 +24,12 @@ def down() -> None:
         return
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + _WITHIN
-    with Terminal().waiting("Stopping …"):
-        while state.created(running.pid) == running.created:
-            if time.monotonic() > deadline:
-                raise StileError(
-                    f"`stile up` (pid {running.pid}) did not end within {_WITHIN:g} s: "
-                    f"a second `stile down` kills it"
-                )
-            time.sleep(0.1)
+    typer.echo("Stopping …")
+    while state.created(running.pid) == running.created:
+        if time.monotonic() > deadline:
+            raise StileError(
+                f"`stile up` (pid {running.pid}) did not end within {_WITHIN:g} s: "
+                f"a second `stile down` kills it"
+            )
+        time.sleep(0.1)
     typer.echo("Stopped.")

@@ -1,26 +1,27 @@
 """`stile doctor`: looks at what commonly goes wrong, and says what to do about each."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import httpx
 import psutil
 import typer
 
-from stile import guard, policy
+from stile import guard, http, policy
 from stile.errors import StileError
 from stile.home import Home, Root, find_home, find_root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue
 from stile.settings import Settings
 from stile.supervise import parts
+from stile.supervise.programs import program
 from stile_runtime.installation import state
 from stile_runtime.installation.state import PartState, PartStatus, State
 
 
 def doctor() -> None:
-    """Check the programs, ports, keys, model, memory and parts; exit code 1 if something is wrong."""
+    """Check what commonly goes wrong, and say what to do about it."""
     settings = Settings.load()
     root = find_root(settings)
     home = find_home(settings)
@@ -40,7 +41,7 @@ def _checks(
     settings: Settings, root: Root, home: Home, running: State | None
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     for name in ("nats-server", "stile-filter", "stile-consumer", "stile-gateway"):
-        yield name, partial(parts.program, name)
+        yield name, partial(program, name)
     yield "compiler", _compiler
     yield "keys", lambda: _keys(home)
     yield "signing", lambda: _signing(home, running)
@@ -104,9 +105,9 @@ def _ports(settings: Settings) -> str:
 def _answers(settings: Settings) -> str:
     url = parts.consumer_url(settings)
     try:
-        body = httpx.get(url, timeout=5.0, trust_env=False).json()
+        body = json.loads(http.get(url, seconds=5.0).text)
         reason = body.get("reason")
-    except (httpx.HTTPError, ValueError, AttributeError) as error:
+    except (*http.Faults, ValueError, AttributeError) as error:
         raise StileError(f"the consumer does not say how it is, on {url}") from error
     if reason is not None:
         raise StileError(f"the consumer takes no request: {reason}")

@@ -1,4 +1,4 @@
-"""`stile up`: starts every part, in the foreground, and stops them all when it ends."""
+"""What `stile up` does: checks what can be checked, starts every part, and says how to ask."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from stile import console, guard, policy
-from stile.home import Home, Root, find_home, find_root
+from stile.home import Home, Root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue, Weights
 from stile.nats import clients, config, connection, provision, tls
@@ -20,27 +20,35 @@ from stile.supervise import parts
 from stile.supervise.supervisor import Supervisor
 from stile.supervise.terminal import Terminal
 from stile_runtime.installation import files
-from stile_runtime.settings import SettingsError
+from stile_runtime.variables import SettingsError
 
 LOCAL_CLIENT = "local"
 """The direct client that is there from the first start, so that the printed `nats req` works at
 once."""
 
 
-def up() -> None:
-    """Start everything: nats-server, llama.cpp, the filter, the consumer, the gateway and the console.
+def launch(
+    settings: Settings, root: Root, home: Home, terminal: Terminal, *, is_detached: bool = False
+) -> None:
+    """Start everything and keep it until SIGINT or SIGTERM.
 
-    It runs in the foreground; Ctrl-C stops everything, a second one kills it.
+    Args:
+        settings: the variables.
+        root: Stile's own files.
+        home: the installation.
+        terminal: what people see.
+        is_detached: it runs in the background, so Ctrl-C does not reach it.
+
+    Raises:
+        StileError, SettingsError: something can't be used or started; nothing is left running.
     """
-    settings = Settings.load()
-    root = find_root(settings)
-    home = find_home(settings)
-    terminal = Terminal()
     with _alone(home):
         plan = _plan(settings, root, home, terminal)
         by_name = {part.name: part for part in plan}
-        supervisor = Supervisor(plan, home.logs, home.state, terminal)
-        asyncio.run(supervisor.run(lambda: _announce(settings, home, terminal, by_name)))
+        supervisor = Supervisor(plan, home.logs, home.state, terminal, restarts=home.restarts)
+        asyncio.run(
+            supervisor.run(lambda: _announce(settings, home, terminal, by_name, is_detached=is_detached))
+        )
 
 
 def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> list[parts.Part]:
@@ -112,7 +120,14 @@ def _provisioning(
     return provision_streams
 
 
-def _announce(settings: Settings, home: Home, terminal: Terminal, plan: Mapping[str, parts.Part]) -> None:
+def _announce(
+    settings: Settings,
+    home: Home,
+    terminal: Terminal,
+    plan: Mapping[str, parts.Part],
+    *,
+    is_detached: bool,
+) -> None:
     filter_url = plan["filter-service"].ready_url
     seed = credentials.seed_file(home.clients, LOCAL_CLIENT)
     layers = "\n".join(f"  {line}" for line in guard.layers(filter_url) or ["the filter is not ready"])
@@ -126,7 +141,7 @@ Stile is up on {settings.url}
 The guard, layer by layer:
 {layers}
 {_console(settings, home, plan.get("console"))}
-Ctrl-C stops everything.
+{"`stile down`" if is_detached else "Ctrl-C"} stops everything.
 """
     )
     if settings.is_shared and not _is_key_asked_for(settings, home):
