@@ -34,6 +34,7 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.cancel.{origin}.{id}": subjects.CANCELS,
         "chat.outcome.{origin}.{id}": subjects.STATUS_REQUESTS,
         "chat.conversation.{client}.{id}": subjects.CONVERSATIONS,
+        "chat.written.{client}.{hash}": subjects.WRITTEN,
         "chat.dead.{lane}.{client}.{id}": subjects.DEAD,
         "chat.event.started.{lane}.{client}.{id}": subjects.STARTED,
         "chat.event.finished.{lane}.{client}.{id}": subjects.FINISHED,

@@ -50,6 +50,8 @@ FINISHED = "chat.event.finished.*.*.*"
 
 DEAD = "chat.dead.*.*.*"
 CONVERSATIONS = "chat.conversation.*.*"
+WRITTEN = "chat.written.*.*"
+"""Without a body, from a filter: a client has received an answer with this keyed hash."""
 MAX_DELIVERIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*"
 """From nats-server itself: a request reached its last delivery and was never acknowledged."""
 
@@ -57,6 +59,7 @@ CHAT_STREAM = "CHAT"
 RESULT_STREAM = "CHAT_RESULT"
 DEAD_STREAM = "CHAT_DLQ"
 CONVERSATION_STREAM = "CHAT_CONVERSATION"
+WRITTEN_STREAM = "CHAT_WRITTEN"
 
 ANSWER_INBOX = "_INBOX_answer"
 """The inboxes in which workers receive verdicts. They have a prefix of their own, so that a filter
@@ -176,6 +179,11 @@ def results_of(client: str) -> str:
 def conversation(client: str, chat_id: UUID) -> str:
     """Return the subject of a stored response's conversation in CHAT_CONVERSATION."""
     return f"chat.conversation.{_token(client)}.{chat_id}"
+
+
+def written(client: str, tag: str) -> str:
+    """Make the subject that says that a client has received an answer with this keyed hash."""
+    return f"chat.written.{_token(client)}.{_token(tag)}"
 
 
 def dead(lane: Lane, client: str, chat_id: UUID) -> str:

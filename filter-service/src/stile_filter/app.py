@@ -24,6 +24,7 @@ from stile_filter.queue.positions import PositionNotifier
 from stile_filter.requests.answers import AnswerChecks
 from stile_filter.requests.cancel import Canceller
 from stile_filter.requests.dead_letters import DeadLetters
+from stile_filter.requests.own_answers import OwnAnswers
 from stile_filter.requests.result_shares import ResultShares
 from stile_filter.requests.status import StatusRequests
 from stile_filter.settings import Settings
@@ -77,6 +78,7 @@ class Service:
         signer = settings.signer()
         self._signatures = SignatureStatus(signer, self._fleet)
         self._signature_fault: str | None = None  # as of the last heartbeat, for the probes' thread too
+        own = OwnAnswers(store, signer.answers_key)
         handler = Admission(
             self._live,
             store,
@@ -87,11 +89,12 @@ class Service:
             clock_fault=self._clock.fault,
             observer=self._metrics,
             archive=self._archive,
+            find_own=own.among,
         )
         canceller = Canceller(store, self._metrics.cancelled)
         lookup = StatusRequests(store, self._queue.position, self._metrics.looked_up)
         self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter)
-        answer_checks = AnswerChecks(self._live, self._metrics)
+        answer_checks = AnswerChecks(self._live, own, self._metrics)
         self._subscribers = Subscribers(
             self._bus,
             [

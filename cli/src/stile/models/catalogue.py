@@ -105,7 +105,12 @@ class Catalogue:
             with path.open("rb") as file:
                 if file.read(4) != b"GGUF":
                     raise ModelError(f"STILE_MODEL={wanted}: not a GGUF file")
-            return Weights(path.stem, path.resolve())
+            return Weights(_name(path), path.resolve())
         if "/" in wanted:
             raise ModelError(f"STILE_MODEL={wanted}: no such file")
         return Weights(self.find(wanted).name, self.path(wanted))
+
+
+def _name(path: Path) -> str:
+    """Name a model after its file; llama-server's ``--alias`` makes two names of one with a comma."""
+    return path.stem.replace(",", "_")

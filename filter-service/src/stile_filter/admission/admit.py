@@ -19,7 +19,7 @@ from stile_filter.admission.envelope import Envelope, read_envelope, wanted_even
 from stile_filter.admission.ports import Archive, Guard, Guards, Observer, Queue, Signer
 from stile_filter.admission.repeats import PendingRequest, Repeats
 from stile_filter.errors import RequestError, UnconfirmedError
-from stile_filter.guard.decide import State, Verdict
+from stile_filter.guard.decide import FindOwn, State, Verdict
 from stile_filter.guard.policy import ClientSystem
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.store import Approval, Store
@@ -58,6 +58,7 @@ class Admission:
         clock_fault: returns why deadlines can't be compared with this clock, or None if they can.
         observer: counts how requests end.
         archive: keeps texts for the owner, if the policy says so.
+        find_own: finds answers of Stile's own in a conversation.
         now: the time, in seconds since the Unix epoch.
     """
 
@@ -73,6 +74,7 @@ class Admission:
         clock_fault: Callable[[], str | None],
         observer: Observer,
         archive: Archive,
+        find_own: FindOwn,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._guards = guards
@@ -85,6 +87,7 @@ class Admission:
         self._clock_fault = clock_fault
         self._observer = observer
         self._archive = archive
+        self._find_own = find_own
         self._now = now
         self._in_flight: dict[tuple[UUID, str, str], _InFlight] = {}
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
@@ -168,8 +171,15 @@ class Admission:
     async def _check(self, pending: PendingRequest, body: bytes) -> str:
         envelope = pending.envelope
         verdict = await pending.decider.decide(
-            pending.texts, envelope.client, is_late=lambda: self._is_late(envelope)
+            pending.texts,
+            envelope.client,
+            is_late=lambda: self._is_late(envelope),
+            find_own=self._find_own,
         )
+        if verdict.own:
+            self._observer.own_answers(len(verdict.own))
+            texts = pending.texts.without(verdict.own)
+            pending = pending._replace(texts=texts, request=texts.request)
         self._archive.keep(pending.policy, envelope.client, envelope.id, body, verdict)
         if self._is_late(envelope):
             return await self._expire(pending)
