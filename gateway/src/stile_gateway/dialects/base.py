@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from stile_gateway.dialects.places import Places
 from stile_gateway.errors import GatewayError, status_of
 from stile_gateway.requests.events import ReplyEvent
 
@@ -28,6 +29,8 @@ class ApiRequest:
     is_stream: bool = False
     answer_later: bool = False
     """Whether the client comes back for the answer."""
+    places: Places = field(default_factory=Places)
+    """Where in the client's request each message is."""
 
 
 class StreamWriter(Protocol):

@@ -1,6 +1,5 @@
 """What the answers of several APIs say in the same way."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from stile_contracts import strict_json
@@ -34,20 +33,6 @@ def arguments_of(call: ToolCall) -> dict[str, Any]:
             ErrorCode.MODEL_FAILED, "The model called a tool with arguments that are no JSON object."
         )
         raise RelayedError(reply) from None
-
-
-def place_of(refusal: Refusal, places: Sequence[str], response_format: str) -> str:
-    """Return where the filter found something, as the client knows its own request.
-
-    Args:
-        refusal: has the place in the ``ChatRequest``.
-        places: where in the client's request each message is.
-        response_format: what the client calls that field.
-    """
-    for index, own in enumerate(places):
-        if refusal.place == f"messages[{index}]":
-            return own
-    return response_format if refusal.place == "response_format" else refusal.place
 
 
 def refusal_fields(refusal: Refusal, place: str) -> dict[str, Any]:

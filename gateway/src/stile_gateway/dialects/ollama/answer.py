@@ -7,7 +7,7 @@ from typing import Any
 from stile_contracts.messages import Reply, ToolCall
 from stile_gateway.dialects.ollama.catalogue import tagged
 from stile_gateway.dialects.ollama.request import OllamaCall
-from stile_gateway.dialects.replies import arguments_of, place_of, refusal_fields
+from stile_gateway.dialects.replies import arguments_of, refusal_fields
 
 _DONE_REASONS = {"length": "length", "content_filter": "content_filter"}
 """All other reasons are ``stop``, calls of tools too."""
@@ -71,7 +71,7 @@ class Shape:
             **_costs(reply),
         }
         if reply.refusal is not None:
-            place = place_of(reply.refusal, self._call.places, "format")
+            place = self._call.places.own(reply.refusal.place)
             last["stile"] = refusal_fields(reply.refusal, place)
         return last
 
