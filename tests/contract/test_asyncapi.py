@@ -42,7 +42,10 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.event.unheard.{client}.{id}": subjects.ABANDONED,
         "chat.event.heard.{client}.{id}": subjects.ATTENDED,
     }
-    plain = {subjects.ANSWER_CHECKS, subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT, subjects.WAKE}
+    plain = {
+        *(subjects.ANSWER_CHECKS, subjects.RECALL, subjects.WAKE),
+        *(subjects.FILTER_HEARTBEAT, subjects.CONSUMER_HEARTBEAT),
+    }
     assert addresses == set(patterns) | plain | {None}
     for pattern, subject in patterns.items():
         assert re.sub(r"{\w+}", "*", pattern) == subject

@@ -28,6 +28,7 @@ SUBJECTS = {
     "lay aside": f"chat.dead.interactive.alice.{ID}",
     "keep a conversation": f"chat.conversation.alice.{ID}",
     "read a conversation": "$JS.API.STREAM.MSG.GET.CHAT_CONVERSATION",
+    "recall a conversation": "chat.recall",
     "purge the conversations": "$JS.API.STREAM.PURGE.CHAT_CONVERSATION",
     "remember an answer": f"chat.written.alice.{'0' * 32}",
     "look an answer up": "$JS.API.STREAM.MSG.GET.CHAT_WRITTEN",
@@ -96,6 +97,7 @@ MAY_PUBLISH = {
         "read what was laid aside",
         "take out what was laid aside",
         "read a conversation",
+        "recall a conversation",
         "purge the conversations",
         "look an answer up",
         "forget the answers",
@@ -120,6 +122,7 @@ MAY_PUBLISH = {
         "say who hears",
         "keep a conversation",
         "read a conversation",
+        "recall a conversation",
     },
     "filter": {
         "approve",

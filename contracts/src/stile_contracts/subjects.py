@@ -50,6 +50,8 @@ FINISHED = "chat.event.finished.*.*.*"
 
 DEAD = "chat.dead.*.*.*"
 CONVERSATIONS = "chat.conversation.*.*"
+RECALL = "chat.recall"
+"""From a gateway: reads a message of CHAT_CONVERSATION. nats-server maps it to JetStream's own subject."""
 WRITTEN = "chat.written.*.*"
 """Without a body, from a filter: a client has received an answer with this keyed hash."""
 MAX_DELIVERIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*"
