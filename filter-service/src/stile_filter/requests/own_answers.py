@@ -5,7 +5,7 @@ Only keyed hashes are kept, in the stream CHAT_WRITTEN. The key is made from the
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
 import structlog
@@ -56,15 +56,12 @@ class OwnAnswers:
         Raises:
             UnconfirmedError, UnavailableError: the stream can't be read.
         """
-        asked = list(texts)
-        known = await asyncio.gather(
-            *(self._store.remembers(client, self._tag_of(client, text.parts)) for text in asked)
-        )
-        return frozenset(text for text, is_known in zip(asked, known, strict=True) if is_known)
-
-    def _tag_of(self, client: str, parts: Sequence[str]) -> str:
         # Of a call: its name, its arguments, and what a reader of JSON would see in them.
-        return self._tag(client, *parts[:2])
+        tags = {text: self._tag(client, *text.parts[:2]) for text in texts}
+        asked = list(set(tags.values()))
+        known = await asyncio.gather(*(self._store.remembers(client, tag) for tag in asked))
+        found = {tag for tag, is_known in zip(asked, known, strict=True) if is_known}
+        return frozenset(text for text, tag in tags.items() if tag in found)
 
     def _tag(self, client: str, first: str, arguments: str | None = None) -> str:
         """Return the hash of a content, or of the name and the arguments of a call."""
