@@ -42,15 +42,14 @@ async def test_everything_starts_from_such_a_home_and_answers(folder):
         answer = await up.ask("Say hello.")
         assert answer.status_code == 200, answer.text
         assert answer.json()["response"]
-        assert answer.json()["model"] == weights.stem.replace(",", "_")
+        assert answer.json()["model"] == weights.stem.replace(",", "_").replace("\\", "_")
         assert (up.home / "data" / "nats" / "jetstream").is_dir()
         code, _, err = await up.run("clients", "add", "kitchen")
         assert (code, err) == (0, "")
         kitchen = await nats.connect(
             f"tls://127.0.0.1:{up.ports['NATS_PORT']}",
             nkeys_seed=str(up.home / "clients" / "kitchen.nk"),
-            tls=certificates.context(),
-            tls_handshake_first=True,
+            **certificates.connection,
         )
         reply = await kitchen.request(
             "chat.request", b'{"prompt": "Say hello.", "max_tokens": 4}', timeout=240

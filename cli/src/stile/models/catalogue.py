@@ -112,5 +112,9 @@ class Catalogue:
 
 
 def _name(path: Path) -> str:
-    """Name a model after its file; llama-server's ``--alias`` makes two names of one with a comma."""
-    return path.stem.replace(",", "_")
+    """Name a model after its file.
+
+    llama-server's ``--alias`` makes two names of one with a comma; what is before a backslash is a folder on
+    other systems, and the worker leaves it out.
+    """
+    return path.stem.replace(",", "_").replace("\\", "_")

@@ -78,6 +78,12 @@ class OwnAnswers:
 def _canonical(arguments: str) -> str:
     """Write JSON in one way: some clients read a call's arguments, and write them anew."""
     try:
-        return json.dumps(json.loads(arguments), sort_keys=True, separators=(",", ":"))
+        return json.dumps(json.loads(arguments, parse_float=_number), sort_keys=True, separators=(",", ":"))
     except (ValueError, RecursionError):
         return arguments
+
+
+def _number(text: str) -> float:
+    """Read 1.0 as 1, as JavaScript writes it."""
+    number = float(text)
+    return int(number) if number.is_integer() else number

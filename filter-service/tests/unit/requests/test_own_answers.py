@@ -147,7 +147,7 @@ async def test_a_call_of_a_tool_comes_back(deciding):
     """With its arguments as they were, or written anew; another call is checked."""
     arguments = '{"text": "darn", "n": 1}'
     await written(deciding, part(f"say\n{arguments}", AnswerKind.CALL))
-    for same in (arguments, '{"n":1,"text":"darn"}'):
+    for same in (arguments, '{"n":1.0,"text":"d\\u0061rn"}'):
         assert await outcome(deciding, conversation(calling("say", same))) == "accepted"
         deciding.store.chat.clear()
     for other in ('{"text": "darn", "n": 2}', '{"text": "darn"}'):
