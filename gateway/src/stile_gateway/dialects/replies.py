@@ -1,5 +1,6 @@
 """What the answers of several APIs say in the same way."""
 
+import json
 from typing import Any
 
 from stile_contracts import strict_json
@@ -7,6 +8,9 @@ from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Refusal, Reply, ToolCall
 from stile_gateway.errors import InternalError, RelayedError
 from stile_gateway.requests.events import ReplyEvent
+
+compact = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+"""Writes JSON without spaces. It is made once, because a stream has an event for each token."""
 
 
 def reply_of(event: ReplyEvent) -> Reply:
