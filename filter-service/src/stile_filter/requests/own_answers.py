@@ -18,6 +18,9 @@ from stile_filter.store import Store
 _CALL_END = "\n"
 """Between the name and the arguments of a call, in a check."""
 
+_AT_ONCE = 32
+"""Look-ups of one request at the same time, so that those of others come between."""
+
 log = structlog.get_logger()
 
 
@@ -59,8 +62,11 @@ class OwnAnswers:
         # Of a call: its name, its arguments, and what a reader of JSON would see in them.
         tags = {text: self._tag(client, *text.parts[:2]) for text in texts}
         asked = list(set(tags.values()))
-        known = await asyncio.gather(*(self._store.remembers(client, tag) for tag in asked))
-        found = {tag for tag, is_known in zip(asked, known, strict=True) if is_known}
+        found: set[str] = set()
+        for at in range(0, len(asked), _AT_ONCE):
+            some = asked[at : at + _AT_ONCE]
+            known = await asyncio.gather(*(self._store.remembers(client, tag) for tag in some))
+            found.update(tag for tag, is_known in zip(some, known, strict=True) if is_known)
         return frozenset(text for text, tag in tags.items() if tag in found)
 
     def _tag(self, client: str, first: str, arguments: str | None = None) -> str:
