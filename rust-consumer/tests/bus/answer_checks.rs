@@ -245,6 +245,9 @@ async fn a_filter_remembers_what_was_answered() {
     let verdict = json!({"release": [text.len()]}).to_string();
     let reply = message.reply.unwrap();
     bus.client.publish(reply, verdict.into()).await.unwrap();
-    assert_eq!(replies.all().await.last().unwrap().body["response"], json!(text));
+    assert_eq!(
+        replies.all().await.last().unwrap().body["response"],
+        json!(text)
+    );
     consumer.stop().await;
 }
