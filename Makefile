@@ -5,7 +5,13 @@
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .stile/uv/bin/uv)
+# A uv on PATH is called by its name: make takes a path with a space for two files.
+ifeq ($(shell uv --version 2>/dev/null),)
+UV := .stile/uv/bin/uv
+OWN_UV := $(UV)
+else
+UV := uv
+endif
 
 up: setup ## start everything in the foreground; Ctrl-C stops it
 	@.venv/bin/stile up
@@ -17,7 +23,7 @@ clean: down ## remove what was built and installed; data, logs, credentials and 
 	rm -rf .venv .venv-llm-guard .stile/uv rust-consumer/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@echo "Kept: .stile (data, logs, credentials) and models/. Remove them by hand if they are not needed."
 
-setup: $(UV) ## install everything that runs and tests need, from the lock files
+setup: $(OWN_UV) ## install everything that runs and tests need, from the lock files
 	@$(UV) sync --locked --all-packages || { $(WHY_SETUP_FAILED); exit 1; }
 	@.venv/bin/python -c '$(COMPILE)'
 
@@ -41,7 +47,7 @@ WHY_SETUP_FAILED = \
 	@command -v python3 >/dev/null || { echo "setup failed: there is no python3. Install Python 3.11 or newer." >&2; exit 1; }
 	@rm -rf .stile/uv && python3 -m venv .stile/uv || { rm -rf .stile/uv; \
 	  echo "setup failed: python3 cannot make environments. Install python3-venv, or uv (https://docs.astral.sh/uv)." >&2; exit 1; }
-	@echo "Fetching uv ..." && .stile/uv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: \
+	@echo "Fetching uv ..." && .stile/uv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
 	  --require-hashes -r requirements-uv.txt || { rm -rf .stile/uv; \
 	  echo "setup failed: uv could not be fetched. Is there a network?" >&2; exit 1; }
 
@@ -69,7 +75,7 @@ e2e: setup ## the tests in containers: needs Docker with Compose v2
 # Two halves at once, a file to a half; in the order of the folders, so that the longest test is not the last.
 HALVES = --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-llm-guard: $(UV) ## the filter's tests with the archived llm-guard and torch (5 GB, .venv-llm-guard)
+test-llm-guard: $(OWN_UV) ## the filter's tests with the archived llm-guard and torch (5 GB, .venv-llm-guard)
 	UV_PROJECT_ENVIRONMENT=.venv-llm-guard $(UV) sync --locked --python '>=3.11,<3.13' --no-default-groups --group dev --group llm-guard
 	.venv-llm-guard/bin/pytest filter-service/tests
 
@@ -92,13 +98,13 @@ schemas: setup ## export the messages' JSON Schemas
 	.venv/bin/python -m stile_contracts.export contracts
 
 # Both need PyPI's advisories and RustSec's on GitHub. So CI runs them, and `.ci/run` does not.
-audit: $(UV) ## known faults of locked packages; licences and sources of crates (needs cargo-deny)
+audit: $(OWN_UV) ## known faults of locked packages; licences and sources of crates (needs cargo-deny)
 	@mkdir -p .stile
 	$(UV) export --quiet --locked --all-packages --no-emit-workspace --format requirements.txt -o .stile/locked.txt
 	$(UV) tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes -r .stile/locked.txt
 	cd rust-consumer && cargo deny --locked check
 
-sbom: $(UV) ## CycloneDX lists of each image's packages, in sbom/ (needs cargo-cyclonedx)
+sbom: $(OWN_UV) ## CycloneDX lists of each image's packages, in sbom/ (needs cargo-cyclonedx)
 	@mkdir -p sbom
 	$(UV) export --quiet --locked --no-dev --package stile-gateway --format cyclonedx1.5 -o sbom/gateway.cdx.json
 	$(UV) export --quiet --locked --no-dev --package stile-console --format cyclonedx1.5 -o sbom/console.cdx.json

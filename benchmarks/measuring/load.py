@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
+"""The end of a streamed answer; no event of ours holds it."""
+
 
 class LoadError(Exception):
     """The server did not answer with 200, so the measurement is useless."""
@@ -68,10 +71,14 @@ class Connection:
         writer.write(head.encode() + body)
         answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         length = answer.partition("content-length: ")[2].partition("\r\n")[0]
-        content = await (reader.readexactly(int(length)) if length else reader.read())
+        is_chunked = "transfer-encoding: chunked" in answer
+        if length:
+            content = await reader.readexactly(int(length))
+        else:
+            content = await (reader.readuntil(_LAST_CHUNK) if is_chunked else reader.read())
         if " 200 " not in answer[:16]:
             raise LoadError(f"{answer.splitlines()[0]}: {content[:300]!r}")
-        if not length or "connection: close" in answer:
+        if not (length or is_chunked) or "connection: close" in answer:
             self.close()
 
     def close(self) -> None:

@@ -35,6 +35,7 @@ def test_the_addresses_are_those_of_the_contract():
         "chat.outcome.{origin}.{id}": subjects.STATUS_REQUESTS,
         "chat.conversation.{client}.{id}": subjects.CONVERSATIONS,
         "chat.log.{client}.{id}": subjects.LOG,
+        "chat.written.{client}.{hash}": subjects.WRITTEN,
         "chat.dead.{lane}.{client}.{id}": subjects.DEAD,
         "chat.event.started.{lane}.{client}.{id}": subjects.STARTED,
         "chat.event.finished.{lane}.{client}.{id}": subjects.FINISHED,
@@ -45,6 +46,7 @@ def test_the_addresses_are_those_of_the_contract():
     }
     plain = {
         subjects.ANSWER_CHECKS,
+        subjects.RECALL,
         subjects.FILTER_HEARTBEAT,
         subjects.CONSUMER_HEARTBEAT,
         subjects.WAKE,

@@ -98,6 +98,7 @@ async def test_an_answer_sent_elsewhere(system, reply):
         ("$JS.API.STREAM.MSG.GET.CHAT", b'{"seq":1}'),
         ("$JS.API.STREAM.MSG.GET.CHAT_CONVERSATION", b'{"seq":1}'),
         ("$JS.API.DIRECT.GET.CHAT_LOG", b'{"seq":1}'),
+        ("chat.recall", b'{"seq":1}'),
         ("chat.conversation.alice.0192a5d0-0000-7000-8000-000000000001", b"SMUGGLED"),
     ],
 )

@@ -70,6 +70,10 @@ CONSOLE_HOLD = "chat.console.hold"
 """From the console, without a body: start nothing more."""
 CONSOLE_RESUME = "chat.console.resume"
 """From the console, without a body: go on."""
+RECALL = "chat.recall"
+"""From a gateway: reads a message of CHAT_CONVERSATION. nats-server maps it to JetStream's own subject."""
+WRITTEN = "chat.written.*.*"
+"""Without a body, from a filter: a client has received an answer with this keyed hash."""
 MAX_DELIVERIES = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.CHAT.*"
 """From nats-server itself: a request reached its last delivery and was never acknowledged."""
 
@@ -78,6 +82,7 @@ RESULT_STREAM = "CHAT_RESULT"
 DEAD_STREAM = "CHAT_DLQ"
 CONVERSATION_STREAM = "CHAT_CONVERSATION"
 LOG_STREAM = "CHAT_LOG"
+WRITTEN_STREAM = "CHAT_WRITTEN"
 
 ANSWER_INBOX = "_INBOX_answer"
 """The inboxes in which workers receive verdicts. They have a prefix of their own, so that a filter
@@ -208,6 +213,11 @@ def results_of(client: str) -> str:
 def conversation(client: str, chat_id: UUID) -> str:
     """Return the subject of a stored response's conversation in CHAT_CONVERSATION."""
     return f"chat.conversation.{_token(client)}.{chat_id}"
+
+
+def written(client: str, tag: str) -> str:
+    """Make the subject that says that a client has received an answer with this keyed hash."""
+    return f"chat.written.{_token(client)}.{_token(tag)}"
 
 
 def dead(lane: Lane, client: str, chat_id: UUID) -> str:

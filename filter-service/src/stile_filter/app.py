@@ -28,6 +28,7 @@ from stile_filter.requests.cancel import Canceller
 from stile_filter.requests.chat_log import ChatLog
 from stile_filter.requests.console import ConsoleRequests
 from stile_filter.requests.dead_letters import DeadLetters
+from stile_filter.requests.own_answers import OwnAnswers
 from stile_filter.requests.result_shares import ResultShares
 from stile_filter.requests.status import StatusRequests
 from stile_filter.settings import Settings
@@ -84,6 +85,7 @@ class Service:
         self._signatures = SignatureStatus(signer, self._fleet)
         self._signature_fault: str | None = None  # as of the last heartbeat, for the probes' thread too
         chat_log = ChatLog(self._bus.publish)
+        own = OwnAnswers(store, signer.answers_key)
         handler = Admission(
             self._live,
             store,
@@ -95,12 +97,13 @@ class Service:
             observer=self._metrics,
             archive=self._archive,
             chat_log=chat_log,
+            find_own=own.among,
         )
         canceller = Canceller(store, self._metrics.cancelled, chat_log)
         lookup = StatusRequests(store, self._queue.position, self._metrics.looked_up)
         self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter, chat_log)
         console = ConsoleRequests(store, self._queue, canceller, Judge(self._live).judge)
-        answer_checks = AnswerChecks(self._live, self._metrics)
+        answer_checks = AnswerChecks(self._live, own, self._metrics)
         self._subscribers = Subscribers(
             self._bus,
             [

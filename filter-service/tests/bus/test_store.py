@@ -166,6 +166,17 @@ async def test_a_place_is_taken_once(store):
     assert await store.at(waiting.seq) == waiting
 
 
+async def test_an_answer_is_remembered_for_its_client(store):
+    """Also if it is written twice."""
+    tag = "0123456789abcdef" * 2
+    assert not await store.remembers("alice", tag)
+    for _ in range(2):
+        await store.remember("alice", tag)
+        assert await store.remembers("alice", tag)
+    assert not await store.remembers("bob", tag)
+    assert not await store.remembers("alice", tag[::-1])
+
+
 @pytest.mark.parametrize("limit", [{"max_msgs": 1}, {"max_bytes": 300}])
 async def test_a_full_stream_is_told_from_a_taken_place(side, store, limit):
     """Error 10077 has several reasons; CHAT itself tells which."""

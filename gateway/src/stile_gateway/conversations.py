@@ -9,8 +9,6 @@ from stile_contracts import subjects
 from stile_gateway.bus import NatsBus
 from stile_gateway.errors import BusUnavailableError, InternalError
 
-_GET = f"$JS.API.STREAM.MSG.GET.{subjects.CONVERSATION_STREAM}"
-"""Read through the stream's leader, which has what was just written (docs/adr/0010)."""
 _CREATE_ONLY = {"Nats-Expected-Last-Subject-Sequence": "0"}
 _THERE_IS_ONE = {10071, 10164}
 _NO_MESSAGE = 10037
@@ -32,7 +30,8 @@ class NatsConversations:
     async def read(self, client: str, chat_id: UUID) -> bytes | None:
         """Return a conversation; as the port."""
         wanted = json.dumps({"last_by_subj": subjects.conversation(client, chat_id)}).encode()
-        reply = _parse(await self._bus.stream_reply(_GET, wanted))
+        # From the stream's leader, which has what was just written (docs/adr/0010).
+        reply = _parse(await self._bus.stream_reply(subjects.RECALL, wanted))
         if error := reply.get("error"):
             if error.get("err_code") == _NO_MESSAGE:
                 return None

@@ -32,7 +32,7 @@ Foreign errors are translated at the edge: nats-py's in ``bus``, pydantic's and 
 client.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from stile_contracts.errors import ERRORS, ErrorCode
@@ -58,6 +58,11 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.chat_id: UUID | None = None
         """Set as soon as the request has an id."""
+
+    def locate(self, own: Callable[[str], str]) -> None:
+        """Name the field at fault as the client does: ``own`` translates its place in the ``ChatRequest``."""
+        if self.param is not None:
+            self.param = own(self.param)
 
     def reply(self) -> ErrorReply:
         """Return the body that the client gets."""
@@ -206,9 +211,10 @@ class RelayedError(GatewayError):
 
     def reply(self) -> ErrorReply:
         """Return the body as it came, with the request's id if it had none."""
-        if self._body.error.id == self.chat_id:
+        error = self._body.error
+        if (error.id, error.param) == (self.chat_id, self.param):
             return self._body
-        return ErrorReply(error=self._body.error.model_copy(update={"id": self.chat_id}))
+        return ErrorReply(error=error.model_copy(update={"id": self.chat_id, "param": self.param}))
 
 
 def from_http(status: int, addresses: Sequence[str] = ()) -> GatewayError:

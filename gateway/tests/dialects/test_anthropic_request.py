@@ -125,7 +125,7 @@ def test_neighbours_of_one_role_are_one_message():
     )
     said = json.loads(call.body)["messages"]
     assert [turn["content"] for turn in said] == ["Be brief.", "Why?\nWhy?", "Be", "Why?"]
-    assert call.places == ["system", "messages[0]", "messages[2]", "messages[3]"]
+    assert call.places.messages == ["system", "messages[0]", "messages[2]", "messages[3]"]
 
 
 def test_a_count_asks_for_the_least_answer():

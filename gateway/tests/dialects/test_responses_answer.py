@@ -15,10 +15,10 @@ from stile_contracts.messages import (
     ToolCall,
 )
 from stile_gateway.dialects.responses.answer import Shape
-from stile_gateway.dialects.responses.call import Earlier, make_call
+from stile_gateway.dialects.responses.call import Earlier, Record, make_call
 from stile_gateway.dialects.responses.request import read_response
 from stile_gateway.dialects.responses.stream import ResponseEvents
-from stile_gateway.errors import InternalError, RelayedError
+from stile_gateway.errors import InternalError, InvalidRequestError, RelayedError
 from stile_gateway.requests.events import ReplyEvent
 
 EVENT = TypeAdapter(ResponseStreamEvent)
@@ -272,3 +272,52 @@ def test_an_error(code, status, kind):
     assert names(events) == ["created", "in_progress", "error", "failed"]
     assert events[2]["code"] == events[2]["error"]["code"] == code
     assert events[3]["response"]["status"] == status
+
+
+ITEMS = [
+    {"role": "user", "content": "Hello"},
+    {"type": "reasoning", "summary": []},
+    {"role": "assistant", "content": "Hi"},
+    {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c1", "output": "rain"},
+    {"role": "user", "content": "So?"},
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("messages[0]", "instructions"),
+        ("messages[1]", "previous_response_id"),
+        ("messages[2]", "input[0]"),
+        ("messages[3]", "input[2]"),
+        ("messages[4]", "input[4]"),
+        ("messages[5]", "input[5]"),
+        ("response_format", "text.format"),
+        ("tools[0]", "tools[0]"),
+        ("joined", "joined"),
+        ("answer", "answer"),
+    ],
+)
+def test_a_refusal_names_the_clients_own_item(place, told):
+    """Whole, streamed, and read again from what is stored; an error's field is named so too."""
+    asked = read_response(json.dumps({**ASK, "input": ITEMS}).encode())
+    call = make_call(asked, Earlier([{"role": "user", "content": "Before"}]))
+    refused = reply(
+        refused=True, finish_reason="content_filter", refusal=Refusal(category="rude", place=place)
+    )
+    for record in (call.record, Record.parse(call.record.json())):
+        made = Shape(ID, record)
+        assert made.done(refused)["stile"]["place"] == told
+    streamed = ResponseEvents(made).event(ReplyEvent(refused)).decode()
+    assert f'"place":"{told}"' in streamed.replace(" ", "")
+    error = InvalidRequestError("No.", param=f"{place}.role")
+    error.locate(call.places.own)
+    assert error.reply().error.param == (told if told != place else f"{place}.role")
+
+
+def test_a_text_is_the_input():
+    """As the client has sent one text, and no items."""
+    record = make_call(read_response(b'{"input": "Hello"}'), Earlier()).record
+    refused = reply(refused=True, refusal=Refusal(category="rude", place="messages[0]"))
+    assert Shape(ID, record).done(refused)["stile"]["place"] == "input"

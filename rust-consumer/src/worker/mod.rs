@@ -23,7 +23,7 @@ use crate::bus::replies::Replies;
 use crate::bus::results::ChatResult;
 use crate::bus::retry::{SHORTEST_WAIT, retry};
 use crate::contract::headers::Envelope;
-use crate::contract::messages::{ErrorReply, Reply, Stage};
+use crate::contract::messages::{AnswerCheck, ErrorReply, Reply, Stage};
 use crate::error::{BusError, ErrorCode, JobError, ModelError};
 use crate::llama::Llama;
 use crate::llama::slot::Slot;
@@ -146,11 +146,9 @@ impl Worker {
         let (name, decision, result) = match decision {
             Ok(Decision::Answer(reply)) => {
                 let result = ChatResult::answer(&reply)?;
-                (
-                    "done",
-                    AckDecision::Ack,
-                    self.store(envelope, result).await?,
-                )
+                let stored = self.store(envelope, result);
+                let (stored, ()) = tokio::join!(stored, self.remember(envelope, &reply));
+                ("done", AckDecision::Ack, stored?)
             }
             Ok(Decision::Refused(reply, rule, view)) => {
                 let mut result = ChatResult::answer(&reply)?;
@@ -247,6 +245,16 @@ impl Worker {
                 Ok(Decision::Refused(Box::new(reply), rule, view))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Has a filter remember the answer, before its client can send it back.
+    async fn remember(&self, envelope: &Envelope, reply: &Reply) {
+        let Some(answer) = AnswerCheck::of_answer(reply, &envelope.address.client) else {
+            return;
+        };
+        if let Err(error) = self.bus.remember_answer(&answer).await {
+            tracing::warn!(chat_id = %reply.id, %error, "no filter remembers the answer");
         }
     }
 

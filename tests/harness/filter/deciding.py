@@ -15,6 +15,7 @@ from stile_filter.guard.decide import Decider, ScanResult
 from stile_filter.guard.policy import Policy
 from stile_filter.ops.clock import WallClock
 from stile_filter.queue.positions import PositionNotifier
+from stile_filter.requests.own_answers import OwnAnswers
 from stile_filter.transport.message import IncomingMessage
 from stile_runtime.fleet import Fleet
 
@@ -77,15 +78,19 @@ class Deciding:
             observer=self,
             wall_clock=WallClock(),
         )
+        signer = signer or NoSigner()
+        self.own = OwnAnswers(self.store, signer.answers_key)
+        self.recognised = []
         self.handler = Admission(
             SimpleNamespace(lease=lambda: contextlib.nullcontext(self.guard)),
             self.store,
             queue=self.queue,
             fleet=self.fleet,
-            signer=signer or NoSigner(),
+            signer=signer,
             signature_fault=lambda: self.signature_fault,
             clock_fault=lambda: self.clock_fault,
             observer=self,
+            find_own=self.own.among,
             archive=SimpleNamespace(keep=lambda *kept: self.archived.append(kept)),
             chat_log=self.records.log,
             now=lambda: self.now,
@@ -94,6 +99,9 @@ class Deciding:
     def ended(self, outcome, seconds):
         assert seconds >= 0
         self.outcomes.append(outcome)
+
+    def own_answers(self, count):
+        self.recognised.append(count)
 
     def refused(self, rule):
         self.refusing.append(rule.id)

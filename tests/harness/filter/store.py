@@ -32,6 +32,7 @@ class FakeStore:
     def __init__(self, places=1000, chat_bytes=math.inf, result_bytes=math.inf):
         self.places, self.chat_bytes, self.result_bytes = places, chat_bytes, result_bytes
         self.chat, self.results, self.dead = {}, {}, {}
+        self.written = set()
         """By subject, the oldest first."""
         self.steps = []
         """What was written, removed or published, in order: an event by its subject."""
@@ -137,6 +138,14 @@ class FakeStore:
         for subject, held in list(self.results.items()):
             if subject.startswith(prefix) and held.seq < before:
                 del self.results[subject]
+
+    async def remember(self, client, tag):
+        self.step("remember")
+        self.written.add(subjects.written(client, tag))
+
+    async def remembers(self, client, tag):
+        self._happens("remembers")
+        return subjects.written(client, tag) in self.written
 
     async def notify(self, subject):
         self.step(subject)

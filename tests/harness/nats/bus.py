@@ -15,6 +15,7 @@ from stile.keys import credentials
 from stile.nats import config as nats_config
 from stile.nats import provision
 from stile.nats import tls as nats_tls
+from stile.nats.values import quoted
 
 REPOSITORY = Path(__file__).parents[3]
 CONFIGURATION = REPOSITORY / "nats"
@@ -68,7 +69,7 @@ class Bus:
             env={
                 "STILE_NATS_LISTEN": f"127.0.0.1:{self.port}",
                 "STILE_NATS_MONITOR": f"127.0.0.1:{self.monitor_port}",
-                "STILE_NATS_STORE": str(self.folder / "store"),
+                "STILE_NATS_STORE": quoted(str(self.folder / "store")),
                 "STILE_NATS_LEAF_LISTEN": f"127.0.0.1:{self.leaf_port}",
             },
         )

@@ -18,6 +18,7 @@ from stile.keys import credentials
 from stile.nats import config as nats_config
 from stile.nats import provision
 from stile.nats import tls as nats_tls
+from stile.nats.values import quoted
 
 ELECTION_SECONDS = 90.0
 """For a leader to be there: nats-server elects within 4 to 9 s, and a busy machine takes longer."""
@@ -47,7 +48,7 @@ class Node:
                 "STILE_NATS_LISTEN": f"127.0.0.1:{self.port}",
                 "STILE_NATS_CLUSTER_LISTEN": f"127.0.0.1:{self.route_port}",
                 "STILE_NATS_MONITOR": f"127.0.0.1:{self.monitor_port}",
-                "STILE_NATS_STORE": str(self._folder / f"store-{self.name}"),
+                "STILE_NATS_STORE": quoted(str(self._folder / f"store-{self.name}")),
             },
         )
 

@@ -56,6 +56,27 @@ async def test_what_is_asked_over_http_while_the_link_is_down_waits(hub, site):
     assert set((await hub.generated()).values()) == {1}
 
 
+async def test_a_response_of_a_site_is_read_and_continued_there(hub, site):
+    """Its record lies at the hub; a device of the site cannot read it, nor what anybody else has stored."""
+    async with httpx.AsyncClient(base_url=site.gateway.url, timeout=60) as http:
+        first = (await http.post("/v1/responses", json={"input": "the first"})).json()
+        again = (await http.get(f"/v1/responses/{first['id']}")).json()
+        assert again["output"] == first["output"]
+        items = (await http.get(f"/v1/responses/{first['id']}/input_items")).json()
+        assert items["data"][0]["content"][0]["text"] == "the first"
+        continued = {"input": "the second", "previous_response_id": first["id"]}
+        second = await http.post("/v1/responses", json=continued)
+        assert second.status_code == 200, second.text
+        said = [message["content"] for message in (await hub.models["consumer-1"].log())["last"]["messages"]]
+        assert "the first" in said
+        assert (await http.delete(f"/v1/responses/{first['id']}")).status_code == 200
+        assert (await http.get(f"/v1/responses/{first['id']}")).status_code == 404
+    device = await site.device()
+    with pytest.raises((nats.errors.NoRespondersError, nats.errors.TimeoutError)):
+        await device.request("chat.recall", b'{"seq": 1}', timeout=2)
+    await device.close()
+
+
 async def test_a_device_that_repeats_under_its_key_gets_its_answer(hub, site):
     """Over NATS nothing waits for a device: it is told at once that nobody answers, and repeats by itself."""
     device = await site.device()

@@ -105,7 +105,16 @@ class Catalogue:
             with path.open("rb") as file:
                 if file.read(4) != b"GGUF":
                     raise ModelError(f"STILE_MODEL={wanted}: not a GGUF file")
-            return Weights(path.stem, path.resolve())
+            return Weights(_name(path), path.resolve())
         if "/" in wanted:
             raise ModelError(f"STILE_MODEL={wanted}: no such file")
         return Weights(self.find(wanted).name, self.path(wanted))
+
+
+def _name(path: Path) -> str:
+    """Name a model after its file.
+
+    llama-server's ``--alias`` makes two names of one with a comma; what is before a backslash is a folder on
+    other systems, and the worker leaves it out.
+    """
+    return path.stem.replace(",", "_").replace("\\", "_")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stile.nats import tls
+from stile.nats.values import quoted
 from stile_runtime.installation import files
 
 COMMITTED = ("nats-server.conf", "accounts.conf", "cluster.conf", "hub.conf")
@@ -92,7 +93,7 @@ def write_routes(folder: Path, servers: Sequence[str], password: str) -> Path:
         servers: ``host:port`` of each server's cluster port; a server skips its own.
         password: of the routes between the servers; letters and digits.
     """
-    urls = ", ".join(f'"nats-route://{_ROUTE_USER}:{password}@{server}"' for server in servers)
+    urls = ", ".join(quoted(f"nats-route://{_ROUTE_USER}:{password}@{server}") for server in servers)
     _write(
         folder / ROUTES,
         "# Who the servers are, written by `stile credentials`. A secret: it passes by all permissions.\n"
@@ -126,7 +127,7 @@ def write_site(
     _write(folder / "leaf.conf", (source / "leaf.conf").read_text())
     for name in tls.SITE_FILES:
         _write_tls(folder / name, (tls_blocks or {}).get(name, ""))
-    urls = ", ".join(f'"{url}"' for url in hub)
+    urls = ", ".join(map(quoted, hub))
     # The addresses that the hub's servers know of each other may not be reachable from the site.
     remotes = "\n".join(
         f'  {{\n    urls: [{urls}], account: "{u.name}", nkey: "{u.seed}", ignore_discovered_servers: true'

@@ -3,11 +3,11 @@
 The committed files include a file for each; it is empty if there is no certificate.
 """
 
-import json
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from stile.nats.values import quoted
 from stile.settings import Settings
 
 CLIENTS = "tls.conf"
@@ -70,7 +70,7 @@ def _listener(pem: _Pem, *more: str) -> str:
 
 def _block(pem: _Pem, *more: str) -> str:
     named = {"ca_file": pem.ca, "cert_file": pem.cert, "key_file": pem.key}
-    lines = [f"{name}: {json.dumps(str(file), ensure_ascii=False)}" for name, file in named.items() if file]
+    lines = [f"{name}: {quoted(str(file))}" for name, file in named.items() if file]
     return "tls {\n" + "".join(f"  {line}\n" for line in (*lines, *more)) + "}\n"
 
 

@@ -1,6 +1,5 @@
 """What each part is: its program, its environment, its port, and how it is known to be ready."""
 
-import json
 import os
 import shutil
 import sys
@@ -14,6 +13,7 @@ from stile.errors import PartError, PortError
 from stile.home import Home
 from stile.keys import credentials, signing
 from stile.models.catalogue import Weights
+from stile.nats.values import quoted
 from stile.settings import Settings, authority
 from stile.supervise import ports
 from stile.supervise.programs import program
@@ -112,10 +112,9 @@ def nats(settings: Settings, home: Home, addresses: Addresses, configuration: Pa
         name="nats",
         argv=(program("nats-server"), "-c", str(configuration)),
         env={
-            "STILE_NATS_LISTEN": f"{_bracketed(settings.nats_host)}:{settings.nats_port}",
-            "STILE_NATS_MONITOR": f"{LOOPBACK}:{addresses.nats_monitor}",
-            # It is parsed as a value of the configuration: without quotes a space ends it.
-            "STILE_NATS_STORE": json.dumps(str(home.store), ensure_ascii=False),
+            "STILE_NATS_LISTEN": quoted(f"{_bracketed(settings.nats_host)}:{settings.nats_port}"),
+            "STILE_NATS_MONITOR": quoted(f"{LOOPBACK}:{addresses.nats_monitor}"),
+            "STILE_NATS_STORE": quoted(str(home.store)),
         },
         port=settings.nats_port,
         ready_url=f"http://{LOOPBACK}:{addresses.nats_monitor}/healthz",

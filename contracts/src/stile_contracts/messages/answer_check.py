@@ -45,6 +45,9 @@ class AnswerCheck(Message):
     seq: Annotated[int, Field(ge=0)]
     """The number of this check of the answer, from 0."""
     model: str | None = None
+    client: str | None = None
+    """Set if the answer has ended, and ``parts`` are its whole texts, which may be sent: then the filter does
+    not judge them. It remembers that this client has received them."""
     parts: list[AnswerPart] = Field(min_length=1)
 
 

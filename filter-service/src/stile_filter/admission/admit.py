@@ -19,7 +19,7 @@ from stile_filter.admission.envelope import Envelope, read_envelope, wanted_even
 from stile_filter.admission.ports import Archive, Guard, Guards, Log, Observer, Queue, Signer
 from stile_filter.admission.repeats import PendingRequest, Repeats
 from stile_filter.errors import RequestError, UnconfirmedError
-from stile_filter.guard.decide import State, Verdict
+from stile_filter.guard.decide import FindOwn, State, Verdict
 from stile_filter.guard.policy import ClientSystem
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.store import Approval, Store
@@ -59,6 +59,7 @@ class Admission:
         observer: counts how requests end.
         archive: keeps texts for the owner, if the policy says so.
         chat_log: the log of what happened.
+        find_own: finds answers of Stile's own in a conversation.
         now: the time, in seconds since the Unix epoch.
     """
 
@@ -75,6 +76,7 @@ class Admission:
         observer: Observer,
         archive: Archive,
         chat_log: Log,
+        find_own: FindOwn,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._guards = guards
@@ -88,6 +90,7 @@ class Admission:
         self._observer = observer
         self._archive = archive
         self._log = chat_log
+        self._find_own = find_own
         self._now = now
         self._in_flight: dict[tuple[UUID, str, str], _InFlight] = {}
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
@@ -171,8 +174,15 @@ class Admission:
     async def _check(self, pending: PendingRequest, body: bytes) -> str:
         envelope = pending.envelope
         verdict = await pending.decider.decide(
-            pending.texts, envelope.client, is_late=lambda: self._is_late(envelope)
+            pending.texts,
+            envelope.client,
+            is_late=lambda: self._is_late(envelope),
+            find_own=self._find_own,
         )
+        if verdict.own:
+            self._observer.own_answers(len(verdict.own))
+            texts = pending.texts.without(verdict.own)
+            pending = pending._replace(texts=texts, request=texts.request)
         self._archive.keep(pending.policy, envelope.client, envelope.id, body, verdict)
         if self._is_late(envelope):
             return await self._expire(pending)

@@ -44,6 +44,10 @@ class Signer(Protocol):
         """Which key signs now; None if none does."""
         ...
 
+    def answers_key(self) -> bytes:
+        """Return the key of the hashes of answers."""
+        ...
+
     def sign(self, subject: str, message_headers: dict[str, str], body: bytes) -> dict[str, str]:
         """Return the headers that an approval gets on top of ``message_headers``."""
         ...
@@ -108,6 +112,10 @@ class Observer(Protocol):
 
     def refused(self, rule: Rule) -> None:
         """Count a request that a rule has refused."""
+        ...
+
+    def own_answers(self, count: int) -> None:
+        """Count answers of Stile's own that came back and were not judged again."""
         ...
 
     def ended(self, outcome: str, seconds: float) -> None:

@@ -3,7 +3,9 @@
 Ed25519 by PyNaCl, which the nkeys need as well. What is signed stands in ``stile_contracts.signing``.
 """
 
+import os
 from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,13 @@ class NoSigner:
     """Signs nothing: without ``STILE_SIGNING_KEY`` the bus's permissions alone say who approves."""
 
     key_id = None
+
+    def __init__(self) -> None:
+        self._answers_key = os.urandom(32)
+
+    def answers_key(self) -> bytes:
+        """Return the key of the hashes of answers: this process's own."""
+        return self._answers_key
 
     def sign(self, subject: str, message_headers: Mapping[str, str], body: bytes) -> dict[str, str]:  # noqa: ARG002 -- the port's shape
         """Return no headers."""
@@ -48,6 +57,10 @@ class FileSigner:
     def key_id(self) -> str:
         """Which key signs now."""
         return self._file.content.id
+
+    def answers_key(self) -> bytes:
+        """Return the key of the hashes of answers: another one for each key that signs."""
+        return blake2b(bytes(self._file.content.signing), digest_size=32, person=b"stile-answers").digest()
 
     def sign(self, subject: str, message_headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         """Return the headers that an approval gets on top of ``message_headers``."""

@@ -6,8 +6,8 @@ for which clients take turns.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -95,7 +95,12 @@ class Verdict:
     location: str | None = None
     view: str | None = None
     """For the log: in which way of reading the text a keyword was found."""
+    own: frozenset[Text] = frozenset()
+    """The answers that came back and were not judged, because the client has received them from Stile."""
 
+
+FindOwn = Callable[[str, Sequence[Text]], Awaitable[frozenset[Text]]]
+"""Returns those of the answers in a client's request that it has received from Stile."""
 
 Monitor = Callable[[Rule, str, State], None]
 """Receives what a ``monitor`` rule found: the rule, the location, and the state."""
@@ -122,7 +127,12 @@ class Decider:
         self._turns = Turns(1)
 
     async def decide(
-        self, texts: RequestTexts, client: str = "", *, is_late: Callable[[], bool] = lambda: False
+        self,
+        texts: RequestTexts,
+        client: str = "",
+        *,
+        is_late: Callable[[], bool] = lambda: False,
+        find_own: FindOwn | None = None,
     ) -> Verdict:
         """Judge every message, the prompt, and what lies across them.
 
@@ -132,15 +142,35 @@ class Decider:
             texts: the request's.
             client: the client that sent it; clients take turns.
             is_late: returns whether the request is too late for a verdict. Then the verdict is ``timeout``.
+            find_own: asked only if an answer in the conversation stands in the way. What it returns is not
+                judged again (docs/adr/0033).
         """
-        if self._refuses_control_tokens and (location := _location_of_marker(texts)):
-            return Verdict(State.REFUSE, FORGED, location)
-        verdict = await self._match(texts, client, is_late)
-        if verdict.state is State.ALLOW and self._rules:
-            return await self._scan(texts, client, is_late)
+        watched: _Watched = []
+        verdict = await self._judge(texts, client, is_late, watched)
+        if (
+            find_own
+            and _may_lie_in_an_answer(verdict, texts)
+            and (own := await find_own(client, texts.answers))
+        ):
+            watched.clear()
+            verdict = replace(await self._judge(texts.without(own), client, is_late, watched), own=own)
+        for seen in watched:
+            self._monitor(*seen)
         return verdict
 
-    async def _match(self, texts: RequestTexts, client: str, is_late: Callable[[], bool]) -> Verdict:
+    async def _judge(
+        self, texts: RequestTexts, client: str, is_late: Callable[[], bool], watched: "_Watched"
+    ) -> Verdict:
+        if self._refuses_control_tokens and (location := _location_of_marker(texts)):
+            return Verdict(State.REFUSE, FORGED, location)
+        verdict = await self._match(texts, client, is_late, watched)
+        if verdict.state is State.ALLOW and self._rules:
+            return await self._scan(texts, client, is_late, watched)
+        return verdict
+
+    async def _match(
+        self, texts: RequestTexts, client: str, is_late: Callable[[], bool], seen: "_Watched"
+    ) -> Verdict:
         watched: dict[str, str] = {}
         refusal: Verdict | None = None
         async for text in _in_slices(texts):
@@ -160,7 +190,7 @@ class Decider:
                     view = self.matcher.view(self._index[rule.id], *text.parts)
                     refusal = Verdict(State.REFUSE, rule, text.location, view)
         for rule_id, location in watched.items():
-            self._monitor(self._keywords[rule_id], location, State.REFUSE)
+            seen.append((self._keywords[rule_id], location, State.REFUSE))
         return refusal or Verdict(State.ALLOW)
 
     async def _found(self, text: Text, client: str) -> Found:
@@ -175,9 +205,13 @@ class Decider:
         found = search(*text.parts)
         return tuple(rule_id for index, rule_id in enumerate(self._keywords) if index in found)
 
-    async def _scan(self, texts: RequestTexts, client: str, is_late: Callable[[], bool]) -> Verdict:
+    async def _scan(
+        self, texts: RequestTexts, client: str, is_late: Callable[[], bool], seen: "_Watched"
+    ) -> Verdict:
         scans: list[_Scan] = []
         async for text in _in_slices(texts):
+            if text.follows_own:
+                continue
             key = self._verdicts.key("scanners", texts.model, text)
             scans.append(_Scan(text, key, self._known(key)))
         failure: State | None = None
@@ -190,7 +224,7 @@ class Decider:
                 if state is State.REFUSE and _is_expected(rule, scan.text):
                     continue
                 if rule.action is Action.MONITOR:
-                    self._monitor(rule, location, state)
+                    seen.append((rule, location, state))
                 elif state is State.REFUSE:
                     return Verdict(State.REFUSE, rule, location)
                 else:
@@ -225,6 +259,17 @@ class Decider:
             ):
                 self._verdicts.put(scan.key, tuple(rule_id for rule_id, _ in findings))
         return scanned.failure
+
+
+_Watched = list[tuple[Rule, str, State]]
+"""What ``monitor`` rules have found."""
+
+
+def _may_lie_in_an_answer(verdict: Verdict, texts: RequestTexts) -> bool:
+    """Tell whether what stands in the way is an answer in the conversation, or lies across one."""
+    if verdict.state is State.ALLOW:
+        return False
+    return any(verdict.location in (JOINED, answer.location) for answer in texts.answers)
 
 
 def _is_expected(rule: Rule, text: Text) -> bool:

@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 from pydantic import BaseModel
 
 from stile_contracts.messages import ChatMessage, ChatRequest, Role
+from stile_filter.guard.control_tokens import broken
 
 JOINED = "joined"
 """The location of what lies across several texts."""
@@ -35,6 +37,9 @@ class Text(NamedTuple):
     ``chat_template_kwargs`` or ``joined``."""
     role: str = ""
     """Of the message; empty for other texts. A seam has ``system`` if a system message is a part of it."""
+    follows_own: bool = False
+    """Of a seam: whether its beginning is the end of an answer that the client has received. Only hits across
+    it count, so no scanner reads it."""
 
     @property
     def is_instruction(self) -> bool:
@@ -57,12 +62,44 @@ class RequestTexts:
 
     Args:
         request: the request.
+        own: of its answers, those that the client has received from Stile.
         trims: whether the model may get the conversation without its oldest exchanges.
     """
 
-    def __init__(self, request: ChatRequest, *, trims: bool = False) -> None:
+    def __init__(
+        self, request: ChatRequest, own: frozenset[Text] = frozenset(), *, trims: bool = False
+    ) -> None:
         self._request = request
+        self._own = own
         self._trims = trims
+
+    def without(self, own: frozenset[Text]) -> "RequestTexts":
+        """Return the texts of the request without those of ``answers`` that need no check.
+
+        In the request's messages that have no other text, markers of the conversation's structure are broken.
+        """
+        of_messages: dict[str, list[Text]] = {}
+        for text in self.answers:
+            of_messages.setdefault(text.location, []).append(text)
+        messages = [
+            broken(message)
+            if (found := of_messages.get(f"messages[{index}]")) and own.issuperset(found)
+            else message
+            for index, message in enumerate(self._request.messages or ())
+        ]
+        plain = RequestTexts(self._request.model_copy(update={"messages": messages}), trims=self._trims)
+        kept = [new for old, new in zip(self.answers, plain.answers, strict=True) if old in own]
+        return RequestTexts(plain.request, frozenset(kept), trims=self._trims)
+
+    @property
+    def request(self) -> ChatRequest:
+        """The request."""
+        return self._request
+
+    @property
+    def answers(self) -> list[Text]:
+        """Those of the assistant's messages."""
+        return [text for text in self._messages if text.role == Role.ASSISTANT]
 
     @property
     def model(self) -> str | None:
@@ -93,7 +130,7 @@ class RequestTexts:
         # The prompt keeps its name if an older client sends it as the last message too.
         for text in (*self._prompt, *self._messages, *self.output):
             found.setdefault((text.role, text.parts), text)
-        return list(found.values())
+        return [text for text in found.values() if not self._is_own(text)]
 
     @cached_property
     def seams(self) -> list[Text]:
@@ -102,19 +139,36 @@ class RequestTexts:
         Once in the conversation's order, once without its system messages, and once of the user's messages
         without the answers between. If the oldest exchanges may be left out, each message of the user may
         follow the system messages, too. Each depends on nothing behind it, so the next turn of a conversation
-        has the same ones, and a few more.
+        has the same ones, and a few more. An answer that the client has received from Stile is in none, but
+        for its end before what the client sent next: the client did not choose where the model began.
         """
-        others = [text for text in self._in_order if not text.is_instruction]
+        checked = [text for text in self._in_order if not self._is_own(text)]
+        others = [text for text in checked if not text.is_instruction]
         users = [text for text in others if text.role == Role.USER]
         found: dict[tuple[str, ...], Text] = {}
         after_trimming = _seams_after(self._instructions, others) if self._trims else ()
-        for text in (*_seams(self._in_order), *_seams(others), *_seams(users), *after_trimming):
+        own = self._behind_own()
+        for text in (*_seams(checked), *_seams(others), *_seams(users), *after_trimming, *own):
             found.setdefault(text.parts, text)
         return list(found.values())
 
     @property
     def _instructions(self) -> tuple[str, ...]:
         return tuple(part for text in self._in_order if text.is_instruction for part in text.parts)
+
+    def _behind_own(self) -> Iterator[Text]:
+        others = [text for text in self._in_order if not text.is_instruction]
+        for before, text in pairwise(others):
+            if self._is_own(before) and not self._is_own(text):
+                parts = (*_end(before.parts), *_beginning(text.parts))
+                yield Text(parts, JOINED, follows_own=True)
+
+    def _is_own(self, text: Text) -> bool:
+        return text.role == Role.ASSISTANT and text.parts in self._own_parts
+
+    @cached_property
+    def _own_parts(self) -> frozenset[tuple[str, ...]]:
+        return frozenset(text.parts for text in self._own)
 
     @cached_property
     def _in_order(self) -> list[Text]:

@@ -107,6 +107,11 @@ class Metrics:
             ["rule"],
             registry=self.registry,
         )
+        self._own_answers = Counter(
+            "stile_filter_own_answers",
+            "Answers that clients had received and sent back, and that were not judged again.",
+            registry=self.registry,
+        )
         self._lookups = Counter(
             "stile_filter_lookups",
             "Lookups by what was found: done, error, position, started, not_found, or an error's code.",
@@ -200,6 +205,10 @@ class Metrics:
     def answer_refused(self, rule: str) -> None:
         """Count a refused answer by its rule."""
         self._answers_refused.labels(rule).inc()
+
+    def own_answers(self, count: int) -> None:
+        """Count answers of Stile's own that came back and were not judged again."""
+        self._own_answers.inc(count)
 
     def answer_monitored(self, found: Found) -> None:
         """Count what a ``monitor`` rule found in an answer."""

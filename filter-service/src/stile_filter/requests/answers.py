@@ -11,6 +11,7 @@ from stile_contracts import subjects
 from stile_contracts.messages import AnswerCheck, AnswerVerdict, Refusal
 from stile_filter.guard.answers import AnswerChecker, Found
 from stile_filter.guard.policy import Policy
+from stile_filter.requests.own_answers import OwnAnswers
 from stile_filter.transport.message import IncomingMessage, OutgoingMessage
 
 LOCATION = "answer"
@@ -62,11 +63,13 @@ class AnswerChecks:
 
     Args:
         guards: the policy in use; each check has one policy from its start to its end.
+        own: remembers the answers that clients have received.
         observer: counts.
     """
 
-    def __init__(self, guards: Guards, observer: Observer) -> None:
+    def __init__(self, guards: Guards, own: OwnAnswers, observer: Observer) -> None:
         self._guards = guards
+        self._own = own
         self._observer = observer
 
     async def handle(self, incoming: IncomingMessage) -> list[OutgoingMessage]:
@@ -85,6 +88,10 @@ class AnswerChecks:
             log.warning("answer_check_dropped", reason="not valid", faults=error.error_count())
             return []
         try:
+            if check.client is not None:
+                remembered = await self._own.remember(check)
+                released = [part.released for part in check.parts]
+                return [_reply(incoming, AnswerVerdict(release=released, failed=not remembered))]
             with self._guards.lease() as guard:
                 verdict = await self._judge(check, guard)
         except Exception as error:  # noqa: BLE001 -- after any fault, nothing is released
@@ -92,7 +99,7 @@ class AnswerChecks:
             verdict = AnswerVerdict(failed=True)
         ended = "refused" if verdict.refusal else "failed" if verdict.failed else "released"
         self._observer.answer_checked(ended, time.perf_counter() - started)
-        return [OutgoingMessage(incoming.reply_to, verdict.model_dump_json(exclude_none=True).encode(), None)]
+        return [_reply(incoming, verdict)]
 
     async def _judge(self, check: AnswerCheck, guard: Guard) -> AnswerVerdict:
         chat_id = str(check.id)
@@ -118,3 +125,7 @@ class AnswerChecks:
                 return AnswerVerdict(failed=True)
             release.append(said.release)
         return AnswerVerdict(release=release)
+
+
+def _reply(incoming: IncomingMessage, verdict: AnswerVerdict) -> OutgoingMessage:
+    return OutgoingMessage(incoming.reply_to, verdict.model_dump_json(exclude_none=True).encode(), None)

@@ -208,6 +208,14 @@ class JetStreamStore(Calls):
         of_client = subjects.results_of(client)
         await self.call(lambda js: js.purge_stream(subjects.RESULT_STREAM, seq=before, subject=of_client))
 
+    async def remember(self, client: str, tag: str) -> None:
+        """Store that a client has received an answer with this hash."""
+        await self.call(lambda js: js.publish(subjects.written(client, tag)))
+
+    async def remembers(self, client: str, tag: str) -> bool:
+        """Tell whether it is stored that a client has received an answer with this hash."""
+        return await self._get(subjects.WRITTEN_STREAM, subject=subjects.written(client, tag)) is not None
+
     async def notify(self, subject: str) -> None:
         """Publish an event without a body."""
         await self.publish(subject)

@@ -170,6 +170,14 @@ class Store(Protocol):
         """Remove those of a client's results whose numbers are less than ``before``."""
         ...
 
+    async def remember(self, client: str, tag: str) -> None:
+        """Store that a client has received an answer with this hash."""
+        ...
+
+    async def remembers(self, client: str, tag: str) -> bool:
+        """Tell whether it is stored that a client has received an answer with this hash."""
+        ...
+
     async def notify(self, subject: str) -> None:
         """Publish an event without a body."""
         ...

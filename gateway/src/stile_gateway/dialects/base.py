@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stile_contracts.messages import Trim
+from stile_gateway.dialects.places import Places
 from stile_gateway.errors import GatewayError, status_of
 from stile_gateway.requests.events import ReplyEvent
 
@@ -31,6 +32,8 @@ class ApiRequest:
     """Whether the client comes back for the answer."""
     trim: Trim | None = None
     """What a field of the API says of a conversation that is too long; it outweighs the header."""
+    places: Places = field(default_factory=Places)
+    """Where in the client's request each message is."""
 
 
 class StreamWriter(Protocol):

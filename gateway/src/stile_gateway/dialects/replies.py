@@ -1,13 +1,20 @@
 """What the answers of several APIs say in the same way."""
 
-from collections.abc import Sequence
+import json
 from typing import Any
 
 from stile_contracts import strict_json
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ErrorReply, Refusal, Reply, ToolCall
+from stile_contracts.messages import ErrorReply, Reply, ToolCall
+from stile_gateway.dialects.places import Places
 from stile_gateway.errors import InternalError, RelayedError
 from stile_gateway.requests.events import ReplyEvent
+
+compact = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+"""Writes JSON without spaces. It is made once, because a stream has an event for each token."""
+
+
+_AS_SENT = Places()
 
 
 def reply_of(event: ReplyEvent) -> Reply:
@@ -36,30 +43,17 @@ def arguments_of(call: ToolCall) -> dict[str, Any]:
         raise RelayedError(reply) from None
 
 
-def place_of(refusal: Refusal, places: Sequence[str], response_format: str) -> str:
-    """Return where the filter found something, as the client knows its own request.
-
-    Args:
-        refusal: has the place in the ``ChatRequest``.
-        places: where in the client's request each message is.
-        response_format: what the client calls that field.
-    """
-    for index, own in enumerate(places):
-        if refusal.place == f"messages[{index}]":
-            return own
-    return response_format if refusal.place == "response_format" else refusal.place
-
-
-def own_fields(reply: Reply, place: str | None = None) -> dict[str, Any]:
+def own_fields(reply: Reply, places: Places = _AS_SENT) -> dict[str, Any]:
     """Return what Stile says of an answer, beside the fields of the API: ``stile``, or nothing.
 
     Args:
         reply: the answer.
-        place: where in the client's own request the filter found something; None: as the filter says.
+        places: where in the client's own request each message is.
     """
     own: dict[str, Any] = {}
     if reply.refusal is not None:
-        own = {"refused": True, "category": reply.refusal.category, "place": place or reply.refusal.place}
+        place = places.own(reply.refusal.place)
+        own = {"refused": True, "category": reply.refusal.category, "place": place}
     if reply.trimmed is not None:
         own["trimmed"] = reply.trimmed
     return {"stile": own} if own else {}

@@ -1,12 +1,12 @@
 """Server-sent events: those with JSON, and comments, which clients ignore and people can read."""
 
-import json
 import math
 from typing import Any
 
 from fastapi.sse import format_sse_event
 
 from stile_contracts.messages import AcceptedEvent, PositionEvent
+from stile_gateway.dialects.replies import compact
 
 MEDIA_TYPE = "text/event-stream"
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -14,8 +14,7 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 def json_event(body: dict[str, Any], name: str | None = None) -> bytes:
     """Write an event."""
-    data = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return format_sse_event(event=name, data_str=data)
+    return format_sse_event(event=name, data_str=compact(body))
 
 
 def position_comment(queued: AcceptedEvent | PositionEvent) -> bytes:

@@ -41,7 +41,7 @@ async def send(dialect: Dialect, api: ApiRequest, request: Request, chat: Client
     """Send what ``dialect`` has read to the model, and return the answer.
 
     Raises:
-        GatewayError: there is no answer.
+        GatewayError: there is no answer; ``param`` is where the client's own request is at fault.
     """
     bind_contextvars(chat_id=str(chat.id))
     service = services_of(request).requests
@@ -55,6 +55,9 @@ async def send(dialect: Dialect, api: ApiRequest, request: Request, chat: Client
             event = await (service.accepted if api.answer_later else service.answer)(chat)
     except ClientGoneError:
         return NoResponse()
+    except GatewayError as error:
+        error.locate(api.places.own)
+        raise
     note_refusal(event)
     return noting_trimmed(dialect.whole(api, chat.id, event), event)
 

@@ -159,7 +159,11 @@ def client_request(request: Request, client: Caller, headers: ChatHeaders, api: 
         ClientLimitError: more requests are in flight than the client's key may have.
     """
     services = services_of(request)
-    services.limits.check(api.prompt, api.contents)
+    try:
+        services.limits.check(api.prompt, api.contents)
+    except TooLongError as error:
+        error.locate(api.places.own)
+        raise
     outlives = api.answer_later or headers.key is not None
     traceparent = request.headers.get("traceparent")
     made = ClientRequest(

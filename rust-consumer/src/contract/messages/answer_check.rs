@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Message, Refusal, valid};
+use super::{Message, Refusal, Reply, valid};
 use crate::error::InvalidMessage;
 
 /// What a text of an answer is.
@@ -46,8 +46,47 @@ pub struct AnswerCheck {
     /// The model's short name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Set if the answer has ended, and the parts are its whole texts: the filter remembers that
+    /// this client has received them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
     /// The texts.
     pub parts: Vec<AnswerPart>,
+}
+
+impl AnswerCheck {
+    /// What a filter remembers of an answer that a client receives; `None` if it has no text.
+    #[must_use]
+    pub fn of_answer(reply: &Reply, client: &str) -> Option<Self> {
+        let content = (!reply.response.is_empty())
+            .then(|| AnswerPart::whole(AnswerKind::Content, reply.response.clone()));
+        let calls = reply.tool_calls.iter().flatten().map(|call| {
+            let text = format!("{}\n{}", call.function.name, call.function.arguments);
+            AnswerPart::whole(AnswerKind::Call, text)
+        });
+        let parts: Vec<_> = content.into_iter().chain(calls).collect();
+        (!parts.is_empty()).then(|| Self {
+            id: reply.id,
+            seq: 0,
+            model: reply.model.clone(),
+            client: Some(client.to_owned()),
+            parts,
+        })
+    }
+}
+
+impl AnswerPart {
+    /// A text that has ended, and that may be sent.
+    fn whole(kind: AnswerKind, text: String) -> Self {
+        let released = text.chars().count();
+        Self {
+            kind,
+            text,
+            offset: 0,
+            released,
+            closed: true,
+        }
+    }
 }
 
 impl Message for AnswerCheck {

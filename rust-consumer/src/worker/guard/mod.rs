@@ -192,6 +192,7 @@ impl Checks {
                 .model
                 .as_deref()
                 .map(str::to_owned),
+            client: None,
             parts,
         };
         self.seq += 1;

@@ -21,21 +21,22 @@ def neutralised(chat: ApprovedChat) -> ApprovedChat:
     ``stop`` stays as it is: the model does not read it.
     """
     return chat.model_copy(
-        update={"messages": [_broken(turn) for turn in chat.messages], "output": _broken(chat.output)}
+        update={"messages": [broken(turn) for turn in chat.messages], "output": broken(chat.output)}
     )
 
 
-def _broken(value: object) -> Any:  # noqa: ANN401 -- of the same type
+def broken(value: object) -> Any:  # noqa: ANN401 -- of the same type
+    """Return ``value`` with every marker in its texts broken."""
     match value:
         case BaseModel():
-            fields = {name: _broken(field) for name, field in value if field is not None}
+            fields = {name: broken(field) for name, field in value if field is not None}
             if "name" in fields:
                 fields["name"] = fields["name"][:_MAX_NAME_CHARS]
             return value.model_copy(update=fields)
         case dict():
-            return {_broken(key): _broken(field) for key, field in value.items()}
+            return {broken(key): broken(field) for key, field in value.items()}
         case list():
-            return [_broken(item) for item in value]
+            return [broken(item) for item in value]
         # Not the enumerations, which are strings too.
         case str() if type(value) is str:
             return _broken_text(value)

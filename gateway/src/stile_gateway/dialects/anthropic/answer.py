@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from stile_contracts.messages import Refusal, Reply, ToolCall
+from stile_contracts.messages import Reply, ToolCall
 from stile_gateway.dialects import replies
 from stile_gateway.dialects.anthropic.request import MessagesCall
 from stile_gateway.errors import InternalError, InvalidRequestError
@@ -54,11 +54,10 @@ def ending(reply: Reply, call: MessagesCall) -> dict[str, Any]:
         "stop_sequence": None,
     }
     if reply.refusal is not None:
-        place = place_of(reply.refusal, call)
+        place = call.places.own(reply.refusal.place)
         explanation = f"The filter refused it: {reply.refusal.category}, in {place}."
         end["stop_details"] = {"type": "refusal", "category": None, "explanation": explanation}
-        return {**end, **replies.own_fields(reply, place)}
-    return {**end, **replies.own_fields(reply)}
+    return {**end, **replies.own_fields(reply, call.places)}
 
 
 def usage_of(reply: Reply) -> dict[str, int]:
@@ -76,7 +75,7 @@ def count(reply: Reply, call: MessagesCall) -> dict[str, int]:
         InternalError: the model did not count.
     """
     if reply.refusal is not None:
-        place = place_of(reply.refusal, call)
+        place = call.places.own(reply.refusal.place)
         raise InvalidRequestError(
             f"The filter refuses this conversation: {reply.refusal.category}, in {place}.", param=place
         )
@@ -88,11 +87,6 @@ def count(reply: Reply, call: MessagesCall) -> dict[str, int]:
 def call_id(chat_id: UUID, index: int, own: str) -> str:
     """Return the id of a call; one is made if the model gives none."""
     return own or f"toolu_{chat_id.hex}_{index}"
-
-
-def place_of(refusal: Refusal, call: MessagesCall) -> str:
-    """Return where in the client's own request the filter found something."""
-    return replies.place_of(refusal, call.places, "output_config.format")
 
 
 def _tool_use(chat_id: UUID, index: int, call: ToolCall) -> dict[str, Any]:

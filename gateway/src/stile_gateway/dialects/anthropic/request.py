@@ -4,7 +4,6 @@ Parameters that Stile does not know are ignored. What would change the answer, a
 that names it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,6 +14,7 @@ from stile_gateway.dialects.anthropic.conversation import AnyMessage, CustomTool
 from stile_gateway.dialects.anthropic.faults import invalid_request
 from stile_gateway.dialects.base import ApiRequest
 from stile_gateway.dialects.bodies import MAX_TOKENS, Part, chat_body, items, json_object, kind
+from stile_gateway.dialects.places import Places
 from stile_gateway.errors import UnsupportedParameterError
 
 _T = TypeVar("_T", bound="CountRequest")
@@ -96,8 +96,6 @@ class MessagesCall(ApiRequest):
     """As the client named it."""
     counts: bool = False
     """Whether only the tokens of the conversation are asked for."""
-    places: Sequence[str] = ()
-    """Where in the client's request each message is."""
 
 
 def read_messages(body: bytes) -> MessagesCall:
@@ -152,7 +150,7 @@ def _call(
         is_stream=is_stream,
         model=request.model,
         counts=counts,
-        places=[turn.place for turn in turns],
+        places=Places([turn.place for turn in turns], "output_config.format"),
         trim=Trim.NONE if counts else None,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from stile_contracts.messages import Reply, ToolCall
 from stile_gateway.dialects.ollama.catalogue import tagged
 from stile_gateway.dialects.ollama.request import OllamaCall
-from stile_gateway.dialects.replies import arguments_of, own_fields, place_of
+from stile_gateway.dialects.replies import arguments_of, own_fields
 
 _DONE_REASONS = {"length": "length", "content_filter": "content_filter"}
 """All other reasons are ``stop``, calls of tools too."""
@@ -70,9 +70,7 @@ class Shape:
             "load_duration": 0,
             **_costs(reply),
         }
-        refusal = reply.refusal
-        place = None if refusal is None else place_of(refusal, self._call.places, "format")
-        return {**last, **own_fields(reply, place)}
+        return {**last, **own_fields(reply, self._call.places)}
 
     def loaded(self) -> dict[str, Any]:
         """Return the answer to a request that only loads or unloads the model."""

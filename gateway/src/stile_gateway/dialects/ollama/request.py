@@ -5,7 +5,6 @@ done, is an error that names it.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -24,6 +23,7 @@ from stile_gateway.dialects.ollama.options import (
     thinking,
     unloads,
 )
+from stile_gateway.dialects.places import Places
 from stile_gateway.errors import UnsupportedParameterError
 
 LATEST = ":latest"
@@ -84,8 +84,6 @@ class OllamaCall(ApiRequest):
     is_chat: bool
     loads: Literal["load", "unload"] | None = None
     """Set if there is nothing to answer: what the model is asked to do."""
-    places: Sequence[str] = ()
-    """Where in the client's request each message is."""
     began: float = field(default_factory=time.monotonic)
     """When it came."""
 
@@ -163,5 +161,5 @@ def _call(
         model=name,
         is_chat=isinstance(request, OllamaChatRequest),
         loads=None if messages else loads,
-        places=places,
+        places=Places(places, "format"),
     )

@@ -1,6 +1,5 @@
 """An answer as lines of JSON: https://docs.ollama.com/api/streaming."""
 
-import json
 from typing import Any
 
 from stile_contracts.messages import AcceptedEvent, PositionEvent, Reply, StartedEvent, TokenEvent
@@ -8,6 +7,7 @@ from stile_gateway.dialects.continuation import Continuation, Piece
 from stile_gateway.dialects.ollama.answer import Shape
 from stile_gateway.dialects.ollama.errors import ollama_error
 from stile_gateway.dialects.ollama.request import OllamaCall
+from stile_gateway.dialects.replies import compact
 from stile_gateway.errors import GatewayError
 from stile_gateway.requests.events import ReplyEvent
 
@@ -72,4 +72,4 @@ class Lines:
 
 def line(body: dict[str, Any]) -> bytes:
     """Write a line."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return compact(body).encode() + b"\n"

@@ -82,7 +82,7 @@ class Shape:
             "incomplete_details": {"reason": reason} if reason else None,
             "output": self.output(reply),
             "usage": _usage(reply),
-            **extensions_of(reply),
+            **extensions_of(reply, self._record.located),
         }
 
     def failed(self, error: GatewayError) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 from stile_contracts.messages import Role, Sampling, Trim
 from stile_gateway.dialects.base import ApiRequest
 from stile_gateway.dialects.bodies import chat_body
+from stile_gateway.dialects.places import Places
 from stile_gateway.dialects.responses.items import Messages, messages_of
 from stile_gateway.dialects.responses.request import (
     ChosenFunction,
@@ -35,6 +36,13 @@ class Record:
     """The conversation up to the answer, without instructions."""
     own: int
     """How many of the messages, the last ones, the client sent with this request."""
+    places: list[str] = field(default_factory=list)
+    """Where in the client's request each message is, the instructions first."""
+
+    @property
+    def located(self) -> Places:
+        """The same, of all that the filter may name."""
+        return Places(self.places, "text.format")
 
     @property
     def sent(self) -> Messages:
@@ -77,10 +85,15 @@ def make_call(asked: ResponseRequest, earlier: Earlier) -> ResponseCall:
         NotFoundError: it refers to an item that is not there.
         InvalidRequestError: a number in it is too large.
     """
-    own = messages_of(asked.input, earlier.items)
+    own, places = messages_of(asked.input, earlier.items)
     messages = [*earlier.messages, *own]
     instructions = [{"role": Role.SYSTEM.value, "content": asked.instructions}] if asked.instructions else []
-    record = Record(int(time.time()), asked.model, _echo(asked), messages, len(own))
+    places = [
+        *("instructions" for _ in instructions),
+        *("previous_response_id" for _ in earlier.messages),
+        *places,
+    ]
+    record = Record(int(time.time()), asked.model, _echo(asked), messages, len(own), places)
     return ResponseCall(
         body=chat_body(_chat_request(asked, [*instructions, *messages])),
         contents=[message.get("content") for message in [*instructions, *messages]],
@@ -88,6 +101,7 @@ def make_call(asked: ResponseRequest, earlier: Earlier) -> ResponseCall:
         answer_later=bool(asked.background),
         trim=_TRIMS.get(asked.truncation or ""),
         record=record,
+        places=record.located,
         is_stored=asked.store is not False,
     )
 

@@ -122,8 +122,12 @@ def call_item_id(chat_id: UUID, index: int) -> str:
     return f"fc_{chat_id}_{index}"
 
 
-def messages_of(given: str | Iterable[Item], references: Mapping[str, Messages]) -> Messages:
-    """Return an input as messages. A call belongs to the message of the assistant before it.
+def messages_of(
+    given: str | Iterable[Item], references: Mapping[str, Messages]
+) -> tuple[Messages, list[str]]:
+    """Return an input as messages, and the item that each begins with.
+
+    A call belongs to the message of the assistant before it.
 
     Args:
         given: what the client sent.
@@ -133,9 +137,10 @@ def messages_of(given: str | Iterable[Item], references: Mapping[str, Messages])
         NotFoundError: there is no such item.
     """
     if isinstance(given, str):
-        return [{"role": Role.USER.value, "content": given}]
+        return [{"role": Role.USER.value, "content": given}], ["input"]
     messages: Messages = []
-    for item in given:
+    places: list[str] = []
+    for index, item in enumerate(given):
         match item:
             case MessageItem():
                 role = Role.SYSTEM.value if item.role == "developer" else item.role
@@ -152,7 +157,8 @@ def messages_of(given: str | Iterable[Item], references: Mapping[str, Messages])
                     _add(messages, message)
             case _:
                 pass  # what a model thought is not read again
-    return messages
+        places += [f"input[{index}]"] * (len(messages) - len(places))
+    return messages, places
 
 
 def message_of(reply: Reply) -> dict[str, Any]:

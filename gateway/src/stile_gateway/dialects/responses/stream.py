@@ -13,6 +13,7 @@ from stile_gateway.dialects.responses.answer import (
     text_part,
     token_logprobs,
 )
+from stile_gateway.dialects.responses.items import call_item_id, message_id, reasoning_id
 from stile_gateway.dialects.sse import KEEP_ALIVE, MEDIA_TYPE, json_event
 from stile_gateway.errors import GatewayError
 from stile_gateway.requests.events import ReplyEvent
@@ -30,6 +31,8 @@ class ResponseEvents:
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
+        self._message_id = message_id(shape.chat_id)
+        self._reasoning_id = reasoning_id(shape.chat_id)
         self._sent = Continuation()
         self._number = 0
         self._is_created = False
@@ -93,7 +96,7 @@ class ResponseEvents:
         if piece.thought and self._items == (self._thought is not None):  # a later one comes with the end
             written += self._think(piece.thought)
         if (piece.text or piece.logprobs) and not self._calls:  # text after a call comes with the end
-            logprobs = token_logprobs(piece.logprobs or ())
+            logprobs = token_logprobs(piece.logprobs) if piece.logprobs else []
             self._said += piece.text
             self._logprobs += logprobs
             written += self._begin_text() + self._write(
@@ -116,8 +119,7 @@ class ResponseEvents:
         return written + self._write("response.reasoning_text.delta", **self._thought_part(), delta=thought)
 
     def _thought_part(self) -> dict[str, Any]:
-        item_id = self._shape.reasoning([], "")["id"]
-        return {"item_id": item_id, "output_index": 0, "content_index": 0}
+        return {"item_id": self._reasoning_id, "output_index": 0, "content_index": 0}
 
     def _end_thought(self) -> bytes:
         if not self._has_thought_open:
@@ -144,8 +146,7 @@ class ResponseEvents:
         return ended + added + part
 
     def _text_part(self) -> dict[str, Any]:
-        item_id = self._shape.message("", [], "")["id"]
-        return {"item_id": item_id, "output_index": self._text, "content_index": 0}
+        return {"item_id": self._message_id, "output_index": self._text, "content_index": 0}
 
     def _end_text(self, status: str) -> bytes:
         if not self._has_text_open:
@@ -181,7 +182,7 @@ class ResponseEvents:
 
     def _call_part(self, index: int) -> dict[str, Any]:
         return {
-            "item_id": self._shape.call(index, "", "", "")["id"],
+            "item_id": call_item_id(self._shape.chat_id, index),
             "output_index": self._first_call + index,
         }
 

@@ -1,0 +1,32 @@
+"""Where in a client's own request something is that the filter names by its place in the ``ChatRequest``."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_MESSAGE = re.compile(r"messages\[(\d+)\](.*)", re.DOTALL)
+_FORMAT = "response_format"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The places of one request.
+
+    Args:
+        messages: of each message; None: as in the ``ChatRequest``.
+        response_format: what the client calls that field.
+    """
+
+    messages: Sequence[str] | None = None
+    response_format: str = _FORMAT
+
+    def own(self, place: str) -> str:
+        """Translate a place, or a field below one."""
+        if place.partition(".")[0] == _FORMAT:
+            return self.response_format
+        found = _MESSAGE.fullmatch(place)
+        if found is None or self.messages is None or int(found[1]) >= len(self.messages):
+            return place
+        own = self.messages[int(found[1])]
+        # A field of a message is called so in a list of messages alone.
+        return own + found[2] if own.startswith("messages[") else own
