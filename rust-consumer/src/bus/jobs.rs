@@ -65,6 +65,8 @@ pub struct Delivery {
     pub payload: Bytes,
     /// How often it was delivered, from 1.
     pub attempt: u64,
+    /// When the stream stored it, by nats-server's clock.
+    pub stored: SystemTime,
     /// When it came.
     pub received: Instant,
     /// Where it is acknowledged.
@@ -74,7 +76,9 @@ pub struct Delivery {
 impl Delivery {
     /// `None` if the stream did not deliver the message.
     fn of(message: jetstream::Message) -> Option<Self> {
-        let attempt = u64::try_from(message.info().ok()?.delivered).ok()?;
+        let info = message.info().ok()?;
+        let attempt = u64::try_from(info.delivered).ok()?;
+        let stored = info.published.into();
         let message = message.message;
         Some(Self {
             address: Address::parse(&message.subject),
@@ -82,6 +86,7 @@ impl Delivery {
             headers: message.headers.unwrap_or_default(),
             payload: message.payload,
             attempt,
+            stored,
             received: Instant::now(),
             ack: message.reply?,
         })
@@ -96,6 +101,7 @@ impl Delivery {
             headers,
             payload: payload.into(),
             attempt: 1,
+            stored: SystemTime::now(),
             received: Instant::now(),
             ack: "$JS.ACK".into(),
         }

@@ -120,7 +120,7 @@ impl Default for Metrics {
             "too_many_attempts",
             "unsigned",
         ] {
-            metrics.jobs.get_or_create(&Ending { outcome });
+            drop(metrics.jobs.get_or_create(&Ending { outcome }));
         }
         let registry = metrics.registry.sub_registry_with_prefix("gen_ai_server");
         registry.register_with_unit(

@@ -8,8 +8,9 @@ pub mod job;
 pub mod pipeline;
 pub mod run_loop;
 
+use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -27,6 +28,7 @@ use crate::llama::Llama;
 use crate::llama::slot::Slot;
 use crate::ops::metrics::Metrics;
 use crate::ops::status::Status;
+use crate::ops::traces::{JobTrace, Traces};
 use crate::schedule::in_flight::{InFlight, InFlightGuard};
 use approval::Keys;
 use job::Job;
@@ -58,6 +60,10 @@ pub struct Worker {
     pub abandon: CancellationToken,
     /// The model's slot.
     pub slot: Slot,
+    /// Where spans go.
+    pub traces: Traces,
+    /// The spans of the job in hand.
+    pub trace: JobTrace,
 }
 
 impl Worker {
@@ -99,6 +105,8 @@ impl Worker {
         if attempt > 1 {
             metrics.redeliveries.inc();
         }
+        let stored = (attempt == 1).then_some(job.delivery.stored);
+        self.trace = self.traces.job(&job.envelope, stored);
         let lease = Lease::new(&bus, job.delivery, lease);
         let ended = tokio::select! {
             biased;
@@ -118,6 +126,7 @@ impl Worker {
             }
         };
         metrics.ended(name);
+        mem::take(&mut self.trace).ended(name);
         let client = &*job.envelope.address.client;
         tracing::info!(%chat_id, client, attempt, outcome = name, seconds, "job");
         metrics.in_flight.dec();
@@ -137,6 +146,7 @@ impl Worker {
         let in_flight = self.in_flight.enter(&envelope.address.key());
         let decision = self.decide(job, &mut pipeline, &in_flight).await;
         decided.notify_one();
+        let began = SystemTime::now();
         let (name, decision, result) = match decision {
             Ok(Decision::Answer(reply)) => {
                 let result = ChatResult::answer(&reply)?;
@@ -171,6 +181,7 @@ impl Worker {
             }
         };
         pipeline.finish(&result).await?;
+        self.trace.replied(began);
         let error = result.error.map(ErrorCode::name);
         self.status.ended(job.delivery.received.elapsed(), error);
         Ok((name, decision))
@@ -197,7 +208,7 @@ impl Worker {
             return Ok(Decision::Stored(known));
         }
         pipeline.started(self.status.now().model.as_deref()).await?;
-        let began = Instant::now();
+        let (began, began_at) = (Instant::now(), SystemTime::now());
         let ended = tokio::select! {
             biased;
             () = in_flight.cancelled() => Err(JobError::Cancelled),
@@ -208,6 +219,7 @@ impl Worker {
         match ended {
             Ok(reply) => {
                 self.status.served(began.elapsed(), &reply);
+                self.trace.generated(began_at, &reply);
                 Ok(Decision::Answer(Box::new(reply)))
             }
             Err(JobError::AnswerRefused(refusal)) => {
