@@ -45,7 +45,7 @@ use std::time::SystemTime;
 
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -58,6 +58,7 @@ use crate::llama::slot::Slot;
 use crate::ops::metrics::Metrics;
 use crate::ops::service::{Identity, Questions};
 use crate::ops::status::Status;
+use crate::ops::traces::{JobTrace, Traces};
 use crate::ops::{health, heartbeat, llama_watch};
 use crate::schedule::in_flight::InFlight;
 use crate::schedule::queue::{Events, Queue};
@@ -82,6 +83,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         tracing::warn!("STILE_APPROVAL_KEYS is not set: approvals are not checked");
     }
     let llama = Llama::new(&config.llama_url, config.llama_key.get()?.as_ref())?;
+    let traces = Traces::from_environment()?;
     let status = Status::default();
     let metrics = Arc::new(Metrics::default());
     let bus = Bus::connect(&config, status.clone()).await?;
@@ -113,6 +115,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             in_flight: in_flight.clone(),
             abandon: abandon.clone(),
             slot: Slot::new(llama.clone(), status.clone(), config.slot),
+            traces: traces.clone(),
+            trace: JobTrace::default(),
         };
         workers.spawn(run_loop(worker, queue.clone(), stop.clone()));
     }
@@ -167,6 +171,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     leave.cancel();
     companions.join_all().await;
     bus.close().await;
+    // It blocks while it sends the last ones.
+    let sent = spawn_blocking(move || traces.close()).await;
+    ended = ended.and(sent.map_err(|error| RunError::Task(error.to_string())));
     tracing::info!("stopped");
     ended
 }

@@ -35,7 +35,7 @@ from stile_filter.settings import Settings
 from stile_filter.store.jetstream import JetStreamStore
 from stile_filter.transport.bus import Bus
 from stile_filter.transport.subscribers import Kind, Subscribers
-from stile_runtime import logs
+from stile_runtime import logs, tracing
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
 
@@ -260,7 +260,11 @@ def main() -> None:
     try:
         settings = Settings.load()
         logs.configure(settings)
-        asyncio.run(Service(settings).run())
+        end_traces = tracing.start("stile-filter")
+        try:
+            asyncio.run(Service(settings).run())
+        finally:
+            end_traces()
     except (SettingsError, StartError, LostLoopError) as error:
         print(error, file=sys.stderr)  # noqa: T201 -- the one line that says why it does not run
         sys.exit(1)

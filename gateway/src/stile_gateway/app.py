@@ -35,6 +35,7 @@ from stile_gateway.http.compression import Decompression
 from stile_gateway.http.dependencies import ContentLimits, Services
 from stile_gateway.http.document import document
 from stile_gateway.http.head import HeadAsGet
+from stile_gateway.http.instrumentation import instrument
 from stile_gateway.http.middleware import RATE_LIMIT, REQUEST_ID, Access, Admission, BodyLimit
 from stile_gateway.metrics import Metrics
 from stile_gateway.requests.conversations import Conversations
@@ -42,7 +43,7 @@ from stile_gateway.requests.request import Timing
 from stile_gateway.requests.service import RequestService
 from stile_gateway.server import process
 from stile_gateway.settings import Settings
-from stile_runtime import logs
+from stile_runtime import logs, tracing
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
 from stile_runtime.web.hosts import Hosts, is_loopback
@@ -61,10 +62,13 @@ def main() -> None:
         sys.exit(str(error))
     logs.configure(settings)
     process.raise_descriptors()
+    end_traces = tracing.start("stile-gateway")
     app = create_app(settings)
     service: RequestService = app.state.services.requests
     server = process.make(app, settings, DIALECTS[0], lambda: service.leave(settings.shutdown_seconds))
-    if not process.run(server):
+    is_stopped = process.run(server)
+    end_traces()
+    if not is_stopped:
         sys.exit(1)
 
 
@@ -127,6 +131,8 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
     app.add_middleware(Decompression, max_bytes=settings.max_body_bytes)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Access, metrics=services.metrics, dialects=apis)
+    if tracing.is_wanted():
+        instrument(app)
     return app
 
 

@@ -1,10 +1,13 @@
 """What is counted; ``GET /metrics`` shows it."""
 
+from importlib.metadata import version
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    Info,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
@@ -21,44 +24,44 @@ class Metrics:
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
+        build = Info("stile_gateway_build", "The version that runs.", registry=registry)
+        build.info({"version": version("stile-gateway")})
         self.requests = Counter(
             "stile_gateway_requests",
-            "HTTP requests by route, status, and error code or `ok`.",
+            "HTTP requests that have ended.",
             ("route", "status", "code"),
             registry=registry,
         )
-        self.in_flight = Gauge(
-            "stile_gateway_in_flight", "HTTP requests being answered now.", registry=registry
-        )
+        self.in_flight = Gauge("stile_gateway_in_flight", "HTTP requests in flight.", registry=registry)
         self.held = Gauge(
-            "stile_gateway_held", "Chats being answered now, with or without a listener.", registry=registry
+            "stile_gateway_held", "Chat requests in flight, with or without a listener.", registry=registry
         )
         self.accept_seconds = Histogram(
             "stile_gateway_accept_seconds",
-            "From a chat's arrival to its first event.",
+            "From the arrival of a chat request to its first event.",
             buckets=_ACCEPT_BUCKETS,
             registry=registry,
         )
         self.answer_seconds = Histogram(
             "stile_gateway_answer_seconds",
-            "From a chat's arrival to its answer.",
+            "From the arrival of a chat request to its answer.",
             buckets=_ANSWER_BUCKETS,
             registry=registry,
         )
         self.repeats = Counter(
-            "stile_gateway_repeats", "Publishes of a request after its first.", registry=registry
+            "stile_gateway_repeats", "Repeats of requests that got no event in time.", registry=registry
         )
         self.gaps = Counter(
-            "stile_gateway_gaps", "Places where a request's events were missing.", registry=registry
+            "stile_gateway_gaps", "Places where events of a request were missing.", registry=registry
         )
         self.dropped = Counter(
             "stile_gateway_dropped_events",
-            "Pieces of answers that are not kept: beyond the bound, or after a gap.",
+            "Pieces of answers that are not kept, because they are beyond the bound or come after a gap.",
             registry=registry,
         )
         self.unclaimed = Counter(
             "stile_gateway_unclaimed_events",
-            "Events of requests without a client.",
+            "Events of requests that no client waits for.",
             registry=registry,
         )
         self.bus_connected = Gauge(

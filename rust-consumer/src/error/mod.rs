@@ -7,6 +7,7 @@
 //!  ├ Tls(TlsError)        the files for TLS cannot be used
 //!  ├ Llama                the HTTP client cannot be set up
 //!  ├ Key(KeyError)        llama.cpp's key cannot be used
+//!  ├ Traces(TracesError)  the receiver of traces cannot be used
 //!  ├ Signals              signals cannot be listened for
 //!  └ Task                 one of the service's tasks has ended
 //!
@@ -56,6 +57,7 @@ pub use job::JobError;
 
 use crate::bus::tls::TlsError;
 use crate::llama::key::KeyError;
+use crate::ops::traces::TracesError;
 
 /// Why the process cannot start, or not go on.
 #[derive(Debug, Error)]
@@ -80,6 +82,9 @@ pub enum RunError {
     /// The key to llama.cpp cannot be used; the text never quotes it.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The receiver of traces cannot be used.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// Signals cannot be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),

@@ -7,3 +7,4 @@ pub mod llama_watch;
 pub mod metrics;
 pub mod service;
 pub mod status;
+pub mod traces;

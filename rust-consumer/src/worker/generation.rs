@@ -101,15 +101,20 @@ impl Worker {
             }
         };
         let metrics = &self.metrics;
+        let mut first = None;
         let on_first = || {
-            let seconds = began.elapsed().as_secs_f64();
-            metrics.first_token_seconds.observe(seconds);
+            let elapsed = began.elapsed();
+            first = Some(elapsed);
+            metrics.first_token_seconds.observe(elapsed.as_secs_f64());
         };
         let is_checked = guard.is_checked();
         let answer = pipeline.run(completion, guard, on_first).await?;
         let tokens = answer.completion_tokens().unwrap_or_default();
         metrics.tokens.inc_by(tokens);
         let mut reply = answer.into_reply(envelope.address.id)?;
+        if let Some(model) = &reply.model {
+            metrics.generated(model, first, began.elapsed(), tokens);
+        }
         if is_checked {
             without_alternatives(reply.logprobs.as_mut());
         }

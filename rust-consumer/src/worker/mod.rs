@@ -9,8 +9,9 @@ pub mod pipeline;
 pub mod run_loop;
 mod trim;
 
+use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -29,6 +30,7 @@ use crate::llama::Llama;
 use crate::llama::slot::Slot;
 use crate::ops::metrics::Metrics;
 use crate::ops::status::Status;
+use crate::ops::traces::{JobTrace, Traces};
 use crate::schedule::in_flight::{InFlight, InFlightGuard};
 use approval::Keys;
 use job::Job;
@@ -60,6 +62,10 @@ pub struct Worker {
     pub abandon: CancellationToken,
     /// The model's slot.
     pub slot: Slot,
+    /// Where spans go.
+    pub traces: Traces,
+    /// The spans of the job in hand.
+    pub trace: JobTrace,
 }
 
 impl Worker {
@@ -101,6 +107,8 @@ impl Worker {
         if attempt > 1 {
             metrics.redeliveries.inc();
         }
+        let waited = (attempt == 1).then_some(job.delivery.waited);
+        self.trace = self.traces.job(&job.envelope, waited);
         let lease = Lease::new(&bus, job.delivery, lease);
         let ended = tokio::select! {
             biased;
@@ -120,6 +128,7 @@ impl Worker {
             }
         };
         metrics.ended(name);
+        mem::take(&mut self.trace).ended(name);
         let client = &*job.envelope.address.client;
         tracing::info!(%chat_id, client, attempt, outcome = name, seconds, "job");
         metrics.in_flight.dec();
@@ -143,6 +152,7 @@ impl Worker {
             .await;
         decided.notify_one();
         let mut earlier = Earlier::Replaced;
+        let decided_at = SystemTime::now();
         let (name, decision, result) = match decision {
             Ok(Decision::Answer(reply)) => {
                 let result = ChatResult::answer(&reply)?;
@@ -180,6 +190,7 @@ impl Worker {
         };
         pipeline.finish(&result).await?;
         self.log(job, &result, began, earlier);
+        self.trace.replied(decided_at);
         let error = result.error.map(ErrorCode::name);
         self.status.ended(job.delivery.received.elapsed(), error);
         Ok((name, decision))
@@ -224,7 +235,7 @@ impl Worker {
             return Ok(Decision::Stored(known));
         }
         pipeline.started(self.status.now().model.as_deref()).await?;
-        let began = *called.insert(Instant::now());
+        let (began, began_at) = (*called.insert(Instant::now()), SystemTime::now());
         let ended = tokio::select! {
             biased;
             () = in_flight.cancelled() => Err(JobError::Cancelled),
@@ -235,6 +246,7 @@ impl Worker {
         match ended {
             Ok(reply) => {
                 self.status.served(began.elapsed(), &reply);
+                self.trace.generated(began_at, &reply);
                 Ok(Decision::Answer(Box::new(reply)))
             }
             Err(JobError::AnswerRefused(refusal)) => {

@@ -26,6 +26,7 @@ from stile_filter.store import Approval, Store
 from stile_filter.transport.failures import answered
 from stile_filter.transport.message import IncomingMessage, OutgoingMessage
 from stile_filter.transport.reply import Replies, error_reply, outcome_of, to_json
+from stile_runtime import tracing
 from stile_runtime.fleet import REMEMBERED_SECONDS, Fleet
 
 _MAX_PUBLISHES = 3
@@ -106,6 +107,15 @@ class Admission:
         replies.wanted = wanted_events(incoming)
         envelope = read_envelope(incoming, replies.wanted, int(self._now() * 1000))
         replies.chat_id = envelope.id
+        with tracing.span("filter", kind="consumer", parent=envelope.traceparent) as span:
+            span.set("stile.chat_id", str(envelope.id))
+            span.set("stile.client", envelope.client)
+            span.set("stile.lane", envelope.lane.value)
+            ended = await self._admit(incoming, envelope, replies)
+            span.set("stile.outcome", ended)
+            return ended
+
+    async def _admit(self, incoming: IncomingMessage, envelope: Envelope, replies: Replies) -> str:
         # The gateway repeats a request that it has no reply to: it is not decided twice at once.
         hand = (envelope.id, envelope.reply_to, envelope.body_sha256)
         if first := self._in_flight.get(hand):
@@ -267,6 +277,8 @@ class Admission:
             refusal=Refusal(category=category, place=verdict.location),
         )
         self._observer.refused(verdict.rule)
+        tracing.note("stile.rule", verdict.rule.id)
+        tracing.note("stile.place", verdict.location)
         log.info(
             "request_refused",
             chat_id=str(chat_id),

@@ -13,6 +13,7 @@ from stile_filter.guard.policy import ClientSystem, ControlTokens, Policy
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.queue.positions import Subscription
 from stile_filter.queue.speed import Size
+from stile_runtime import tracing
 
 
 class SignedMessage(NamedTuple):
@@ -94,7 +95,8 @@ class Approvals:
         return request.sampling().model_copy(update=values)
 
     def _headers(self, envelope: Envelope, wanted: EventLevel) -> dict[str, str]:
-        traced = {headers.TRACEPARENT: envelope.traceparent} if envelope.traceparent else {}
+        traceparent = tracing.traceparent() or envelope.traceparent
+        traced = {headers.TRACEPARENT: traceparent} if traceparent else {}
         return {
             headers.CHAT_ID: str(envelope.id),
             headers.CHAT_CLIENT: envelope.client,

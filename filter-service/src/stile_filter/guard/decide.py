@@ -17,6 +17,7 @@ from stile_filter.guard.policy import FORGED, Action, ControlTokens, Policy, Rul
 from stile_filter.guard.texts import JOINED, RequestTexts, Text
 from stile_filter.guard.verdicts import Found, Verdicts
 from stile_filter.turns import Turns
+from stile_runtime import tracing
 
 SLICE_CHARS = 16_384
 """After so many the event loop runs other tasks, and a scanner's process takes another client's texts."""
@@ -163,9 +164,11 @@ class Decider:
     ) -> Verdict:
         if self._refuses_control_tokens and (location := _location_of_marker(texts)):
             return Verdict(State.REFUSE, FORGED, location)
-        verdict = await self._match(texts, client, is_late, watched)
+        with tracing.span("keywords"):
+            verdict = await self._match(texts, client, is_late, watched)
         if verdict.state is State.ALLOW and self._rules:
-            return await self._scan(texts, client, is_late, watched)
+            with tracing.span("scanners"):
+                return await self._scan(texts, client, is_late, watched)
         return verdict
 
     async def _match(

@@ -1,6 +1,7 @@
 """What is counted."""
 
 import math
+from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
@@ -16,6 +17,9 @@ _MAX_RULES = 200
 """So many rules have a label of their own: a policy that changes often must not make more and more labels."""
 _OTHER = "other"
 
+_WATCHED = ("queue_full", "filter_error", "filter_timeout")
+"""Rare outcomes that ``ops/alerts.yml`` watches. They begin at 0, so that the first one is an increase."""
+
 _CHECK_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
 _ESTIMATE_BUCKETS = (-300, -60, -30, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
@@ -25,68 +29,72 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        build = Info("stile_filter_build", "The version that runs.", registry=self.registry)
+        build.info({"version": version("stile-filter")})
         self._requests = Counter(
             "stile_filter_requests",
-            "Requests by outcome: accepted, refused, repeated, dropped, unconfirmed, or an error's code.",
+            "Requests by what happened to them.",
             ["outcome"],
             registry=self.registry,
         )
+        for outcome in _WATCHED:
+            self._requests.labels(outcome)
         self._seconds = Histogram(
             "stile_filter_request_seconds",
-            "From a request's arrival to its answer.",
+            "From the arrival of a request at the filter to its answer.",
             buckets=_BUCKETS,
             registry=self.registry,
         )
         self._monitored = Counter(
             "stile_filter_monitored",
-            "What rules found that are watched only.",
+            "Hits of rules that only monitor.",
             ["rule", "state"],
             registry=self.registry,
         )
         self._refused = Counter(
             "stile_filter_refused",
-            "Requests by the rule that refused them; other: of a rule beyond the first 200.",
+            "Requests by the rule that refused them.",
             ["rule"],
             registry=self.registry,
         )
         self._rules: set[str] = set()
         self._policy_loads = Counter(
             "stile_filter_policy_loads",
-            "How often the policy was read: ok, or refused, so that the one before it went on.",
+            "How often the policy's file was read, by the result.",
             ["result"],
             registry=self.registry,
         )
         self._policy_refused = Gauge(
             "stile_filter_policy_refused",
-            "1 while the policy's file is refused, and an earlier policy is in use.",
+            "1 while the policy's file is refused and an earlier policy is in use.",
             registry=self.registry,
         )
         self._policy = Info("stile_filter_policy", "The policy in use.", registry=self.registry)
         self._archived = Counter(
             "stile_filter_archived",
-            "Requests for the sealed archive: kept, or dropped.",
+            "Requests for the sealed archive.",
             ["result"],
             registry=self.registry,
         )
         self._cancelled = Counter(
             "stile_filter_cancellations",
-            "Cancellations by what they hit: waiting, running, finished, unknown.",
+            "Cancellations by what they hit.",
             ["hit"],
             registry=self.registry,
         )
         self._dead_letters = Counter(
             "stile_filter_dead_letters",
-            "Requests that the filter laid aside, as no worker could: begun too often, never finished.",
+            "Dead letters that the filter stored: requests that were started too often and never finished.",
             registry=self.registry,
         )
         self.in_flight = Gauge(
             "stile_filter_in_hand",
-            "Requests, cancellations and lookups being handled.",
+            "Requests, cancellations and status requests in flight.",
             registry=self.registry,
         )
         self._turned_away = Counter(
             "stile_filter_turned_away",
-            "Messages that their client's full line had no room for; told says whether the client was told.",
+            "Messages for which their client's queue had no room, and whether the client got an answer.",
             ["kind", "told"],
             registry=self.registry,
         )
@@ -96,14 +104,14 @@ class Metrics:
 
         self._answer_checks = Histogram(
             "stile_filter_answer_check_seconds",
-            "Checks of pieces of answers, by how they ended: released, refused, failed.",
+            "Checks of pieces of answers.",
             ["ended"],
             buckets=_CHECK_BUCKETS,
             registry=self.registry,
         )
         self._answers_refused = Counter(
             "stile_filter_answers_refused",
-            "Answers of the model that were refused.",
+            "Answers of the model by the rule that refused them.",
             ["rule"],
             registry=self.registry,
         )
@@ -114,30 +122,30 @@ class Metrics:
         )
         self._lookups = Counter(
             "stile_filter_lookups",
-            "Lookups by what was found: done, error, position, started, not_found, or an error's code.",
+            "Status requests by what was found.",
             ["found"],
             registry=self.registry,
         )
         self._waiting = Gauge(
             "stile_filter_queue_waiting",
-            "Approved requests that no worker has taken up, as this filter sees them.",
+            "Approved requests that no worker has started, as this filter sees them.",
             ["lane"],
             registry=self.registry,
         )
         self._running = Gauge(
             "stile_filter_queue_running",
-            "Requests that a worker has taken up, as this filter sees them.",
+            "Requests that a worker has started, as this filter sees them.",
             registry=self.registry,
         )
         self._estimate = Gauge(
             "stile_filter_queue_estimate_seconds",
-            "In how many seconds a new client's request would start; NaN if no speed was measured.",
+            "Seconds until a new client's request would start; NaN if no speed was measured.",
             ["lane"],
             registry=self.registry,
         )
         self._error = Histogram(
             "stile_filter_estimate_error_seconds",
-            "The wait that was told with `accepted`, less the wait there was; below zero it was longer.",
+            "The estimate in `accepted`, minus the real wait.",
             buckets=_ESTIMATE_BUCKETS,
             registry=self.registry,
         )

@@ -22,6 +22,7 @@ from stile_gateway.metrics import Metrics
 from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import ClientRequest
 from stile_gateway.requests.service import RequestService
+from stile_runtime import tracing
 from stile_runtime.fleet import Fleet
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -165,7 +166,6 @@ def client_request(request: Request, client: Caller, headers: ChatHeaders, api: 
         error.locate(api.places.own)
         raise
     outlives = api.answer_later or headers.key is not None
-    traceparent = request.headers.get("traceparent")
     made = ClientRequest(
         id=new_id() if headers.key is None else keyed_id(client.client, headers.key),
         client=client.client,
@@ -176,9 +176,17 @@ def client_request(request: Request, client: Caller, headers: ChatHeaders, api: 
         key=headers.key,
         timeout=headers.timeout_seconds,
         trim=api.trim or headers.trim,
-        traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
+        traceparent=tracing.traceparent() or _traceparent(request),
         answer_later=api.answer_later,
     )
+    tracing.note("stile.chat_id", str(made.id))
+    tracing.note("stile.client", made.client)
     if not services.requests.is_in_flight(made.id):
         services.callers.admit(client, services.requests.in_flight(client.client))
     return made
+
+
+def _traceparent(request: Request) -> str | None:
+    """Return the client's trace context, which is passed on even if this gateway sends no spans."""
+    given = request.headers.get("traceparent")
+    return given if given and _TRACEPARENT.fullmatch(given) else None

@@ -59,6 +59,19 @@ pub enum FinishReason {
     ToolCalls,
 }
 
+impl FinishReason {
+    /// The reason as it is written in a message.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ContentFilter => "content_filter",
+            Self::ToolCalls => "tool_calls",
+        }
+    }
+}
+
 /// The final answer, or the refusal in its place; the body of `done` and of `CHAT_RESULT`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from typing import Any, BinaryIO, NoReturn
 
 import structlog
@@ -53,14 +54,17 @@ class _Child:
         wanted = self._of_prompts if wanted is None else wanted
         for refusing in (True, False):
             findings = []
+            seconds: dict[str, float] = {}
             for index, text in enumerate(texts):
                 for rule, refuses, scan in self._rules:
                     if refuses is not refusing or rule not in wanted:
                         continue
+                    began = time.perf_counter()
                     state, score = _judged(scan, text)
+                    seconds[rule] = seconds.get(rule, 0.0) + time.perf_counter() - began
                     if tell_all or state != "allow":
                         findings.append([rule, index, state, score if tell_all else None])
-            self._say({"findings": findings})
+            self._say({"findings": findings, "seconds": seconds})
 
     def _say(self, frame: dict[str, Any]) -> None:
         self._answers.write(wire.encode(frame))

@@ -20,6 +20,7 @@ from stile_filter.guard.decide import Finding, ScanResult, State
 from stile_filter.guard.policy import Action, Scanner
 from stile_filter.guard.scanners import wire
 from stile_filter.turns import Turns
+from stile_runtime import tracing
 
 START_SECONDS = 300
 """How long a child may load its models."""
@@ -271,6 +272,9 @@ class ScannerPool:
 
 
 def _findings(frame: dict[str, Any]) -> list[Finding]:
+    for rule, seconds in frame["seconds"].items():
+        with tracing.span("scan", seconds=seconds) as span:
+            span.set("stile.rule", rule)
     return [Finding(rule, text, State(state), score) for rule, text, state, score in frame["findings"]]
 
 
