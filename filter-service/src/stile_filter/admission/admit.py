@@ -138,6 +138,10 @@ class Admission:
         texts = RequestTexts(request)
         limits.check_limits(request, texts, policy.limits, client_system=policy.client_system)
         limits.check_json(incoming.body)
+        if policy.cleans:
+            # A thread, so that a long text holds nobody else up.
+            texts = await asyncio.to_thread(conversation.cleaned, request)
+            request = texts.request
         approvals = Approvals(policy, self._signer)
         pending = PendingRequest(request, texts, envelope, replies, policy, guard.decider, approvals)
         # Under its key a request has one result or one place in CHAT, whatever lane and model a repeat names.

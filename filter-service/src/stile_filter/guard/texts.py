@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from stile_contracts.messages import ChatMessage, ChatRequest, Role
+from stile_filter.guard.hidden.cleaning import cleaned
 
 JOINED = "joined"
 """The location of what lies across several texts."""
@@ -57,25 +58,31 @@ class RequestTexts:
 
     Args:
         request: the request.
+        cleans: whether the model reads it without the invisible characters that mean nothing.
+
+    Raises:
+        EqualNamesError: without them, an object would have the same key twice.
     """
 
-    def __init__(self, request: ChatRequest) -> None:
-        self._request = request
+    def __init__(self, request: ChatRequest, *, cleans: bool = False) -> None:
+        self.request = cleaned(request) if cleans else request
+        """As the model reads it."""
+        self._written = RequestTexts(request) if self.request is not request else None
 
     @property
     def model(self) -> str | None:
         """The model that the request names."""
-        return self._request.model
+        return self.request.model
 
     @cached_property
     def output(self) -> list[Text]:
         """Those of the tools' definitions, and of the format that the answer must have."""
-        tools = self._request.tools or ()
+        tools = self.request.tools or ()
         texts = [Text(_json_of(tool), f"tools[{index}]") for index, tool in enumerate(tools)]
-        if self._request.response_format is not None:
-            texts.append(Text(_json_of(self._request.response_format), "response_format"))
-        if self._request.chat_template_kwargs is not None:
-            options = json.dumps(self._request.chat_template_kwargs, ensure_ascii=False)
+        if self.request.response_format is not None:
+            texts.append(Text(_json_of(self.request.response_format), "response_format"))
+        if self.request.chat_template_kwargs is not None:
+            options = json.dumps(self.request.chat_template_kwargs, ensure_ascii=False)
             texts.append(Text(_as_read(options), "chat_template_kwargs"))
         return texts
 
@@ -86,10 +93,13 @@ class RequestTexts:
 
     @cached_property
     def apart(self) -> list[Text]:
-        """Each text once, the prompt first."""
+        """Each text once, the prompt first; a text that was cleaned also as the client wrote it."""
         found: dict[tuple[str, tuple[str, ...]], Text] = {}
         # The prompt keeps its name if an older client sends it as the last message too.
         for text in (*self._prompt, *self._messages, *self.output):
+            found.setdefault((text.role, text.parts), text)
+        # What was hidden is refused, although the model would not read it.
+        for text in self._written.apart if self._written else ():
             found.setdefault((text.role, text.parts), text)
         return list(found.values())
 
@@ -110,19 +120,19 @@ class RequestTexts:
 
     @cached_property
     def _in_order(self) -> list[Text]:
-        prompt = () if self._request.repeats_prompt else self._prompt
+        prompt = () if self.request.repeats_prompt else self._prompt
         return [*self._messages, *prompt, *self.output]
 
     @cached_property
     def _prompt(self) -> tuple[Text, ...]:
-        prompt = self._request.prompt
+        prompt = self.request.prompt
         return () if prompt is None else (Text((prompt,), "prompt", Role.USER),)
 
     @cached_property
     def _messages(self) -> list[Text]:
         return [
             Text(parts, f"messages[{index}]", message.role)
-            for index, message in enumerate(self._request.messages or [])
+            for index, message in enumerate(self.request.messages or [])
             for parts in _of_message(message)
         ]
 

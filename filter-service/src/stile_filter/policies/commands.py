@@ -131,7 +131,9 @@ async def _test(asked: argparse.Namespace, settings: CommandSettings) -> int:
         asked.usage_error("give a text, or --file")
     guard = await _started(asked.policy, settings)
     try:
-        judged = [(text, await trial.findings(guard, texts_of(text, Role(asked.role)))) for text in texts]
+        judged = [
+            (text, await trial.findings(guard, texts_of(guard, text, Role(asked.role)))) for text in texts
+        ]
     finally:
         await guard.close()
     if asked.json:
