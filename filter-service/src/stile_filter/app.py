@@ -8,6 +8,7 @@ import structlog
 from faststream import FastStream
 
 from stile_contracts import subjects
+from stile_filter.admission import answer_checks
 from stile_filter.admission.admit import Admission
 from stile_filter.admission.signature_status import SignatureStatus
 from stile_filter.errors import LostLoopError, StartError
@@ -76,7 +77,7 @@ class Service:
         )
         signer = settings.signer()
         self._signatures = SignatureStatus(signer, self._fleet)
-        self._signature_fault: str | None = None  # as of the last heartbeat, for the probes' thread too
+        self._workers_fault: str | None = None  # as of the last heartbeat, for the probes' thread too
         handler = Admission(
             self._live,
             store,
@@ -182,7 +183,7 @@ class Service:
     async def _beat(self) -> None:
         while True:
             self._health.turned()
-            self._look_at_signatures()
+            self._look_at_workers()
             await self._bus.beat(
                 self._unready(),
                 self._queue.state(),
@@ -191,12 +192,14 @@ class Service:
             )
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
-    def _look_at_signatures(self) -> None:
-        before, self._signature_fault = self._signature_fault, self._signatures.fault()
-        if self._signature_fault is not None and before is None:
-            log.error("approvals_not_believed", reason=self._signature_fault)
-        elif self._signature_fault is None and before is not None:
-            log.info("approvals_believed")
+    def _look_at_workers(self) -> None:
+        before = self._workers_fault
+        unchecked = answer_checks.fault(self._live.guard.policy, self._fleet)
+        self._workers_fault = self._signatures.fault() or unchecked
+        if self._workers_fault is not None and before is None:
+            log.error("approvals_withheld", reason=self._workers_fault)
+        elif self._workers_fault is None and before is not None:
+            log.info("approvals_go_on")
 
     async def _sweep(self) -> None:
         while True:
@@ -211,7 +214,7 @@ class Service:
     def _unready(self) -> str | None:
         if not self._live.guard.ready:
             return "the scanners are being loaded"
-        return self._subscribers.unready() or self._clock.fault() or self._signature_fault
+        return self._subscribers.unready() or self._clock.fault() or self._workers_fault
 
     def _monitored(self, rule: Rule, place: str, state: State) -> None:
         self._metrics.monitored(rule, state)

@@ -71,6 +71,7 @@ fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbe
         predicted_per_second: state.predicted_per_second,
         answer_tokens: state.answer_tokens,
         approval_keys: approvals.map(Keys::ids),
+        checks_answers: Some(true),
         queue: None,
         policy: None,
         policy_refused: None,

@@ -13,7 +13,7 @@ import structlog
 from stile_contracts import headers, models
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Stage
-from stile_filter.admission import conversation, limits
+from stile_filter.admission import answer_checks, conversation, limits
 from stile_filter.admission.approval import Approvals
 from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
 from stile_filter.admission.ports import Archive, Guard, Guards, Observer, Queue, Signer
@@ -178,7 +178,8 @@ class Admission:
         if self._is_late(envelope):
             return await self._expire(pending)
         if verdict.state is State.ALLOW:
-            if (reason := self._signature_fault()) is not None:
+            reason = self._signature_fault() or answer_checks.fault(pending.policy, self._fleet)
+            if reason is not None:
                 return await self._withhold(pending, reason)
             return await self._approve(pending)
         if verdict.state is State.REFUSE:
@@ -200,13 +201,14 @@ class Admission:
         return _REPEATED
 
     async def _withhold(self, pending: PendingRequest, reason: str) -> str:
-        """Approve nothing that would be dropped or end at a wrong time; a repeat is still answered."""
+        """Approve nothing that would be dropped, end at a wrong time or be answered unchecked.
+
+        A repeat is still answered.
+        """
         if await self._repeats.reply_accepted(pending):
             return _REPEATED
         log.warning("approval_withheld", chat_id=str(pending.envelope.id), reason=reason)
-        raise RequestError(
-            ErrorCode.FILTER_ERROR, "the workers do not accept this filter's signature now; try again later"
-        )
+        raise RequestError(ErrorCode.FILTER_ERROR, "this filter may approve nothing now; try again later")
 
     async def _turn_away(self, pending: PendingRequest, error: RequestError) -> str:
         """Refuse it with ``error``, unless it is a repeat of what has a place in CHAT, or a result."""
