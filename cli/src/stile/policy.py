@@ -34,7 +34,7 @@ def run(settings: Settings, home: Home, arguments: Sequence[str]) -> int:
     """
     return subprocess.run(
         [program("stile-filter"), "policy", *arguments],
-        env=os.environ | environment(settings, home),
+        env=os.environ | environment(settings, home) | {"STILE_HOME": str(home.folder)},
         check=False,
     ).returncode
 

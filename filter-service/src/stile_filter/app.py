@@ -8,6 +8,7 @@ import structlog
 from faststream import FastStream
 
 from stile_contracts import subjects
+from stile_filter.admission import answer_checks
 from stile_filter.admission.admit import Admission
 from stile_filter.admission.signature_status import SignatureStatus
 from stile_filter.errors import LostLoopError, StartError
@@ -83,9 +84,9 @@ class Service:
         )
         signer = settings.signer()
         self._signatures = SignatureStatus(signer, self._fleet)
-        self._signature_fault: str | None = None  # as of the last heartbeat, for the probes' thread too
+        self._workers_fault: str | None = None  # as of the last heartbeat, for the probes' thread too
         chat_log = ChatLog(self._bus.publish)
-        own = OwnAnswers(store, signer.answers_key)
+        own_answers = OwnAnswers(store, signer.answers_key)
         handler = Admission(
             self._live,
             store,
@@ -97,13 +98,13 @@ class Service:
             observer=self._metrics,
             archive=self._archive,
             chat_log=chat_log,
-            find_own=own.among,
+            find_own=own_answers.among,
         )
         canceller = Canceller(store, self._metrics.cancelled, chat_log)
         lookup = StatusRequests(store, self._queue.position, self._metrics.looked_up)
         self._dead_letters = DeadLetters(store, self._bus.send, self._metrics.dead_letter, chat_log)
         console = ConsoleRequests(store, self._queue, canceller, Judge(self._live).judge)
-        answer_checks = AnswerChecks(self._live, own, self._metrics)
+        answer_checks = AnswerChecks(self._live, own_answers, self._metrics)
         self._subscribers = Subscribers(
             self._bus,
             [
@@ -195,7 +196,7 @@ class Service:
     async def _beat(self) -> None:
         while True:
             self._health.turned()
-            self._look_at_signatures()
+            self._look_at_workers()
             await self._bus.beat(
                 self._unready(),
                 self._queue.state(),
@@ -205,12 +206,14 @@ class Service:
             )
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
-    def _look_at_signatures(self) -> None:
-        before, self._signature_fault = self._signature_fault, self._signatures.fault()
-        if self._signature_fault is not None and before is None:
-            log.error("approvals_not_believed", reason=self._signature_fault)
-        elif self._signature_fault is None and before is not None:
-            log.info("approvals_believed")
+    def _look_at_workers(self) -> None:
+        before = self._workers_fault
+        unchecked = answer_checks.fault(self._live.guard.policy, self._fleet)
+        self._workers_fault = self._signatures.fault() or unchecked
+        if self._workers_fault is not None and before is None:
+            log.error("approvals_withheld", reason=self._workers_fault)
+        elif self._workers_fault is None and before is not None:
+            log.info("approvals_go_on")
 
     async def _sweep(self) -> None:
         while True:
@@ -225,7 +228,7 @@ class Service:
     def _unready(self) -> str | None:
         if not self._live.guard.ready:
             return "the scanners are being loaded"
-        return self._subscribers.unready() or self._clock.fault() or self._signature_fault
+        return self._subscribers.unready() or self._clock.fault() or self._workers_fault
 
     def _monitored(self, rule: Rule, place: str, state: State) -> None:
         self._metrics.monitored(rule, state)

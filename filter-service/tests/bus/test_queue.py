@@ -22,7 +22,9 @@ class Worker:
         self.client = client
 
     async def beat(self, **speed):
-        heartbeat = Heartbeat(part="consumer", instance="c", version="1", ready=True, **speed)
+        heartbeat = Heartbeat(
+            part="consumer", instance="c", version="1", ready=True, checks_answers=True, **speed
+        )
         await self.client.publish("chat.event.consumer", heartbeat.model_dump_json().encode())
         await self.client.flush()
 

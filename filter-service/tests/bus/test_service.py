@@ -148,7 +148,9 @@ async def test_a_full_queue_is_told(bus, run_filter, gateway):
     await streams.update_stream(chat.evolve(max_msgs=2))
     await run_filter(WORDS)
     consumer = await bus.connect("consumer")
-    beat = Heartbeat(part="consumer", instance="c", version="1", ready=True, service_seconds=12.5)
+    beat = Heartbeat(
+        part="consumer", instance="c", version="1", ready=True, service_seconds=12.5, checks_answers=True
+    )
     await consumer.publish("chat.event.consumer", beat.model_dump_json().encode())
     await consumer.flush()
     for number in range(3):

@@ -74,6 +74,7 @@ fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbe
         n_ctx: state.props.n_ctx,
         supports_tools: state.props.supports_tools,
         approval_keys: approvals.map(Keys::ids),
+        checks_answers: Some(true),
         queue: None,
         policy: None,
         policy_refused: None,

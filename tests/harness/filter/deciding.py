@@ -37,6 +37,12 @@ keywords:
 SCANS = WORDS + "input_scanners:\n- {type: 'x:Word'}\n- {type: 'x:Watch', action: monitor}\n"
 
 
+def beat(name, **fields):
+    """Make a worker's heartbeat."""
+    known = {"part": "consumer", "version": "1", "ready": True, "checks_answers": True}
+    return Heartbeat(instance=name, **known | fields)
+
+
 class FakeScanners:
     """Says what it is told to, and remembers what it was asked."""
 
@@ -107,13 +113,12 @@ class Deciding:
         self.refusing.append(rule.id)
 
     def worker(self, seconds):
-        beat = Heartbeat(part="consumer", instance="w", version="1", ready=True, service_seconds=seconds)
-        self.fleet.receive(beat)
+        self.fleet.receive(beat("w", service_seconds=seconds))
 
     def lives(self, *names):
         """Have workers with these models be heard of, a while ago."""
         for name in names:
-            self.fleet.receive(Heartbeat(part="consumer", instance=name, version="1", ready=True, model=name))
+            self.fleet.receive(beat(name, model=name))
         self.monotonic += 60
 
     def estimated(self, _):

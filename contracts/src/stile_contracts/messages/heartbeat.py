@@ -56,6 +56,9 @@ class Heartbeat(Message):
     approval_keys: list[Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]] | None = None
     """Of a worker: the ids of the signing keys that it accepts; absent if it does not verify
     signatures."""
+    checks_answers: bool | None = None
+    """Of a worker: whether it has a filter check an answer if the approval says so; absent in earlier
+    versions, which do not."""
     queue: QueueState | None = None
     """Of a filter: its view of the queue."""
     policy: str | None = None

@@ -13,7 +13,7 @@ import structlog
 from stile_contracts import headers, models
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Stage
-from stile_filter.admission import conversation, limits
+from stile_filter.admission import answer_checks, conversation, limits
 from stile_filter.admission.approval import Approvals, trims
 from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
 from stile_filter.admission.ports import Archive, Guard, Guards, Log, Observer, Queue, Signer
@@ -154,6 +154,10 @@ class Admission:
         texts = RequestTexts(request, trims=trims(envelope, policy))
         limits.check_limits(request, texts, policy.limits, client_system=policy.client_system)
         limits.check_json(incoming.body)
+        if policy.cleans:
+            # A thread, so that a long text holds nobody else up.
+            texts = await asyncio.to_thread(conversation.cleaned, request, trims=trims(envelope, policy))
+            request = texts.request
         approvals = Approvals(policy, self._signer)
         pending = PendingRequest(request, texts, envelope, replies, policy, guard.decider, approvals)
         # Under its key a request has one result or one place in CHAT, whatever lane and model a repeat names.
@@ -197,7 +201,8 @@ class Admission:
         if self._is_late(envelope):
             return await self._expire(pending)
         if verdict.state is State.ALLOW:
-            if (reason := self._signature_fault()) is not None:
+            reason = self._signature_fault() or answer_checks.fault(pending.policy, self._fleet)
+            if reason is not None:
                 return await self._withhold(pending, reason)
             return await self._approve(pending)
         if verdict.state is State.REFUSE:
@@ -219,13 +224,14 @@ class Admission:
         return _REPEATED
 
     async def _withhold(self, pending: PendingRequest, reason: str) -> str:
-        """Approve nothing that would be dropped or end at a wrong time; a repeat is still answered."""
+        """Approve nothing that would be dropped, end at a wrong time or be answered unchecked.
+
+        A repeat is still answered.
+        """
         if await self._repeats.reply_accepted(pending):
             return _REPEATED
         log.warning("approval_withheld", chat_id=str(pending.envelope.id), reason=reason)
-        raise RequestError(
-            ErrorCode.FILTER_ERROR, "the workers do not accept this filter's signature now; try again later"
-        )
+        raise RequestError(ErrorCode.FILTER_ERROR, "this filter may approve nothing now; try again later")
 
     async def _turn_away(self, pending: PendingRequest, error: RequestError) -> str:
         """Refuse it with ``error``, unless it is a repeat of what has a place in CHAT, or a result."""

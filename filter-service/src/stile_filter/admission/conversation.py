@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import OWNERS_END, ChatMessage, ChatRequest, Role
+from stile_filter.errors import RequestError
 from stile_filter.guard import call_ids
+from stile_filter.guard.hidden.cleaning import EqualNamesError
+from stile_filter.guard.texts import RequestTexts
 
 _APART = "\n\n"
 
@@ -15,6 +19,20 @@ def as_user(request: ChatRequest) -> ChatRequest:
         for message in request.messages or ()
     ]
     return request.model_copy(update={"messages": messages or None})
+
+
+def cleaned(request: ChatRequest, *, trims: bool) -> RequestTexts:
+    """Return the texts of the request, of which the model reads no invisible characters that mean nothing.
+
+    Raises:
+        RequestError: two names in it differ in nothing else.
+    """
+    try:
+        return RequestTexts(request, trims=trims, cleans=True)
+    except EqualNamesError as error:
+        raise RequestError(
+            ErrorCode.INVALID_REQUEST, "two names of one object differ in invisible characters alone"
+        ) from error
 
 
 def approved(turns: Sequence[ChatMessage], owners: str | None, *, joins_users: bool) -> list[ChatMessage]:

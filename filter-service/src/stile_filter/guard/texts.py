@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from stile_contracts.messages import ChatMessage, ChatRequest, Role
 from stile_filter.guard.control_tokens import broken
+from stile_filter.guard.hidden.cleaning import cleaned
 
 JOINED = "joined"
 """The location of what lies across several texts."""
@@ -64,12 +65,23 @@ class RequestTexts:
         request: the request.
         own: of its answers, those that the client has received from Stile.
         trims: whether the model may get the conversation without its oldest exchanges.
+        cleans: whether the model reads it without the invisible characters that mean nothing.
+
+    Raises:
+        EqualNamesError: without them, an object would have the same key twice.
     """
 
     def __init__(
-        self, request: ChatRequest, own: frozenset[Text] = frozenset(), *, trims: bool = False
+        self,
+        request: ChatRequest,
+        own: frozenset[Text] = frozenset(),
+        *,
+        trims: bool = False,
+        cleans: bool = False,
     ) -> None:
-        self._request = request
+        self.request = cleaned(request) if cleans else request
+        """As the model reads it."""
+        self._written = RequestTexts(request) if self.request is not request else None
         self._own = own
         self._trims = trims
 
@@ -78,43 +90,45 @@ class RequestTexts:
 
         In the request's messages that have no other text, markers of the conversation's structure are broken.
         """
-        of_messages: dict[str, list[Text]] = {}
-        for text in self.answers:
-            of_messages.setdefault(text.location, []).append(text)
+        written, read = self.answers, self._answers
+        if len(written) != len(read):  # a text of nothing visible is gone, so it is not clear which is which
+            return self
+        of_messages: dict[str, list[bool]] = {}
+        for before, text in zip(written, read, strict=True):
+            of_messages.setdefault(text.location, []).append(before in own)
         messages = [
-            broken(message)
-            if (found := of_messages.get(f"messages[{index}]")) and own.issuperset(found)
-            else message
-            for index, message in enumerate(self._request.messages or ())
+            broken(message) if (found := of_messages.get(f"messages[{index}]")) and all(found) else message
+            for index, message in enumerate(self.request.messages or ())
         ]
-        plain = RequestTexts(self._request.model_copy(update={"messages": messages}), trims=self._trims)
-        kept = [new for old, new in zip(self.answers, plain.answers, strict=True) if old in own]
-        return RequestTexts(plain.request, frozenset(kept), trims=self._trims)
-
-    @property
-    def request(self) -> ChatRequest:
-        """The request."""
-        return self._request
+        plain = RequestTexts(self.request.model_copy(update={"messages": messages}), trims=self._trims)
+        kept = [new for before, new in zip(written, plain.answers, strict=True) if before in own]
+        made = RequestTexts(plain.request, frozenset(kept), trims=self._trims)
+        made._written = self._written
+        return made
 
     @property
     def answers(self) -> list[Text]:
-        """Those of the assistant's messages."""
+        """Those of the assistant's messages, as the client sent them."""
+        return (self._written or self)._answers  # noqa: SLF001 -- of the same class
+
+    @property
+    def _answers(self) -> list[Text]:
         return [text for text in self._messages if text.role == Role.ASSISTANT]
 
     @property
     def model(self) -> str | None:
         """The model that the request names."""
-        return self._request.model
+        return self.request.model
 
     @cached_property
     def output(self) -> list[Text]:
         """Those of the tools' definitions, and of the format that the answer must have."""
-        tools = self._request.tools or ()
+        tools = self.request.tools or ()
         texts = [Text(_json_of(tool), f"tools[{index}]") for index, tool in enumerate(tools)]
-        if self._request.response_format is not None:
-            texts.append(Text(_json_of(self._request.response_format), "response_format"))
-        if self._request.chat_template_kwargs is not None:
-            options = json.dumps(self._request.chat_template_kwargs, ensure_ascii=False)
+        if self.request.response_format is not None:
+            texts.append(Text(_json_of(self.request.response_format), "response_format"))
+        if self.request.chat_template_kwargs is not None:
+            options = json.dumps(self.request.chat_template_kwargs, ensure_ascii=False)
             texts.append(Text(_as_read(options), "chat_template_kwargs"))
         return texts
 
@@ -125,11 +139,15 @@ class RequestTexts:
 
     @cached_property
     def apart(self) -> list[Text]:
-        """Each text once, the prompt first."""
+        """Each text once, the prompt first; a text that was cleaned also as the client wrote it."""
         found: dict[tuple[str, tuple[str, ...]], Text] = {}
         # The prompt keeps its name if an older client sends it as the last message too.
         for text in (*self._prompt, *self._messages, *self.output):
             found.setdefault((text.role, text.parts), text)
+        # What was hidden is refused, although the model would not read it.
+        for text in self._written.apart if self._written else ():
+            if text.role != Role.ASSISTANT or text.location not in self._own_locations:
+                found.setdefault((text.role, text.parts), text)
         return [text for text in found.values() if not self._is_own(text)]
 
     @cached_property
@@ -171,20 +189,24 @@ class RequestTexts:
         return frozenset(text.parts for text in self._own)
 
     @cached_property
+    def _own_locations(self) -> frozenset[str]:
+        return frozenset(text.location for text in self._own)
+
+    @cached_property
     def _in_order(self) -> list[Text]:
-        prompt = () if self._request.repeats_prompt else self._prompt
+        prompt = () if self.request.repeats_prompt else self._prompt
         return [*self._messages, *prompt, *self.output]
 
     @cached_property
     def _prompt(self) -> tuple[Text, ...]:
-        prompt = self._request.prompt
+        prompt = self.request.prompt
         return () if prompt is None else (Text((prompt,), "prompt", Role.USER),)
 
     @cached_property
     def _messages(self) -> list[Text]:
         return [
             Text(parts, f"messages[{index}]", message.role)
-            for index, message in enumerate(self._request.messages or [])
+            for index, message in enumerate(self.request.messages or [])
             for parts in _of_message(message)
         ]
 

@@ -21,7 +21,7 @@ from stile_contracts.messages import Role
 from stile_filter.errors import FilterServiceError
 from stile_filter.guard.decide import State
 from stile_filter.guard.policy import Action, Policy, PolicyPath, default_policy
-from stile_filter.policies import trial
+from stile_filter.policies import named_files, trial
 from stile_filter.policies.archive import files, records
 from stile_filter.policies.changes import changes
 from stile_filter.policies.expectations import texts_of
@@ -40,6 +40,8 @@ class CommandSettings(Settings):
 
     policy: PolicyPath = Field(default_factory=default_policy)
     archive: Path | None = None
+    home: Path | None = None
+    """Where a bare name of a file is looked for as well."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -117,26 +119,29 @@ def _seconds(text: str) -> int:
 
 
 async def _check(asked: argparse.Namespace, settings: CommandSettings) -> int:
-    guard = await _started(asked.file, settings)
+    file = named_files.find_policy(asked.file, settings.home)
+    guard = await _started(file, settings)
     await guard.close()
     policy = guard.policy
     rules = len(policy.keywords) + len(policy.scanners)
     tests = len(policy.tests.refuse) + len(policy.tests.let_pass)
     if asked.json:
-        found = {"file": str(asked.file), "version": policy.version, "rules": rules, "tests": tests}
+        found = {"file": str(file), "version": policy.version, "rules": rules, "tests": tests}
         print(json.dumps(found, indent=2))
         return 0
-    print(f"{asked.file}: good; version {policy.version}, {rules} rules, {tests} tests passed")
+    print(f"{file}: good; version {policy.version}, {rules} rules, {tests} tests passed")
     return 0
 
 
 async def _test(asked: argparse.Namespace, settings: CommandSettings) -> int:
-    texts = [*asked.text, *(_lines(asked.file) if asked.file else [])]
+    texts = [*asked.text, *(_lines(asked.file, settings) if asked.file else [])]
     if not texts:
         asked.usage_error("give a text, or --file")
-    guard = await _started(asked.policy, settings)
+    guard = await _started(named_files.find_policy(asked.policy, settings.home), settings)
     try:
-        judged = [(text, await trial.findings(guard, texts_of(text, Role(asked.role)))) for text in texts]
+        judged = [
+            (text, await trial.findings(guard, texts_of(guard, text, Role(asked.role)))) for text in texts
+        ]
     finally:
         await guard.close()
     if asked.json:
@@ -150,7 +155,8 @@ async def _test(asked: argparse.Namespace, settings: CommandSettings) -> int:
 async def _diff(asked: argparse.Namespace, settings: CommandSettings) -> int:
     if len(asked.policies) > 2:
         asked.usage_error("compares two policies")
-    before, after = [settings.policy, *asked.policies][-2:]
+    named = [named_files.find_policy(policy, settings.home) for policy in asked.policies]
+    before, after = [settings.policy, *named][-2:]
     found = changes(Policy(before), Policy(after))
     if asked.json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
@@ -162,12 +168,13 @@ async def _diff(asked: argparse.Namespace, settings: CommandSettings) -> int:
 async def _replay(asked: argparse.Namespace, settings: CommandSettings) -> int:
     if asked.archive is None:
         asked.usage_error("STILE_ARCHIVE is not set: give --archive")
-    key = records.read_key(asked.key)
+    key = records.read_key(named_files.find(asked.key, settings.home))
+    policy = named_files.find_policy(asked.policy, settings.home)
     sealed = files.read(asked.archive)
     since_ms = int((time.time() - asked.since) * 1000)
     # The policy need not name an archive, but it may.
     settings = settings.model_copy(update={"archive": asked.archive})
-    guard = await _started(asked.policy, settings)
+    guard = await _started(policy, settings)
     summary, shown = Summary(), []
     try:
         async for replayed in replay(guard, sealed, key, since_ms, summary):
@@ -209,8 +216,9 @@ async def _started(path: Path, settings: CommandSettings) -> Guard:
     return guard
 
 
-def _lines(file: Path) -> list[str]:
-    content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+def _lines(file: Path, settings: CommandSettings) -> list[str]:
+    is_stdin = str(file) == "-"
+    content = sys.stdin.buffer.read() if is_stdin else named_files.find(file, settings.home).read_bytes()
     return [line for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
 
 

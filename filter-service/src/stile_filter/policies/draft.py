@@ -16,7 +16,6 @@ from stile_filter.errors import Fault, PolicyError
 from stile_filter.guard.decide import Decider, NoScanners, Scanners, ScanResult
 from stile_filter.guard.policy import Files, Policy, Scanner, default_policy
 from stile_filter.guard.scanners.pool import ScannerPool
-from stile_filter.guard.texts import RequestTexts
 from stile_filter.policies import expectations, trial
 from stile_filter.policies.expectations import texts_of
 from stile_filter.policies.guard import Guard
@@ -64,18 +63,19 @@ class Judge:
 
     async def judge(self, request: VerdictRequest) -> PolicyVerdict:
         """Return what the policy in use, or the one that was sent, says of a text."""
-        texts = texts_of(request.text, Role.USER)
         with self._live.lease() as guard:
             if request.policy is None:
+                texts = texts_of(guard, request.text, Role.USER)
                 return _verdict(guard.policy, await trial.findings(guard, texts))
-            return await self._try(request.policy, guard, texts)
+            return await self._try(request.policy, guard, request.text)
 
-    async def _try(self, policy: str, guard: Guard, texts: RequestTexts) -> PolicyVerdict:
+    async def _try(self, policy: str, guard: Guard, text: str) -> PolicyVerdict:
         try:
             # In a thread, so that requests are judged in that time.
             draft = await asyncio.to_thread(_read, policy, guard)
         except PolicyError as error:
             return PolicyVerdict(faults=_faults(error))
+        texts = texts_of(draft, text, Role.USER)
         verdict = _verdict(draft.policy, await trial.findings(draft, texts))
         try:
             await expectations.check(draft)

@@ -44,13 +44,13 @@ async def _failures(guard: "Guard | Draft") -> AsyncIterator[tuple[Location, str
         if (reason := await _refusal_fault(guard, refused)) is not None:
             yield ("tests", "refuse", index), reason
     for index, passed in enumerate(tests.let_pass):
-        verdict = await _verdict(guard, texts_of(passed.text, Role(passed.role)))
+        verdict = await _verdict(guard, texts_of(guard, passed.text, Role(passed.role)))
         if verdict.state is not State.ALLOW:
             yield ("tests", "pass", index), f"should pass: {_in_words(verdict)}"
 
 
 async def _refusal_fault(guard: "Guard | Draft", test: RefuseTest) -> str | None:
-    texts = texts_of(test.text, Role(test.role))
+    texts = texts_of(guard, test.text, Role(test.role))
     verdict = await _verdict(guard, texts)
     if verdict.state is not State.REFUSE:
         return f"should be refused: {_in_words(verdict)}"
@@ -70,9 +70,10 @@ async def _verdict(guard: "Guard | Draft", texts: RequestTexts) -> Verdict:
     return verdict
 
 
-def texts_of(text: str, role: Role) -> RequestTexts:
+def texts_of(guard: "Guard | Draft", text: str, role: Role) -> RequestTexts:
     """Make the texts of a request of one message."""
-    return RequestTexts(ChatRequest(messages=[ChatMessage(role=role, content=text)]))
+    request = ChatRequest(messages=[ChatMessage(role=role, content=text)])
+    return RequestTexts(request, cleans=guard.policy.cleans)
 
 
 def _in_words(verdict: Verdict) -> str:

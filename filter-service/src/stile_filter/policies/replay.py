@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from stile_contracts.messages import ChatRequest
 from stile_filter.guard.decide import State
+from stile_filter.guard.hidden.cleaning import EqualNamesError
 from stile_filter.guard.policy import Action
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.policies import trial
@@ -77,13 +78,13 @@ async def replay(
     for one in sealed:
         try:
             record = unseal(one, key)
-            request = ChatRequest.model_validate_json(record.body) if record.at_ms >= since_ms else None
-        except (ArchiveError, ValidationError):
+            if record.at_ms < since_ms:
+                continue
+            request = ChatRequest.model_validate_json(record.body)
+            texts = RequestTexts(request, cleans=guard.policy.cleans)
+        except (ArchiveError, EqualNamesError, ValidationError):
             summary.unreadable += 1
             continue
-        if request is None:
-            continue
-        texts = RequestTexts(request)
         found = await trial.findings(guard, texts)
         rules = [one.rule for one in found if one.action is Action.REFUSE and one.is_hit]
         failed = any(one.action is Action.REFUSE and one.state in _FAILURES for one in found)

@@ -251,3 +251,61 @@ def test_replay_without_an_archive(replayed, tmp_path):
     code, said = replayed("--archive", str(tmp_path / "nowhere"))
     assert code == 1
     assert "nowhere: there is no archive" in said.err
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch, policy_file):
+    """A folder to be in, and STILE_HOME; the policy in use is elsewhere."""
+    monkeypatch.setenv("STILE_POLICY", str(policy_file(WORDS)))
+    here, home = tmp_path / "here", tmp_path / "home"
+    here.mkdir()
+    home.mkdir()
+    monkeypatch.setenv("STILE_HOME", str(home))
+    monkeypatch.chdir(here)
+    return here, home
+
+
+def test_a_bare_name_is_looked_for_here_and_at_home(places, capsys):
+    """A file of this folder comes before one of STILE_HOME; of a path nothing is guessed."""
+    here, home = places
+    (home / "new.yml").write_text(WORDS.replace("darn", "gosh"))
+    assert run(["check", "new.yml"]) == 0
+    assert run(["diff", "new.yml"]) == 0
+    assert run(["test", "--policy", "new.yml", "gosh"]) == 1
+    (here / "new.yml").write_text(WORDS.replace("darn", "golly"))
+    assert run(["test", "--policy", "new.yml", "gosh"]) == 0
+    (home / "lines.txt").write_text("golly\n")
+    assert run(["test", "--policy", "new.yml", "--file", "lines.txt"]) == 1
+    out = capsys.readouterr().out
+    assert "new.yml: good" in out
+    assert "'gosh'" in out
+    assert run(["check", "./new.yml"]) == 0
+    assert run(["check", "elsewhere/new.yml"]) == 1
+    assert capsys.readouterr().err.startswith("elsewhere/new.yml:1: can't be read")
+
+
+@pytest.mark.usefixtures("places")
+def test_a_name_of_a_policy_that_comes_with_stile(capsys):
+    """As STILE_POLICY takes it."""
+    assert run(["diff", "school"]) == 0
+    assert "rule worries is added" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check", "new.yml"],
+        ["diff", "new.yml"],
+        ["test", "--policy", "new.yml", "x"],
+        ["test", "--file", "new.yml"],
+        ["replay", "--archive", ".", "--key", "new.yml"],
+    ],
+)
+def test_a_name_that_nothing_has(places, capsys, command):
+    """One line says where it was looked for."""
+    here, home = places
+    assert run(command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"new.yml: no such file in {here} or in {home}; give its path")
+    assert said.count("\n") == 1
+    assert ("school" in said) is (command[-1] != "new.yml" or command[0] in ("check", "diff"))

@@ -82,7 +82,7 @@ async def test_what_tests_find_is_not_counted(policy_file):
     guard = Guard(policy_file(WORDS + "tests: {pass: [heck]}\n"), monitor=lambda *found: seen.append(found))
     await guard.start()
     assert seen == []
-    await guard.decider.decide(expectations.texts_of("heck", "user"))
+    await guard.decider.decide(expectations.texts_of(guard, "heck", "user"))
     assert len(seen) == 1
 
 

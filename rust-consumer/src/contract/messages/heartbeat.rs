@@ -79,6 +79,9 @@ pub struct Heartbeat {
     /// signatures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_keys: Option<Vec<String>>,
+    /// The consumer's: whether it has a filter check answers if an approval says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks_answers: Option<bool>,
     /// The filter's: the queue as it sees it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueState>,

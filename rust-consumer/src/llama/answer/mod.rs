@@ -4,6 +4,8 @@
 //! The format is `OpenAI`'s chat completions as llama.cpp's server extends it
 //! (<https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md>).
 
+mod fields;
+
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +16,7 @@ use uuid::Uuid;
 
 use crate::contract::messages::{FinishReason, Reply, Timings, TokenEvent, ToolCall, Usage};
 use crate::error::{Context, ModelError};
+use fields::{CallDelta, FunctionDelta};
 
 /// An answer of more bytes than this is given up: it would not fit the bus (`max_payload` 4 MB).
 const MAX_ANSWER_BYTES: usize = 2 << 20;
@@ -86,16 +89,19 @@ impl Answer {
                 _ => None,
             };
         }
-        let mut piece = TokenEvent {
+        let mut calls = Vec::new();
+        for delta in choice.delta.tool_calls.iter().flatten() {
+            calls.extend(self.keep_call(delta)?);
+        }
+        let piece = TokenEvent {
             text: choice.delta.content.unwrap_or_default(),
-            tool_calls: choice.delta.tool_calls.filter(|calls| !calls.is_empty()),
-            logprobs: choice.logprobs,
+            tool_calls: (!calls.is_empty()).then_some(calls),
+            logprobs: choice.logprobs.and_then(fields::logprobs),
             reasoning_content: choice
                 .delta
                 .reasoning_content
                 .filter(|text| !text.is_empty()),
         };
-        self.name_calls(piece.tool_calls.as_deref_mut().unwrap_or_default());
         if piece == TokenEvent::default() {
             return Ok(None);
         }
@@ -114,9 +120,6 @@ impl Answer {
         }
         self.text.push_str(&piece.text);
         self.reasoning.push_str(reasoning);
-        for delta in piece.tool_calls.iter().flatten() {
-            self.keep_call(delta)?;
-        }
         if let Some(Value::Array(tokens)) = piece
             .logprobs
             .as_ref()
@@ -127,44 +130,42 @@ impl Answer {
         Ok(())
     }
 
-    /// Gives each call an id if its first delta has none: clients send a tool's answer by it. It is
-    /// made from the request's, so that a second attempt makes the same.
-    fn name_calls(&self, deltas: &mut [Map<String, Value>]) {
-        let mut next = self.calls.len();
-        for delta in deltas {
-            let index = delta.get("index").and_then(Value::as_u64).unwrap_or(0);
-            if usize::try_from(index) != Ok(next) {
-                continue;
-            }
-            next += 1;
-            let id = delta.get("id").and_then(Value::as_str);
-            if id.unwrap_or_default().is_empty() {
-                let digest = Sha256::digest(format!("{} {index}", self.id));
-                let number = u128::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 16]));
-                delta.insert(
-                    "id".to_owned(),
-                    Value::String(format!("call_{number:032x}")),
-                );
-            }
-        }
-    }
-
-    fn keep_call(&mut self, delta: &Map<String, Value>) -> Result<(), ModelError> {
+    /// Adds a delta to its call; returns what is passed on of it, if anything.
+    ///
+    /// The id is made from the request's, so that a second attempt makes the same. Some models
+    /// write ids, and no rule reads them.
+    fn keep_call(
+        &mut self,
+        delta: &Map<String, Value>,
+    ) -> Result<Option<Map<String, Value>>, ModelError> {
         let unreadable = || ModelError::Failed("its call of a tool cannot be read");
-        let delta = CallDelta::deserialize(delta).map_err(|_| unreadable())?;
-        if delta.index == self.calls.len() {
-            self.calls.push(ToolCall::default());
+        let CallDelta { index, function } =
+            CallDelta::deserialize(delta).map_err(|_| unreadable())?;
+        let begins = index == self.calls.len();
+        if begins {
+            let id = call_id(self.id, index);
+            self.calls.push(ToolCall {
+                id,
+                ..ToolCall::default()
+            });
         }
-        let call = self.calls.get_mut(delta.index).ok_or_else(unreadable)?;
-        call.id.push_str(&delta.id.unwrap_or_default());
-        let function = delta.function;
-        call.function
-            .name
-            .push_str(&function.name.unwrap_or_default());
+        let call = self.calls.get_mut(index).ok_or_else(unreadable)?;
+        // llama.cpp repeats the name if the model writes its id behind it.
+        let name = function.name.filter(|name| *name != call.function.name);
+        let name = name.filter(|name| !name.is_empty());
+        if let Some(name) = &name {
+            if !call.function.name.is_empty() {
+                return Err(unreadable());
+            }
+            call.function.name.clone_from(name);
+        }
+        let arguments = function.arguments;
         call.function
             .arguments
-            .push_str(&function.arguments.unwrap_or_default());
-        Ok(())
+            .push_str(arguments.as_deref().unwrap_or_default());
+        let is_known = !begins && name.is_none() && arguments.is_none();
+        let id = begins.then_some(call.id.as_str());
+        Ok((!is_known).then(|| fields::call_delta(index, id, FunctionDelta { name, arguments })))
     }
 
     /// Whether the model has come to its end; the counts may still follow.
@@ -240,22 +241,6 @@ struct Delta {
     tool_calls: Option<Vec<Map<String, Value>>>,
 }
 
-/// What a delta of a call adds to it; the first one of a call names it.
-#[derive(Default, Deserialize)]
-struct CallDelta {
-    #[serde(default)]
-    index: usize,
-    id: Option<String>,
-    #[serde(default)]
-    function: FunctionDelta,
-}
-
-#[derive(Default, Deserialize)]
-struct FunctionDelta {
-    name: Option<String>,
-    arguments: Option<String>,
-}
-
 #[derive(Deserialize)]
 struct ErrorAnswer {
     error: ApiError,
@@ -288,6 +273,12 @@ impl ApiError {
             .map(|c| if c.is_control() { ' ' } else { c });
         Some(line.take(MAX_REASON_CHARS).collect())
     }
+}
+
+fn call_id(request: Uuid, index: usize) -> String {
+    let digest = Sha256::digest(format!("{request} {index}"));
+    let number = u128::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 16]));
+    format!("call_{number:032x}")
 }
 
 /// What an answer with an HTTP error status means.

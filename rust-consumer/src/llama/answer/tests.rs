@@ -49,39 +49,87 @@ fn a_stream_becomes_a_reply() {
     assert_eq!(reply.finish_reason, Some(FinishReason::Length));
 }
 
-/// Calls are put together by their index, and every delta is passed on as it came.
+/// Calls are put together by their index. Every delta is passed on, with an id of the worker's own
+/// that is the same at every attempt.
 #[test]
 fn deltas_become_calls() {
-    let first = json!({"index": 0, "id": "c1", "type": "function",
-                       "function": {"name": "weather", "arguments": "{"}});
+    let call = |index: u8, id: Value, arguments: &str| {
+        json!({"index": index, "id": id, "type": "function",
+               "function": {"name": "f", "arguments": arguments}})
+    };
     let more = json!({"index": 0, "function": {"arguments": "}"}});
-    let second = json!({"index": 1, "id": "c2", "type": "function",
-                        "function": {"name": "time", "arguments": "{}"}});
-    let (pieces, reply) = told(&[
+    let events = [
         chunk(json!({"role": "assistant", "content": null}), None),
-        chunk(json!({"tool_calls": [first]}), None),
-        chunk(json!({"tool_calls": [more, second]}), None),
+        chunk(json!({"tool_calls": [call(0, json!("c1"), "{")]}), None),
+        chunk(
+            json!({"tool_calls": [more, call(1, Value::Null, "{}")]}),
+            None,
+        ),
         chunk(json!({}), Some("tool_calls")),
-    ]);
+    ];
+    let (pieces, reply) = told(&events);
+    let reply = reply.unwrap();
+    assert_eq!(reply.finish_reason, Some(FinishReason::ToolCalls));
+    let calls = reply.tool_calls.unwrap();
+    let [first, second] = [&calls[0].id, &calls[1].id];
+    assert!(first.starts_with("call_") && first.len() == 37);
+    assert_ne!(first, second);
+    assert_eq!(
+        json!(calls),
+        json!([
+            {"id": first, "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": second, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        ])
+    );
     let deltas: Vec<_> = pieces
         .into_iter()
         .filter_map(|piece| piece.tool_calls)
         .collect();
-    assert_eq!(json!(deltas), json!([[first], [more, second]]));
-    let reply = reply.unwrap();
-    assert_eq!(reply.finish_reason, Some(FinishReason::ToolCalls));
     assert_eq!(
-        json!(reply.tool_calls),
+        json!(deltas),
         json!([
-            {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}},
-            {"id": "c2", "type": "function", "function": {"name": "time", "arguments": "{}"}}
+            [call(0, json!(first), "{")],
+            [more, call(1, json!(second), "{}")]
         ])
+    );
+    assert_eq!(told(&events).1.unwrap().tool_calls.unwrap(), calls);
+}
+
+/// No text of the model is in a field that no rule reads.
+#[test]
+fn other_fields_are_left_out() {
+    let delta = json!({"index": 0, "id": "darn", "type": "darn", "darn": ["darn"],
+                       "function": {"name": "f", "arguments": "{}", "darn": {"a": "darn"}}});
+    let again = json!({"index": 0, "id": "darn it", "function": {"name": "f"}});
+    let token = json!({"token": "x", "bytes": [100, 97, 114, 110], "darn": "darn", "logprob": -1.5,
+                       "top_logprobs": [{"token": "x", "bytes": [120], "top_logprobs": [], "darn": 1}]});
+    let choice = json!({"delta": {"tool_calls": [delta, again], "darn": "darn", "refusal": "darn"},
+                        "logprobs": {"content": [token], "refusal": ["darn"], "darn": "darn"},
+                        "finish_reason": "darn"});
+    let (pieces, reply) = told(&[json!({"choices": [choice]})]);
+    assert_eq!(
+        json!(pieces[0].logprobs),
+        json!({"content": [{"token": "x", "logprob": -1.5,
+                            "top_logprobs": [{"token": "x", "bytes": [120]}]}]})
+    );
+    let reply = json!(reply.unwrap());
+    assert!(!json!([pieces, reply]).to_string().contains("darn"));
+    assert_eq!(
+        reply.pointer("/tool_calls/0/function"),
+        Some(&json!({"name": "f", "arguments": "{}"}))
     );
 }
 
-/// A call out of order, or without a name, is no answer.
+/// A call out of order, without a name, or with two, is no answer.
 #[test]
 fn a_broken_call_is_a_failure() {
+    let named = json!({"index": 0, "function": {"name": "x"}});
+    let other = json!({"index": 0, "function": {"name": "y"}});
+    let (_, reply) = told(&[
+        chunk(json!({"tool_calls": [named, other]}), None),
+        chunk(json!({}), Some("tool_calls")),
+    ]);
+    assert!(matches!(reply, Err(ModelError::Failed(_))));
     for call in [
         json!({"index": 1, "id": "c", "function": {"name": "x", "arguments": ""}}),
         json!({"index": 0, "id": "c", "function": {"arguments": "{}"}}),
@@ -143,33 +191,6 @@ fn thoughts_alone_are_an_answer() {
     assert_eq!(reply.response, "");
     assert_eq!(reply.reasoning_content.as_deref(), Some("Why not"));
     assert_eq!(reply.finish_reason, Some(FinishReason::Length));
-}
-
-/// A call without an id gets one, the same at every attempt; the others keep theirs.
-#[test]
-fn a_call_without_an_id_gets_one() {
-    let call = |index: u8, id: Value| json!({"index": index, "id": id, "function": {"name": "f", "arguments": "{"}});
-    let more = json!({"index": 0, "function": {"arguments": "}"}});
-    let events = [
-        chunk(
-            json!({"tool_calls": [call(0, json!("")), call(1, Value::Null)]}),
-            None,
-        ),
-        chunk(json!({"tool_calls": [more.clone()]}), None),
-        chunk(
-            json!({"tool_calls": [call(2, json!("own"))]}),
-            Some("tool_calls"),
-        ),
-    ];
-    let (pieces, reply) = told(&events);
-    let calls = reply.unwrap().tool_calls.unwrap();
-    assert!(calls[0].id.starts_with("call_") && calls[0].id.len() == 37);
-    assert_ne!(calls[0].id, calls[1].id);
-    assert_eq!(calls[2].id, "own");
-    let sent = pieces[0].tool_calls.as_ref().unwrap();
-    assert_eq!(sent[1]["id"], json!(calls[1].id));
-    assert_eq!(pieces[1].tool_calls.as_ref().unwrap()[0].get("id"), None);
-    assert_eq!(told(&events).1.unwrap().tool_calls.unwrap(), calls);
 }
 
 /// The error says how long the conversation is, and how long it may be.

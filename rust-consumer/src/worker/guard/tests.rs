@@ -211,6 +211,41 @@ fn alternatives_are_left_out() {
     assert_eq!(checked(&mut window), Some(vec![piece, text("y")]));
 }
 
+/// Tokens that are not in the text are texts too: they wait, and are checked together.
+#[test]
+fn tokens_of_logprobs_are_checked() {
+    let token = |text: &str, token: &str| TokenEvent {
+        text: text.to_owned(),
+        logprobs: serde_json::from_value(json!({"content": [{"token": token}]})).unwrap(),
+        ..TokenEvent::default()
+    };
+    let mut window = Window::default();
+    window.push(token("", " a"));
+    assert_eq!(checked(&mut window), Some(vec![token("", " a")]));
+    window.push(token("so ", " da"));
+    assert_eq!(checked(&mut window), Some(Vec::new()));
+    window.push(token("", "rn"));
+    assert_eq!(checked(&mut window), None);
+}
+
+/// A word is unfinished although the piece has tokens as well.
+#[test]
+fn a_text_with_tokens_goes_on() {
+    let mut window = Window::default();
+    for word in ["a da", "rn"] {
+        let mut piece = text(word);
+        piece.logprobs = serde_json::from_value(json!({"content": [{"token": word}]})).unwrap();
+        window.push(piece);
+    }
+    let (parts, _) = window.question().unwrap();
+    assert_eq!(parts.len(), 2);
+    assert!(
+        parts
+            .iter()
+            .all(|part| !part.closed && part.text == "a darn")
+    );
+}
+
 /// A piece without a text needs no check, and keeps its place.
 #[test]
 fn a_piece_without_text_keeps_its_place() {

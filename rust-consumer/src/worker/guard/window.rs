@@ -17,12 +17,15 @@ enum Key {
     Reasoning,
     /// By its index.
     Call(u64),
+    /// The tokens that the logprobs name. They may be others than the text has: a reader drops the
+    /// signs of a call, and the text that ends the answer.
+    Tokens,
 }
 
 impl Key {
     fn kind(self) -> AnswerKind {
         match self {
-            Self::Content => AnswerKind::Content,
+            Self::Content | Self::Tokens => AnswerKind::Content,
             Self::Reasoning => AnswerKind::Reasoning,
             Self::Call(_) => AnswerKind::Call,
         }
@@ -60,8 +63,8 @@ pub struct Asked(Vec<(usize, usize)>);
 pub struct Window {
     texts: Vec<Text>,
     held: VecDeque<Held>,
-    /// The text that was written last: the others have probably ended.
-    current: usize,
+    /// The texts that were written last: the others have probably ended.
+    current: Vec<usize>,
     closed: bool,
     /// Whether there is something that no check has asked about.
     is_new: bool,
@@ -78,7 +81,9 @@ impl Window {
                 text.chars += added.chars().count();
                 ends.push((index, text.chars));
             }
-            self.current = index;
+        }
+        if !ends.is_empty() {
+            self.current = ends.iter().map(|(index, _)| *index).collect();
         }
         self.held.push_back(Held { piece, ends });
         self.is_new = true;
@@ -110,7 +115,7 @@ impl Window {
             text: text.rest.clone(),
             offset: text.dropped,
             released: text.released - text.dropped,
-            closed: self.closed || *index != self.current,
+            closed: self.closed || !self.current.contains(index),
         });
         let parts: Vec<_> = parts.collect();
         let asked = Asked(
@@ -204,7 +209,7 @@ fn parts(piece: &TokenEvent) -> Vec<(Key, String)> {
     let TokenEvent {
         text,
         tool_calls,
-        logprobs: _, // of the same text, without the alternatives
+        logprobs, // without the alternatives
         reasoning_content,
     } = piece;
     let mut parts = Vec::new();
@@ -222,16 +227,27 @@ fn parts(piece: &TokenEvent) -> Vec<(Key, String)> {
             parts.push((Key::Call(index.unwrap_or_default()), texts));
         }
     }
+    let tokens = tokens(logprobs.as_ref());
+    if !tokens.is_empty() {
+        parts.push((Key::Tokens, tokens));
+    }
     parts
 }
 
+fn tokens(logprobs: Option<&Map<String, Value>>) -> String {
+    let content = logprobs.and_then(|logprobs| logprobs.get("content"));
+    let tokens = content.and_then(Value::as_array).into_iter().flatten();
+    tokens
+        .filter_map(|token| token.get("token")?.as_str())
+        .collect()
+}
+
 /// Adds every text of a delta of a call, whatever the field's name is. All but the arguments end
-/// with a line end, so that they are words of their own. The id is left out: llama.cpp makes it.
+/// with a line end, so that they are words of their own. The id is left out: the worker makes it.
 fn collect(delta: &Map<String, Value>, texts: &mut String) {
     for (name, value) in delta {
         match value {
-            Value::String(text) if name == "arguments" => texts.push_str(text),
-            Value::String(_) if name == "id" || name == "type" => {}
+            Value::String(_) if name == "id" || name == "type" || name == "arguments" => {}
             Value::String(text) => {
                 texts.push_str(text);
                 texts.push('\n');
@@ -239,5 +255,9 @@ fn collect(delta: &Map<String, Value>, texts: &mut String) {
             Value::Object(inner) => collect(inner, texts),
             _ => {}
         }
+    }
+    // Last, so that those of the next delta follow them.
+    if let Some(Value::String(text)) = delta.get("arguments") {
+        texts.push_str(text);
     }
 }

@@ -19,7 +19,14 @@ from stile_filter.guard.policy.document import (
     RefuseTest,
     ScannerRule,
 )
-from stile_filter.guard.policy.files import Files, Location, PolicyPath, default_policy
+from stile_filter.guard.policy.files import (
+    Files,
+    Location,
+    PolicyPath,
+    default_policy,
+    preset,
+    presets,
+)
 from stile_filter.guard.policy.policy import Policy
 from stile_filter.guard.policy.rules import FORGED, RECITAL, SECRETS, Rule, Scanner
 
@@ -43,4 +50,6 @@ __all__ = [
     "Scanner",
     "ScannerRule",
     "default_policy",
+    "preset",
+    "presets",
 ]

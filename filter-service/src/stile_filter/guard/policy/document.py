@@ -56,6 +56,14 @@ class ControlTokens(StrEnum):
     """In what is approved, each marker is broken, so that the model reads it as plain text."""
 
 
+class InvisibleCharacters(StrEnum):
+    """What becomes of invisible characters that mean nothing where they stand."""
+
+    KEEP = "keep"
+    CLEAN = "clean"
+    """The model reads the text without them. Rules see it both ways."""
+
+
 class Section(BaseModel):
     """A part of the file, as it is written."""
 
@@ -203,6 +211,7 @@ class PolicyDocument(Section):
     """The older form of ``client_system``: ``allow`` or ``forbid``."""
     control_tokens: ControlTokens = ControlTokens.REFUSE
     trim: Trim = Trim.NONE
+    invisible_characters: InvisibleCharacters = InvisibleCharacters.KEEP
     on_error: Literal["refuse"] = "refuse"
     """A scanner that fails is never a pass (docs/design.md), so there is no other value."""
     refusals: Refusals = Refusals()

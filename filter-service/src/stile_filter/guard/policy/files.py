@@ -26,11 +26,18 @@ def default_policy() -> Path:
     return packaged if packaged.exists() else package.parents[1] / "policy.yml"
 
 
+def preset(name: str) -> Path:
+    """Return the file of a policy that comes with the service and is chosen by name: ``school``."""
+    return default_policy().parent / _PRESETS / f"{name}.yml"
+
+
+def presets() -> list[str]:
+    """Return the names of these policies."""
+    return sorted(file.stem for file in preset("*").parent.glob("*.yml"))
+
+
 def _by_name(policy: Path) -> Path:
-    """Take a bare name for a policy that comes with the service: ``school``."""
-    if policy.suffix or policy.name != str(policy):
-        return policy
-    return default_policy().parent / _PRESETS / f"{policy.name}.yml"
+    return policy if policy.suffix or policy.name != str(policy) else preset(policy.name)
 
 
 PolicyPath = Annotated[Path, AfterValidator(_by_name)]

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from stile_filter.errors import PolicyError
 from stile_filter.guard.control_tokens import has_marker
 from stile_filter.guard.keywords import KeywordMatcher
-from stile_filter.guard.policy.document import Action, ClientSystem, PolicyDocument
+from stile_filter.guard.policy.document import Action, ClientSystem, InvisibleCharacters, PolicyDocument
 from stile_filter.guard.policy.files import Files, Location, PolicyFile
 from stile_filter.guard.policy.reader import RuleReader
 from stile_filter.guard.policy.rules import FORGED, RECITAL, Rule, targets
@@ -67,6 +67,8 @@ class Policy:
         """Without the topics, which the model may name."""
         self.recital = None if document.recital is Action.OFF else document.recital
         self.control_tokens = document.control_tokens
+        self.cleans = document.invisible_characters is InvisibleCharacters.CLEAN
+        """Whether the model reads texts without the invisible characters that mean nothing."""
         self.client_system = self._client_system()
         self.trim = document.trim
         self.refusals = document.refusals

@@ -20,7 +20,7 @@ _MARKS = "\u00ad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2800"
 """Drawn as nothing, or as a space, and in daily use; in a long run of several kinds they are bits too."""
 
 # A flag of a country's part is a black flag, its code in tags, and the end of the tags (UTS #51, C.1).
-_FLAG = re.compile(
+FLAG = re.compile(
     "\U0001f3f4[\U000e0061-\U000e007a]{2}[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,3}\U000e007f"
 )
 _REGIONS = ("gbeng", "gbsct", "gbwls")
@@ -91,10 +91,10 @@ def payload(text: str) -> Payload | None:
 
 def _payloads(text: str) -> Iterator[Payload]:
     # Of the same length, so that places stay what they are.
-    others = [flag for flag in _FLAG.finditer(text) if flag[0] not in _RGI_FLAGS]
+    others = [flag for flag in FLAG.finditer(text) if flag[0] not in _RGI_FLAGS]
     if len({flag[0] for flag in others}) > _MAX_OTHER_FLAGS:
         yield Payload("tags", others[0].start(), others[-1].end())
-    bare = _FLAG.sub(lambda flag: "." * len(flag[0]), text)
+    bare = FLAG.sub(lambda flag: "." * len(flag[0]), text)
     for pattern, kind in (
         (_TAG, "tags"),
         (_UNASSIGNED, "unassigned"),
@@ -114,7 +114,7 @@ def _payloads(text: str) -> Iterator[Payload]:
 
 def _spread(text: str) -> Iterator[Payload]:
     """Yield data that is spread over a text, a piece on each letter."""
-    marked = [found for found in _STYLED.finditer(text) if not _has_variants(found[1], found[2])]
+    marked = [found for found in _STYLED.finditer(text) if not has_variants(found[1], found[2])]
     if len(marked) >= _MIN_MARKED:
         yield Payload("selectors", marked[0].start(), marked[-1].end())
     between = list(_BETWEEN_LETTERS.finditer(text))
@@ -140,7 +140,7 @@ def _turns_text(override: str, text: str) -> bool:
     return any(unicodedata.bidirectional(char) == "L" and char.isalpha() for char in text)
 
 
-def _has_variants(base: str, selector: str) -> bool:
+def has_variants(base: str, selector: str) -> bool:
     """Tell whether a base may have a selector: emoji styles, and scripts with variants of letters.
 
     Letters of scripts are asked for, not emoji: those are new each year.
