@@ -1,6 +1,7 @@
 """Models: the list, and what `STILE_MODEL` can name."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
@@ -20,6 +21,32 @@ def test_the_list_is_read_and_the_embedded_model_is_there():
     digest = hashlib.sha256(catalogue.path(EMBEDDED_MODEL).read_bytes()).hexdigest()
     assert digest == embedded.sha256
     assert [model.name for model in catalogue.models if model.recommended] == ["Llama-3.2-1B-Instruct-Q4_K_M"]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("it's a #1 $x.gguf", "it's a #1 $x"),
+        ("a,b.gguf", "a_b"),
+        ("a\\b.gguf", "a_b"),
+        ("--help.gguf", "help"),
+        ("-.gguf", "model"),
+    ],
+)
+def test_a_model_is_named_after_its_file(tmp_path, file, name):
+    """Without what llama.cpp's server or the worker would read in another way."""
+    root = Root(make_root(tmp_path))
+    (tmp_path / file).write_bytes(b"GGUF")
+    weights = Catalogue(root).weights(str(tmp_path / file))
+    assert (weights.name, weights.path) == (name, tmp_path / file)
+
+
+def test_a_file_that_begins_with_a_tilde_is_a_file(tmp_path, monkeypatch):
+    """As a shell leaves it, if no user is called so."""
+    root = Root(make_root(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Path("~nobody-at-all.gguf").write_bytes(b"GGUF")
+    assert Catalogue(root).weights("~nobody-at-all.gguf").path == tmp_path / "~nobody-at-all.gguf"
 
 
 def test_what_stile_model_can_name(tmp_path):

@@ -295,6 +295,7 @@ ITEMS = [
         ("messages[5]", "input[5]"),
         ("response_format", "text.format"),
         ("tools[0]", "tools[0]"),
+        ("messages", "input"),
         ("joined", "joined"),
         ("answer", "answer"),
     ],
@@ -311,9 +312,17 @@ def test_a_refusal_names_the_clients_own_item(place, told):
         assert made.done(refused)["stile"]["place"] == told
     streamed = ResponseEvents(made).event(ReplyEvent(refused)).decode()
     assert f'"place":"{told}"' in streamed.replace(" ", "")
-    error = InvalidRequestError("No.", param=f"{place}.role")
+    error = InvalidRequestError("No.", param=place)
     error.locate(call.places.own)
-    assert error.reply().error.param == (told if told != place else f"{place}.role")
+    assert error.reply().error.param == told
+
+
+def test_a_field_of_a_message_is_the_clients_item():
+    """An item's fields have other names, so the item alone is named."""
+    call = make_call(read_response(json.dumps({**ASK, "input": ITEMS}).encode()), Earlier())
+    error = InvalidRequestError("No.", param="messages[1].role")
+    error.locate(call.places.own)
+    assert error.reply().error.param == "input[0]"
 
 
 def test_a_text_is_the_input():

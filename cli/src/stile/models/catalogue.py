@@ -1,5 +1,6 @@
 """The models that Stile knows (models/models.toml), and where their weights are on this machine."""
 
+import contextlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,9 @@ class Catalogue:
         Raises:
             ModelError: it is neither, or it is not here.
         """
-        path = Path(wanted).expanduser()
+        path = Path(wanted)
+        with contextlib.suppress(RuntimeError):  # it begins with ~, and no user is called so
+            path = path.expanduser()
         if path.is_file():
             with path.open("rb") as file:
                 if file.read(4) != b"GGUF":
@@ -115,6 +118,6 @@ def _name(path: Path) -> str:
     """Name a model after its file.
 
     llama-server's ``--alias`` makes two names of one with a comma; what is before a backslash is a folder on
-    other systems, and the worker leaves it out.
+    other systems, and the worker leaves it out; what begins with a dash is an option.
     """
-    return path.stem.replace(",", "_").replace("\\", "_")
+    return path.stem.replace(",", "_").replace("\\", "_").lstrip("-") or "model"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 _MESSAGE = re.compile(r"messages\[(\d+)\](.*)", re.DOTALL)
 _FORMAT = "response_format"
+_CONVERSATION = "messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +16,19 @@ class Places:
     Args:
         messages: of each message; None: as in the ``ChatRequest``.
         response_format: what the client calls that field.
+        conversation: what the client calls all messages together.
     """
 
     messages: Sequence[str] | None = None
     response_format: str = _FORMAT
+    conversation: str = _CONVERSATION
 
     def own(self, place: str) -> str:
         """Translate a place, or a field below one."""
         if place.partition(".")[0] == _FORMAT:
             return self.response_format
+        if place == _CONVERSATION:
+            return self.conversation
         found = _MESSAGE.fullmatch(place)
         if found is None or self.messages is None or int(found[1]) >= len(self.messages):
             return place

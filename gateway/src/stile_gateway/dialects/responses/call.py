@@ -42,7 +42,7 @@ class Record:
     @property
     def located(self) -> Places:
         """The same, of all that the filter may name."""
-        return Places(self.places, "text.format")
+        return Places(self.places, "text.format", "input")
 
     @property
     def sent(self) -> Messages:
