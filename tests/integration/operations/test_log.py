@@ -198,6 +198,12 @@ async def test_records_are_read_by_time_and_client(system):
         await writer.publish(subjects.log(client, UUID(int=number)), json.dumps(body).encode())
     await writer.publish(subjects.log("alice", UUID(int=count)), b'{"later": 1}')
     await writer.flush()
+    admin = (await system.bus.connect("provisioner")).jetstream()
+
+    async def are_stored():
+        return (await admin.stream_info(subjects.LOG_STREAM)).state.messages == count + 1
+
+    await until(are_stored, what="all are in the stream")
     asked = ConsoleClient(await system.bus.connect("console"))
     found = [record async for record in asked.records()]
     assert [record.at_ms for record in found] == [1_000_000 + number for number in range(count)]
