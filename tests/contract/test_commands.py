@@ -207,7 +207,7 @@ def test_the_pages_for_a_beginning_have_commands():
     "line",
     [
         "stile upp",
-        ".venv/bin/stile keys add",
+        ".venv/bin/stile dlq show",
         ".venv/bin/stile keys add ada --lane fast",
         "stile status --jsonn",
         "stile policy test --polici x",
