@@ -67,11 +67,11 @@ def stile(words):
         return
     command = typer.main.get_command(app)
     context = command.make_context("stile", [], resilient_parsing=True)
-    while hasattr(command, "commands"):
+    while hasattr(command, "list_commands"):
         name, *words = words or [""]
-        if name not in command.commands:
+        if name not in command.list_commands(context):
             raise UnknownError(f"stile has no command {name}")
-        command = command.commands[name]
+        command = command.get_command(context, name)
     try:
         command.make_context("stile", words, parent=context)
     except Exception as error:
@@ -207,7 +207,7 @@ def test_the_pages_for_a_beginning_have_commands():
     "line",
     [
         "stile upp",
-        ".venv/bin/stile keys add",
+        ".venv/bin/stile dlq show",
         ".venv/bin/stile keys add ada --lane fast",
         "stile status --jsonn",
         "stile policy test --polici x",

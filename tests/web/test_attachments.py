@@ -123,7 +123,8 @@ async def test_several_files_have_the_room_of_one_request(chat_page):
 
 async def test_a_gateway_with_smaller_limits(open_chat_page, tmp_path):
     """Its own limits count; here that of letters."""
-    gateway = await Gateway(Bus(tmp_path), tmp_path, STILE_MAX_PROMPT_CHARS="100").start()
+    bus = await Bus(tmp_path).start()
+    gateway = await Gateway(bus, tmp_path, STILE_MAX_PROMPT_CHARS="100").start()
     try:
         chat_page = await open_chat_page(gateway.url)
         await attach(chat_page, {**NOTES, "name": "long.txt", "buffer": b"x" * 101}, NOTES)
@@ -132,6 +133,7 @@ async def test_a_gateway_with_smaller_limits(open_chat_page, tmp_path):
         await expect(attached(chat_page)).to_have_count(1)
     finally:
         await gateway.stop()
+        await bus.stop()
 
 
 async def test_what_is_attached_outlasts_a_reload(chat_page):

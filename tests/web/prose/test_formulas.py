@@ -44,7 +44,7 @@ async def test_formulas_are_shown(answers, text, seen):
         "It costs $5 and $6.",
         "It costs $$5 and $$6.",
         NOT_ENDED.replace("**", ""),
-        "Say __init__, foo.__init__(self), __main__.py and snake_case_names.",
+        "Say __init__, foo.__init__(self), __main__.py, __VA_ARGS__ and snake_case_names.",
     ],
 )
 async def test_other_text_stays_as_it_is(answers, text):

@@ -5,6 +5,7 @@ from playwright.async_api import expect
 
 from harness.clients.axe import violations
 from harness.parts.gateway import Responder, beat
+from harness.processes.wait import until
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -92,12 +93,16 @@ async def test_waiting_and_parts_that_are_away(bus_with_gateway, open_chat_page,
     chat_page = await open_chat_page(gateway.url, color_scheme=theme, **STILL)
     await chat_page.ask("Is anybody there?")
     await expect(chat_page.trouble).to_contain_text("The filter")
-    await expect(chat_page.status).to_contain_text("Your question")
+    await expect(chat_page.status).to_contain_text("Your question", timeout=60_000)
     await is_clear(chat_page, "parts away")
     await Responder(filter_, accept_only).start()
-    await beat(filter_, "filter")
-    await beat(consumer, "consumer")
-    await expect(chat_page.status).to_have_text("2 before you, about 20 s")
+
+    async def waits():
+        await beat(filter_, "filter")  # again and again, as each counts for some seconds only
+        await beat(consumer, "consumer")
+        return await chat_page.status.text_content() == "2 before you, about 20 s"
+
+    await until(waits, within=60, what="the place in the queue")
     await is_clear(chat_page, "waiting")
     await chat_page.stop.click()
 
