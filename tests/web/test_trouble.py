@@ -58,9 +58,13 @@ async def test_a_gateway_that_is_away_is_said_and_the_question_is_kept(open_chat
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def locked_system(browser, tmp_path):  # noqa: ARG001 -- no system without a browser
-    """A system that answers one API key."""
+    """A system that answers two API keys, one of them twenty times a minute."""
     keys = tmp_path / "keys.json"
-    keys.write_text(ApiKeys(keys=(ApiKey(name="ada", sha256=digest("sk-right")),)).model_dump_json())
+    known = (
+        ApiKey(name="ada", sha256=digest("sk-right")),
+        ApiKey(name="bob", sha256=digest("sk-few"), requests_per_minute=20),
+    )
+    keys.write_text(ApiKeys(keys=known).model_dump_json())
     model = await Standin(tmp_path, tokens=3).start()
     system = await System(
         tmp_path, model, settings={"STILE_API_KEYS": str(keys), **unscanned(tmp_path)}
@@ -126,3 +130,15 @@ async def test_a_filter_that_is_away_is_said_at_once(open_chat_page, own_system)
     await expect(chat_page.trouble).to_contain_text("The filter", timeout=8_000)
     own_system.start_part("filter")
     await expect(chat_page.answer).to_have_text("echo: Is there a filter? word word", timeout=60_000)
+
+
+async def test_what_is_left_of_a_minute_is_shown(open_chat_page, locked_system):
+    """Of a key that has such a limit, and of no other."""
+    chat_page = await open_chat_page(f"{locked_system.url}/#key=sk-few")
+    left = chat_page.page.locator(".left")
+    await expect(left).to_have_text("20 of 20 questions left this minute")
+    await chat_page.ask_and_hear("One less?")
+    await expect(left).to_have_text("19 of 20 questions left this minute")
+    other = await open_chat_page(f"{locked_system.url}/#key=sk-right")
+    await expect(other.page.locator("#model")).to_have_text("standin")
+    await expect(other.page.locator(".left")).to_be_hidden()
