@@ -12,6 +12,7 @@ from harness.nats.bus import Bus
 from harness.parts.gateway import Gateway
 from harness.parts.policies import unscanned
 from harness.parts.system import System
+from stile_runtime.api_keys import ApiKey, ApiKeys, digest
 from web.chat_page import ChatPage
 
 ONE_LOOP = {"scope": "session", "loop_scope": "session"}
@@ -92,3 +93,20 @@ async def bus_with_gateway(tmp_path):
     yield gateway, await bus.connect("filter"), await bus.connect("consumer")
     await gateway.stop()
     await bus.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def locked_system(browser, tmp_path):  # noqa: ARG001 -- no system without a browser
+    """A system that answers two API keys, one of them twenty times a minute."""
+    keys = tmp_path / "keys.json"
+    known = (
+        ApiKey(name="ada", sha256=digest("sk-right")),
+        ApiKey(name="bob", sha256=digest("sk-few"), requests_per_minute=20),
+    )
+    keys.write_text(ApiKeys(keys=known).model_dump_json())
+    model = await Standin(tmp_path, tokens=3).start()
+    system = await System(
+        tmp_path, model, settings={"STILE_API_KEYS": str(keys), **unscanned(tmp_path)}
+    ).start()
+    yield system
+    await system.stop()

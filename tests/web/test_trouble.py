@@ -7,7 +7,7 @@ from playwright.async_api import expect
 from harness.models.standin import Standin
 from harness.parts.policies import unscanned
 from harness.parts.system import System
-from stile_runtime.api_keys import ApiKey, ApiKeys, digest
+from harness.processes.wait import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,23 +54,6 @@ async def test_a_gateway_that_is_away_is_said_and_the_question_is_kept(open_chat
     own_system.start_part("gateway")
     await expect(chat_page.answer).to_have_text("echo: Are you there? word word")
     await expect(chat_page.trouble).to_be_hidden()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def locked_system(browser, tmp_path):  # noqa: ARG001 -- no system without a browser
-    """A system that answers two API keys, one of them twenty times a minute."""
-    keys = tmp_path / "keys.json"
-    known = (
-        ApiKey(name="ada", sha256=digest("sk-right")),
-        ApiKey(name="bob", sha256=digest("sk-few"), requests_per_minute=20),
-    )
-    keys.write_text(ApiKeys(keys=known).model_dump_json())
-    model = await Standin(tmp_path, tokens=3).start()
-    system = await System(
-        tmp_path, model, settings={"STILE_API_KEYS": str(keys), **unscanned(tmp_path)}
-    ).start()
-    yield system
-    await system.stop()
 
 
 async def test_a_key_is_asked_for_when_the_page_opens(open_chat_page, locked_system):
@@ -142,3 +125,65 @@ async def test_what_is_left_of_a_minute_is_shown(open_chat_page, locked_system):
     other = await open_chat_page(f"{locked_system.url}/#key=sk-right")
     await expect(other.page.locator("#model")).to_have_text("standin")
     await expect(other.page.locator(".left")).to_be_hidden()
+
+
+async def test_what_the_page_will_do_is_said(open_chat_page, own_system):
+    """Without a model a question waits in Stile's queue; without a filter the page keeps it."""
+    await own_system.model.faults(loading=True)
+    chat_page = await open_chat_page(own_system.url)
+    await expect(chat_page.trouble).to_contain_text("What you ask waits in Stile's queue")
+    await own_system.model.faults()
+    await expect(chat_page.trouble).to_be_hidden()
+    own_system.parts["filter"].kill()
+    await chat_page.ask("Who keeps it?")
+    await expect(chat_page.trouble).to_contain_text("What you ask is kept in this page")
+    own_system.start_part("filter")
+    await expect(chat_page.answer).to_have_text("echo: Who keeps it? word word", timeout=60_000)
+
+
+async def test_a_worker_that_dies_while_a_question_waits_is_said(open_chat_page, own_system):
+    """The page looks again and again while it hears nothing, and has the answer in the end."""
+    chat_page = await open_chat_page(own_system.url)
+    await expect(chat_page.page.locator("#model")).to_have_text("standin")
+    own_system.parts["consumer"].kill()
+    await chat_page.ask("Is there a worker?")
+    await expect(chat_page.trouble).to_contain_text("The model is not there yet.")
+    own_system.start_part("consumer")
+    await expect(chat_page.answer).to_have_text("echo: Is there a worker? word word", timeout=60_000)
+    await expect(chat_page.trouble).to_be_hidden()
+
+
+async def test_a_part_that_is_away_is_said_while_the_question_is_written(open_chat_page, own_system):
+    """Whoever writes knows it before the question is sent."""
+    chat_page = await open_chat_page(own_system.url)
+    await expect(chat_page.page.locator("#model")).to_have_text("standin")
+    own_system.bus.kill()
+
+    async def is_said():
+        await chat_page.box.press_sequentially("x")
+        return await chat_page.trouble.is_visible()
+
+    await until(is_said, within=10, what="the page says it")
+    await own_system.bus.start()
+    await expect(chat_page.trouble).to_be_hidden()
+
+
+async def test_trouble_in_german(open_chat_page, own_system):
+    """What is missing, and what the page does about it."""
+    await own_system.model.faults(loading=True)
+    chat_page = await open_chat_page(own_system.url, locale="de-DE")
+    await expect(chat_page.trouble).to_contain_text("Stile kann noch nicht antworten")
+    await expect(chat_page.trouble).to_contain_text("Das Modell ist nicht bereit: ")
+    await expect(chat_page.trouble).to_contain_text("Was du fragst, wartet in der Schlange von Stile")
+    await own_system.model.faults()
+    await expect(chat_page.trouble).to_be_hidden()
+
+
+async def test_a_wrong_key_is_said_in_german(open_chat_page, locked_system):
+    """When the page opens, and after a wrong one."""
+    chat_page = await open_chat_page(f"{locked_system.url}/#key=sk-wrong", locale="de-DE")
+    dialog = chat_page.page.get_by_role("dialog", name="API-Schlüssel")
+    await expect(dialog).to_contain_text("Dieser Schlüssel ist hier nicht bekannt.")
+    await chat_page.page.get_by_role("textbox", name="API-Schlüssel").fill("sk-right")
+    await chat_page.page.get_by_role("button", name="Übernehmen").click()
+    await expect(chat_page.page.locator("#model")).to_have_text("standin")

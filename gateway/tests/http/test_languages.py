@@ -147,8 +147,11 @@ def test_all_words_that_are_named_are_there_and_all_that_are_there_are_named(doc
 
 
 def test_the_document_has_no_words_of_its_own(document):
-    """They all come from a language."""
+    """They all come from a language. A manifest has one language, so it has the name alone."""
     assert set(document.read) <= BRAND
+    manifest = json.loads((FOLDER / "install" / "manifest.webmanifest").read_text())
+    assert {manifest["name"], manifest["short_name"]} == BRAND
+    assert not {"description", "shortcuts", "screenshots"} & manifest.keys()
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(FOLDER)))

@@ -12,6 +12,7 @@ import { askForKey } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Gauge } from "./views/gauge.js";
 import { Health } from "./client/health.js";
+import { isOfInputMethod } from "./element.js";
 import { say } from "./language.js";
 import { changeSettings } from "./views/settings.js";
 import { Menu } from "./views/menu.js";
@@ -56,7 +57,10 @@ class App {
     ask: (question, files) => this.#ask(addQuestion(this.#conversation, question, files)),
     stop: () => this.#answering.stop(this.#conversation),
     editLast: () => this.#transcript.editLast(),
-    draft: (draft) => (this.#store.draft = draft),
+    draft: (draft) => {
+      this.#store.draft = draft;
+      this.#health.glance();
+    },
     limits: () => this.#gateway.limits(),
   }, this.#store.draft);
   #transcript = new Transcript(
@@ -99,7 +103,8 @@ class App {
     if (!this.#store.isKept) this.#trouble.warn(say("warn.unkept"));
     this.#store.watch(() => this.#refresh());
     addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open], :popover-open")) return;
+      if (event.key !== "Escape" || event.defaultPrevented || isOfInputMethod(event)) return;
+      if (document.querySelector("dialog[open], :popover-open")) return;
       if (!this.#menu.close()) this.#answering.stop(this.#conversation);
     });
     addEventListener("pagehide", () => this.#answering.leave());

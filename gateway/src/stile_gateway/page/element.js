@@ -18,6 +18,14 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/**
+ * Whether a key is an input method's (for Japanese, say), and not the page's: its Enter chooses a word. Safari ends
+ * the composition before it sends the key, and says so by the code 229 alone.
+ */
+export function isOfInputMethod({ isComposing, keyCode }) {
+  return isComposing || keyCode === 229;
+}
+
 /** Make one of the icons that stand in index.html. */
 export function icon(name) {
   const namespace = "http://www.w3.org/2000/svg";

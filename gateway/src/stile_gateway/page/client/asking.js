@@ -13,7 +13,7 @@ const GATEWAY_LEFT = "answer_timeout";
 /** There was no room for it, so it is sent again a little later. */
 const FULL = new Set(["queue_full", "client_queue_full"]);
 const FULL_SECONDS = 5;
-/** After this time without an event, the page looks whether a part is missing. */
+/** After this time without an event, and then each time it has passed, the page looks whether a part is missing. */
 const SILENT_MS = 1_500;
 /** The fields that only an answer under way has. */
 const NOT_UNDER_WAY = {
@@ -44,6 +44,7 @@ export class Asking {
   #sentFrom;
   #isStopping = false;
   #firstToken = 0;
+  #heard = 0;
 
   /**
    * @param settings how a new question is asked (settings.js).
@@ -112,12 +113,15 @@ export class Asking {
     const events = id
       ? this.#gateway.follow({ id, last, signal })
       : this.#gateway.ask({ ...question, key, signal });
-    const silent = setTimeout(() => this.#health.check(), SILENT_MS); // a part may be away
-    signal.addEventListener("abort", () => clearTimeout(silent), { once: true });
+    this.#heard = performance.now();
+    const watch = setInterval(() => {
+      if (performance.now() - this.#heard >= SILENT_MS) this.#health.check(); // a part may be away
+    }, SILENT_MS);
+    signal.addEventListener("abort", () => clearInterval(watch), { once: true });
     try {
       await this.#read(events, owners);
     } finally {
-      clearTimeout(silent);
+      clearInterval(watch);
     }
   }
 
@@ -125,6 +129,7 @@ export class Asking {
     const { signal } = this.#going;
     for await (const event of events) {
       if (signal.aborted) return;
+      this.#heard = performance.now();
       if (this.#isStopping) {
         if (event.said.id) this.#cancel(event.said.id);
         this.leave();

@@ -2,6 +2,8 @@
 
 const EVERY_MS = 15_000;
 const EVERY_MS_NOT_READY = 1_500;
+/** What was seen so recently is still true. */
+const FRESH_MS = 1_500;
 
 /** Looks at `GET /readyz` for as long as the page is seen, and more often while something is missing. */
 export class Health {
@@ -9,6 +11,7 @@ export class Health {
   #changed;
   #timer = null;
   #waiting = [];
+  #looked = 0;
 
   /**
    * What is missing: [{part, isAbsent, reason}], empty if all is there; null before the first look. `part` is as in
@@ -26,9 +29,15 @@ export class Health {
     addEventListener("online", () => this.check());
   }
 
+  /** Look if the last look is a while ago: the user is about to ask. */
+  glance() {
+    if (performance.now() - this.#looked > FRESH_MS) this.check();
+  }
+
   /** Look now, and go on looking. */
   async check() {
     clearTimeout(this.#timer);
+    this.#looked = performance.now();
     this.missing = await this.#look();
     const isReady = this.missing.length === 0;
     this.since = isReady ? null : (this.since ?? Date.now());

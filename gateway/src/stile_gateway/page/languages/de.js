@@ -44,7 +44,7 @@ export const words = {
   // Asking
   "ask.form": "Fragen",
   "ask.label": "Deine Frage",
-  "ask.placeholder": "Frag etwas",
+  "ask.placeholder": "Stell eine Frage",
   send: "Senden",
   "send.title": "Senden ({key})",
   stop: "Anhalten",
@@ -67,7 +67,7 @@ export const words = {
   you: "Du",
   answer: "Antwort",
   thinking: "Überlegungen",
-  "answer.again": "Neu antworten",
+  "answer.again": "Neue Antwort",
   "answer.continue": "Weiterschreiben",
   "answer.other": "Andere Antwort",
   "answer.copy": "Antwort kopieren",
@@ -135,7 +135,8 @@ export const words = {
 
   // What is missing
   missing: "Stile kann noch nicht antworten",
-  "missing.since": "Seit {duration}. Diese Seite macht von selbst weiter.",
+  "missing.kept": "Seit {duration}. Was du fragst, bleibt auf dieser Seite und wird von selbst gesendet, sobald Stile bereit ist.",
+  "missing.queued": "Seit {duration}. Was du fragst, wartet in der Schlange von Stile und wird beantwortet, sobald das Modell bereit ist.",
   "missing.gateway": "Stile antwortet nicht. Vielleicht startet es gerade, oder dieses Gerät ist offline.",
   "missing.absent": "{part} ist noch nicht da.",
   "missing.unready": "{part} ist nicht bereit: {reason}.",
@@ -173,7 +174,7 @@ export const words = {
   "error.accept_timeout": "Kein Filter hat rechtzeitig geantwortet.",
   "error.answer_timeout": "Die Antwort kam nicht rechtzeitig.",
   "error.deadline_exceeded": "Die Antwort war nicht da, bevor ihre Frist um war.",
-  "error.model_failed": "Das Modell hat einen Fehler gemacht. Frag noch einmal.",
+  "error.model_failed": "Das Modell hatte einen Fehler. Frag noch einmal.",
   "error.model_unavailable": "Das Modell ist weg. Frag später noch einmal.",
   "error.answer_unchecked": "Kein Filter konnte die Antwort prüfen, deshalb wird sie nicht gezeigt. Frag noch einmal.",
   "error.too_many_attempts": "Es wurde mehrmals versucht und ging jedes Mal schief.",
@@ -207,14 +208,14 @@ export const words = {
   deleted: "Gelöscht",
   imported: { one: "{count} Gespräch importiert", other: "{count} Gespräche importiert" },
   "import.not_json": "Diese Datei ist kein JSON.",
-  "import.not_stile": "Diese Datei hat nicht die Seite von Stile exportiert.",
+  "import.not_stile": "Diese Datei stammt nicht aus dem Export dieser Seite.",
 
   // Settings
   settings: "Einstellungen",
   "settings.language": "Sprache",
   "settings.language.browser": "Wie im Browser",
   "settings.model": "Modell",
-  "settings.model.any": "Irgendein freies",
+  "settings.model.any": "Das nächste freie",
   "settings.length": "Antworten",
   "settings.length.any": "So lang, wie Stile erlaubt",
   "settings.length.medium": "Mittel ({count} Tokens)",

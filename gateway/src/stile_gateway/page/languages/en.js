@@ -135,7 +135,8 @@ export const words = {
 
   // What is missing
   missing: "Stile cannot answer yet",
-  "missing.since": "For {duration}. This page goes on by itself.",
+  "missing.kept": "For {duration}. What you ask is kept in this page, and sent by itself when Stile is ready.",
+  "missing.queued": "For {duration}. What you ask waits in Stile's queue, and is answered when the model is ready.",
   "missing.gateway": "Stile does not answer. It may be starting, or this device is offline.",
   "missing.absent": "{part} is not there yet.",
   "missing.unready": "{part} is not ready: {reason}.",

@@ -1,6 +1,6 @@
 // Where a question is written, sent, and stopped, and where files are attached to it.
 import { Attachments } from "./attachments.js";
-
+import { isOfInputMethod } from "../element.js";
 import { say } from "../language.js";
 
 const MOST_LINES_PX = 240;
@@ -50,8 +50,7 @@ export class Composer {
       this.focus();
     });
     this.#area.addEventListener("keydown", (event) => {
-      // The Enter of an input method. Safari ends the composition first, and says it by 229 alone.
-      if (event.isComposing || event.keyCode === 229) return;
+      if (isOfInputMethod(event)) return;
       if (event.key === "Enter" && this.#sends(event)) {
         event.preventDefault();
         submit();

@@ -1,5 +1,5 @@
 // A question and its answer, as the page shows them.
-import { button, element, patch } from "../element.js";
+import { button, element, isOfInputMethod, patch } from "../element.js";
 import { say } from "../language.js";
 import { Attachments, folded } from "./attachments.js";
 import { Library, arrivals } from "./prose/library.js";
@@ -119,6 +119,7 @@ export class ExchangeView {
       if (question || files.length) this.#actions.resend(this.#exchange, question, files);
     };
     area.addEventListener("keydown", (event) => {
+      if (isOfInputMethod(event)) return;
       if (event.key === "Escape") {
         event.stopPropagation(); // it would stop an answer
         leave();

@@ -35,7 +35,10 @@ export class Trouble {
       this.#said = said;
     }
     const seconds = since === null ? 0 : Math.round((Date.now() - since) / 1000);
-    this.#since.textContent = say("missing.since", { duration: durationText(seconds) });
+    // A question is taken even if there is no model; without the others there is nobody to take it.
+    const isTaken = missing.every(({ part }) => part === "consumer");
+    const duration = durationText(seconds);
+    this.#since.textContent = say(isTaken ? "missing.queued" : "missing.kept", { duration });
     this.#toggle();
   }
 

@@ -70,8 +70,8 @@ export function render(text, isWriting = false) {
   }
   for (const pre of fragment.querySelectorAll("pre")) frameCode(pre);
   for (const [index, table] of fragment.querySelectorAll("table").entries()) {
-    const label = say("table", { number: index + 1 }); // two regions of one name are no help
-    const frame = element("div", { class: "table", tabindex: "0", role: "region", "aria-label": label });
+    const label = say("table", { number: index + 1 }); // a group and no region: each answer may have a table of this number
+    const frame = element("div", { class: "table", tabindex: "0", role: "group", "aria-label": label });
     table.replaceWith(frame);
     frame.append(table);
   }
