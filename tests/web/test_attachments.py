@@ -45,13 +45,13 @@ async def attach(chat_page, *files):
 async def test_a_file_goes_with_the_question(chat_page):
     """As text with its name, in a fence that its own text cannot end; in the transcript it is folded away."""
     await attach(chat_page, NOTES)
-    await expect(attached(chat_page)).to_have_text("notes.txt22 B")
+    await expect(attached(chat_page)).to_have_text("notes.txt21 B")
     await chat_page.ask_and_hear("What is this?")
     assert chat_page.asked[-1]["prompt"] == f"{SENT}\n\nWhat is this?"
     await expect(attached(chat_page)).to_have_count(0)
     file = chat_page.questions.locator("details")
     await expect(file).not_to_have_attribute("open", "")
-    await expect(file.locator("summary")).to_have_text("notes.txt22 B")
+    await expect(file.locator("summary")).to_have_text("notes.txt21 B")
     await expect(file.locator("pre")).to_be_hidden()
     await file.locator("summary").click()
     await expect(file.locator("pre")).to_have_text("Zürich\nnext ```line")
@@ -63,6 +63,7 @@ async def test_a_file_goes_with_the_question(chat_page):
 @pytest.mark.parametrize("kind", ["drop", "paste"])
 async def test_a_file_is_dropped_or_pasted(chat_page, kind):
     """Dropped anywhere on the page; it alone is a question too."""
+    await expect(chat_page.page.locator("#model")).not_to_be_empty()  # its scripts run
     await chat_page.page.evaluate(TRANSFER, [kind, "list.csv", "a,b\n1,2\n"])
     await expect(attached(chat_page)).to_contain_text("list.csv")
     await chat_page.send.click()
@@ -189,4 +190,4 @@ async def test_files_are_exported_and_imported(chat_page, open_chat_page, system
         await other.page.get_by_role("button", name="Import …").click()
     await (await chooser.value).set_files(file)
     await other.conversations.get_by_role("button").first.click()
-    await expect(other.questions.locator("summary")).to_have_text("notes.txt22 B")
+    await expect(other.questions.locator("summary")).to_have_text("notes.txt21 B")

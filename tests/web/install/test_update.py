@@ -19,11 +19,12 @@ from stile_gateway.http import page as pages
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FOLDER = Path(stile_gateway.__file__).parent / pages.FOLDER
+LIMITS = {"body_bytes": 1_048_576, "question_chars": None}
 VERSIONS = """async () => (await caches.keys()).map((name) => name.split(" ").at(-1))"""
 
 
 class Server:
-    """Serves the page of one folder, and nothing else: Stile itself is away."""
+    """Serves the page of one folder, and answers nothing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,7 +38,9 @@ class Server:
         page = pages.read_page(self.folder)
         self.version = page.version
         app = FastAPI()
-        app.include_router(pages.router(page, {}))
+        app.include_router(pages.router(page, LIMITS))
+        app.get("/readyz")(lambda: {"ready": True, "parts": {}})
+        app.get("/v1/models")(lambda: {"data": []})
 
         @app.middleware("http")
         async def hold_back(request, call_next):
@@ -45,7 +48,7 @@ class Server:
                 return Response(status_code=404)
             return await call_next(request)
 
-        self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_config=None))
+        self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_config=None, lifespan="off"))
         self._running = asyncio.create_task(self._server.serve())
         await until(lambda: self._server.started, what="the page is served")
 
@@ -81,35 +84,41 @@ async def stored(chat_page):
     return await chat_page.page.evaluate(VERSIONS)
 
 
+async def is_stored(chat_page, version):
+    """Wait until the service worker has this version, and no other one."""
+    await chat_page.is_installed()
+
+    async def is_alone():
+        return await stored(chat_page) == [version]
+
+    await until(is_alone, what="the version is stored")
+
+
 async def test_the_next_opening_has_the_new_version(open_chat_page, server):
     """At once, and the store has it too: without Stile, the new one opens. The old one's files are gone."""
     chat_page = await open_chat_page(server.url)
-    await until(lambda: is_stored(chat_page, server.version), what="the first version is stored")
+    await is_stored(chat_page, server.version)
     await server.release(Stile="Newer")
     await chat_page.page.reload()
     await expect(chat_page.page.locator(".brand")).to_have_text("Newer")
-    await until(lambda: is_stored(chat_page, server.version), what="the second version is stored")
+    await is_stored(chat_page, server.version)
     await server.stop()
     await chat_page.page.reload()
     await expect(chat_page.page.locator(".brand")).to_have_text("Newer")
     await server.start()
 
 
-async def is_stored(chat_page, version):
-    return await stored(chat_page) == [version]
-
-
 async def test_what_is_not_sent_outlasts_an_update(open_chat_page, server):
     """An open page is left alone. What is written and attached in it is there in the new version."""
     chat_page = await open_chat_page(server.url)
-    await until(lambda: is_stored(chat_page, server.version), what="the first version is stored")
+    await is_stored(chat_page, server.version)
     await chat_page.box.fill("Half a thou")
     notes = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"a line\n"}
     await chat_page.page.locator("#composer input[type=file]").set_input_files([notes])
     await expect(chat_page.page.locator("#composer .attachments li")).to_have_count(1)
     await server.release(Stile="Newer")
     await chat_page.page.evaluate("async () => (await navigator.serviceWorker.getRegistration()).update()")
-    await until(lambda: is_stored(chat_page, server.version), what="the second version is stored")
+    await is_stored(chat_page, server.version)
     await expect(chat_page.page.locator(".brand")).to_have_text("Stile")
     await expect(chat_page.box).to_have_value("Half a thou")
     await chat_page.page.reload()
@@ -121,22 +130,22 @@ async def test_what_is_not_sent_outlasts_an_update(open_chat_page, server):
 async def test_an_open_page_of_the_old_version_loads_what_it_needs_later(open_chat_page, server):
     """Its libraries come, although the server has another version by now."""
     chat_page = await open_chat_page(server.url)
-    await until(lambda: is_stored(chat_page, server.version), what="the first version is stored")
-    old = await chat_page.page.evaluate("document.querySelector('script[type=module]').src")
+    await is_stored(chat_page, server.version)
+    old = await chat_page.page.evaluate("document.querySelector('script[src$=\"app.js\"]').src")
     await server.release(Stile="Newer")
     await chat_page.page.evaluate("async () => (await navigator.serviceWorker.getRegistration()).update()")
-    await until(lambda: is_stored(chat_page, server.version), what="the second version is stored")
+    await is_stored(chat_page, server.version)
     library = old.replace("app.js", "vendor/temml.min.mjs")
-    assert (
-        await chat_page.page.evaluate("async (address) => typeof (await import(address)).default", library)
-        == "object"
+    made = await chat_page.page.evaluate(
+        "async (address) => (await import(address)).default.renderToString('x')", library
     )
+    assert "<math>" in made
 
 
 async def test_a_version_that_is_only_half_there_is_not_stored(open_chat_page, server):
     """A file of it cannot be had. The old version stays whole, and opens without the server."""
     chat_page = await open_chat_page(server.url)
-    await until(lambda: is_stored(chat_page, server.version), what="the first version is stored")
+    await is_stored(chat_page, server.version)
     first = server.version
     server.missing = "words.js"
     await server.release(Stile="Newer")

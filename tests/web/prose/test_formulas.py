@@ -24,9 +24,10 @@ HOSTILE = (
         ("$$\na\n= b\n$$\n\nand $$ c $$.", ["a=b", "c"]),
         (LISTED, ["a=b−c"]),  # noqa: RUF001 -- a minus
         ("> \\[\n> a\n> \\]", ["a"]),
+        ("\\[\na\n- b\n\\] with \\(c\\) and \\(d\\).", ["a−b", "c", "d"]),  # noqa: RUF001 -- a minus
         (r"**Bold \(a*b*c\)** and `\(code\)`", ["a∗b∗c"]),  # noqa: RUF001 -- an asterisk operator
     ],
-    ids=["line", "brackets", "dollars", "list", "quotation", "bold"],
+    ids=["line", "brackets", "dollars", "list", "quotation", "text after it", "bold"],
 )
 async def test_formulas_are_shown(answers, text, seen):
     """Each as MathML, whatever Markdown would have made of its signs."""
@@ -43,7 +44,7 @@ async def test_formulas_are_shown(answers, text, seen):
         "It costs $5 and $6.",
         "It costs $$5 and $$6.",
         NOT_ENDED.replace("**", ""),
-        "Say __init__, foo.__init__(self), __main__.py and snake_case_names.",
+        "Say __init__, foo.__init__(self), __main__.py, __VA_ARGS__ and snake_case_names.",
     ],
 )
 async def test_other_text_stays_as_it_is(answers, text):

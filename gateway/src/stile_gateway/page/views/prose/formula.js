@@ -121,14 +121,24 @@ function blockRule(state, startLine, endLine, silent) {
     const isOutside = line < endLine && state.sCount[line] < state.blkIndent && !state.isEmpty(line);
     if (isOutside) return false; // the list or quotation ends before the formula does
   }
-  if (isWhole && (line >= endLine || src.slice(end + stopLength(src, end), state.eMarks[line]).trim())) return false;
+  if (isWhole && line >= endLine) return false;
+  const rest = isWhole ? src.slice(end + stopLength(src, end), state.eMarks[line]).trim() : "";
+  if (rest && line === startLine) return false; // it stands in a line of text
   if (silent) return true;
   const nextLine = Math.min(line + 1, endLine);
   const lines = state.getLines(startLine, nextLine, state.blkIndent, false).trim();
-  const content = isWhole ? lines.slice(0, lines.lastIndexOf(CLOSERS[opener]) + 2) : lines;
+  const content = isWhole ? lines.slice(0, lines.lastIndexOf(CLOSERS[opener], lines.length - rest.length - 1) + 2) : lines;
   push(state, "formula_block", content, isWhole).map = [startLine, nextLine];
+  if (rest) pushParagraph(state, rest);
   state.line = nextLine;
   return true;
+}
+
+/** What follows a formula in its last line. */
+function pushParagraph(state, content) {
+  state.push("paragraph_open", "p", 1);
+  Object.assign(state.push("inline", "", 0), { content, children: [] });
+  state.push("paragraph_close", "p", -1);
 }
 
 function push(state, type, content, isWhole) {

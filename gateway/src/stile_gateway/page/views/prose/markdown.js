@@ -25,8 +25,8 @@ const CONTAINERS = "blockquote, ol, ul";
 // `breaks`: a small model means its line ends. An image would be fetched from elsewhere: it stays text.
 const markdown = new MarkdownIt({ html: false, linkify: false, breaks: true }).disable("image").use(formulas);
 
-/** A name of Python with two underscores on each side: `__init__` is itself, and no strong "init". */
-const DUNDER = /__[a-z][a-z0-9]*(?:_[a-z0-9]+)*__(?!\w)/y;
+/** A name of Python or C with two underscores on each side: `__init__` is itself, and no strong "init". */
+const DUNDER = /__(?:[a-z][a-z0-9]*(?:_[a-z0-9]+)*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)__(?!\w)/y;
 markdown.inline.ruler.before("emphasis", "dunder", (state, silent) => {
   DUNDER.lastIndex = state.pos;
   const name = DUNDER.exec(state.src)?.[0];
