@@ -97,9 +97,13 @@ async def bus_with_gateway(tmp_path):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def locked_system(browser, tmp_path):  # noqa: ARG001 -- no system without a browser
-    """A system that answers one API key."""
+    """A system that answers two API keys, one of them twenty times a minute."""
     keys = tmp_path / "keys.json"
-    keys.write_text(ApiKeys(keys=(ApiKey(name="ada", sha256=digest("sk-right")),)).model_dump_json())
+    known = (
+        ApiKey(name="ada", sha256=digest("sk-right")),
+        ApiKey(name="bob", sha256=digest("sk-few"), requests_per_minute=20),
+    )
+    keys.write_text(ApiKeys(keys=known).model_dump_json())
     model = await Standin(tmp_path, tokens=3).start()
     system = await System(
         tmp_path, model, settings={"STILE_API_KEYS": str(keys), **unscanned(tmp_path)}

@@ -115,6 +115,18 @@ async def test_a_filter_that_is_away_is_said_at_once(open_chat_page, own_system)
     await expect(chat_page.answer).to_have_text("echo: Is there a filter? word word", timeout=60_000)
 
 
+async def test_what_is_left_of_a_minute_is_shown(open_chat_page, locked_system):
+    """Of a key that has such a limit, and of no other."""
+    chat_page = await open_chat_page(f"{locked_system.url}/#key=sk-few")
+    left = chat_page.page.locator(".left")
+    await expect(left).to_have_text("20 of 20 questions left this minute")
+    await chat_page.ask_and_hear("One less?")
+    await expect(left).to_have_text("19 of 20 questions left this minute")
+    other = await open_chat_page(f"{locked_system.url}/#key=sk-right")
+    await expect(other.page.locator("#model")).to_have_text("standin")
+    await expect(other.page.locator(".left")).to_be_hidden()
+
+
 async def test_what_the_page_will_do_is_said(open_chat_page, own_system):
     """Without a model a question waits in Stile's queue; without a filter the page keeps it."""
     await own_system.model.faults(loading=True)

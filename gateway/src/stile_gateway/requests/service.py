@@ -149,15 +149,19 @@ class RequestService:
                     return event
         raise _about(request, InternalError("The request ended without an answer."))
 
-    def follow(self, client: str, chat_id: UUID, pulse: float) -> AsyncGenerator[ReplyEvent | None, None]:
+    def follow(
+        self, client: str, chat_id: UUID, pulse: float | None
+    ) -> AsyncGenerator[ReplyEvent | None, None]:
         """Yield what becomes of a request of ``client``, in flight here or not, as ``events`` does.
+
+        Without a ``pulse``, the pieces of an answer are not wanted.
 
         Raises:
             GatewayError: the request's error, or its status is not known.
         """
         one = self._in_flight.get(chat_id)
         if one is not None and one.request.client == client:
-            return self._stream(one, pulse)
+            return self._stream(one, float("inf") if pulse is None else pulse)
         return status.follow(self._bus, client, chat_id, self._timing, pulse)
 
     async def status(self, client: str, chat_id: UUID, wait: float) -> ReplyEvent:
@@ -167,7 +171,7 @@ class RequestService:
             GatewayError: the request's error, or its status is not known.
         """
         last: ReplyEvent | None = None
-        async with aclosing(self.follow(client, chat_id, float("inf"))) as events:
+        async with aclosing(self.follow(client, chat_id, None)) as events:
             while last is None:
                 last = await anext(events)
             with suppress(TimeoutError):

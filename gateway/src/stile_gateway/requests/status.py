@@ -56,24 +56,27 @@ async def cancel(bus: Bus, client: str, chat_id: UUID, timing: Timing) -> Cancel
 
 
 async def follow(
-    bus: Bus, client: str, chat_id: UUID, timing: Timing, pulse: float
+    bus: Bus, client: str, chat_id: UUID, timing: Timing, pulse: float | None
 ) -> AsyncGenerator[ReplyEvent | None, None]:
     """Yield each status of the request ``chat_id`` of ``client`` up to ``done``; None for a silent ``pulse``.
+
+    With a ``pulse``, the pieces of a running answer come as well, as its worker sends them.
 
     Args:
         bus: where the filters are.
         client: whose request it is; another client's is not found.
         chat_id: which request.
         timing: how long to wait for a reply, and between two status requests.
-        pulse: seconds.
+        pulse: seconds; None if only the statuses are wanted.
 
     Raises:
         GatewayError: the request's error, or its status is not known.
     """
     transcript = Transcript()
-    polling = asyncio.create_task(_poll(bus, client, chat_id, timing, transcript))
+    is_live = pulse is not None
+    polling = asyncio.create_task(_poll(bus, client, chat_id, timing, transcript, is_live=is_live))
     try:
-        async with aclosing(transcript.follow(pulse)) as events:
+        async with aclosing(transcript.follow(float("inf") if pulse is None else pulse)) as events:
             async for event in events:
                 yield event
     finally:
@@ -81,10 +84,12 @@ async def follow(
         await asyncio.wait([polling])
 
 
-async def _poll(bus: Bus, client: str, chat_id: UUID, timing: Timing, transcript: Transcript) -> None:
+async def _poll(  # noqa: PLR0913 -- each is one thing
+    bus: Bus, client: str, chat_id: UUID, timing: Timing, transcript: Transcript, *, is_live: bool
+) -> None:
     """Fill ``transcript``, whatever happens."""
     try:
-        await _ask_until_done(bus, client, chat_id, timing, transcript)
+        await _ask_until_done(bus, client, chat_id, timing, transcript, is_live=is_live)
     except GatewayError as error:
         transcript.fail(error)
     except Exception:
@@ -92,8 +97,8 @@ async def _poll(bus: Bus, client: str, chat_id: UUID, timing: Timing, transcript
         transcript.fail(InternalError("Something went wrong in the gateway."))
 
 
-async def _ask_until_done(
-    bus: Bus, client: str, chat_id: UUID, timing: Timing, transcript: Transcript
+async def _ask_until_done(  # noqa: PLR0913 -- each is one thing
+    bus: Bus, client: str, chat_id: UUID, timing: Timing, transcript: Transcript, *, is_live: bool
 ) -> None:
     last: ReplyEvent | None = None
     live = EventSequencer()
@@ -108,7 +113,7 @@ async def _ask_until_done(
                 last = event
                 if event.kind is EventKind.DONE:
                     return
-                if event.kind is EventKind.STARTED:
+                if is_live and event.kind is EventKind.STARTED:
                     with suppress(GatewayError):
                         await bus.follow(inbox, client, chat_id)
             # A signal comes as soon as there is something new.
