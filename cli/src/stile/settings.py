@@ -183,6 +183,10 @@ class Settings:
         """
         return Login(url or self.nats_url, seed, self.tls(), inbox)
 
+    def is_key_asked_for(self, file: Path) -> bool:
+        """Return whether a gateway that starts now asks for API keys; ``file`` is their default place."""
+        return self.api_keys != "off" and (self.api_keys is not None or file.exists())
+
     @property
     def is_shared(self) -> bool:
         """Whether other machines may reach the gateway."""

@@ -144,7 +144,7 @@ The guard, layer by layer:
 {"`stile down`" if is_detached else "Ctrl-C"} stops everything.
 """
     )
-    if settings.is_shared and not _is_key_asked_for(settings, home):
+    if settings.is_shared and not settings.is_key_asked_for(home.api_keys):
         terminal.warn(
             "No API key is asked for: everybody who reaches this machine over the network can use it. "
             "`stile keys add NAME` makes a key, and from then on one is asked for."
@@ -159,10 +159,6 @@ def _console(settings: Settings, home: Home, part: parts.Part | None) -> str:
 The console, for the owner (the link works once; `stile console` prints a new one):
   {link}
 """
-
-
-def _is_key_asked_for(settings: Settings, home: Home) -> bool:
-    return settings.api_keys != "off" and (settings.api_keys is not None or home.api_keys.exists())
 
 
 @contextlib.contextmanager
