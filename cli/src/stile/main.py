@@ -50,6 +50,9 @@ class Commands(LazyGroup):
         "dlq": Entry(
             "stile.commands.dlq", "commands", "Requests that were given up: begun too often, never finished"
         ),
+        "backup": _run("backup", "Write keys, secrets, clients, API keys, policy and archive into one file"),
+        "restore": Entry("stile.commands.run.backup", "restore", "Put a backup into STILE_HOME"),
+        "systemd": Entry("stile.commands.run.systemd", "commands", "Stile as a service of systemd"),
         "provision": _setup("provision", "Make the streams as nats/streams.json describes them", "provision"),
         "credentials": _setup(
             "credentials",
