@@ -1,5 +1,6 @@
 """The `stile` command: the list of commands, and what becomes of their errors."""
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
@@ -8,7 +9,7 @@ import typer
 
 from stile.errors import ArgumentError, PartError, StileError
 from stile.lazy import Entry, LazyGroup
-from stile_runtime.variables import SettingsError
+from stile_runtime.variables import SettingsError, unknown
 
 
 def _run(name: str, text: str) -> Entry:
@@ -107,6 +108,8 @@ def main() -> None:
     """Run a command; what goes wrong is one line on stderr and the exit code 1."""
     try:
         _check_arguments(sys.argv[1:])
+        for sentence in unknown(os.environ):
+            typer.echo(f"stile: {sentence}", err=True)
         app()
     except (SettingsError, StileError) as error:
         if isinstance(error, PartError) and error.last_lines:

@@ -78,7 +78,8 @@ class Settings:
     """The authorities of the devices' certificates, PEM; if it is set, each device needs one."""
     nats_monitor_port: Port | None = None
     """By default 8222, or any free port if another program has that one."""
-    llama_port: Port = 11434
+    llama_port: Port | None = None
+    """By default 11434, or the next free port if another program has that one: it is Ollama's, too."""
     llama_url: Annotated[str | None, values.http_url] = None
     """A llama.cpp server that runs already; then none is started."""
     llama_key: Annotated[Secret | None, Secret] = None

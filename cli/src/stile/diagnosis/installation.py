@@ -1,6 +1,7 @@
 """Looks at one installation: keys, model, policy, who may ask, and the parts that run."""
 
 import json
+import os
 from collections.abc import Iterator
 from functools import partial
 
@@ -15,12 +16,14 @@ from stile.models.catalogue import Catalogue
 from stile.settings import Settings
 from stile.supervise import parts
 from stile_runtime.installation.state import PartState, PartStatus, State
+from stile_runtime.variables import unknown
 
 _ASK_SECONDS = 5.0
 
 
 def checks(settings: Settings, root: Root, home: Home, running: State | None) -> Iterator[Check]:
     """Yield what can be looked at; less, if nothing runs."""
+    yield "variables", _variables
     yield "keys", lambda: _keys(home)
     yield "signing", lambda: _signing(home, running)
     if settings.llama_url is None:
@@ -70,6 +73,12 @@ def _who_may_ask(settings: Settings, running: State) -> str:
     is_shared = any(not (ip.startswith("127.") or ip == "::1") for ip in here)
     asked_for = settings.api_keys != "off" if answer is None else answer.status == 401
     return who_may_ask(is_shared=is_shared, is_key_asked_for=asked_for)
+
+
+def _variables() -> str:
+    if sentences := list(unknown(os.environ)):
+        raise Warned("; ".join(sentences))
+    return "all known"
 
 
 def _keys(home: Home) -> str:
