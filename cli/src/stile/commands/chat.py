@@ -28,7 +28,7 @@ LOCAL_CLIENT = "local"
 def chat(  # noqa: PLR0913 -- one parameter an option
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[QUESTION]...", help="What to ask; - stands for the standard input."),
+        typer.Argument(metavar="QUESTION", help="What to ask; - stands for the standard input."),
     ] = None,
     *,
     url: Annotated[

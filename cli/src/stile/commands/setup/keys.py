@@ -32,7 +32,7 @@ _ASK_SECONDS = 0.2
 @commands.command()
 def add(  # noqa: PLR0913 -- one parameter an option
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Letters, digits, - and _; at most 59.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Letters, digits, - and _; at most 59.")
     ] = None,
     *,
     count: Annotated[int, typer.Option(min=0, max=1000, help="So many more, named by --prefix.")] = 0,
@@ -125,7 +125,7 @@ def _numbered(prefix: str, count: int, taken: set[str]) -> list[str]:
 
 @commands.command("set")
 def set_(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `stile keys list` shows them.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="As `stile keys list` shows them.")],
     *,
     lane: Annotated[Lane | None, typer.Option(help="Of their requests; batch: no other.")] = None,
     max_in_flight: Annotated[
@@ -172,7 +172,7 @@ def list_(*, as_json: listing.AsJson = False) -> None:
 
 @commands.command()
 def revoke(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `stile keys list` shows them.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="As `stile keys list` shows them.")],
 ) -> None:
     """Take keys back, all of them or none; a gateway that runs knows within a second or two."""
 
