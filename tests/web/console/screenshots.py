@@ -83,6 +83,7 @@ async def _render(system: System, console: Console, folder: Path) -> None:
         dark = ConsolePage(await (await browser.new_context(**PHONE, color_scheme="dark")).new_page())
         await dark.page.goto(console.link)
         await dark.open("People")
+        await expect(dark.page.get_by_label("Address of the chat page")).not_to_have_value("")
         await dark.page.get_by_label("Names, one on each line").fill("ella\nfinn")
         await dark.button("Make the keys").click()
         await expect(dark.page.locator(".ticket")).to_have_count(2)

@@ -3,6 +3,8 @@
 import pytest
 from playwright.async_api import expect
 
+from harness.clients.axe import violations
+
 VIEWS = ("Now", "What happened", "People", "Policy", "Health")
 OTHER = "http://127.0.0.1:19876"
 """A page of another program of this machine; its answers are the test's."""
@@ -49,6 +51,36 @@ async def test_every_control_has_a_name(open_console):
             if not node.get("ignored") and node["role"]["value"] in roles and not node["name"]["value"]
         ]
         assert nameless == [], view
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_no_barrier(open_console, console, theme):
+    """In both themes: each view, the sheet of keys, a policy with faults, a verdict, and the sign-in."""
+    page = await open_console(color_scheme=theme, reduced_motion="reduce")
+    for view in VIEWS:
+        await page.open(view)
+        await expect(page.page.locator(".view > *").first).to_be_attached()
+        assert await violations(page.page) == [], view
+    await page.open("People")
+    await expect(page.page.get_by_label("Address of the chat page")).not_to_have_value("")
+    await page.page.get_by_label("Names, one on each line").fill(f"axe-{theme}")
+    await page.button("Make the keys").click()
+    await expect(page.page.locator(".ticket")).to_have_count(1)
+    assert await violations(page.page) == [], "the sheet"
+    await page.open("Policy")
+    editor = page.page.get_by_role("textbox", name="The policy (YAML)")
+    before = await editor.input_value()
+    await page.page.get_by_label("What somebody might ask").fill("what the fuck")
+    await page.button("Try it with this policy").click()
+    await expect(page.table("Each rule")).to_be_visible()
+    assert await violations(page.page) == [], "a verdict"
+    await editor.fill(f"keywordz: []\n{before}")
+    await page.button("Check, and run its tests").click()
+    await expect(page.button("Line 1")).to_be_visible()
+    assert await violations(page.page) == [], "a fault"
+    signed_out = await open_console(console.url, color_scheme=theme, reduced_motion="reduce")
+    await expect(signed_out.heading).to_have_text("Sign in")
+    assert await violations(signed_out.page) == [], "the sign-in"
 
 
 async def test_a_page_of_another_origin_gets_nothing(open_console, console):

@@ -20,7 +20,7 @@ _HIDDEN = frozenset(
 
 
 def of(log: Path) -> str | None:
-    """Return the newest error in ``log``; None if there is none, or no log."""
+    """Return the newest error in ``log``; an empty text if there is none, None if there is no log here."""
     try:
         with log.open("rb") as file:
             file.seek(0, 2)
@@ -29,7 +29,7 @@ def of(log: Path) -> str | None:
     except OSError:
         return None
     found = (words for line in reversed(lines) if (words := in_words(_COLOUR.sub("", line))))
-    return next(found, None)
+    return next(found, "")
 
 
 def in_words(line: str) -> str | None:

@@ -47,7 +47,7 @@ class PartHealth(BaseModel):
     """With all its child processes; None if this console does not run beside it."""
     restarts: int | None = None
     last_error: str | None = None
-    """From its log."""
+    """From its log; empty if there is none, absent if its log is not here."""
 
 
 class Disk(BaseModel):

@@ -48,6 +48,12 @@ class App {
 
   /** Open what the address names: a view, or a link with a token. */
   async #follow() {
+    if (this.#shown && location.hash === "#view") {
+      // The link that skips the menu; the address names the view again.
+      history.replaceState(null, "", `#${this.#shown}`);
+      this.#main.focus();
+      return;
+    }
     const token = new URLSearchParams(location.hash.slice(1)).get("token");
     try {
       if (token) {

@@ -18,8 +18,12 @@ export function seconds(count) {
   return `${Math.round(count / 60)} min`;
 }
 
-export function clock(milliseconds) {
-  return new Date(milliseconds).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+/** The time of day, with the date in front of it if it was not today. */
+export function moment(milliseconds) {
+  const then = new Date(milliseconds);
+  const clock = then.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const isToday = then.toDateString() === new Date().toDateString();
+  return isToday ? clock : `${then.toLocaleDateString([], { day: "numeric", month: "short" })}, ${clock}`;
 }
 
 /** `1 request`, `2 requests`. */

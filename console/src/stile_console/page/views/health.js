@@ -37,7 +37,7 @@ export class Health {
       [part.version, part.policy && `policy ${part.policy}`].filter(Boolean).join(", "),
       part.memory_bytes === undefined ? "" : bytes(part.memory_bytes),
       part.restarts === undefined ? "" : String(part.restarts),
-      part.last_error ?? "none",
+      part.last_error === "" ? "none" : (part.last_error ?? ""),
     ];
   }
 }

@@ -1,6 +1,6 @@
 // What happened: one line for each request that has ended. Facts, never a text.
 import { element, replace, table } from "../element.js";
-import { clientName, clock, seconds } from "../words.js";
+import { clientName, moment, seconds } from "../words.js";
 
 const HEADS = ["Time", "Client", "Outcome", "Why", "Lane", "Model", "Waited", "Took", "Tokens"];
 const ALL = "";
@@ -59,7 +59,7 @@ export class History {
 }
 
 function row(record) {
-  const when = element("time", { datetime: new Date(record.at_ms).toISOString() }, `${new Date(record.at_ms).toLocaleDateString()} ${clock(record.at_ms)}`);
+  const when = element("time", { datetime: new Date(record.at_ms).toISOString() }, moment(record.at_ms));
   const tokens = [record.prompt_tokens, record.answer_tokens].filter((number) => number !== undefined);
   return [
     when,

@@ -3,6 +3,7 @@ import { confirm } from "../dialog.js";
 import { button, element, replace, table } from "../element.js";
 import { Replay } from "./replay.js";
 
+const FAR = 5; // lines that are shown above one that is gone to
 const VERDICTS = {
   allow: "lets it pass",
   refuse: "refuses it",
@@ -26,7 +27,7 @@ export class Policy {
     input: () => this.#edited(),
   });
   #lines = element("pre", { class: "lines", "aria-hidden": "true" });
-  #faults = element("ul", { id: "policy-faults", class: "faults", role: "status" });
+  #faults = element("ul", { class: "faults" });
   #apply = button("Apply", () => this.#run(() => this.#applyIt()), { class: "main", disabled: true });
   #check = button("Check, and run its tests", () => this.#run(() => this.#checkIt()));
   #load = button("Load again", () => this.#run(() => this.#loadIt()));
@@ -62,7 +63,7 @@ export class Policy {
       this.#file,
       element("label", { for: "policy-text" }, "The policy (YAML)"),
       element("div", { class: "editor" }, this.#lines, this.#editor),
-      this.#faults,
+      element("div", { id: "policy-faults", role: "status" }, this.#faults),
       element("div", { class: "buttons" }, this.#apply, this.#check, this.#load),
       trial,
       this.#replay.element,
@@ -127,7 +128,7 @@ export class Policy {
     this.#editor.focus();
     this.#editor.setSelectionRange(start, start + (lines[line - 1] ?? "").length);
     const height = parseFloat(getComputedStyle(this.#editor).lineHeight);
-    this.#editor.scrollTop = Math.max(0, (line - 5) * height);
+    this.#editor.scrollTop = Math.max(0, (line - FAR) * height);
   }
 
   async #checkIt() {
