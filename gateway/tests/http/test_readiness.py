@@ -56,6 +56,18 @@ def test_a_filter_whose_policys_file_is_refused_is_ready(fleet):
     assert "policy's file is refused" in state.detail
 
 
+def test_a_worker_on_hold_is_ready_and_says_so(fleet):
+    """It does what it is told; requests are accepted, and wait."""
+    for part in ("filter", "consumer"):
+        fleet.receive_body(beat(part, held=True))
+    state = readiness(fleet, connected=True)
+    assert state.ready
+    assert "on hold" in state.parts["consumer"].detail
+    assert state.parts["filter"].detail is None
+    fleet.receive_body(beat("consumer", held=False))
+    assert part_state(fleet, "consumer").detail is None
+
+
 def test_a_heartbeat_counts_for_five_seconds(fleet, clock):
     """Two of them may be lost; then the part is gone, and is forgotten."""
     fleet.receive_body(beat("filter"))

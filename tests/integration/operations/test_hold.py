@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from harness.processes.wait import until
-from stile_runtime.console_client import ConsoleClient
+from stile_runtime.console_client import ConsoleClient, ConsoleError
 
 
 @pytest.fixture
@@ -119,7 +119,10 @@ async def test_a_hold_outlives_a_kill_of_each_part(system, http, console, part):
     again = ConsoleClient(await system.bus.connect("console"))
 
     async def still_waits():
-        queue = await again.queue()
+        try:
+            queue = await again.queue()
+        except ConsoleError:
+            return False  # the filter is not there yet
         return queue.held and [one.id for one in queue.waiting] == [chat_id]
 
     await until(still_waits, what="it is on hold, and waits")

@@ -129,12 +129,14 @@ async def test_cancelled_and_late_requests_have_their_record(system, http):
     await until(system.model.prompts, what="the model is at it")
     waiting = await http.post("/chat", json={"prompt": "second"}, headers={"Prefer": "respond-async"})
     late = await http.post(
-        "/chat", json={"prompt": "third"}, headers={"Prefer": "respond-async", "Stile-Timeout": "1"}
+        "/chat", json={"prompt": "third"}, headers={"Prefer": "respond-async", "Stile-Timeout": "6s"}
     )
+    deadline = time.time() + 6
     waits, passes = UUID(waiting.json()["id"]), UUID(late.json()["id"])
     asked = ConsoleClient(await system.bus.connect("console"))
     [runs] = (await asked.queue()).running
     assert (await asked.cancel(NAME, waits)).hit == "waiting"
+    await until(lambda: time.time() > deadline, what="the third is late")
     assert (await asked.cancel(NAME, runs.id)).hit == "running"
     assert (await running).json()["error"]["code"] == "cancelled"
     found = await recorded(system, 3)
@@ -196,6 +198,12 @@ async def test_records_are_read_by_time_and_client(system):
         await writer.publish(subjects.log(client, UUID(int=number)), json.dumps(body).encode())
     await writer.publish(subjects.log("alice", UUID(int=count)), b'{"later": 1}')
     await writer.flush()
+    admin = (await system.bus.connect("provisioner")).jetstream()
+
+    async def are_stored():
+        return (await admin.stream_info(subjects.LOG_STREAM)).state.messages == count + 1
+
+    await until(are_stored, what="all are in the stream")
     asked = ConsoleClient(await system.bus.connect("console"))
     found = [record async for record in asked.records()]
     assert [record.at_ms for record in found] == [1_000_000 + number for number in range(count)]

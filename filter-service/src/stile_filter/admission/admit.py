@@ -31,9 +31,6 @@ from stile_runtime.fleet import REMEMBERED_SECONDS, Fleet
 _MAX_PUBLISHES = 3
 """How often an approval is published if CHAT refused it, and held no such request a moment later."""
 
-_OF_ANOTHER = frozenset({ErrorCode.KEY_CONFLICT, ErrorCode.IN_PROGRESS})
-"""Errors of a request that is not the one of its id: the id's record is another's."""
-
 _REPEATED = "repeated"
 """The end of a request that was received before."""
 
@@ -114,13 +111,9 @@ class Admission:
             return _REPEATED
         mine = self._in_flight[hand] = _InFlight(replies)
         try:
-            async with self._turn(envelope):
+            async with self._turn(envelope), self._log.failures_of(envelope.address):
                 with self._guards.lease() as guard:
                     return await self._decide(incoming, envelope, replies, guard)
-        except RequestError as error:
-            if error.code not in _OF_ANOTHER:
-                await self._log.write(envelope.address, error.code, rule=error.rule)
-            raise
         finally:
             del self._in_flight[hand]
             # Those that wait go on at the next turn of the loop, when the reply to an error is made as well.

@@ -1,6 +1,6 @@
 """What the handlers need of the world around them."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
@@ -92,6 +92,10 @@ class Log(Protocol):
         **facts: str | int | None,
     ) -> None:
         """Write the record of a request that has ended. Never raises, and waits for no confirmation."""
+        ...
+
+    def failures_of(self, address: RequestAddress) -> AbstractAsyncContextManager[None]:
+        """Write the record of a request that ends in the block by an error."""
         ...
 
     async def write_stored(self, address: RequestAddress, outcome: Reply | ErrorReply) -> None:

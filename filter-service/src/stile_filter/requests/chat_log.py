@@ -2,15 +2,17 @@
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import nats.errors
 import structlog
 from pydantic import ValidationError
 
 from stile_contracts import headers, subjects
+from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, LogRecord, Reply
 from stile_contracts.subjects import RequestAddress
+from stile_filter.errors import BusError, RequestError
 from stile_filter.transport.reply import to_json
 
 BURST = 1000
@@ -19,6 +21,9 @@ BURST = 1000
 SECONDS_A_RECORD = 2.0
 """After that, one in so many seconds: 17 MB a day of the log's 128 MiB, at 400 bytes each. Otherwise one
 client could drive out everybody's records with requests that fail at once."""
+
+_OF_ANOTHER = frozenset({ErrorCode.KEY_CONFLICT, ErrorCode.IN_PROGRESS})
+"""Errors of a request that is not the one of its id: the id's record is another's."""
 
 _REMEMBERED_CLIENTS = 4096
 _LOGGED_SECONDS = 60.0
@@ -112,6 +117,24 @@ class ChatLog:
             prompt_tokens=usage.prompt_tokens if usage else None,
             answer_tokens=usage.completion_tokens if usage else None,
         )
+
+    @contextlib.asynccontextmanager
+    async def failures_of(self, address: RequestAddress) -> AsyncIterator[None]:
+        """Write the record of a request that ends in the block by an error, which is raised again.
+
+        While the bus is away nobody knows whether it has ended, and its requester repeats it.
+        """
+        try:
+            yield
+        except RequestError as error:
+            if error.code not in _OF_ANOTHER:
+                await self.write(address, error.code, rule=error.rule)
+            raise
+        except BusError:
+            raise
+        except Exception:
+            await self.write(address, ErrorCode.INTERNAL)
+            raise
 
     def _may_write(self, client: str) -> bool:
         """Take one record of the client's allowance; it fills again with time."""

@@ -9,6 +9,7 @@ from harness.filter.deciding import ID, NOW, SCANS, WORDS, Deciding, FakeScanner
 from stile_contracts import subjects
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply
+from stile_filter.errors import UnavailableError
 from stile_filter.guard.decide import Finding, State
 from stile_filter.store import StoredMessage
 from stile_filter.transport.reply import to_json
@@ -88,6 +89,17 @@ async def test_a_scanner_that_fails_is_named(deciding):
     await system.gateway({"prompt": "hello"})
     [record] = system.records
     assert (record.outcome, record.rule) == ("filter_error", "Word")
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcomes"), [(RuntimeError("defect"), ["internal"]), (UnavailableError("bus"), [])]
+)
+async def test_a_defect_is_recorded_and_a_bus_that_is_away_is_not(deciding, failure, outcomes):
+    """After a defect the request has ended; while the bus is away, its requester repeats it."""
+    system = deciding()
+    system.store.fails, system.store.fails_at = failure, "approve"
+    await system.gateway({"prompt": "hello"})
+    assert [record.outcome for record in system.records] == outcomes
 
 
 async def test_another_request_under_the_same_key_leaves_the_record_alone(deciding):
