@@ -92,7 +92,7 @@ schemas: setup ## export the messages' JSON Schemas
 	.venv/bin/python -m stile_contracts.export contracts
 
 reference: setup ## write the commands' help into docs/cli.md
-	.venv/bin/python -m stile.reference docs/cli.md
+	.venv/bin/python -m stile.shell.reference docs/cli.md
 
 # Both need PyPI's advisories and RustSec's on GitHub. So CI runs them, and `.ci/run` does not.
 audit: $(UV) ## known faults of locked packages; licences and sources of crates (needs cargo-deny)

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from stile.errors import ArgumentError, PartError, StileError
-from stile.lazy import Entry, LazyGroup
+from stile.shell.lazy import Entry, LazyGroup
 from stile_runtime.variables import SettingsError, unknown
 
 

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_type_hints
 
-from stile import values
-from stile.values import Secret
+from stile.shell import values
+from stile.shell.values import Secret
 from stile_runtime.login import Login
 from stile_runtime.variables import SettingsError, variable
 

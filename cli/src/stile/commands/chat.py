@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from stile import gateway
 from stile.chat.conversation import Asked, Conversation
 from stile.chat.events import Done
 from stile.chat.screen import Screen
 from stile.errors import ArgumentError
 from stile.home import find_home
+from stile.services import gateway
 from stile.settings import Settings
 from stile_runtime.variables import SettingsError
 

@@ -7,12 +7,12 @@ from functools import partial
 
 import psutil
 
-from stile import guard, http, policy
 from stile.diagnosis.findings import Check, Warned
 from stile.errors import StileError
 from stile.home import Home, Root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue
+from stile.services import guard, http, policy
 from stile.settings import Settings
 from stile.supervise import parts
 from stile_runtime.installation.state import PartState, PartStatus, State

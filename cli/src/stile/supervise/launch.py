@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 
-from stile import console, guard, policy
 from stile.home import Home, Root
 from stile.keys import api_keys, credentials, signing
 from stile.models.catalogue import Catalogue, Weights
 from stile.nats import clients, config, connection, provision, tls
+from stile.services import console, guard, policy
 from stile.settings import Settings
 from stile.supervise import parts, ports
 from stile.supervise.supervisor import Supervisor

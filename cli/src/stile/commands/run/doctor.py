@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from stile import listing
+from stile.shell import listing
 
 WARNED = 5
 """The exit code if nothing is wrong, but something should be looked at."""

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from stile import policy
 from stile.errors import PartError, StileError
 from stile.home import find_home
+from stile.services import policy
 from stile.settings import Settings
 from stile_runtime.installation import files, state
 from stile_runtime.installation.state import NAMES, PartState, PartStatus

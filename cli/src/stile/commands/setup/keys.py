@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from stile import http, listing
 from stile.home import find_api_keys, find_home
 from stile.keys import api_keys, signing
+from stile.services import http
 from stile.settings import Settings
+from stile.shell import listing
 from stile_contracts.subjects import Lane
 from stile_runtime.api_keys import NAME, ApiKey, make
 from stile_runtime.installation import state

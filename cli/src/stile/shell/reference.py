@@ -1,4 +1,4 @@
-"""Writes the help of every command into docs/cli.md: ``python -m stile.reference docs/cli.md``."""
+"""Writes the help of every command into docs/cli.md: ``python -m stile.shell.reference docs/cli.md``."""
 
 import os
 import sys

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from stile.main import Commands
-from stile.reference import reference, replaced
+from stile.shell.reference import reference, replaced
 
-PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 
 
 def test_the_page_has_todays_help(monkeypatch):
