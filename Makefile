@@ -1,6 +1,6 @@
 # People, hooks and CI use only these targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down check test test-llm-guard lint format e2e bench tables faults clean schemas screenshots audit sbom
+.PHONY: help setup up down check test test-llm-guard lint format e2e bench tables faults clean schemas screenshots reference audit sbom
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -96,6 +96,9 @@ faults: setup ## kill, pause and cut each part under load, and account for every
 
 schemas: setup ## export the messages' JSON Schemas
 	.venv/bin/python -m stile_contracts.export contracts
+
+reference: setup ## write the commands' help into docs/cli.md
+	.venv/bin/python -m stile.shell.reference docs/cli.md
 
 # Both need PyPI's advisories and RustSec's on GitHub. So CI runs them, and `.ci/run` does not.
 audit: $(OWN_UV) ## known faults of locked packages; licences and sources of crates (needs cargo-deny)

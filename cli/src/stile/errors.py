@@ -9,6 +9,7 @@ StileError
 ├── ProvisionError     streams that cannot be made as described
 ├── PolicyError        a policy that cannot be used, by file, line and reason
 ├── PartError          a part that cannot be started, or that keeps dying
+├── BackupError        a backup that cannot be written or restored
 ├── ArgumentError      an argument of the command line that is not text
 └── RequestError       a question that got no answer
 
@@ -54,6 +55,10 @@ class PartError(StileError):
     def __init__(self, message: str, last_lines: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.last_lines = last_lines
+
+
+class BackupError(StileError):
+    """A backup cannot be written or restored."""
 
 
 class ArgumentError(StileError):

@@ -1,5 +1,6 @@
 """The `stile` command: the list of commands, and what becomes of their errors."""
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
@@ -7,8 +8,8 @@ from typing import Annotated, ClassVar
 import typer
 
 from stile.errors import ArgumentError, PartError, StileError
-from stile.lazy import Entry, LazyGroup
-from stile_runtime.variables import SettingsError
+from stile.shell.lazy import Entry, LazyGroup
+from stile_runtime.variables import SettingsError, unknown
 
 
 def _run(name: str, text: str) -> Entry:
@@ -50,6 +51,9 @@ class Commands(LazyGroup):
         "dlq": Entry(
             "stile.commands.dlq", "commands", "Requests that were given up: begun too often, never finished"
         ),
+        "backup": _run("backup", "Write keys, secrets, clients, API keys, policy and archive into one file"),
+        "restore": Entry("stile.commands.run.backup", "restore", "Put a backup into STILE_HOME"),
+        "systemd": Entry("stile.commands.run.systemd", "commands", "Stile as a service of systemd"),
         "provision": _setup("provision", "Make the streams as nats/streams.json describes them", "provision"),
         "credentials": _setup(
             "credentials",
@@ -104,6 +108,8 @@ def main() -> None:
     """Run a command; what goes wrong is one line on stderr and the exit code 1."""
     try:
         _check_arguments(sys.argv[1:])
+        for sentence in unknown(os.environ):
+            typer.echo(f"stile: {sentence}", err=True)
         app()
     except (SettingsError, StileError) as error:
         if isinstance(error, PartError) and error.last_lines:

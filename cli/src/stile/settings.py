@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_type_hints
 
-from stile import values
-from stile.values import Secret
+from stile.shell import values
+from stile.shell.values import Secret
 from stile_runtime.login import Login
 from stile_runtime.variables import SettingsError, variable
 
@@ -78,7 +78,8 @@ class Settings:
     """The authorities of the devices' certificates, PEM; if it is set, each device needs one."""
     nats_monitor_port: Port | None = None
     """By default 8222, or any free port if another program has that one."""
-    llama_port: Port = 11434
+    llama_port: Port | None = None
+    """By default 11434, or the next free port if another program has that one: it is Ollama's, too."""
     llama_url: Annotated[str | None, values.http_url] = None
     """A llama.cpp server that runs already; then none is started."""
     llama_key: Annotated[Secret | None, Secret] = None
@@ -182,6 +183,10 @@ class Settings:
             url: of a server elsewhere.
         """
         return Login(url or self.nats_url, seed, self.tls(), inbox)
+
+    def is_key_asked_for(self, file: Path) -> bool:
+        """Return whether a gateway that starts now asks for API keys; ``file`` is their default place."""
+        return self.api_keys != "off" and (self.api_keys is not None or file.exists())
 
     @property
     def is_shared(self) -> bool:

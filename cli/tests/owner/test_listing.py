@@ -5,8 +5,8 @@ import json
 import pytest
 import typer
 
-from stile import listing
 from stile.commands.owner.options import period
+from stile.shell import listing
 
 LONG = "http-" + "x" * 59
 ROWS = [

@@ -1,12 +1,14 @@
 """Structured logs on stderr: a constant event and key-values; no text of a request, no secret."""
 
 import logging
+import os
 import sys
 
 import structlog
 from structlog.typing import Processor
 
 from stile_runtime.settings import ServiceSettings
+from stile_runtime.variables import unknown
 
 
 def configure(settings: ServiceSettings) -> None:
@@ -34,6 +36,8 @@ def configure(settings: ServiceSettings) -> None:
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("nats").setLevel(logging.CRITICAL)  # ``connection`` logs its errors
+    for sentence in unknown(os.environ):
+        structlog.get_logger().warning("variable_unknown", reason=sentence)
 
 
 def _renderer(settings: ServiceSettings) -> Processor:

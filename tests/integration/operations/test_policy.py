@@ -48,7 +48,7 @@ async def test_a_bad_policy_is_told_and_the_former_one_goes_on(up):
     put(up, "# one\nkeywordz: []\n")
     await until(lambda: "policy_refused" in up.output(), within=30)
     code, out, _ = await up.run("doctor")
-    assert code == 1
+    assert code == 6
     [line] = [line for line in out.splitlines() if line.startswith("WRONG")]
     assert line.startswith("WRONG policy: the file is refused, version ")
     assert f"{up.home}/policy.yml:2: keywordz" in line

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from stile import gateway
 from stile.chat.conversation import Asked, Conversation
 from stile.chat.events import Done
 from stile.chat.screen import Screen
 from stile.errors import ArgumentError
 from stile.home import find_home
+from stile.services import gateway
 from stile.settings import Settings
 from stile_runtime.variables import SettingsError
 
@@ -28,7 +28,7 @@ LOCAL_CLIENT = "local"
 def chat(  # noqa: PLR0913 -- one parameter an option
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[QUESTION]...", help="What to ask; - stands for the standard input."),
+        typer.Argument(metavar="QUESTION", help="What to ask; - stands for the standard input."),
     ] = None,
     *,
     url: Annotated[

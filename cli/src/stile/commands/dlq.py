@@ -9,11 +9,12 @@ from uuid import UUID
 
 import typer
 
-from stile import gateway, listing
 from stile.errors import DeadLetterError
 from stile.home import find_home
 from stile.keys import credentials
+from stile.services import gateway
 from stile.settings import Settings
+from stile.shell import listing
 
 if TYPE_CHECKING:
     from stile.nats.dead_letters import DeadLetter, DeadLetters

@@ -1,5 +1,6 @@
 """`stile up -d`: a `stile up` that outlives the terminal, started and watched until it is ready."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -26,7 +27,9 @@ def start(home: Home) -> None:
     """
     home.logs.mkdir(parents=True, exist_ok=True)
     draft = home.logs / ".up.log.new"
-    with draft.open("wb") as log:
+    draft.unlink(missing_ok=True)
+    # Its owner's alone: a link that opens the console is in it.
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as log:
         up = subprocess.Popen(
             [program("stile"), "up", "--detached"],
             stdin=subprocess.DEVNULL,

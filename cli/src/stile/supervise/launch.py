@@ -10,13 +10,13 @@ from pathlib import Path
 
 import psutil
 
-from stile import console, guard, policy
 from stile.home import Home, Root
-from stile.keys import credentials, signing
+from stile.keys import api_keys, credentials, signing
 from stile.models.catalogue import Catalogue, Weights
 from stile.nats import clients, config, connection, provision, tls
+from stile.services import console, guard, policy
 from stile.settings import Settings
-from stile.supervise import parts
+from stile.supervise import parts, ports
 from stile.supervise.supervisor import Supervisor
 from stile.supervise.terminal import Terminal
 from stile_runtime.installation import files
@@ -55,6 +55,9 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     """Check what can be checked before anything is started; return what to start."""
     weights = _weights(settings, root, terminal)
     addresses = parts.check_ports(settings)
+    if settings.llama_url is None and settings.llama_port is None and addresses.llama != parts.LLAMA_PORT:
+        by = ports.holder(parts.LLAMA_PORT) or "another program"
+        terminal.say(f"llama.cpp listens on port {addresses.llama}: {by} has {parts.LLAMA_PORT}")
     checked = policy.check(settings, home)
     terminal.say(f"policy: {checked}")
     keys = credentials.ensure(home.credentials)
@@ -69,9 +72,9 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     server = parts.nats(settings, home, addresses, configuration)
     return [
         replace(server, once_ready=_provisioning(settings, root, home, terminal)),
-        parts.llama(settings, weights, key),
+        parts.llama(settings, addresses, weights, key),
         parts.filter_service(settings, home, addresses, policy.environment(settings, home)),
-        parts.rust_consumer(settings, home, key),
+        parts.rust_consumer(settings, home, addresses, key),
         parts.gateway(settings, home),
         *(
             [parts.console(settings, home, addresses, policy.for_console(settings, home, checked))]
@@ -128,27 +131,43 @@ def _announce(
     *,
     is_detached: bool,
 ) -> None:
-    filter_url = plan["filter-service"].ready_url
+    layers = guard.layers(plan["filter-service"].ready_url) or ["the filter is not ready"]
+    is_key_asked_for = settings.is_key_asked_for(home.api_keys)
+    key = "-H 'Authorization: Bearer YOUR_KEY' " if is_key_asked_for else ""
     seed = credentials.seed_file(home.clients, LOCAL_CLIENT)
-    layers = "\n".join(f"  {line}" for line in guard.layers(filter_url) or ["the filter is not ready"])
-    terminal.say(
-        f"""
-Stile is up on {settings.url}
+    request = clients.request_line(f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))}")
+    terminal.say(f"""
+Stile is up. Open this page:
+  {settings.public_url or settings.url}
 
-  curl {settings.url}/chat -H 'Content-Type: application/json' -d '{{"prompt": "Why is the sky blue?"}}'
-  {clients.request_line(f"-s {settings.nats_url} --nkey {shlex.quote(str(seed))}")}
+Ask with this line:
+  curl {settings.url}/chat {key}-H 'Content-Type: application/json' -d '{{"prompt": "Why is the sky blue?"}}'
+
+Ask over NATS (the second line needs the program nats: https://github.com/nats-io/natscli):
+  stile chat --nats "Why is the sky blue?"
+  {request}
+{_console(settings, home, plan.get("console"))}
+Who may ask: {_who_may_ask(settings, home, is_key_asked_for=is_key_asked_for)}.
 
 The guard, layer by layer:
-{layers}
-{_console(settings, home, plan.get("console"))}
+{chr(10).join(f"  {line}" for line in layers)}
+
 {"`stile down`" if is_detached else "Ctrl-C"} stops everything.
-"""
-    )
-    if settings.is_shared and not _is_key_asked_for(settings, home):
+""")
+    if settings.is_shared and not is_key_asked_for:
         terminal.warn(
             "No API key is asked for: everybody who reaches this machine over the network can use it. "
             "`stile keys add NAME` makes a key, and from then on one is asked for."
         )
+
+
+def _who_may_ask(settings: Settings, home: Home, *, is_key_asked_for: bool) -> str:
+    if not is_key_asked_for:
+        return "anyone on the network" if settings.is_shared else "anyone on this machine"
+    file = settings.api_keys if isinstance(settings.api_keys, Path) else home.api_keys
+    count = len(api_keys.read(file).keys)
+    where = "on the network" if settings.is_shared else "on this machine"
+    return f"{count} key{'' if count == 1 else 's'}, {where}"
 
 
 def _console(settings: Settings, home: Home, part: parts.Part | None) -> str:
@@ -159,10 +178,6 @@ def _console(settings: Settings, home: Home, part: parts.Part | None) -> str:
 The console, for the owner (the link works once; `stile console` prints a new one):
   {link}
 """
-
-
-def _is_key_asked_for(settings: Settings, home: Home) -> bool:
-    return settings.api_keys != "off" and (settings.api_keys is not None or home.api_keys.exists())
 
 
 @contextlib.contextmanager

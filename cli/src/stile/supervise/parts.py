@@ -20,6 +20,7 @@ from stile.supervise.programs import program
 
 LOOPBACK = "127.0.0.1"
 CONSOLE_PORT = 8090
+LLAMA_PORT = 11434
 CACHE_MIB = 256
 """Memory for finished prompts; llama.cpp's own default of 8 GiB is more than a small machine has.
 """
@@ -73,6 +74,7 @@ class Addresses:
     nats_monitor: int
     filter: int
     console: int
+    llama: int
 
 
 def check_ports(settings: Settings) -> Addresses:
@@ -86,7 +88,7 @@ def check_ports(settings: Settings) -> Addresses:
         ("rust-consumer", LOOPBACK, settings.consumer_port, "STILE_CONSUMER_PORT"),
         ("gateway", settings.host, settings.port, "STILE_PORT"),
     ]
-    if settings.llama_url is None:
+    if settings.llama_url is None and settings.llama_port is not None:
         wanted.insert(1, ("llama", LOOPBACK, settings.llama_port, "STILE_LLAMA_PORT"))
     if settings.nats_monitor_port is not None:
         wanted.append(("nats", LOOPBACK, settings.nats_monitor_port, "STILE_NATS_MONITOR_PORT"))
@@ -103,7 +105,8 @@ def check_ports(settings: Settings) -> Addresses:
     monitor = settings.nats_monitor_port or ports.choose(8222, set(taken))
     filter_port = settings.filter_port or ports.choose(8081, {*taken, monitor})
     console = settings.console_port or ports.choose(CONSOLE_PORT, {*taken, monitor, filter_port})
-    return Addresses(monitor, filter_port, console)
+    llama = settings.llama_port or ports.choose(LLAMA_PORT, {*taken, monitor, filter_port, console})
+    return Addresses(monitor, filter_port, console, llama)
 
 
 def nats(settings: Settings, home: Home, addresses: Addresses, configuration: Path) -> Part:
@@ -121,7 +124,7 @@ def nats(settings: Settings, home: Home, addresses: Addresses, configuration: Pa
     )
 
 
-def llama(settings: Settings, weights: Weights | None, key: Path | None) -> Part:
+def llama(settings: Settings, addresses: Addresses, weights: Weights | None, key: Path | None) -> Part:
     """llama.cpp's HTTP server: one that runs already, a ``llama-server`` on PATH, else xllamacpp's.
 
     The one that is started here asks for the key in the file ``key``, and the consumer says when it
@@ -133,7 +136,7 @@ def llama(settings: Settings, weights: Weights | None, key: Path | None) -> Part
         raise PartError("llama.cpp needs a model and a key: set STILE_MODEL")
     arguments = (
         *("--model", str(weights.path), "--alias", weights.name),
-        *("--host", LOOPBACK, "--port", str(settings.llama_port)),
+        *("--host", LOOPBACK, "--port", str(addresses.llama)),
         *("--parallel", "1", "--ctx-size", str(settings.context)),
         *("--threads", str(settings.threads or psutil.cpu_count(logical=False) or 1)),
         *("--api-key-file", str(key)),
@@ -150,8 +153,8 @@ def llama(settings: Settings, weights: Weights | None, key: Path | None) -> Part
             "LLAMA_ARG_ENDPOINT_METRICS": "1",
             "LLAMA_ARG_ENDPOINT_SLOTS": "1",
         },
-        port=settings.llama_port,
-        ready_url=f"http://{LOOPBACK}:{settings.llama_port}/health",
+        port=addresses.llama,
+        ready_url=f"http://{LOOPBACK}:{addresses.llama}/health",
         ready_within=600.0,
         stop_within=5.0,
         stuck_url=consumer_url(settings),
@@ -183,7 +186,7 @@ def filter_service(settings: Settings, home: Home, addresses: Addresses, policy:
     )
 
 
-def rust_consumer(settings: Settings, home: Home, key: Path | None) -> Part:
+def rust_consumer(settings: Settings, home: Home, addresses: Addresses, key: Path | None) -> Part:
     """The worker of the llama.cpp that was started or named; it sends the key in the file ``key``."""
     grace = os.environ.get("STILE_SHUTDOWN_SECONDS", "20")
     return Part(
@@ -193,7 +196,7 @@ def rust_consumer(settings: Settings, home: Home, key: Path | None) -> Part:
             **_bus(settings, home, "consumer"),
             "STILE_APPROVAL_KEYS": str(signing.public_file(home.credentials)),
             "STILE_CONSUMER_PORT": str(settings.consumer_port),
-            "STILE_LLAMA_URL": settings.llama_url or f"http://{LOOPBACK}:{settings.llama_port}",
+            "STILE_LLAMA_URL": settings.llama_url or f"http://{LOOPBACK}:{addresses.llama}",
             **({"STILE_LLAMA_KEY_FILE": str(key)} if key else {}),
         },
         port=settings.consumer_port,

@@ -8,6 +8,7 @@ import psutil
 
 from stile.errors import PortError
 
+_NEXT = 100
 _NO_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
@@ -65,10 +66,14 @@ def require_free(part: str, host: str, port: int, variable: str) -> None:
 
 
 def choose(preferred: int, taken: set[int]) -> int:
-    """Return ``preferred`` if it is free on loopback and not in ``taken``, else another port."""
+    """Return the first port from ``preferred`` on that is free on loopback and not in ``taken``.
+
+    If a hundred are taken, any free port is returned.
+    """
     host = "127.0.0.1"
-    if preferred not in taken and is_free(host, preferred):
-        return preferred
+    for port in range(preferred, min(preferred + _NEXT, 65536)):
+        if port not in taken and is_free(host, port):
+            return port
     while True:
         with socket.socket() as listener:
             listener.bind((host, 0))

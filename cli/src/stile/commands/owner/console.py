@@ -2,8 +2,8 @@
 
 import typer
 
-from stile import console as owner_console
 from stile.home import find_home
+from stile.services import console as owner_console
 from stile.settings import Settings
 from stile.supervise.parts import CONSOLE_PORT
 from stile_runtime.installation import state

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from stile import listing
 from stile.commands.owner.options import Json, Seed, Url, period
 from stile.nats import console
+from stile.shell import listing
 from stile_contracts.messages import LogRecord
 
 REFUSED = "refused"

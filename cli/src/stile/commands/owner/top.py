@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stile import listing
 from stile.commands.owner.options import Json, Seed, Url
 from stile.nats import console
+from stile.shell import listing
 from stile_contracts.messages import QueuedRequest, QueueListing
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from stile import listing
 from stile.commands.owner.options import Json, Seed, Url
 from stile.nats import console
+from stile.shell import listing
 from stile_contracts.messages import LogRecord
 
 WEEK_DAYS = 7

@@ -20,7 +20,7 @@ _LOOK_SECONDS = 0.2
 def logs(
     parts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PART]...", help=f"Of {', '.join(NAMES)}; up: `stile up -d`."),
+        typer.Argument(metavar="PART", help=f"Of {', '.join(NAMES)}; up: `stile up -d`."),
     ] = None,
     *,
     follow: Annotated[

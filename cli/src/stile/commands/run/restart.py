@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from stile import policy
 from stile.errors import PartError, StileError
 from stile.home import find_home
+from stile.services import policy
 from stile.settings import Settings
 from stile_runtime.installation import files, state
 from stile_runtime.installation.state import NAMES, PartState, PartStatus
@@ -19,9 +19,7 @@ _WITHIN = 600.0
 
 
 def restart(
-    parts: Annotated[
-        list[str] | None, typer.Argument(metavar="[PART]...", help=f"Of {', '.join(NAMES)}.")
-    ] = None,
+    parts: Annotated[list[str] | None, typer.Argument(metavar="PART", help=f"Of {', '.join(NAMES)}.")] = None,
 ) -> None:
     """End parts and start them again, one after another. All parts, if none is named.
 

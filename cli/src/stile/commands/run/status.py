@@ -2,9 +2,9 @@
 
 import typer
 
-from stile import listing
 from stile.home import find_home
 from stile.settings import Settings
+from stile.shell import listing
 from stile_runtime.installation import state
 from stile_runtime.installation.state import NAMES, PartStatus
 

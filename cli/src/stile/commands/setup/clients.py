@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from stile import listing
 from stile.home import find_home
 from stile.keys import credentials
 from stile.nats import clients, config
 from stile.settings import Settings
+from stile.shell import listing
 
 commands = typer.Typer(
     rich_markup_mode=None, help="Programs that send requests over NATS, each in an account of its own."

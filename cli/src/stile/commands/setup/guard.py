@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from stile import guard, listing
 from stile.errors import ModelError, StileError
 from stile.home import find_home, find_root
 from stile.models.classifiers import Classifiers
+from stile.services import guard
 from stile.settings import Settings
+from stile.shell import listing
 from stile.supervise import parts
 from stile_runtime.installation import state
 

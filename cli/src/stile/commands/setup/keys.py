@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from stile import http, listing
 from stile.home import find_api_keys, find_home
 from stile.keys import api_keys, signing
+from stile.services import http
 from stile.settings import Settings
+from stile.shell import listing
 from stile_contracts.subjects import Lane
 from stile_runtime.api_keys import NAME, ApiKey, make
 from stile_runtime.installation import state
@@ -32,7 +33,7 @@ _ASK_SECONDS = 0.2
 @commands.command()
 def add(  # noqa: PLR0913 -- one parameter an option
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Letters, digits, - and _; at most 59.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Letters, digits, - and _; at most 59.")
     ] = None,
     *,
     count: Annotated[int, typer.Option(min=0, max=1000, help="So many more, named by --prefix.")] = 0,
@@ -125,7 +126,7 @@ def _numbered(prefix: str, count: int, taken: set[str]) -> list[str]:
 
 @commands.command("set")
 def set_(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `stile keys list` shows them.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="As `stile keys list` shows them.")],
     *,
     lane: Annotated[Lane | None, typer.Option(help="Of their requests; batch: no other.")] = None,
     max_in_flight: Annotated[
@@ -172,7 +173,7 @@ def list_(*, as_json: listing.AsJson = False) -> None:
 
 @commands.command()
 def revoke(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `stile keys list` shows them.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="As `stile keys list` shows them.")],
 ) -> None:
     """Take keys back, all of them or none; a gateway that runs knows within a second or two."""
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from stile import listing
 from stile.home import find_root
 from stile.models.catalogue import Catalogue
 from stile.settings import Settings
+from stile.shell import listing
 
 commands = typer.Typer(
     rich_markup_mode=None,

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from stile import policy
 from stile.home import find_home
+from stile.services import policy
 from stile.settings import Settings
 
 commands = typer.Typer(

@@ -7,10 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from stile import gateway, main
+from stile import main
 from stile.chat.events import Done, Piece, Queued, Started
 from stile.errors import ArgumentError, RequestError
-from stile.gateway import Gateway
+from stile.services import gateway
+from stile.services.gateway import Gateway
 from stile.settings import Settings
 
 GONE = b'{"error": {"code": "cancelled", "message": "gone"}}'

@@ -8,10 +8,10 @@ from http.client import HTTPResponse, InvalidURL
 from typing import Any
 from urllib.request import Request
 
-from stile import http
 from stile.chat import events
 from stile.chat.events import Done, Event, Queued
 from stile.errors import RequestError
+from stile.services import http
 from stile.settings import Settings
 from stile_runtime.names import KEY_PREFIX
 from stile_runtime.variables import variable

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stile import listing
+from stile.shell import listing
 
 NAME = "a-name-that-is-far-longer-than-any-terminal-is-wide-" * 3
 ROWS = [{"name": NAME, "MB": 808, "here": True}, {"name": "b", "MB": None, "here": False}]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stile import policy
 from stile.home import Home
+from stile.services import policy
 from stile.settings import Settings
 
 

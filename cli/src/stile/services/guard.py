@@ -1,7 +1,7 @@
 """What the running filter says of itself on ``/readyz``: its layers, and whether its policy is refused."""
 
-from stile import http
 from stile.errors import StileError
+from stile.services import http
 
 _POLICY = "policy: "
 """How the line begins that says why a changed policy is refused."""

@@ -1,0 +1,154 @@
+"""A backup: what an installation cannot make anew, in one file that only its owner can read.
+
+It has the keys and secrets, the API keys' digests, the policy and the sealed archive. Each of these files is
+replaced whole when it changes, so a backup is consistent while Stile runs. The streams are another matter:
+nats-server writes into their files, so they are copied only if it is stopped. Logs are left out, and so is
+what `stile up` writes anew at each start.
+"""
+
+import io
+import json
+import os
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+from stile.errors import BackupError
+from stile.home import Home
+
+FORMAT = 1
+_MANIFEST = "stile-backup.json"
+_FILE_MODE, _FOLDER_MODE = 0o600, 0o700
+
+
+def kept(home: Home, *, with_data: bool) -> list[Path]:
+    """Return the files and folders of a backup, whether they are there or not."""
+    lasting = [
+        home.credentials,
+        home.clients,
+        home.api_keys,
+        home.policy,
+        home.policy.with_name("wordlists"),
+        home.archive,
+        home.archive_key,
+    ]
+    return [*lasting, *([home.store] if with_data else [])]
+
+
+def write(home: Home, file: Path, *, with_data: bool) -> int:
+    """Write a backup; return how many files are in it.
+
+    Args:
+        home: the installation; stopped, if ``with_data``.
+        file: a new file.
+        with_data: the streams too.
+
+    Raises:
+        BackupError: there is nothing to keep, or the file is there already or can't be written.
+    """
+    there = [path for path in kept(home, with_data=with_data) if path.exists()]
+    if not there:
+        raise BackupError(f"there is nothing to keep in {home.folder}: is STILE_HOME right?")
+    if file.exists():
+        raise BackupError(f"{file} is there already: choose another name")
+    now = int(time.time())
+    manifest = {"format": FORMAT, "stile": version("stile"), "created": now}
+    draft = file.with_name(f".{file.name}.new")
+    try:
+        draft.unlink(missing_ok=True)
+        with (
+            os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE), "wb") as opened,
+            tarfile.open(fileobj=opened, mode="w:gz") as archive,
+        ):
+            described = json.dumps(manifest).encode()
+            entry = tarfile.TarInfo(_MANIFEST)
+            entry.size, entry.mode, entry.mtime = len(described), _FILE_MODE, now
+            archive.addfile(entry, io.BytesIO(described))
+            for path in there:
+                archive.add(path, str(path.relative_to(home.folder)), filter=_wanted)
+            count = sum(member.isfile() for member in archive.getmembers()) - 1
+        draft.replace(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise BackupError(f"{file} cannot be written: {error.strerror}") from error
+    return count
+
+
+def read(home: Home, file: Path, *, replace: bool) -> Path | None:
+    """Put a backup into an installation that is stopped; return where what was there before is now.
+
+    Args:
+        home: the installation; made if it is not there.
+        file: what ``write`` has written.
+        replace: what is there is moved aside; else nothing may be there.
+
+    Raises:
+        BackupError: it is no backup, something is there already, or files can't be written.
+    """
+    try:
+        home.folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home.folder, prefix=".restore-") as folder:
+            new = Path(folder)
+            _extract(file, new)
+            found = [
+                path for path in kept(home, with_data=True) if (new / path.relative_to(home.folder)).exists()
+            ]
+            taken = [path for path in found if path.exists()]
+            if taken and not replace:
+                raise BackupError(
+                    f"{taken[0]} is there already: --replace moves aside what a backup would overwrite"
+                )
+            aside = home.folder / f"replaced-{time.strftime('%Y%m%d-%H%M%S')}" if taken else None
+            for path in taken:
+                _move(path, aside / path.relative_to(home.folder) if aside else path)
+            for path in found:
+                _move(new / path.relative_to(home.folder), path)
+    except (OSError, tarfile.TarError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise BackupError(f"{file} cannot be restored: {reason}") from error
+    return aside
+
+
+def _extract(file: Path, folder: Path) -> None:
+    with tarfile.open(file, "r:gz") as archive:
+        _check(archive, file)
+        # The filter keeps every file below the folder, and leaves out devices and foreign owners.
+        archive.extractall(folder, filter="data")
+    for path in folder.rglob("*"):
+        path.chmod(_FOLDER_MODE if path.is_dir() else _FILE_MODE, follow_symlinks=False)
+
+
+def _check(archive: tarfile.TarFile, file: Path) -> None:
+    try:
+        member = archive.extractfile(_MANIFEST)
+        manifest = json.loads(member.read()) if member else {}
+    except (KeyError, ValueError):
+        manifest = {}
+    made = manifest.get("format") if isinstance(manifest, dict) else None
+    if made is None:
+        raise BackupError(f"{file}: this is no backup of Stile")
+    if made != FORMAT:
+        raise BackupError(f"{file}: a later version of Stile has written this backup")
+
+
+def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Keep files and folders alone, without their owners' names, and none that is half written."""
+    is_draft = Path(entry.name).name.startswith(".")
+    if is_draft or not (entry.isfile() or entry.isdir()):
+        return None
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    return entry
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    source.rename(target)
+
+
+def outside(home: Home, named: Iterable[Path | None]) -> list[Path]:
+    """Return those of the files that a variable names elsewhere: a backup does not have them."""
+    return [path for path in named if path is not None and not path.absolute().is_relative_to(home.folder)]

@@ -1,0 +1,56 @@
+"""`stile backup` and `stile restore`: what an installation cannot make anew, in one file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stile import backup as backups
+from stile.errors import BackupError
+from stile.home import Home, find_home
+from stile.settings import Settings
+from stile_runtime.installation import state
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", help="A new file, with the mode 0600.")],
+    *,
+    data: Annotated[
+        bool,
+        typer.Option("--data", help="The queue, results and logs of requests, too; Stile must be stopped."),
+    ] = False,
+) -> None:
+    """Write keys, secrets, clients, API keys, policy and archive into one file.
+
+    It can be written while Stile runs. Whoever has the file can act as this installation.
+    """
+    settings = Settings.load()
+    home = find_home(settings)
+    if data:
+        _require_stopped(home, "nats-server writes into its files")
+    count = backups.write(home, file, with_data=data)
+    typer.echo(f"{file}: {count} files of {home.folder}. It holds secrets.", err=True)
+    api_keys = settings.api_keys if isinstance(settings.api_keys, Path) else None
+    for path in backups.outside(home, (api_keys, settings.policy, settings.archive)):
+        typer.echo(f"Not in it, because it lies elsewhere: {path}", err=True)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", help="What `stile backup` has written.")],
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Move aside what is there, instead of refusing.")
+    ] = False,
+) -> None:
+    """Put a backup into STILE_HOME; Stile must be stopped."""
+    home = find_home(Settings.load())
+    _require_stopped(home, "its files would change under it")
+    aside = backups.read(home, file, replace=replace)
+    typer.echo(f"{file} is restored in {home.folder}.", err=True)
+    if aside is not None:
+        typer.echo(f"What was there before is in {aside}.", err=True)
+
+
+def _require_stopped(home: Home, why: str) -> None:
+    if state.read(home.state) is not None:
+        raise BackupError(f"Stile runs in {home.folder}, and {why}: `stile down` first")

@@ -1,0 +1,76 @@
+"""`stile systemd`: Stile as a service of systemd."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stile.errors import StileError
+from stile.home import find_home, find_root
+from stile.settings import Settings
+from stile.supervise import systemd
+from stile.supervise.programs import program
+from stile_runtime.installation import files
+from stile_runtime.variables import SettingsError
+
+commands = typer.Typer(rich_markup_mode=None, help="Stile as a service of systemd.", no_args_is_help=True)
+
+
+@commands.callback()
+def _group() -> None:
+    """Stile as a service of systemd."""
+
+
+@commands.command()
+def install(
+    *,
+    system: Annotated[
+        bool, typer.Option("--system", help="A unit of the system, more locked in; needs root.")
+    ] = False,
+    user: Annotated[
+        str | None, typer.Option(help="With --system: who runs it. Default: who has called sudo.")
+    ] = None,
+    only_print: Annotated[bool, typer.Option("--print", help="Print the unit, and write nothing.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the unit that is there.")] = False,
+) -> None:
+    """Write a unit that starts Stile with the variables of now, and say how to start it.
+
+    The file is stile.service of your own systemd, or of the system. Variables that hold a secret are
+    left out.
+    """
+    settings = Settings.load()
+    home, root = find_home(settings), find_root(settings)
+    runs_it = (user or os.environ.get("SUDO_USER")) if system else None
+    if system and (runs_it is None or runs_it == "root"):
+        raise SettingsError("say with --user who runs it: not root, and the owner of STILE_HOME")
+    if user and not system:
+        raise SettingsError("--user goes with --system")
+    text = systemd.unit(
+        program=Path(program("stile")),
+        home=home.folder,
+        root=root.folder,
+        user=runs_it,
+        environ=os.environ,
+        has_gpu=shutil.which("llama-server") is not None,
+    )
+    if only_print:
+        typer.echo(text, nl=False)
+        return
+    file = systemd.place(is_of_user=not system)
+    if file.exists() and not replace:
+        raise StileError(f"{file} is there already: --replace replaces it, --print shows what it would be")
+    try:
+        home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(file, text, mode=0o644)
+    except OSError as error:
+        raise StileError(f"{file} cannot be written: {error.strerror}") from error
+    control = "systemctl" if system else "systemctl --user"
+    typer.echo(f"{file} is written. Now:\n\n  {control} daemon-reload\n  {control} enable --now stile")
+    if not system:
+        typer.echo("  loginctl enable-linger    # so that it runs when you are not logged in")
+    typer.echo(
+        f"\nIts log: {'journalctl' if system else 'journalctl --user'} -u stile -f, and `stile logs -f`."
+    )

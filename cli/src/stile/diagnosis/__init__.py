@@ -1,0 +1,1 @@
+"""What `stile doctor` looks at."""

@@ -1,0 +1,44 @@
+"""What one look has found."""
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from stile.errors import StileError
+from stile_runtime.variables import SettingsError
+
+
+class Level(StrEnum):
+    """How a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, but somebody should know."""
+    WRONG = "wrong"
+
+
+class Warned(Exception):  # noqa: N818 -- it is no error
+    """What was looked at works, but somebody should know what the message says."""
+
+
+class Finding(NamedTuple):
+    """One line of `stile doctor`."""
+
+    name: str
+    level: Level
+    text: str
+
+
+Check = tuple[str, Callable[[], str]]
+"""Its name, and a function that returns what is well, or raises ``Warned`` or StileError."""
+
+
+def find(checks: Iterable[Check]) -> Iterator[Finding]:
+    """Look at one after another."""
+    for name, check in checks:
+        try:
+            yield Finding(name, Level.OK, check())
+        except Warned as warning:
+            yield Finding(name, Level.WARNING, str(warning))
+        except (StileError, SettingsError) as error:
+            yield Finding(name, Level.WRONG, str(error))

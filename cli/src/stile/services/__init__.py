@@ -1,0 +1,1 @@
+"""What the other parts are asked: the gateway, the filter, the console."""

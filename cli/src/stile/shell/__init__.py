@@ -1,0 +1,1 @@
+"""How the commands look: their list, their help, what they print, how they read variables."""

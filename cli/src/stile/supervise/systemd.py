@@ -1,0 +1,94 @@
+"""The unit of systemd that runs `stile up` (systemd.service(5), systemd.exec(5))."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+_SECRETS = ("STILE_API_KEY", "STILE_LLAMA_KEY")
+"""A unit can be read by everybody."""
+
+_UNIT = """\
+# Written by `stile systemd install`.
+[Unit]
+Description=Stile
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+{user}ExecStart={program} up --detached
+{environment}
+# `stile up` stops its parts in order; what is left after that is killed.
+KillMode=mixed
+TimeoutStopSec=120
+Restart=on-failure
+RestartSec=5
+LimitNOFILE=65536
+UMask=0077
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictSUIDSGID=yes
+RestrictRealtime=yes
+{hardening}
+[Install]
+WantedBy={target}
+"""
+_HARDENING = """\
+PrivateTmp=yes
+PrivateDevices={private_devices}
+ProtectSystem=strict
+ProtectHome=read-only
+ProtectControlGroups=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+ReadWritePaths={home}
+"""
+
+
+def unit(  # noqa: PLR0913 -- each is one line of the unit
+    *, program: Path, home: Path, root: Path, user: str | None, environ: Mapping[str, str], has_gpu: bool
+) -> str:
+    """Return the unit's text.
+
+    Args:
+        program: ``stile``.
+        home: the installation's folder.
+        root: the folder with ``nats/`` and ``models/``.
+        user: who runs it, as a unit of the system; None: a unit of the user who installs it, for whom
+            systemd may not be able to make namespaces.
+        environ: the variables of this process; those of Stile are taken over, but no secret.
+        has_gpu: llama.cpp needs the devices.
+    """
+    taken = {
+        name: value
+        for name, value in environ.items()
+        if name.startswith("STILE_") and value and name not in _SECRETS
+    } | {"STILE_HOME": str(home), "STILE_ROOT": str(root), "PYTHONUNBUFFERED": "1"}
+    if path := environ.get("PATH"):
+        taken["PATH"] = path  # a llama-server of one's own may be found on it
+    variables = "\n".join(
+        f"Environment={_quoted(f'{name}={value}')}" for name, value in sorted(taken.items())
+    )
+    hardening = _HARDENING.format(home=_quoted(str(home)), private_devices="no" if has_gpu else "yes")
+    return _UNIT.format(
+        user=f"User={user}\n" if user else "",
+        program=_quoted(str(program), is_command=True),
+        environment=variables,
+        hardening=hardening if user else "",
+        target="multi-user.target" if user else "default.target",
+    )
+
+
+def place(*, is_of_user: bool) -> Path:
+    """Return the unit's file."""
+    if not is_of_user:
+        return Path("/etc/systemd/system/stile.service")
+    configuration = os.environ.get("XDG_CONFIG_HOME")
+    base = Path(configuration) if configuration else Path.home() / ".config"
+    return base / "systemd" / "user" / "stile.service"
+
+
+def _quoted(text: str, *, is_command: bool = False) -> str:
+    """Quote as systemd reads it (systemd.syntax(7)): % begins a specifier, $ a variable in a command."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
+    return f'"{escaped.replace("$", "$$") if is_command else escaped}"'
