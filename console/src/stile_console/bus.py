@@ -37,6 +37,7 @@ class NatsBus:
         self._fleet = fleet
         self._records = records
         self._client: Client | None = None
+        self._reading = asyncio.Lock()
 
     @property
     def connected(self) -> bool:
@@ -106,12 +107,13 @@ class NatsBus:
         """Read the log anew: records that were written while there was no connection were not heard."""
         if self._client is None:
             return
-        self._records.clear()
-        try:
-            async for record in ConsoleClient(self._client).records(int(self._records.since * 1000)):
-                self._records.add(record)
-        except ConsoleError as error:
-            log.warning("log_not_read", reason=str(error))
+        async with self._reading:
+            self._records.clear()
+            try:
+                async for record in ConsoleClient(self._client).records(int(self._records.since * 1000)):
+                    self._records.add(record)
+            except ConsoleError as error:
+                log.warning("log_not_read", reason=str(error))
 
     async def _record(self, message: Msg) -> None:
         with contextlib.suppress(ValidationError):  # of a later version
