@@ -34,6 +34,7 @@ async def test_settings(chat_page):
     await reach(chat_page, "Settings …")
     await keyboard.press("Enter")
     dialog = chat_page.page.get_by_role("dialog", name="Settings")
+    await expect(dialog).to_be_visible()
     await reach(chat_page, "Answers")
     await keyboard.press("End")
     await reach(chat_page, "Temperature")
@@ -65,7 +66,8 @@ async def test_conversations(chat_page):
     await expect(chat_page.questions).to_have_text("Apples")
     await reach(chat_page, "Rename the conversation")
     await keyboard.press("Enter")
-    await keyboard.type("Fruit")  # the old name is selected
+    await keyboard.press("ControlOrMeta+A")
+    await keyboard.type("Fruit")
     await keyboard.press("Enter")
     await expect(chat_page.page.get_by_role("heading", level=1)).to_have_text("Fruit")
     await reach(chat_page, "Delete “Fruit”")
