@@ -58,7 +58,7 @@ def imported(path, *, lazily):
 
 async def test_every_file_carries_the_policy(client):
     """Nothing from elsewhere, no script in the page, no frame around it; types are not guessed."""
-    for address in ("/", "/page/app.js", "/page/style/base.css", "/page/icon.svg"):
+    for address in ("/", "/page/app.js", "/page/style.css", "/page/icon.svg"):
         headers = (await client.get(address)).headers
         policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
         assert policy["default-src"] == "'none'"
@@ -79,6 +79,16 @@ async def test_a_file_is_sent_again_only_where_it_has_changed(client):
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == first.headers["etag"]
     assert (await client.get("/page/app.js", headers={"If-None-Match": '"other"'})).status_code == 200
+
+
+async def test_the_stylesheets_are_one_file(client):
+    """In the order of the document, in which later ones override earlier ones."""
+    named = re.findall(r'rel="stylesheet" href="page/([^"]+)"', (FOLDER / "index.html").read_text())
+    assert len(named) > 5
+    (served,) = re.findall(r'rel="stylesheet" href="(page/[^"]+)"', (await client.get("/")).text)
+    answer = await client.get(f"/{served}")
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert answer.text == "\n".join((FOLDER / path).read_text() for path in named)
 
 
 async def test_a_file_at_the_address_of_its_version_is_not_asked_for_again(client):
@@ -111,10 +121,16 @@ async def test_the_first_load_is_small(client):
     }
     new = paths
     while (
-        new := {urljoin(path, name) for path in new for name in imported(FOLDER / path, lazily=False)} - paths
+        new := {
+            urljoin(path, name)
+            for path in new
+            if path.endswith("js")
+            for name in imported(FOLDER / path, lazily=False)
+        }
+        - paths
     ):
         paths |= new
-    assert {"app.js", "views/exchange.js", "style/base.css"} <= paths
+    assert {"app.js", "views/exchange.js", "style.css"} <= paths
     assert not {path for path in paths if path.startswith("vendor/")}
     files = page.read_page().assets
     total = int(document.headers["content-length"])

@@ -16,6 +16,7 @@ from stile_runtime.web.assets import ASK_EACH_TIME, Asset
 
 FOLDER = "page"
 SERVICE_WORKER = "install/service-worker.js"
+STYLESHEET = "style.css"
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
     "img-src 'self'; manifest-src 'self'; worker-src 'self'; "
@@ -25,6 +26,7 @@ CONTENT_SECURITY_POLICY = (
 )
 _NEVER_ASK = "public, max-age=31536000, immutable"
 """The address has the version of the page in it, so what is there does not change."""
+_STYLESHEETS = re.compile(rb'(?:<link rel="stylesheet" href="page/[^"]+">\s*)+(?<!\s)')
 _VERSIONED = re.compile(r"([0-9a-f]{16})/(.+)")
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -50,6 +52,7 @@ def read_page(folder: Traversable = files("stile_gateway") / FOLDER) -> Page:  #
     for path, body in bodies.items():
         digest.update(path.encode() + b"\0" + hashlib.sha256(body).digest())
     version = digest.hexdigest()[:16]
+    _join_stylesheets(bodies)
     # Modules name each other by relative paths, so all that the page loads is of this version.
     bodies["index.html"] = re.sub(
         rb'"page/([^"]+\.(?:css|js))"', rf'"page/{version}/\1"'.encode(), bodies["index.html"]
@@ -59,6 +62,17 @@ def read_page(folder: Traversable = files("stile_gateway") / FOLDER) -> Page:  #
     listing = f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps(stored)};\n"
     bodies[SERVICE_WORKER] = listing.encode() + bodies[SERVICE_WORKER]
     return Page(version, {path: assets.asset(path, body) for path, body in bodies.items()})
+
+
+def _join_stylesheets(bodies: dict[str, bytes]) -> None:
+    """Make the document's stylesheets one file: a browser paints nothing before it has them all."""
+    links = _STYLESHEETS.search(bodies["index.html"])
+    if links is None:
+        raise ValueError("index.html names no stylesheet")
+    paths = [path.decode() for path in re.findall(rb'href="page/([^"]+)"', links[0])]
+    bodies[STYLESHEET] = b"\n".join(bodies.pop(path) for path in paths)
+    link = f'<link rel="stylesheet" href="page/{STYLESHEET}">'.encode()
+    bodies["index.html"] = bodies["index.html"].replace(links[0], link)
 
 
 def router(page: Page, limits: Mapping[str, Any]) -> APIRouter:

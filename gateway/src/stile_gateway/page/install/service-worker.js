@@ -12,7 +12,12 @@ const CACHE = CACHES + VERSION;
 const WAIT_MS = 3_000;
 const paths = new Set(FILES);
 
-addEventListener("install", (event) => event.waitUntil(store()));
+addEventListener("install", (event) => {
+  event.waitUntil(store());
+  // Where a browser knows routes, it takes the files without waking this script.
+  const urlPattern = { pathname: new URL(addressOf("*")).pathname };
+  event.waitUntil(event.addRoutes?.({ condition: { urlPattern }, source: { cacheName: CACHE } }));
+});
 addEventListener("activate", (event) => event.waitUntil(begin()));
 addEventListener("fetch", (event) => {
   const { request } = event;
