@@ -2,8 +2,9 @@
 
     .venv/bin/python benchmarks/guard/answer_checks.py
 
-The answers are of 200 tokens, by a stand-in model of fixed speed; the rounds with the check and without take
-turns. The scanners are off, as in ``bench.py``.
+The first table is of single checks, in one process with its scanners, while an answer of 20,000 characters
+is written in pieces of 20. The second is of answers of 200 tokens through all parts, by a stand-in model of
+fixed speed; the rounds with the check and without take turns.
 """
 
 import asyncio
@@ -19,12 +20,10 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from harness.models.standin import Standin
-from harness.parts.policies import unscanned
 from harness.parts.system import System
 from stile_contracts.messages import AnswerPart
-from stile_filter.guard.answers import AnswerChecker
-from stile_filter.guard.decide import NoScanners
-from stile_filter.guard.policy import Policy
+from stile_filter.guard.policy import default_policy
+from stile_filter.policies.guard import Guard
 
 TEXT = (
     "The sky appears blue because the air scatters blue light from the sun more than it scatters red light. "
@@ -34,31 +33,54 @@ TOKENS = 200
 ROUNDS = 10
 
 
-def policy_of(root: Path, name: str) -> dict[str, str]:
-    """Return the variable for the shipped policy without scanners, its keywords for answers or not."""
-    folder = root / name
-    folder.mkdir()
-    settings = unscanned(folder)
-    file = Path(settings["STILE_POLICY"])
-    policy = yaml.safe_load(file.read_text())
+CHARS, PIECE = 20_000, 20
+RULES: dict[str, tuple[str, ...]] = {
+    "keywords": (),
+    "keywords, Credentials (the default)": ("Credentials",),
+    "the same and the trained checks": ("Credentials", "TrainedInjection", "TrainedHarm"),
+}
+"""The scanners of each row."""
+
+
+def write_policy(folder: Path, scanners: tuple[str, ...], applies_to: list[str]) -> Path:
+    """Write the shipped policy with these scanners alone; return the file."""
+    policy = yaml.safe_load(default_policy().read_text())
     for words in policy["keywords"]:
-        words["applies_to"] = TARGETS[name]
+        words["applies_to"] = applies_to
+    policy["input_scanners"] = [
+        {**rule, "applies_to": applies_to} for rule in policy["input_scanners"] if rule["type"] in scanners
+    ]
+    del policy["tests"]  # they need all scanners
+    folder.mkdir()
+    file = folder / "policy.yml"
     file.write_text(yaml.safe_dump(policy, allow_unicode=True))
-    return settings
+    return file
 
 
-async def pieces(policy: Path) -> list[float]:
-    """Return the milliseconds of each check while an answer of 100,000 characters is written."""
-    checker = AnswerChecker(Policy(policy), NoScanners())
-    text, released, offset, took = TEXT * 1000, 0, 0, []
-    for end in range(4, 100_000, 20):
-        offset = max(offset, released - 1024)
-        part = AnswerPart(kind="content", text=text[offset:end], offset=offset, released=released - offset)
-        began = time.perf_counter()
-        verdict = await checker.check(part)
-        took.append((time.perf_counter() - began) * 1000)
-        released = offset + verdict.release
-    return took
+async def pieces(policy: Path) -> tuple[list[float], list[float]]:
+    """Return the milliseconds of each check while an answer is written, and of those that release something.
+
+    With a scanner of sentences, the latter are those that scan one.
+    """
+    guard = Guard(policy)
+    await guard.start()
+    text, released, offset = TEXT * (CHARS // len(TEXT) + 1), 0, 0
+    took, releasing = [], []
+    try:
+        for end in range(PIECE, CHARS, PIECE):
+            offset = max(offset, released - 1024)
+            part = AnswerPart(
+                kind="content", text=text[offset:end], offset=offset, released=released - offset
+            )
+            began = time.perf_counter()
+            verdict = await guard.answers.check(part)
+            took.append((time.perf_counter() - began) * 1000)
+            if offset + verdict.release > released:
+                releasing.append(took[-1])
+            released = offset + verdict.release
+    finally:
+        await guard.close()
+    return took, releasing
 
 
 async def answers(url: str) -> tuple[list[float], list[float]]:
@@ -80,29 +102,37 @@ async def answers(url: str) -> tuple[list[float], list[float]]:
 
 
 async def main() -> None:
-    """Measure, and print one table."""
+    """Measure, and print two tables."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        settings = {name: policy_of(root, name) for name in TARGETS}
-        took = await pieces(Path(settings["on"]["STILE_POLICY"]))
-        first, last = statistics.median(took[:500]), statistics.median(took[-500:])
-        slow = sorted(took)[-len(took) // 100]
-        print(f"a check of a piece: p50 {statistics.median(took):.2f} ms, p99 {slow:.2f} ms")
-        print(f"the first 10,000 of 100,000 characters: {first:.2f} ms a piece; the last: {last:.2f} ms")
+        print(
+            "| rules | a piece, p50 ms | p99 | the last tenth | one that releases |\n|---|---|---|---|---|",
+            flush=True,
+        )
+        for number, (name, scanners) in enumerate(RULES.items()):
+            took, releasing = await pieces(write_policy(root / str(number), scanners, TARGETS["on"]))
+            middle, slow = statistics.median(took), sorted(took)[-len(took) // 100]
+            last = statistics.median(took[-len(took) // 10 :])
+            whole = statistics.median(releasing)
+            print(f"| {name} | {middle:.2f} | {slow:.2f} | {last:.2f} | {whole:.2f} |", flush=True)
+        print("\n| the model | check | first token, ms | 200 tokens, ms |\n|---|---|---|---|")
+        files = {name: write_policy(root / name, (), targets) for name, targets in TARGETS.items()}
         for pace in (0.0, 0.01):
             for name in ("off", "on", "off", "on"):
                 part = root / f"{name}-{pace}-{time.monotonic_ns()}"
                 part.mkdir()
                 model = await Standin(part, tokens=TOKENS, token_seconds=pace).start()
-                system = await System(part, model, settings=settings[name]).start()
-                await answers(system.url)
-                begun, whole = await answers(system.url)
-                await system.stop()
-                print(
-                    f"{pace * 1000:.0f} ms a token, check {name}: "
-                    f"first token {statistics.median(begun):.1f} ms, "
-                    f"{TOKENS} tokens {statistics.median(whole):.0f} ms"
-                )
+                system = System(part, model, settings={"STILE_POLICY": str(files[name])})
+                try:
+                    await system.start()
+                    await answers(system.url)
+                    begun, whole = await answers(system.url)
+                finally:
+                    await system.stop()
+                    model.stop()
+                first, all_of_it = statistics.median(begun), statistics.median(whole)
+                row = f"{pace * 1000:.0f} ms a token | {name} | {first:.1f} | {all_of_it:.0f}"
+                print(f"| {row} |", flush=True)
 
 
 if __name__ == "__main__":

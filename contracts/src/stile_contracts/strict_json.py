@@ -22,8 +22,10 @@ NOT_JSON = "not valid JSON"
 MAX_BODY_DEPTH = 120
 """Levels of a whole body: serde_json reads 127, and an approval puts one around a request's parts."""
 
-_DOUBTFUL_NUMBER = re.compile(rb"[0-9]{300}|[eE]\+?[0-9]{3}")
-"""What a number that does not fit a double has in it; a text may have it too."""
+_KINDS = bytes.maketrans(b"0123456789E", b"1111111111e")
+_DOUBTFUL_NUMBERS = (b"1" * 300, b"e111", b"e+111")
+"""What a number that does not fit a double has in it, once each digit is written as 1; a text may have it
+too. A regular expression would take 35 ms for 900 kB, and hold the interpreter."""
 
 _LITERAL_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]}]', re.DOTALL)
 
@@ -43,7 +45,8 @@ def check_body(body: bytes) -> None:
         raise ValueError(NOT_JSON) from None
     if body.count(b"[") + body.count(b"{") > MAX_BODY_DEPTH:
         _check_depth(body.decode(), MAX_BODY_DEPTH)
-    if _DOUBTFUL_NUMBER.search(body):
+    kinds = body.translate(_KINDS)
+    if any(number in kinds for number in _DOUBTFUL_NUMBERS):
         json.loads(body, parse_float=_finite, parse_int=_within_double)
 
 

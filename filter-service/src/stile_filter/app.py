@@ -14,6 +14,7 @@ from stile_filter.admission.signature_status import SignatureStatus
 from stile_filter.errors import LostLoopError, StartError
 from stile_filter.guard.decide import State
 from stile_filter.guard.policy import Files, Rule, default_policy
+from stile_filter.ops import pauses
 from stile_filter.ops.background import Background
 from stile_filter.ops.clock import WallClock
 from stile_filter.ops.health import Health, HealthServer
@@ -67,6 +68,7 @@ class Service:
         self._live = LivePolicy(self._guard(files), self._guard, files, self._metrics)
         self._archive = Archive(settings.archive, self._metrics.archived) if settings.archive else NoArchive()
         self._live.swapped = self._swapped
+        self._live.retired = pauses.settle
         self._fleet = Fleet()
         self._bus = Bus(settings)
         self._health = Health(self._unready, self._policy_fault, self._layers)
@@ -177,6 +179,7 @@ class Service:
             ("policy", self._live.keep_watching()),
         ):
             self._background.start(name, loop)
+        pauses.settle()
         policy = self._live.guard.policy
         log.info(
             "filter_ready",
@@ -263,6 +266,7 @@ def main() -> None:
     try:
         settings = Settings.load()
         logs.configure(settings)
+        pauses.share_the_interpreter()
         end_traces = tracing.start("stile-filter")
         try:
             asyncio.run(Service(settings).run())

@@ -54,6 +54,8 @@ class LivePolicy:
         """Why the file as it is now is not used."""
         self.swapped: Callable[[Guard], None] = lambda _: None
         """Called with each guard that takes over."""
+        self.retired: Callable[[], None] = lambda: None
+        """Called when a former guard has ended."""
         self._make = make
         self._files = files
         self._observer = observer
@@ -168,3 +170,4 @@ class LivePolicy:
         task = asyncio.create_task(guard.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+        task.add_done_callback(lambda _: self.retired())

@@ -1,11 +1,14 @@
 """A changed policy takes over whole, or not at all."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
 from harness.processes.wait import until
 from stile_filter.guard.policy import Files
+from stile_filter.ops import pauses
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.live import LivePolicy
 from stile_filter.policies.source import PolicySource
@@ -72,6 +75,19 @@ async def test_a_good_file_takes_over(watched):
     await until(lambda: watched.rules == ["two"])
     assert swapped == [watched.live.guard]
     assert len(watched.counted.said) == 2
+
+
+async def test_a_former_policy_takes_no_memory(watched):
+    """Once it has ended and its memory is asked back, nothing holds it."""
+    watched.live.retired = pauses.settle
+    former = weakref.ref(watched.live.guard.policy)
+    pauses.settle()
+    try:
+        watched.write(banning("two"))
+        await until(lambda: watched.rules == ["two"])
+        await until(lambda: former() is None)
+    finally:
+        gc.unfreeze()
 
 
 async def test_a_bad_file_changes_nothing(watched):

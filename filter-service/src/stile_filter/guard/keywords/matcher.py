@@ -8,7 +8,14 @@ from itertools import accumulate
 from stile_filter.guard.keywords import decoding
 from stile_filter.guard.keywords.fold import Folded, Span, plain, skeleton, skeletons
 from stile_filter.guard.keywords.judge import Judge
-from stile_filter.guard.keywords.phrases import Automaton, Everyday, Match, Phrases, compiled
+from stile_filter.guard.keywords.phrases import (
+    Automaton,
+    Everyday,
+    Match,
+    Phrases,
+    WholeWords,
+    compiled,
+)
 from stile_filter.guard.keywords.shape import Shape
 from stile_filter.guard.keywords.views.forms import Stretched, turned_forms, upright
 from stile_filter.guard.keywords.views.leet import Leet
@@ -87,9 +94,13 @@ class _Patterns:
         leet = Leet(phrases)
         self.lists = lists
         self.everyday = everyday
-        self.plain = Automaton((phrase.text, phrase) for phrase in phrases)
-        self.skeletons = Automaton((form, phrase) for phrase in phrases if (form := skeleton(phrase.text)))
-        self.turned = Automaton(turned_forms(phrases, everyday))
+        self.words = WholeWords(
+            Automaton((phrase.text, phrase) for phrase in phrases),
+            Automaton(turned_forms(phrases, everyday)),
+        )
+        self.skeletons = WholeWords(
+            Automaton((form, phrase) for phrase in phrases if (form := skeleton(phrase.text)))
+        )
         self.views = (leet, Stretched(phrases), Spelled(leet), Split(phrases, everyday))
 
 
@@ -110,21 +121,20 @@ class _Search:
         """Yield the hits in a text, which was decoded from the ``outer`` views."""
         patterns, judge = self._patterns, self._judge
         folded = Folded(parts, plain)
-        yield from self._of(folded, f"{outer}plain", patterns.plain.words(folded.text))
+        plainly, turned = patterns.words.matches(folded.text)
+        yield from self._of(folded, f"{outer}plain", plainly)
         text = folded
         if not all(map(str.isascii, parts)):
             for fold in skeletons(parts):
                 looked = Folded(parts, fold)
-                matches = patterns.skeletons.words(looked.text)
+                [matches] = patterns.skeletons.matches(looked.text)
                 yield from self._of(looked, f"{outer}look-alikes", matches, judge.looks_alike)
                 text = looked if fold is skeleton else text
-        yield from self._of(
-            folded, f"{outer}turned", patterns.turned.words(folded.text), judge.may_be_english
-        )
+        yield from self._of(folded, f"{outer}turned", turned, judge.may_be_english)
         shape = Shape(text.text)
         for view in patterns.views:
-            matches = view.matches(text.text, shape)
-            yield from self._of(text, outer + view.name, matches, judge.may_be_english)
+            found = view.matches(text.text, shape)
+            yield from self._of(text, outer + view.name, found, judge.may_be_english)
         if depth:
             yield from self._decoded(parts, outer, depth - 1)
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
@@ -99,30 +100,58 @@ class Automaton:
                 known = self._phrases[form]
             known.absorb(phrase)
         self._by_index = list(self._phrases.values())
-        self._bounds = [(is_word(form[0]), is_word(form[-1])) for form in self._phrases]
-        # An empty automaton finds nothing.
-        self._automaton = AhoCorasick(
-            list(self._phrases), matchkind=MatchKind.Standard, implementation=Implementation.DFA
-        )
+
+    @cached_property
+    def _automaton(self) -> AhoCorasick:
+        return _searching(self._phrases)
 
     def __getitem__(self, form: str) -> Phrase | None:
         """Return the phrase of exactly this form."""
         return self._phrases.get(form)
 
-    def words(self, text: str) -> Iterator[Match]:
-        """Yield each place where a phrase stands as whole words."""
-        for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
-            left, right = self._bounds[index]
-            if not (
-                (left and start and is_word(text[start - 1]))
-                or (right and end < len(text) and is_word(text[end]))
-            ):
-                yield Match(self._by_index[index], start, end)
+    @property
+    def forms(self) -> Mapping[str, Phrase]:
+        """The phrase of each form."""
+        return self._phrases
 
     def anywhere(self, text: str) -> Iterator[Match]:
         """Yield each place where a phrase stands, in the middle of a word too."""
         for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
             yield Match(self._by_index[index], start, end)
+
+
+class WholeWords:
+    """Finds the phrases of several automata where they stand as whole words, in one look at a text.
+
+    Args:
+        automata: what to search for.
+    """
+
+    def __init__(self, *automata: Automaton) -> None:
+        self._count = len(automata)
+        self._forms = [
+            (number, phrase, is_word(form[0]), is_word(form[-1]))
+            for number, automaton in enumerate(automata)
+            for form, phrase in automaton.forms.items()
+        ]
+        self._automaton = _searching(form for automaton in automata for form in automaton.forms)
+
+    def matches(self, text: str) -> list[list[Match]]:
+        """Return the matches of each automaton."""
+        found: list[list[Match]] = [[] for _ in range(self._count)]
+        for index, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+            number, phrase, left, right = self._forms[index]
+            if not (
+                (left and start and is_word(text[start - 1]))
+                or (right and end < len(text) and is_word(text[end]))
+            ):
+                found[number].append(Match(phrase, start, end))
+        return found
+
+
+def _searching(forms: Iterable[str]) -> AhoCorasick:
+    # An empty automaton finds nothing.
+    return AhoCorasick(list(forms), matchkind=MatchKind.Standard, implementation=Implementation.DFA)
 
 
 def compiled(lists: Iterable[Phrases], fold: Callable[[str], str]) -> list[Phrase]:

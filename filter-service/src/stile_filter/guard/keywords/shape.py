@@ -5,6 +5,8 @@ from itertools import product
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
+from stile_filter.guard.keywords.tables import Table
+
 _SIGNS = "0123456789@$!|+€£¥§¢*#^(<[{/\\}=>"
 _GAPS = (" ", "  ", "   ")
 _SPELLED = AhoCorasick(
@@ -28,7 +30,7 @@ class Shape:
 
     def __init__(self, text: str) -> None:
         # A bracket alone is seldom a letter; after a bar it draws one.
-        self.text = text.replace("|)", "||").translate(_SHAPES)
+        self.text = _SHAPES(text.replace("|)", "||"))
 
     def mixed(self) -> Iterator[int]:
         """Yield where a sign or digit that can stand for a letter touches one."""
@@ -42,20 +44,17 @@ class Shape:
             yield start
 
 
-class _Shapes(dict[int, str]):
-    def __missing__(self, code: int) -> str:
-        char = chr(code)
-        # An apostrophe belongs to its word, or "don't" would be a word and a single letter.
-        self[code] = shape = "1" if is_sign(char) else "x" if char.isalpha() or char == "'" else " "
-        return shape
-
-
-_SHAPES = _Shapes()
-
-
 def is_sign(char: str) -> bool:
     """Tell whether ``char`` is a digit or sign that can stand for a letter."""
     return char in _SIGNS
+
+
+def _shape_of(char: str) -> str:
+    # An apostrophe belongs to its word, or "don't" would be a word and a single letter.
+    return "1" if is_sign(char) else "x" if char.isalpha() or char == "'" else " "
+
+
+_SHAPES = Table(_shape_of)
 
 
 def places(text: str, part: str) -> Iterator[int]:

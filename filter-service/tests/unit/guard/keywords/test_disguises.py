@@ -170,6 +170,25 @@ def test_exceptions_hold_in_every_view(matcher, name):
     assert matcher.find(f"a {disguise('blorp')} in the sea") == {0}
 
 
+def test_without_vowels():
+    """If four letters or more are left, which nobody can say, and which abbreviate no everyday word."""
+    lists = [Phrases(["drobnak", "quaffle", "blorp", "nimphon", "glastrim", "vastopi"])]
+    matcher = KeywordMatcher(lists, ["nmphn", "gulostrum"])
+    found = {written for written in ("drbnk", "qffl", "blrp", "vstp", "V-STP!") if matcher.find(written)}
+    assert found == {"drbnk", "qffl", "blrp", "vstp"}
+    for harmless in ("glstrm", "nmphn", "blr", "drbnks", "drbn", "xdrbnk", "d rbnk"):
+        assert not matcher.find(f"the {harmless} of the day"), harmless
+
+
+def test_every_vowel_masked():
+    """Also at the end, if enough of the word is left."""
+    matcher = KeywordMatcher([Phrases(["quaffle", "drobnika", "dado"])])
+    for written in ("q--ffl-", "q**ffl*", "dr-bn-k-", "dr_bn_k_"):
+        assert matcher.find(f"the {written} here"), written
+    for harmless in ("d-d-", "quaffl-"):
+        assert not matcher.find(f"the {harmless} here"), harmless
+
+
 def test_over_turns(matcher):
     """A word in two messages is one word."""
     assert matcher.find("say quaf", "fle to me") == {0}

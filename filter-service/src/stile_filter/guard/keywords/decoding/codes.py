@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from stile_filter.guard.keywords.shape import places
+from stile_filter.guard.keywords.tables import Table
 
 _MIN_LETTERS = 3
 """Shorter texts hold no phrase that is worth hiding."""
@@ -36,6 +37,8 @@ def readable(raw: bytes) -> str | None:
 _NUMBERS = re.compile(r"[0-9A-Fa-f]++(?:[\s:,;/_-]{1,2}+[0-9A-Fa-f]++)*+(?![0-9A-Za-z])")
 _BETWEEN = re.compile(r"[^0-9A-Fa-f]+")
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
+_MIN_WRITTEN = 5
+"""Characters of three letters: places in the alphabet with something between."""
 _MAX_DIGITS = 3
 """Of a decimal code."""
 
@@ -43,7 +46,7 @@ _MAX_DIGITS = 3
 def numbers(text: str) -> Iterator[Word]:
     """Yield the words that are written in codes of characters."""
     done = 0
-    for digit in places(text.translate(_DIGITS), "1"):
+    for digit in places(_DIGITS(text), "1"):
         if digit < done:
             continue
         start = digit
@@ -57,19 +60,15 @@ def numbers(text: str) -> Iterator[Word]:
                 done += 1
             continue
         done = found.end()
+        if done - start < _MIN_WRITTEN:
+            continue
         groups = _BETWEEN.split(found[0])
         for view, reader in (("hex", _hex), ("binary", _binary), ("codes", _codes)):
             if read := reader(groups):
                 yield Word(view, read, start, done)
 
 
-class _Digits(dict[int, str]):
-    def __missing__(self, code: int) -> str:
-        self[code] = kind = "1" if "0" <= chr(code) <= "9" else " "
-        return kind
-
-
-_DIGITS = _Digits()
+_DIGITS = Table(lambda char: "1" if "0" <= char <= "9" else " ", foreign=False)
 
 
 def _hex(groups: list[str]) -> str | None:

@@ -17,6 +17,7 @@ from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 from stile_filter.guard.keywords.decoding.codes import Word, numbers, readable
 from stile_filter.guard.keywords.decoding.invisible import invisible
 from stile_filter.guard.keywords.shape import places
+from stile_filter.guard.keywords.tables import Table
 
 
 def rewritten(text: str) -> tuple[str, str] | None:
@@ -60,6 +61,8 @@ _ESCAPE_BEGINNINGS = ("\\", "u+", "U+", "0x")
 
 
 def _escapes(text: str) -> str:
+    if "\\" not in text and "+" not in text and "0x" not in text:
+        return text
     # The expression alone would be tried at each character.
     written: list[str] = []
     done = 0
@@ -79,19 +82,13 @@ def _unescaped(found: re.Match[str]) -> str:
     return "".join(map(chr, codes)).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-class _Kinds(dict[int, str]):
-    """Writes a small letter as ``a``, a capital as ``A``, a digit as ``1``, all else as it is."""
-
-    def __missing__(self, code: int) -> str:
-        char = chr(code)
-        self[code] = kind = (
-            "a" if "a" <= char <= "z" else "A" if "A" <= char <= "Z" else "1" if "0" <= char <= "9" else char
-        )
-        return kind
+def _kind(char: str) -> str:
+    """Write a small letter as ``a``, a capital as ``A``, a digit as ``1``, all else as it is."""
+    return "a" if "a" <= char <= "z" else "A" if "A" <= char <= "Z" else "1" if "0" <= char <= "9" else char
 
 
 # Base64 of text mixes small and capital letters, as plain words do not.
-_KINDS = _Kinds()
+_KINDS = Table(_kind, foreign=False)
 _MIXES = AhoCorasick(
     ["aA", "1A", "AAa", "1a1", "a1a", "a=", "1=", "A="],
     matchkind=MatchKind.Standard,
@@ -101,7 +98,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}(?:\r?\n[A-Za-z0-9+/_-]{4,})*={0,2}")
 
 
 def _base64(text: str) -> Iterator[Word]:
-    done, kinds = -1, text.translate(_KINDS)
+    done, kinds = -1, _KINDS(text)
     for mixed in sorted(start for _, start, _ in _MIXES.find_matches_as_indexes(kinds, overlapping=True)):
         if mixed < done:
             continue
@@ -124,22 +121,14 @@ _BASE64_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
-class _Capitals(dict[int, str]):
-    """Writes a letter of base32 as ``A``, all else as a space."""
-
-    def __missing__(self, code: int) -> str:
-        char = chr(code)
-        self[code] = kind = "A" if "A" <= char <= "Z" or "2" <= char <= "7" else " "
-        return kind
-
-
-_CAPITALS = _Capitals()
+_CAPITALS = Table(lambda char: "A" if "A" <= char <= "Z" or "2" <= char <= "7" else " ", foreign=False)
+"""Writes a letter of base32 as ``A``, all else as a space."""
 _BASE32 = re.compile(r"(?<![A-Za-z0-9])[A-Z2-7]{5,}={0,6}(?![A-Za-z0-9])")
 
 
 def _base32(text: str) -> Iterator[Word]:
-    done = 0
-    for at in places(f" {text.translate(_CAPITALS)}", " AAAAA"):
+    done, capitals = 0, _CAPITALS(text)
+    for at in places(f" {capitals}", " AAAAA") if "AAAAA" in capitals else ():
         found = _BASE32.match(text, at) if at >= done else None
         if found is None:
             continue

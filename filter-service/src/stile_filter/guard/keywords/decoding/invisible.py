@@ -10,9 +10,14 @@ _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{3,}")
 _ZERO_WIDTH = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u180e\u2061-\u2064]{7,}")
 
 
+_ANY = re.compile(
+    "[\u180e\u200b-\u200d\u2060-\u2064\ufe00-\ufe0f\ufeff\U000e0020-\U000e007e\U000e0100-\U000e01ef]"
+)
+
+
 def invisible(text: str) -> Iterator[Word]:
     """Yield the words that nobody sees."""
-    if text.isascii():
+    if text.isascii() or not _ANY.search(text):
         return
     for found in _TAGS.finditer(text):
         yield Word("tags", "".join(chr(ord(char) - 0xE0000) for char in found[0]), *found.span())

@@ -1,5 +1,6 @@
 """Words that are turned round or drawn out."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from ahocorasick_rs import AhoCorasick
@@ -22,8 +23,10 @@ _ATBASH = str.maketrans(_LETTERS, _LETTERS[::-1])
 def turned_forms(phrases: Iterable[Phrase], everyday: Everyday) -> Iterator[tuple[str, Phrase]]:
     """Yield each word in other forms, but no everyday words.
 
-    Backwards, in ROT13, in Atbash, doubled, with ph for f, turned over, with dashes and the like for vowels.
+    Backwards, in ROT13, in Atbash, doubled, with ph for f, turned over, with dashes and the like for vowels,
+    without vowels.
     """
+    abbreviated = {_consonants(word) for word in everyday}
     for phrase in phrases:
         word = phrase.text
         if not (phrase.is_word and phrase.banned and len(word) > SHORT):
@@ -39,10 +42,22 @@ def turned_forms(phrases: Iterable[Phrase], everyday: Everyday) -> Iterator[tupl
         ):
             if form != word and form not in everyday:
                 yield form, phrase
+        bare = _consonants(word)
+        if _MISSES_VOWELS.fullmatch(bare) and bare != word and bare not in abbreviated:
+            yield bare, phrase
         for form in masked_forms(word):
-            if not form.endswith("*"):
+            # A mask at the end alone is a dash behind a word.
+            if not form.endswith("*") or (form.count("*") > 1 and len(form) - form.count("*") >= SHORT):
                 for mask in _GAP_MASKS:
                     yield form.replace("*", mask), phrase
+
+
+def _consonants(word: str) -> str:
+    return word[:1] + "".join(char for char in word[1:] if char not in "aeiou")
+
+
+_MISSES_VOWELS = re.compile("[^aeiouy][^y]{2,}.")
+"""Four letters or more that cannot be spoken: shorter ones, and ``nymph``, are abbreviations and words."""
 
 
 class Stretched:
@@ -101,6 +116,6 @@ _PLAIN_TURNED = str.maketrans("bdnupqwmoszxle", "qpundbmwoszxle")
 
 def upright(text: str) -> str | None:
     """Return the text as it reads upright if it is written upside down; else None."""
-    if text.isascii() or not any(char in _TURNED for char in text):
+    if text.isascii() or _TURNED.isdisjoint(text):
         return None
     return "".join(UPSIDE_DOWN.get(char) or char.lower().translate(_PLAIN_TURNED) for char in reversed(text))

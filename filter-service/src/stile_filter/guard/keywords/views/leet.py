@@ -32,8 +32,12 @@ _SHAPED = (
     ("()", "o"),
     ("[]", "o"),
 )
+_STROKES = frozenset("|/\\()[]")
+"""Each of them has one of these."""
 _SOUNDED = (("ph", "f"), ("vv", "w"))
 _MASKS = frozenset("*#%@._-•~^")
+_FOREIGN = re.compile("[^\x00-\x7f€£¥§¢•]")
+"""What stands for no letter of a word."""
 _MAX_DIGITS = 4
 """Behind a word: a year."""
 _MAX_TOKEN = 200
@@ -70,7 +74,7 @@ class Leet:
                     break
 
     def _word(self, token: str) -> Phrase | None:
-        if not 0 < len(token) <= _MAX_TOKEN:
+        if not 0 < len(token) <= _MAX_TOKEN or (not token.isascii() and _FOREIGN.search(token)):
             return None
         letters = sum(map(str.isalpha, token))
         if letters == len(token) or not (letters or all(map(is_sign, token))):
@@ -98,7 +102,7 @@ def _forms(token: str) -> Iterator[str]:
     yield leet_class(token)
     yield leet_class(token.translate(_LEET_OTHER))
     shaped = token
-    for drawn, letter in _SHAPED:
+    for drawn, letter in () if _STROKES.isdisjoint(token) else _SHAPED:
         shaped = shaped.replace(drawn, letter)
     if shaped != token:
         yield leet_class(shaped)

@@ -8,6 +8,7 @@ from itertools import accumulate, pairwise
 
 from stile_filter.guard.keywords.phrases import SHORT, Automaton, Everyday, Match, Phrase
 from stile_filter.guard.keywords.shape import Shape, bare, places, token_at
+from stile_filter.guard.keywords.tables import Table
 from stile_filter.guard.keywords.views.leet import Leet, leet_class
 
 _SPELLED = re.compile(r"[^\W_](?:[\W_]{1,4}[^\W_](?![^\W_])){2,}")
@@ -75,7 +76,7 @@ class Split:
         """Yield the words that are written so."""
         del shape
         yield from self._around_apostrophes(text)
-        solid = text.translate(_SOLID)
+        solid = _SOLID(text)
         matches = _of_words(text, solid, list(self._words.anywhere(solid)))
         if not matches:
             return
@@ -114,10 +115,14 @@ class Split:
 
 def _of_words(text: str, solid: str, matches: list[Match]) -> list[Match]:
     """Leave out most of the matches that begin or end within a word, or are one: "peacock", "this hit"."""
+    # As often as the word stands in one piece, it is in no pieces there.
+    counts = Counter(match.phrase.text for match in matches)
+    whole = {word for word, count in counts.items() if text.count(word) == count}
+    matches = [match for match in matches if match.phrase.text not in whole]
     if not matches:
         return matches
     # ``title`` puts a capital at the beginning of each word, and after a digit or an apostrophe.
-    titled = text.title().translate(_SOLID)
+    titled = _SOLID(text.title())
     if len(titled) != len(solid):
         return matches
     return [
@@ -137,11 +142,4 @@ def _is_inner(char: str) -> bool:
     return char.isalnum() or char in "'’"  # noqa: RUF001
 
 
-class _Solid(dict[int, str | None]):
-    def __missing__(self, code: int) -> str | None:
-        char = chr(code)
-        self[code] = kept = char if _is_inner(char) else None
-        return kept
-
-
-_SOLID = _Solid()
+_SOLID = Table(lambda char: char if _is_inner(char) else None)

@@ -1,0 +1,36 @@
+"""Writes a text in fewer kinds of characters, so that it is searched at once; fast for ASCII."""
+
+from collections.abc import Callable
+
+
+class Table:
+    """Replaces each character by another, or by nothing.
+
+    Args:
+        of: returns what a character becomes; None: it is left out.
+        foreign: whether characters that are not ASCII are told from one another; else they count as ``?``.
+    """
+
+    def __init__(self, of: Callable[[str], str | None], *, foreign: bool = True) -> None:
+        self._foreign = foreign
+        made = [of(chr(code)) for code in range(128)]
+        self._ascii = bytes(code if new is None else ord(new) for code, new in enumerate(made)).ljust(256)
+        self._left_out = bytes(code for code, new in enumerate(made) if new is None)
+        self._others = _Others(of)
+
+    def __call__(self, text: str) -> str:
+        """Return ``text`` with its characters replaced."""
+        if text.isascii() or not self._foreign:
+            return text.encode("ascii", "replace").translate(self._ascii, self._left_out).decode()
+        return text.translate(self._others)
+
+
+class _Others(dict[int, str | None]):
+    """What each character becomes, made when it is first met."""
+
+    def __init__(self, of: Callable[[str], str | None]) -> None:
+        self._of = of
+
+    def __missing__(self, code: int) -> str | None:
+        self[code] = new = self._of(chr(code))
+        return new
