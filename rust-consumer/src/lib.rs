@@ -73,12 +73,7 @@ use crate::worker::run_loop::run_loop;
 /// [`RunError`]: it could not start, or one of its tasks ended by itself.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     config.nats_tls.check()?;
-    let address = (config.host, config.port);
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|source| RunError::Listen {
-        address: format!("{}:{}", config.host, config.port),
-        source,
-    })?;
+    let listener = listen(&config).await?;
     if config.approval_keys.is_none() {
         tracing::warn!("STILE_APPROVAL_KEYS is not set: approvals are not checked");
     }
@@ -176,6 +171,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     ended = ended.and(sent.map_err(|error| RunError::Task(error.to_string())));
     tracing::info!("stopped");
     ended
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, RunError> {
+    let listener = TcpListener::bind((config.host, config.port)).await;
+    listener.map_err(|source| RunError::Listen {
+        address: format!("{}:{}", config.host, config.port),
+        source,
+    })
 }
 
 async fn nothing_fails(task: impl Future<Output = ()>) -> std::io::Result<()> {

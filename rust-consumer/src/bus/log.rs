@@ -98,6 +98,7 @@ mod tests {
             logprobs: None,
             timings: None,
             reasoning_content: None,
+            trimmed: None,
         }
     }
 

@@ -111,7 +111,7 @@ impl Traces {
             .with_kind(SpanKind::Consumer)
             .with_attributes([
                 KeyValue::new("stile.chat_id", address.id.to_string()),
-                KeyValue::new("stile.client", address.client.to_string()),
+                KeyValue::new("stile.client", address.client.clone()),
                 KeyValue::new("stile.lane", address.lane.name()),
                 KeyValue::new("stile.attempt", attribute(envelope.attempt)),
             ])

@@ -217,3 +217,37 @@ async fn a_verdict_that_does_not_fit_releases_nothing() {
         consumer.stop().await;
     }
 }
+
+/// Once an answer has ended, a filter is told its whole text and its client, checked or not, before
+/// the client has it.
+#[tokio::test]
+async fn a_filter_remembers_what_was_answered() {
+    let bus = Bus::start().await;
+    let model = Standin::start(&["--tokens", "3"]).await;
+    let consumer = Consumer::start(&bus, model.port, LIMIT);
+    let told = bus.client.queue_subscribe("chat.answer", "filter".into());
+    let mut told: Subscriber = told.await.unwrap();
+    bus.client.flush().await.unwrap();
+    let asked = Request::with_events("Hello", "none");
+    let mut replies = bus.approve(&asked).await;
+    let message = told.next().await.unwrap();
+    let answer: Value = serde_json::from_slice(&message.payload).unwrap();
+    let text = "echo: Hello word word";
+    assert_eq!(answer["id"], json!(asked.id.to_string()));
+    assert_eq!(answer["client"], json!("alice"));
+    assert_eq!(
+        answer["parts"],
+        json!([{
+            "kind": "content", "text": text, "offset": 0,
+            "released": text.len(), "closed": true,
+        }])
+    );
+    let verdict = json!({"release": [text.len()]}).to_string();
+    let reply = message.reply.unwrap();
+    bus.client.publish(reply, verdict.into()).await.unwrap();
+    assert_eq!(
+        replies.all().await.last().unwrap().body["response"],
+        json!(text)
+    );
+    consumer.stop().await;
+}

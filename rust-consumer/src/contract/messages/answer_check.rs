@@ -121,3 +121,50 @@ pub struct AnswerVerdict {
 }
 
 impl Message for AnswerVerdict {}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "01920f3c-7a51-7c3e-8f00-0123456789ab";
+
+    fn reply(response: &str, calls: &serde_json::Value) -> Reply {
+        serde_json::from_value(json!({"response": response, "id": ID, "tool_calls": calls}))
+            .unwrap()
+    }
+
+    /// A filter remembers the text and each call, whole and released; what has no text is not told.
+    #[test]
+    fn an_answer_is_its_text_and_its_calls() {
+        let call = json!({
+            "id": "c1", "type": "function",
+            "function": {"name": "weather", "arguments": "{\"city\": \"Zürich\"}"},
+        });
+        let answer = AnswerCheck::of_answer(&reply("Größe", &json!([call])), "alice").unwrap();
+        let told: Vec<_> = answer
+            .parts
+            .iter()
+            .map(|part| (part.kind, &*part.text, part.released, part.closed))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (AnswerKind::Content, "Größe", 5, true),
+                (
+                    AnswerKind::Call,
+                    "weather\n{\"city\": \"Zürich\"}",
+                    26,
+                    true
+                ),
+            ]
+        );
+        assert_eq!(answer.client.as_deref(), Some("alice"));
+        assert!(answer.check().is_ok());
+        assert_eq!(
+            AnswerCheck::of_answer(&reply("", &json!(null)), "alice"),
+            None
+        );
+    }
+}
