@@ -1,13 +1,13 @@
 """The console on a phone, in the dark, by keyboard, for a screen reader, and beside another site."""
 
+import asyncio
+
 import pytest
 from playwright.async_api import expect
 
 from harness.clients.axe import violations
 
 VIEWS = ("Now", "What happened", "People", "Policy", "Health")
-OTHER = "http://127.0.0.1:19876"
-"""A page of another program of this machine; its answers are the test's."""
 PHONE = {"viewport": {"width": 390, "height": 780}, "is_mobile": True}
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -99,13 +99,19 @@ async def test_a_page_of_another_origin_gets_nothing(open_console, console):
         }
         return told.filter((text) => text !== "");
     }"""
-    blank = await page.page.context.new_page()  # the gateway's own policy would forbid it to ask
-    await blank.route(
-        "http://127.0.0.1:1/", lambda route: route.fulfill(body="<p>x", content_type="text/html")
-    )
-    await blank.goto(f"{OTHER}/")
+    async with await asyncio.start_server(_answer, "127.0.0.1", 0) as other:
+        blank = await page.page.context.new_page()
+        await blank.goto(f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}/")
     assert await blank.evaluate(script, console.url) == []
     await blank.set_content(f"<iframe src='{console.url}/'></iframe>")
     frame = blank.frames[-1]
     assert await frame.locator("#view").count() == 0
     await page.open("People")
+
+
+async def _answer(reader, writer):
+    """Answer as a program on another port of this machine does: with a page of its own."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<p>Another program's page")
+    await writer.drain()
+    writer.close()
