@@ -13,6 +13,9 @@ from stile_runtime import api_keys
 from stile_runtime.api_keys import KEY_FILE
 from stile_runtime.installation import console_tokens
 
+ID = "01920f3c-7a51-7c3e-8f00-0123456789ab"
+"""Of a request. It is part of a test's name, so it is the same in both halves of a run."""
+
 
 @pytest.fixture
 def app(tmp_path):
@@ -107,7 +110,7 @@ def test_keys_are_made_limited_and_revoked(owner, tmp_path):
         ("POST /api/keys/revoke", {"names": ["nobody"]}, 404),
         ("POST /api/policy/try", {"text": ""}, 422),
         ("POST /api/policy/replay", {"policy": "", "key": "x"}, 404),
-        (f"DELETE /api/queue/a.b/{uuid4()}", None, 404),
+        (f"DELETE /api/queue/a.b/{ID}", None, 404),
         ("DELETE /api/queue/ada/no-id", None, 422),
         ("GET /api/none", None, 404),
         ("PATCH /api/people", None, 404),
@@ -126,7 +129,7 @@ def test_what_can_not_be_used_is_an_error_in_words(owner, tmp_path, request_line
     [
         ("GET", "/api/queue", None),
         ("PUT", "/api/queue/hold", {"held": True}),
-        ("DELETE", f"/api/queue/http-ada/{uuid4()}", None),
+        ("DELETE", f"/api/queue/http-ada/{ID}", None),
         ("POST", "/api/policy/try", {"text": "x"}),
         ("POST", "/api/policy/check", {"policy": "x"}),
         ("PUT", "/api/policy", {"policy": "x", "base": "x"}),

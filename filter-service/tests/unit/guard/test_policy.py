@@ -6,8 +6,8 @@ import pytest
 
 from stile_filter.errors import PolicyError
 from stile_filter.guard.keywords import KeywordMatcher
-from stile_filter.guard.policy import Action, Policy, PolicyDocument
-from stile_filter.settings import Settings, default_policy
+from stile_filter.guard.policy import Action, Policy, PolicyDocument, default_policy
+from stile_filter.settings import Settings
 
 DOCS = Path(__file__).parents[4] / "docs"
 
