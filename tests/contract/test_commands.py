@@ -18,7 +18,22 @@ from stile_gateway.settings import Settings
 HERE = re.compile(r"^https?://(?:127\.0\.0\.1:8000|stile\.example)(/[^\s?]*)?$|^ada\.example:8000(/\S*)$")
 FOREIGN = {
     *("$EDITOR", "apt", "cargo", "cat", "cd", "cut", "do", "done", "echo", "for", "git", "grep", "hostname"),
-    *("jq", "llama-server", "mkdir", "nats-server", "npm", "pip", "python", "seq", "sh", "sudo", "uv", "uvx"),
+    *(
+        "jq",
+        "llama-server",
+        "mkdir",
+        "nats-server",
+        "npm",
+        "pip",
+        "prometheus",
+        "promtool",
+        "python",
+        "seq",
+        "sh",
+        "sudo",
+        "uv",
+        "uvx",
+    ),
 }
 """Programs that are not Stile's."""
 EXAMPLE = {"ID": "01a22183-0732-74dd-ab17-78e51c1ed54f"}
