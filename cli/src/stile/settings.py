@@ -1,7 +1,7 @@
 """What can be set for `stile`, by ``STILE_…`` variables; each command reads them once.
 
 They are read without pydantic-settings, whose import would take most of the time of a short command
-(docs/adr/0052).
+(docs/adr/0040).
 """
 
 import os
