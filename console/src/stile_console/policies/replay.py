@@ -8,11 +8,14 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from stile_console.errors import InvalidError, NotFoundError
 from stile_runtime.installation import files
 
 REPLAY_SECONDS = 600.0
+_PIPE_CHARS = 1_024
+"""Of a key, which has 43: a pipe takes so much without a reader."""
 
 
 def program() -> str | None:
@@ -33,7 +36,7 @@ async def replay(archive: Path | None, policy: str, folder: Path, key: str, days
         archive: the folder of the sealed archive.
         policy: the text of its file.
         folder: of the policy in use, where its word lists are looked for.
-        key: the archive's private key. It is in a file of mode 0600 as long as this takes.
+        key: the archive's private key. It is written to no file.
         days: how far back.
 
     Raises:
@@ -45,9 +48,7 @@ async def replay(archive: Path | None, policy: str, folder: Path, key: str, days
         raise NotFoundError("There is no archive here. docs/policy.md says how to turn it on.")
     # Nobody waits for the few system calls on files of this machine.
     with tempfile.TemporaryDirectory(prefix="stile-replay-") as scratch:
-        key_file = Path(scratch) / "archive.key"
-        files.replace(key_file, key.strip() + "\n")
-        draft = folder / f".replay-{os.getpid()}.yml"
+        draft = folder / f".replay-{uuid4().hex}.yml"
         try:
             files.replace(draft, policy)
         except OSError:
@@ -56,16 +57,27 @@ async def replay(archive: Path | None, policy: str, folder: Path, key: str, days
         try:
             return await _run(
                 *(command, "policy", "replay", "--json", "--since", f"{days}d"),
-                *("--key", str(key_file), "--policy", str(draft), "--archive", str(archive)),
+                *("--policy", str(draft), "--archive", str(archive)),
+                key=key,
             )
         finally:
             draft.unlink(missing_ok=True)
 
 
-async def _run(*arguments: str) -> dict[str, Any]:
-    child = await asyncio.create_subprocess_exec(
-        *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+async def _run(*arguments: str, key: str) -> dict[str, Any]:
+    # Through a pipe: a file would stay if this process were killed.
+    reading, writing = os.pipe()
+    try:
+        with os.fdopen(writing, "w") as pipe:
+            pipe.write(key.strip()[:_PIPE_CHARS])
+        child = await asyncio.create_subprocess_exec(
+            *(*arguments, "--key", f"/dev/fd/{reading}"),
+            pass_fds=(reading,),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    finally:
+        os.close(reading)
     try:
         async with asyncio.timeout(REPLAY_SECONDS):
             out, err = await child.communicate()
