@@ -25,6 +25,10 @@ client could drive out everybody's records with requests that fail at once."""
 _OF_ANOTHER = frozenset({ErrorCode.KEY_CONFLICT, ErrorCode.IN_PROGRESS})
 """Errors of a request that is not the one of its id: the id's record is another's."""
 
+_STORED = frozenset({ErrorCode.DEADLINE_EXCEEDED})
+"""Errors that are a request's result, and replace its earlier record. After any other error the record stays:
+the client may have sent the key of an answered request with a body that can't be read."""
+
 _REMEMBERED_CLIENTS = 4096
 _LOGGED_SECONDS = 60.0
 
@@ -128,12 +132,12 @@ class ChatLog:
             yield
         except RequestError as error:
             if error.code not in _OF_ANOTHER:
-                await self.write(address, error.code, rule=error.rule)
+                await self.write(address, error.code, if_missing=error.code not in _STORED, rule=error.rule)
             raise
         except BusError:
             raise
         except Exception:
-            await self.write(address, ErrorCode.INTERNAL)
+            await self.write(address, ErrorCode.INTERNAL, if_missing=True)
             raise
 
     def _may_write(self, client: str) -> bool:
