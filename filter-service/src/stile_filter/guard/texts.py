@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -90,11 +90,9 @@ class RequestTexts:
 
         In the request's messages that have no other text, markers of the conversation's structure are broken.
         """
-        written, read = self.answers, self._answers
-        if len(written) != len(read):  # a text of nothing visible is gone, so it is not clear which is which
-            return self
+        written = self.answers
         of_messages: dict[str, list[bool]] = {}
-        for before, text in zip(written, read, strict=True):
+        for before, text in zip(written, self._answers, strict=True):
             of_messages.setdefault(text.location, []).append(before in own)
         messages = [
             broken(message) if (found := of_messages.get(f"messages[{index}]")) and all(found) else message
@@ -103,7 +101,8 @@ class RequestTexts:
         plain = RequestTexts(self.request.model_copy(update={"messages": messages}), trims=self._trims)
         kept = [new for before, new in zip(written, plain.answers, strict=True) if before in own]
         made = RequestTexts(plain.request, frozenset(kept), trims=self._trims)
-        made._written = self._written
+        if self._written:
+            made._written = RequestTexts(self._written.request, own)
         return made
 
     @property
@@ -146,8 +145,7 @@ class RequestTexts:
             found.setdefault((text.role, text.parts), text)
         # What was hidden is refused, although the model would not read it.
         for text in self._written.apart if self._written else ():
-            if text.role != Role.ASSISTANT or text.location not in self._own_locations:
-                found.setdefault((text.role, text.parts), text)
+            found.setdefault((text.role, text.parts), text)
         return [text for text in found.values() if not self._is_own(text)]
 
     @cached_property
@@ -155,10 +153,13 @@ class RequestTexts:
         """What lies across two texts or more: before the beginning of each, the end of all before it.
 
         Once in the conversation's order, once without its system messages, and once of the user's messages
-        without the answers between. If the oldest exchanges may be left out, each message of the user may
-        follow the system messages, too. Each depends on nothing behind it, so the next turn of a conversation
-        has the same ones, and a few more. An answer that the client has received from Stile is in none, but
-        for its end before what the client sent next: the client did not choose where the model began.
+        without the answers between. Each of these depends on nothing behind it, so the next turn of a
+        conversation has the same ones, and a few more.
+
+        If the oldest exchanges may be left out, each message of the user may follow the system messages, too.
+
+        An answer that the client has received from Stile is in none of them, because the client did not
+        choose its beginning. What the client sent next may complete its end, so there is a seam of the two.
         """
         checked = [text for text in self._in_order if not self._is_own(text)]
         others = [text for text in checked if not text.is_instruction]
@@ -176,10 +177,13 @@ class RequestTexts:
 
     def _behind_own(self) -> Iterator[Text]:
         others = [text for text in self._in_order if not text.is_instruction]
-        for before, text in pairwise(others):
-            if self._is_own(before) and not self._is_own(text):
-                parts = (*_end(before.parts), *_beginning(text.parts))
-                yield Text(parts, JOINED, follows_own=True)
+        before = ""
+        for is_own, texts in groupby(others, self._is_own):
+            parts = [part for text in texts for part in text.parts]
+            if is_own:
+                before = "\n".join(_end(parts))  # one part: what lies across two answers is not looked for
+            elif before:
+                yield Text((before, *_beginning(parts)), JOINED, follows_own=True)
 
     def _is_own(self, text: Text) -> bool:
         return text.role == Role.ASSISTANT and text.parts in self._own_parts
@@ -187,10 +191,6 @@ class RequestTexts:
     @cached_property
     def _own_parts(self) -> frozenset[tuple[str, ...]]:
         return frozenset(text.parts for text in self._own)
-
-    @cached_property
-    def _own_locations(self) -> frozenset[str]:
-        return frozenset(text.location for text in self._own)
 
     @cached_property
     def _in_order(self) -> list[Text]:
