@@ -12,13 +12,10 @@ from pydantic import BaseModel
 from stile_contracts.messages import ChatMessage, ChatRequest, Role
 from stile_filter.guard.control_tokens import broken
 from stile_filter.guard.hidden.cleaning import cleaned
+from stile_filter.guard.texts.edges import beginning, end
 
 JOINED = "joined"
 """The location of what lies across several texts."""
-
-EDGE_CHARS = 512
-"""So much is looked at on either side of the seam between two texts: at least half of it, if it can be cut
-at the end of a sentence or word there."""
 
 _BETWEEN_QUOTES = re.compile(r'(?:[^"\\]++|\\.)++', re.DOTALL)
 """What stands between two quotes of JSON, in a literal or outside of one: a text that is not JSON from its
@@ -181,9 +178,9 @@ class RequestTexts:
         for is_own, texts in groupby(others, self._is_own):
             parts = [part for text in texts for part in text.parts]
             if is_own:
-                before = "\n".join(_end(parts))  # one part: what lies across two answers is not looked for
+                before = "\n".join(end(parts))  # one part: what lies across two answers is not looked for
             elif before:
-                yield Text((before, *_beginning(parts)), JOINED, follows_own=True)
+                yield Text((before, *beginning(parts)), JOINED, follows_own=True)
 
     def _is_own(self, text: Text) -> bool:
         return text.role == Role.ASSISTANT and text.parts in self._own_parts
@@ -219,11 +216,11 @@ def _seams(texts: Iterable[Text]) -> Iterator[Text]:
         if text.is_instruction:
             role = text.role
         if before:
-            seam = Text((*before, *_beginning(text.parts)), JOINED, role)
+            seam = Text((*before, *beginning(text.parts)), JOINED, role)
             if seam.parts[: len(last.parts)] != last.parts:
                 yield last  # the next one does not hold all of it
             last = seam
-        before = _end((*before, *text.parts))
+        before = end((*before, *text.parts))
     if last.parts:
         yield last
 
@@ -232,55 +229,11 @@ def _seams_after(instructions: Sequence[str], others: Sequence[Text]) -> Iterato
     """Yield what lies across the system messages and what follows them if older messages are left out."""
     if not instructions:
         return
-    before = _end(instructions)
+    before = end(instructions)
     for index, text in enumerate(others):
         if text.role == Role.USER:
             following = (part for other in others[index:] for part in other.parts)
-            yield Text((*before, *_beginning(following)), JOINED, Role.SYSTEM)
-
-
-def _beginning(parts: Iterable[str]) -> tuple[str, ...]:
-    kept: list[str] = []
-    left = EDGE_CHARS
-    for part in parts:
-        if len(part) >= left:
-            return (*kept, _cut_behind(part[:left]) if len(part) > left else part)
-        kept.append(part)
-        left -= len(part)
-    return tuple(kept)
-
-
-def _end(parts: Sequence[str]) -> tuple[str, ...]:
-    kept: list[str] = []
-    left = EDGE_CHARS
-    for part in reversed(parts):
-        if len(part) >= left:
-            kept.append(_cut_before(part[-left:]) if len(part) > left else part)
-            break
-        kept.append(part)
-        left -= len(part)
-    return tuple(reversed(kept))
-
-
-_SENTENCE_END = re.compile(r"[.!?\n\u3002\uff01\uff1f]\s*")
-
-
-def _cut_before(text: str) -> str:
-    """Begin ``text`` with a sentence, or a word, if one begins in its first half."""
-    half = len(text) // 2
-    if found := _SENTENCE_END.search(text, 0, half):
-        return text[found.end() :]
-    return text[text.find(" ", 0, half) + 1 :]
-
-
-def _cut_behind(text: str) -> str:
-    """End ``text`` with a sentence, or a word, if one ends in its second half."""
-    half = len(text) // 2
-    last = max(text.rfind(mark, half) for mark in ".!?\n\u3002\uff01\uff1f")
-    if last >= 0:
-        return text[: last + 1]
-    space = text.rfind(" ", half)
-    return text[:space] if space >= 0 else text
+            yield Text((*before, *beginning(following)), JOINED, Role.SYSTEM)
 
 
 def _of_message(message: ChatMessage) -> list[tuple[str, ...]]:
