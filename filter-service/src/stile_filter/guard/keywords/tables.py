@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+_MOST = 16_384
+"""So many characters beyond ASCII are remembered: Unicode has a million, and a client may send them all."""
+
 
 class Table:
     """Replaces each character by another, or by nothing.
@@ -32,5 +35,7 @@ class _Others(dict[int, str | None]):
         self._of = of
 
     def __missing__(self, code: int) -> str | None:
+        if len(self) >= _MOST:
+            self.clear()
         self[code] = new = self._of(chr(code))
         return new
