@@ -35,7 +35,7 @@ _LOGGED_SECONDS = 60.0
 _IF_MISSING = {headers.NATS_EXPECTED_LAST_SUBJECT_SEQUENCE: "0"}
 
 Publish = Callable[[str, bytes, dict[str, str] | None], Awaitable[None]]
-"""Publishes a message: subject, body, headers. No confirmation is asked for."""
+"""Publishes a message: subject, body, headers. It waits for no confirmation."""
 
 log = structlog.get_logger()
 
@@ -106,7 +106,7 @@ class ChatLog:
     async def write_stored(
         self, address: RequestAddress, outcome: Reply | ErrorReply, *, attempt: int = 0
     ) -> None:
-        """Write the record of a request whose result somebody else has stored, unless there is one."""
+        """Write the record of a request that has a stored result, unless it has a record."""
         if isinstance(outcome, ErrorReply):
             await self.write(address, outcome.error.code, attempt=attempt, if_missing=True)
             return
@@ -126,7 +126,7 @@ class ChatLog:
     async def failures_of(self, address: RequestAddress) -> AsyncIterator[None]:
         """Write the record of a request that ends in the block by an error, which is raised again.
 
-        While the bus is away nobody knows whether it has ended, and its requester repeats it.
+        If the bus is away, nothing is written: the request may not have ended, and its requester repeats it.
         """
         try:
             yield

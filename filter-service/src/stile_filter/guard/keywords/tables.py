@@ -11,7 +11,7 @@ class Table:
 
     Args:
         of: returns what a character becomes; None: it is left out.
-        foreign: whether characters that are not ASCII are told from one another; else they count as ``?``.
+        foreign: whether ``of`` is asked about characters beyond ASCII; if not, each of them is a ``?``.
     """
 
     def __init__(self, of: Callable[[str], str | None], *, foreign: bool = True) -> None:

@@ -60,7 +60,7 @@ class RequestTexts:
 
     Args:
         request: the request.
-        own: of its answers, those that the client has received from Stile.
+        own: the answers in it that the client has received from Stile.
         trims: whether the model may get the conversation without its oldest exchanges.
         cleans: whether the model reads it without the invisible characters that mean nothing.
 
@@ -83,9 +83,12 @@ class RequestTexts:
         self._trims = trims
 
     def without(self, own: frozenset[Text]) -> "RequestTexts":
-        """Return the texts of the request without those of ``answers`` that need no check.
+        """Return the same texts, but leave out the ``answers`` that need no check.
 
-        In the request's messages that have no other text, markers of the conversation's structure are broken.
+        Markers of the conversation's structure are broken in each message of which no text is left.
+
+        Args:
+            own: the answers to leave out, as the client sent them.
         """
         written = self.answers
         of_messages: dict[str, list[bool]] = {}
