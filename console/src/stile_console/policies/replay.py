@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -47,7 +46,7 @@ async def replay(archive: Path | None, policy: str, folder: Path, key: str, days
     with tempfile.TemporaryDirectory(prefix="stile-replay-") as scratch:
         key_file = Path(scratch) / "archive.key"
         files.replace(key_file, key.strip() + "\n")
-        draft = folder / f".replay-{os.getpid()}.yml"
+        draft = folder / f".{Path(scratch).name}.yml"
         try:
             files.replace(draft, policy)
         except OSError:
