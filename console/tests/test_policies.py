@@ -22,11 +22,12 @@ class Filters:
         verdict: what they say of any policy.
         later: policy and ``policy_refused`` of both, from four seconds after the start on.
         first: the same before that.
+        silent: seconds at the start in which the console receives no heartbeat.
     """
 
-    def __init__(self, verdict, later, first=("old", False)):
+    def __init__(self, verdict, later, first=("old", False), silent=0):
         self.now = 0.0
-        self._verdict, self._later, self._first = verdict, later, first
+        self._verdict, self._later, self._first, self._silent = verdict, later, first, silent
         self.fleet = Fleet(lambda: self.now)
         self.clock()
 
@@ -35,7 +36,7 @@ class Filters:
 
     def clock(self):
         self.now += 1
-        for instance in ("a", "b"):
+        for instance in ("a", "b") if self.now > self._silent else ():
             policy, refused = self._first if self.now < 5 else self._later
             self.fleet.receive(
                 Heartbeat(
@@ -91,6 +92,20 @@ async def test_a_file_that_a_filter_refuses_is_put_back(file):
         await apply(file, filters)
     assert file.read().text == "before\n"
     assert filters.now > REFUSED_AFTER_SECONDS
+
+
+async def test_a_console_that_has_just_started_knows_the_policy_before_the_change(file):
+    """No heartbeat has arrived when the owner applies a policy, so the first one is waited for."""
+    with pytest.raises(ConflictError, match="refused"):
+        await apply(file, Filters(UNTRIED, ("old", True), silent=3))
+    assert file.read().text == "before\n"
+
+
+async def test_without_a_filters_heartbeat_nothing_is_written(file):
+    """Nobody could say whether the file is taken up."""
+    with pytest.raises(UnavailableError, match="not changed"):
+        await apply(file, Filters(GOOD, ("new", False), silent=1000))
+    assert file.read().text == "before\n"
 
 
 async def test_a_file_that_was_refused_before_says_nothing_of_the_new_one(file):

@@ -257,6 +257,7 @@ class Service:
         )
 
     def _swapped(self, guard: Guard) -> None:
+        self._source.taken_up(guard)
         self._queue.limit(guard.policy.limits.max_waiting_per_client)
         self._archive.follow(guard.policy)
 

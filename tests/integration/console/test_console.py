@@ -163,6 +163,17 @@ async def test_a_bad_policy_changes_nothing(owner, console, system):
     assert (await chat(system, "fuck")).json()["refused"]
 
 
+async def test_a_policy_that_a_filter_refuses_is_taken_back(owner, console, system):
+    """A new scanner can be tried by taking it up alone; if it can't be built, the file is as it was."""
+    policy = (await owner.get("policy")).json()
+    before = console.policy.read_bytes()
+    changed = policy["text"] + "input_scanners:\n- {type: Regex, params: {pattern: x}}\n"
+    answer = await owner.put("policy", json={"policy": changed, "base": policy["digest"]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict"), answer.text
+    assert console.policy.read_bytes() == before
+    assert (await chat(system, "fuck")).json()["refused"]
+
+
 async def test_a_runaway_is_stopped_and_the_queue_is_held(owner, system):
     """Who is answered and who waits is shown; one is cancelled; nothing starts while the queue is held."""
     await system.model.speed(tokens=10_000, token_seconds=0.05)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from stile_console.bus import NatsBus
 from stile_console.errors import ConflictError, UnavailableError
 from stile_console.policies.file import PolicyFile
-from stile_contracts.messages import PolicyFault, PolicyVerdict
+from stile_contracts.messages import Heartbeat, PolicyFault, PolicyVerdict
 from stile_runtime.fleet import Fleet
 
 TAKEN_UP_SECONDS = 90.0
@@ -15,6 +15,8 @@ TAKEN_UP_SECONDS = 90.0
 REFUSED_AFTER_SECONDS = 5.0
 """A filter that says so long after a change that the file is refused speaks of the changed file: it looks
 each second, and sends a heartbeat every two."""
+HEARTBEAT_SECONDS = 10.0
+"""For the first heartbeat of a filter: a console that has just started has none yet."""
 
 _POLL_SECONDS = 0.2
 _NOT_TRIED = "tried here"
@@ -78,13 +80,13 @@ class Policies:
         Raises:
             ConflictError: the file has changed in the meantime, or a filter has refused it.
             FileError: it can't be written.
-            UnavailableError: no filter replies.
+            UnavailableError: no filter replies or sends heartbeats, or none has taken the file up in time.
         """
         async with self._applying:
             version, faults = await self.faults(policy)
             if any(not fault.reason.endswith(_NOT_TRIED) for fault in faults):
                 return False, faults
-            alive = self._fleet.alive("filter")
+            alive = await self._filters()
             before = {beat.policy for beat in alive}
             was_refused = any(beat.policy_refused for beat in alive)  # then that says nothing of the new file
             undo = await asyncio.to_thread(self.file.replace, policy, base)
@@ -104,3 +106,17 @@ class Policies:
                     )
                 await asyncio.sleep(_POLL_SECONDS)
         raise UnavailableError("The file is written, but no filter has taken it up yet. See Health.")
+
+    async def _filters(self) -> list[Heartbeat]:
+        """Return the heartbeats of the filters that live: at least one.
+
+        Without them, the policy in use before a change is not known, and could pass for the changed one.
+        """
+        started = self._clock()
+        while not (alive := self._fleet.alive("filter")):
+            if self._clock() - started > HEARTBEAT_SECONDS:
+                raise UnavailableError(
+                    "No filter sends heartbeats, so the policy was not changed. See Health."
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+        return alive

@@ -52,13 +52,14 @@ class PolicyVerdict(Message):
     """The reply to a ``VerdictRequest``."""
 
     policy: str | None = None
-    """The version of the policy; absent if it cannot be used."""
+    """The version of the policy; absent if the text was not judged."""
     state: Literal["allow", "refuse", "error", "timeout", "too_slow"] | None = None
-    """The verdict of the whole policy; absent if it cannot be used."""
+    """The verdict of the whole policy; absent if the text was not judged."""
     rules: list[RuleVerdict] = Field(default_factory=list)
     """Every rule of the policy, in its order, also the rules that find nothing."""
     faults: list[PolicyFault] = Field(default_factory=list)
-    """Why the policy that was sent cannot be used. Then nothing was judged."""
+    """Why the policy that was sent cannot be used. The text is still judged if the policy's own tests are
+    all that fails."""
 
 
 class QueuedRequest(Message):

@@ -12,12 +12,13 @@ import structlog
 
 from stile_contracts import headers, models
 from stile_contracts.errors import ErrorCode
-from stile_contracts.messages import ErrorReply, EventLevel, Refusal, Reply, Stage
+from stile_contracts.messages import EventLevel, Stage
 from stile_filter.admission import answer_checks, conversation, limits
 from stile_filter.admission.approval import Approvals, trims
 from stile_filter.admission.envelope import Envelope, read_envelope, wanted_events
 from stile_filter.admission.ports import Archive, Guard, Guards, Log, Observer, Queue, Signer
 from stile_filter.admission.repeats import PendingRequest, Repeats
+from stile_filter.admission.results import Results
 from stile_filter.errors import RequestError, UnconfirmedError
 from stile_filter.guard.decide import FindOwn, State, Verdict
 from stile_filter.guard.policy import ClientSystem
@@ -25,7 +26,7 @@ from stile_filter.guard.texts import RequestTexts
 from stile_filter.store import Approval, Store
 from stile_filter.transport.failures import answered
 from stile_filter.transport.message import IncomingMessage, OutgoingMessage
-from stile_filter.transport.reply import Replies, error_reply, outcome_of, to_json
+from stile_filter.transport.reply import Replies, error_reply
 from stile_runtime import tracing
 from stile_runtime.fleet import REMEMBERED_SECONDS, Fleet
 
@@ -86,6 +87,7 @@ class Admission:
         self._fleet = fleet
         self._signer = signer
         self._repeats = Repeats(store, queue)
+        self._results = Results(store, self._repeats, fleet, observer, chat_log)
         self._signature_fault = signature_fault
         self._clock_fault = clock_fault
         self._observer = observer
@@ -206,7 +208,7 @@ class Admission:
                 return await self._withhold(pending, reason)
             return await self._approve(pending)
         if verdict.state is State.REFUSE:
-            return await self._refuse(pending, verdict)
+            return "refused" if await self._results.refuse(pending, verdict) else _REPEATED
         return await self._fail(pending, verdict)
 
     def _is_late(self, envelope: Envelope) -> bool:
@@ -219,7 +221,7 @@ class Admission:
         error = RequestError(
             ErrorCode.DEADLINE_EXCEEDED, "its deadline passed while it was checked", stage=Stage.FILTER
         )
-        if await self._store_result(error_reply(error, pending.envelope.id), pending):
+        if await self._results.store(error_reply(error, pending.envelope.id), pending):
             raise error
         return _REPEATED
 
@@ -270,63 +272,6 @@ class Admission:
             if await self._repeats.reply_accepted(pending):
                 return _REPEATED
         raise UnconfirmedError
-
-    async def _refuse(self, pending: PendingRequest, verdict: Verdict) -> str:
-        if verdict.rule is None or verdict.location is None:
-            raise AssertionError("a refusal has a rule and a place")
-        category, chat_id = verdict.rule.category, pending.envelope.id
-        reply = Reply(
-            response=pending.request.refusal_message or pending.policy.refusal(category),
-            id=chat_id,
-            refused=True,
-            finish_reason="content_filter",
-            refusal=Refusal(category=category, place=verdict.location),
-        )
-        self._observer.refused(verdict.rule)
-        tracing.note("stile.rule", verdict.rule.id)
-        tracing.note("stile.place", verdict.location)
-        log.info(
-            "request_refused",
-            chat_id=str(chat_id),
-            client=pending.envelope.client,
-            rule=verdict.rule.id,
-            view=verdict.view,
-            place=verdict.location,
-            policy=pending.policy.version,
-        )
-        if await self._store_result(reply, pending):
-            pending.replies.done(reply)
-            await self._log.write(
-                pending.envelope.address,
-                "refused",
-                place=verdict.location,
-                rule=verdict.rule.id,
-                view=verdict.view,
-                model=self._known_model(pending),
-            )
-            return "refused"
-        return _REPEATED
-
-    async def _store_result(self, outcome: Reply | ErrorReply, pending: PendingRequest) -> bool:
-        """Store a result. If there is one already, reply with that, and return False."""
-        envelope = pending.envelope
-        stored_headers = {
-            headers.CHAT_ID: str(envelope.id),
-            headers.CHAT_BODY_SHA256: envelope.body_sha256,
-            headers.CHAT_POLICY: pending.policy.version,
-        }
-        if await self._store.store_result(envelope.client, envelope.id, to_json(outcome), stored_headers):
-            return True
-        stored = await self._repeats.reply_with_result(pending)
-        if stored is None:
-            raise UnconfirmedError
-        await self._log.write_stored(envelope.address, outcome_of(stored.body))
-        return False
-
-    def _known_model(self, pending: PendingRequest) -> str | None:
-        """Return the model that the request names; None if no worker has it: the name may be any text."""
-        name = limits.model_of(pending.request)
-        return self._fleet.models(REMEMBERED_SECONDS).get(models.token(name) or "") if name else None
 
     async def _fail(self, pending: PendingRequest, verdict: Verdict) -> str:
         rule = verdict.rule.id if verdict.rule else None

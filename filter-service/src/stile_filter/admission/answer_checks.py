@@ -9,7 +9,7 @@ from stile_runtime.fleet import Fleet
 
 
 def fault(policy: Policy, fleet: Fleet) -> str | None:
-    """Return why an answer would be sent unchecked now, or None if no worker is known that would do so."""
+    """Return why an answer could be sent unchecked now, or None if every known worker has them checked."""
     if not policy.checks_answers:
         return None
     ignoring = sum(heartbeat.checks_answers is not True for heartbeat in fleet.alive("consumer"))

@@ -22,7 +22,7 @@ def as_user(request: ChatRequest) -> ChatRequest:
 
 
 def cleaned(request: ChatRequest, *, trims: bool) -> RequestTexts:
-    """Return the texts of the request, of which the model reads no invisible characters that mean nothing.
+    """Return the texts of the request without the invisible characters that mean nothing.
 
     Raises:
         RequestError: two names in it differ in nothing else.

@@ -103,7 +103,7 @@ class Log(Protocol):
         ...
 
     async def write_stored(self, address: RequestAddress, outcome: Reply | ErrorReply) -> None:
-        """Write the record of a request that has this result, unless there is one."""
+        """Write the record of a request that has this result, unless it has a record."""
         ...
 
 

@@ -77,8 +77,8 @@ class Repeats:
                 return
             raise RequestError(
                 ErrorCode.IN_PROGRESS,
-                "a request under this key waits or runs; what becomes of it is said to who pending first, "
-                f"and at chat.outcome.{envelope.id}",
+                "a request under this key waits or runs; its result goes to the client that sent it first, "
+                f"and can be asked for at chat.outcome.{envelope.id}",
             )
         subscription = pending.approvals.subscription(
             pending.request, pending.texts, replace(envelope, lane=place.lane), replies.wanted
@@ -87,7 +87,7 @@ class Repeats:
 
 
 def _same_body(stored: StoredMessage, envelope: Envelope) -> None:
-    # What was cancelled before it was approved has no digest: it is cancelled, whatever was pending.
+    # What was cancelled before it was approved has no digest: it is cancelled, whatever its body.
     if stored.headers.get(headers.CHAT_BODY_SHA256, envelope.body_sha256) != envelope.body_sha256:
         raise RequestError(
             ErrorCode.KEY_CONFLICT,

@@ -101,7 +101,7 @@ class Verdict:
 
 
 FindOwn = Callable[[str, Sequence[Text]], Awaitable[frozenset[Text]]]
-"""Returns those of the answers in a client's request that it has received from Stile."""
+"""Returns the answers in a client's request that the client has received from Stile."""
 
 Monitor = Callable[[Rule, str, State], None]
 """Receives what a ``monitor`` rule found: the rule, the location, and the state."""
@@ -143,8 +143,8 @@ class Decider:
             texts: the request's.
             client: the client that sent it; clients take turns.
             is_late: returns whether the request is too late for a verdict. Then the verdict is ``timeout``.
-            find_own: asked only if an answer in the conversation stands in the way. What it returns is not
-                judged again (docs/adr/0033).
+            find_own: called only if the request would not pass, and an answer in the conversation may be the
+                reason. The answers that it returns are not judged again (docs/adr/0033).
         """
         watched: _Watched = []
         verdict = await self._judge(texts, client, is_late, watched)
@@ -269,7 +269,7 @@ _Watched = list[tuple[Rule, str, State]]
 
 
 def _may_lie_in_an_answer(verdict: Verdict, texts: RequestTexts) -> bool:
-    """Tell whether what stands in the way is an answer in the conversation, or lies across one."""
+    """Tell whether a request does not pass because of an answer in it, or of what may lie across one."""
     if verdict.state is State.ALLOW:
         return False
     return any(verdict.location in (JOINED, answer.location) for answer in texts.answers)

@@ -25,13 +25,17 @@ client could drive out everybody's records with requests that fail at once."""
 _OF_ANOTHER = frozenset({ErrorCode.KEY_CONFLICT, ErrorCode.IN_PROGRESS})
 """Errors of a request that is not the one of its id: the id's record is another's."""
 
+_STORED = frozenset({ErrorCode.DEADLINE_EXCEEDED})
+"""Errors that are a request's result, and replace its earlier record. After any other error the record stays:
+the client may have sent the key of an answered request with a body that can't be read."""
+
 _REMEMBERED_CLIENTS = 4096
 _LOGGED_SECONDS = 60.0
 
 _IF_MISSING = {headers.NATS_EXPECTED_LAST_SUBJECT_SEQUENCE: "0"}
 
 Publish = Callable[[str, bytes, dict[str, str] | None], Awaitable[None]]
-"""Publishes a message: subject, body, headers. No confirmation is asked for."""
+"""Publishes a message: subject, body, headers. It waits for no confirmation."""
 
 log = structlog.get_logger()
 
@@ -102,7 +106,7 @@ class ChatLog:
     async def write_stored(
         self, address: RequestAddress, outcome: Reply | ErrorReply, *, attempt: int = 0
     ) -> None:
-        """Write the record of a request whose result somebody else has stored, unless there is one."""
+        """Write the record of a request that has a stored result, unless it has a record."""
         if isinstance(outcome, ErrorReply):
             await self.write(address, outcome.error.code, attempt=attempt, if_missing=True)
             return
@@ -122,18 +126,18 @@ class ChatLog:
     async def failures_of(self, address: RequestAddress) -> AsyncIterator[None]:
         """Write the record of a request that ends in the block by an error, which is raised again.
 
-        While the bus is away nobody knows whether it has ended, and its requester repeats it.
+        If the bus is away, nothing is written: the request may not have ended, and its requester repeats it.
         """
         try:
             yield
         except RequestError as error:
             if error.code not in _OF_ANOTHER:
-                await self.write(address, error.code, rule=error.rule)
+                await self.write(address, error.code, if_missing=error.code not in _STORED, rule=error.rule)
             raise
         except BusError:
             raise
         except Exception:
-            await self.write(address, ErrorCode.INTERNAL)
+            await self.write(address, ErrorCode.INTERNAL, if_missing=True)
             raise
 
     def _may_write(self, client: str) -> bool:

@@ -93,13 +93,12 @@ class ConsoleRequests:
             return []
         messages: list[OutgoingMessage] = []
         reply: BaseModel
+        handler = self._handlers.get(incoming.subject, _unknown)
         try:
-            reply = await self._handlers[incoming.subject](incoming.body, messages)
+            reply = await handler(incoming.body, messages)
         except ValidationError as error:
             where = ".".join(str(step) for step in error.errors()[0]["loc"]) or "the body"
             reply = ErrorReply.of(ErrorCode.INVALID_REQUEST, f"{where} is not valid", param=where)
-        except KeyError:
-            reply = ErrorReply.of(ErrorCode.NOT_FOUND, "the console cannot ask this")
         except RequestError as error:
             reply = error_reply(error, None)
         except TimeoutError:
@@ -144,3 +143,7 @@ class ConsoleRequests:
         log.warning("queue_resumed")
         await self._queue.look()
         return HoldState(held=False)
+
+
+async def _unknown(_body: bytes, _: list[OutgoingMessage]) -> BaseModel:
+    raise RequestError(ErrorCode.NOT_FOUND, "the console cannot ask this")

@@ -102,7 +102,7 @@ class Subscribers:
             return Intake(kind.name, kind.handle, bus.send, turned_away, follower.has_request)
 
         self._intakes = [_Intakes(kind, intake(kind), intake(kind)) for kind in kinds]
-        self._unqueueds = {
+        self._direct_intakes = {
             intakes.kind.of_all.encode().split(b".")[1]: intakes.direct for intakes in self._intakes
         }
         """By the second token of the subjects that they take in."""
@@ -199,7 +199,7 @@ class Subscribers:
         if prefix != b"chat":
             return False  # nats-py's own
         # What the gateway sends comes over the first connection as well.
-        return origin == _GATEWAY or self._unqueueds[kind].drops(origin.decode())
+        return origin == _GATEWAY or self._direct_intakes[kind].drops(origin.decode())
 
 
 async def _incoming(message: NatsMessage) -> IncomingMessage:

@@ -135,3 +135,42 @@ def test_what_follows_the_system_messages_after_trimming_is_looked_at():
     assert behind not in [seam.parts for seam in RequestTexts(request).seams]
     found = [seam for seam in RequestTexts(request, trims=True).seams if seam.parts == behind]
     assert [seam.is_instruction for seam in found] == [True]
+
+
+def texts_with_own(turns, own, **how):
+    """Make a request's texts without the answers ``own``, which the client has received."""
+    texts = RequestTexts(
+        ChatRequest(messages=[ChatMessage(role=role, content=text) for role, text in turns]), **how
+    )
+    return texts.without(frozenset(answer for answer in texts.answers if answer.parts[0] in own))
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [("assistant", "two"), ("user", "big"), ("user", "words")],
+        [("assistant", "two"), ("assistant", ""), ("user", "big"), ("user", "words")],
+    ],
+)
+def test_what_follows_an_own_answer_is_looked_at_together_with_its_end(turns):
+    """Neither several messages nor an empty answer between hide what lies across them."""
+    texts = texts_with_own(turns, {"two", ""})
+    [behind] = [seam for seam in texts.seams if seam.follows_own]
+    assert behind.whole.split() == ["two", "big", "words"]
+
+
+def test_what_lies_across_two_own_answers_is_not_looked_for():
+    """The model wrote both."""
+    texts = texts_with_own([("assistant", "two"), ("assistant", "words"), ("user", "Yes")], {"two", "words"})
+    [behind] = texts.seams
+    assert behind.parts == ("two\nwords", "Yes")
+
+
+def test_what_was_hidden_in_another_text_than_the_own_answer_is_looked_at():
+    """Also if both are in one message."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"x":"a\u200bb"}'}}
+    turn = ChatMessage.model_validate({"role": "assistant", "content": "o\u200bwn", "tool_calls": [call]})
+    texts = RequestTexts(ChatRequest(messages=[turn]), cleans=True)
+    left = texts.without(frozenset(texts.answers[:1]))
+    assert texts.answers[0].parts == ("o\u200bwn",)
+    assert {text.parts for text in left.apart} == {("f", '{"x":"ab"}'), ("f", '{"x":"a\u200bb"}')}

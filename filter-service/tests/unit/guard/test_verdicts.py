@@ -11,7 +11,8 @@ from harness.filter.deciding import SCANS, WORDS, FakeScanners
 from stile_contracts.messages import ChatRequest
 from stile_filter.guard.decide import Decider, Finding, ScanResult, State, Verdict
 from stile_filter.guard.policy import Policy
-from stile_filter.guard.texts import EDGE_CHARS, RequestTexts, Text
+from stile_filter.guard.texts import RequestTexts, Text
+from stile_filter.guard.texts.edges import EDGE_CHARS
 from stile_filter.guard.verdicts import Verdicts
 
 REFUSED = {"Word": "apple", "Watch": "pear"}

@@ -193,8 +193,9 @@ async def test_a_lease_outlives_a_change(watched):
     assert closed == [before]
 
 
-async def test_the_owners_file_takes_over_when_it_comes_and_stays(policy_file, tmp_path):
-    """It was not there at the start; when it is gone again, the policy in use is not the one before it."""
+@pytest.fixture
+async def replaceable(policy_file, tmp_path):
+    """A live policy of a shipped file, and the place where one of the owner's may come."""
     own = tmp_path / "home" / "policy.yml"
     own.parent.mkdir()
     source = PolicySource(policy_file(banning("shipped")), own)
@@ -204,20 +205,41 @@ async def test_the_owners_file_takes_over_when_it_comes_and_stays(policy_file, t
         return Guard(source.find(), files=files)
 
     live = LivePolicy(make(files), make, files, Counted(), look_seconds=0.01)
+    live.swapped = source.taken_up
     await live.start()
     task = asyncio.create_task(live.keep_watching())
+    yield live, own
+    task.cancel()
+    await asyncio.wait([task])
+    await live.close()
+
+
+def put(file, text):
+    (file.parent / "draft").write_text(text)
+    (file.parent / "draft").replace(file)
+
+
+async def test_the_owners_file_takes_over_when_it_comes_and_stays(replaceable):
+    """It was not there at the start; when it is gone again, the policy in use is not the one before it."""
+    live, own = replaceable
 
     def rules():
         return [rule.id for rule in live.guard.policy.keywords]
 
     assert rules() == ["shipped"]
     for word in ("own", "changed"):
-        (own.parent / "draft").write_text(banning(word))
-        (own.parent / "draft").replace(own)
+        put(own, banning(word))
         await until(lambda word=word: rules() == [word])
     own.unlink()
     await until(lambda: live.fault)
     assert rules() == ["changed"]
-    task.cancel()
-    await asyncio.wait([task])
-    await live.close()
+
+
+async def test_an_owners_file_that_was_never_used_can_be_taken_away(replaceable):
+    """The console does so after a refusal: then the file is as it was before, and nothing is wrong."""
+    live, own = replaceable
+    put(own, "no\n")
+    await until(lambda: live.fault)
+    own.unlink()
+    await until(lambda: live.fault is None)
+    assert [rule.id for rule in live.guard.policy.keywords] == ["shipped"]

@@ -9,6 +9,7 @@ from harness.filter.records import Records
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Refusal, Reply, Usage
 from stile_contracts.subjects import Lane, RequestAddress
+from stile_filter.errors import RequestError
 from stile_filter.requests.chat_log import BURST, SECONDS_A_RECORD, ChatLog
 
 ID = UUID("0190a5d0-0000-7000-8000-000000000001")
@@ -50,6 +51,29 @@ async def test_a_later_record_of_a_request_replaces_the_earlier():
     await records.log.write(address(), "filter_error")
     await records.log.write(address(), "refused")
     assert [record.outcome for record in records] == ["refused"]
+
+
+async def fails(log, code):
+    """End a request by an error."""
+    with pytest.raises(RequestError):
+        async with log.failures_of(address()):
+            raise RequestError(code, "x")
+
+
+async def test_a_repeat_that_fails_leaves_the_record_of_the_answer():
+    """With the key of an answered request, nobody takes its tokens out of the log."""
+    records = Records()
+    await records.log.write(address(), "answered", answer_tokens=4)
+    await fails(records.log, ErrorCode.INVALID_REQUEST)
+    assert [(record.outcome, record.answer_tokens) for record in records] == [("answered", 4)]
+
+
+async def test_a_deadline_that_passes_replaces_an_error_of_the_moment():
+    """It is the request's result."""
+    records = Records()
+    await fails(records.log, ErrorCode.FILTER_ERROR)
+    await fails(records.log, ErrorCode.DEADLINE_EXCEEDED)
+    assert [record.outcome for record in records] == ["deadline_exceeded"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ _INVISIBLE = re.compile(
 )
 _ASCII_CONTROLS = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
 _SHORT_RUN = 8
-"""Such runs between the same characters come again and again."""
+"""What is kept of a run of at most so many characters is remembered: such runs come often."""
 _BRAILLE = re.compile("[\u2801-\u28ff]")
 _RIGHT_TO_LEFT = re.compile(
     "[\u05be-\u05f4\u0608-\u061b\u061d-\u085e\u0860-\u08c9\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001eeff]"
@@ -99,7 +99,7 @@ class _Lines:
         self._is_right_to_left = False
 
     def is_right_to_left(self, at: int) -> bool:
-        """Return it of the line at ``at``, which is never before one that was asked for earlier."""
+        """Return whether the line at ``at`` has such letters. From call to call, ``at`` may not go back."""
         if at > self._end:
             start = self._text.rfind("\n", 0, at) + 1
             end = self._text.find("\n", at)

@@ -37,7 +37,7 @@ def cleaned(request: ChatRequest) -> ChatRequest:
 
 
 def _changed(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return those that are not the same object when they are cleaned."""
+    """Return the fields that cleaning changes."""
     clean = {name: _clean(field) for name, field in fields.items() if name not in _NOT_READ}
     return {name: field for name, field in clean.items() if field is not fields[name]}
 

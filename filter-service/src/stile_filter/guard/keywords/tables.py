@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+_MOST = 16_384
+"""So many characters beyond ASCII are remembered: Unicode has a million, and a client may send them all."""
+
 
 class Table:
     """Replaces each character by another, or by nothing.
 
     Args:
         of: returns what a character becomes; None: it is left out.
-        foreign: whether characters that are not ASCII are told from one another; else they count as ``?``.
+        foreign: whether ``of`` is asked about characters beyond ASCII; if not, each of them is a ``?``.
     """
 
     def __init__(self, of: Callable[[str], str | None], *, foreign: bool = True) -> None:
@@ -32,5 +35,7 @@ class _Others(dict[int, str | None]):
         self._of = of
 
     def __missing__(self, code: int) -> str | None:
+        if len(self) >= _MOST:
+            self.clear()
         self[code] = new = self._of(chr(code))
         return new

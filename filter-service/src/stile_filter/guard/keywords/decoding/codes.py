@@ -38,7 +38,7 @@ _NUMBERS = re.compile(r"[0-9A-Fa-f]++(?:[\s:,;/_-]{1,2}+[0-9A-Fa-f]++)*+(?![0-9A
 _BETWEEN = re.compile(r"[^0-9A-Fa-f]+")
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _MIN_WRITTEN = 5
-"""Characters of three letters: places in the alphabet with something between."""
+"""The fewest characters of a word of three letters: ``1 2 3``."""
 _MAX_DIGITS = 3
 """Of a decimal code."""
 

@@ -33,7 +33,7 @@ _SHAPED = (
     ("[]", "o"),
 )
 _STROKES = frozenset("|/\\()[]")
-"""Each of them has one of these."""
+"""Each drawn letter has one of these."""
 _SOUNDED = (("ph", "f"), ("vv", "w"))
 _MASKS = frozenset("*#%@._-•~^")
 _FOREIGN = re.compile("[^\x00-\x7f€£¥§¢•]")

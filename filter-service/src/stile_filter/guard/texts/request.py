@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -12,13 +12,10 @@ from pydantic import BaseModel
 from stile_contracts.messages import ChatMessage, ChatRequest, Role
 from stile_filter.guard.control_tokens import broken
 from stile_filter.guard.hidden.cleaning import cleaned
+from stile_filter.guard.texts.edges import beginning, end
 
 JOINED = "joined"
 """The location of what lies across several texts."""
-
-EDGE_CHARS = 512
-"""So much is looked at on either side of the seam between two texts: at least half of it, if it can be cut
-at the end of a sentence or word there."""
 
 _BETWEEN_QUOTES = re.compile(r'(?:[^"\\]++|\\.)++', re.DOTALL)
 """What stands between two quotes of JSON, in a literal or outside of one: a text that is not JSON from its
@@ -63,7 +60,7 @@ class RequestTexts:
 
     Args:
         request: the request.
-        own: of its answers, those that the client has received from Stile.
+        own: the answers in it that the client has received from Stile.
         trims: whether the model may get the conversation without its oldest exchanges.
         cleans: whether the model reads it without the invisible characters that mean nothing.
 
@@ -86,15 +83,16 @@ class RequestTexts:
         self._trims = trims
 
     def without(self, own: frozenset[Text]) -> "RequestTexts":
-        """Return the texts of the request without those of ``answers`` that need no check.
+        """Return the same texts, but leave out the ``answers`` that need no check.
 
-        In the request's messages that have no other text, markers of the conversation's structure are broken.
+        Markers of the conversation's structure are broken in each message of which no text is left.
+
+        Args:
+            own: the answers to leave out, as the client sent them.
         """
-        written, read = self.answers, self._answers
-        if len(written) != len(read):  # a text of nothing visible is gone, so it is not clear which is which
-            return self
+        written = self.answers
         of_messages: dict[str, list[bool]] = {}
-        for before, text in zip(written, read, strict=True):
+        for before, text in zip(written, self._answers, strict=True):
             of_messages.setdefault(text.location, []).append(before in own)
         messages = [
             broken(message) if (found := of_messages.get(f"messages[{index}]")) and all(found) else message
@@ -103,7 +101,8 @@ class RequestTexts:
         plain = RequestTexts(self.request.model_copy(update={"messages": messages}), trims=self._trims)
         kept = [new for before, new in zip(written, plain.answers, strict=True) if before in own]
         made = RequestTexts(plain.request, frozenset(kept), trims=self._trims)
-        made._written = self._written
+        if self._written:
+            made._written = RequestTexts(self._written.request, own)
         return made
 
     @property
@@ -146,8 +145,7 @@ class RequestTexts:
             found.setdefault((text.role, text.parts), text)
         # What was hidden is refused, although the model would not read it.
         for text in self._written.apart if self._written else ():
-            if text.role != Role.ASSISTANT or text.location not in self._own_locations:
-                found.setdefault((text.role, text.parts), text)
+            found.setdefault((text.role, text.parts), text)
         return [text for text in found.values() if not self._is_own(text)]
 
     @cached_property
@@ -155,10 +153,13 @@ class RequestTexts:
         """What lies across two texts or more: before the beginning of each, the end of all before it.
 
         Once in the conversation's order, once without its system messages, and once of the user's messages
-        without the answers between. If the oldest exchanges may be left out, each message of the user may
-        follow the system messages, too. Each depends on nothing behind it, so the next turn of a conversation
-        has the same ones, and a few more. An answer that the client has received from Stile is in none, but
-        for its end before what the client sent next: the client did not choose where the model began.
+        without the answers between. Each of these depends on nothing behind it, so the next turn of a
+        conversation has the same ones, and a few more.
+
+        If the oldest exchanges may be left out, each message of the user may follow the system messages, too.
+
+        An answer that the client has received from Stile is in none of them, because the client did not
+        choose its beginning. What the client sent next may complete its end, so there is a seam of the two.
         """
         checked = [text for text in self._in_order if not self._is_own(text)]
         others = [text for text in checked if not text.is_instruction]
@@ -176,10 +177,13 @@ class RequestTexts:
 
     def _behind_own(self) -> Iterator[Text]:
         others = [text for text in self._in_order if not text.is_instruction]
-        for before, text in pairwise(others):
-            if self._is_own(before) and not self._is_own(text):
-                parts = (*_end(before.parts), *_beginning(text.parts))
-                yield Text(parts, JOINED, follows_own=True)
+        before = ""
+        for is_own, texts in groupby(others, self._is_own):
+            parts = [part for text in texts for part in text.parts]
+            if is_own:
+                before = "\n".join(end(parts))  # one part: what lies across two answers is not looked for
+            elif before:
+                yield Text((before, *beginning(parts)), JOINED, follows_own=True)
 
     def _is_own(self, text: Text) -> bool:
         return text.role == Role.ASSISTANT and text.parts in self._own_parts
@@ -187,10 +191,6 @@ class RequestTexts:
     @cached_property
     def _own_parts(self) -> frozenset[tuple[str, ...]]:
         return frozenset(text.parts for text in self._own)
-
-    @cached_property
-    def _own_locations(self) -> frozenset[str]:
-        return frozenset(text.location for text in self._own)
 
     @cached_property
     def _in_order(self) -> list[Text]:
@@ -219,11 +219,11 @@ def _seams(texts: Iterable[Text]) -> Iterator[Text]:
         if text.is_instruction:
             role = text.role
         if before:
-            seam = Text((*before, *_beginning(text.parts)), JOINED, role)
+            seam = Text((*before, *beginning(text.parts)), JOINED, role)
             if seam.parts[: len(last.parts)] != last.parts:
                 yield last  # the next one does not hold all of it
             last = seam
-        before = _end((*before, *text.parts))
+        before = end((*before, *text.parts))
     if last.parts:
         yield last
 
@@ -232,55 +232,11 @@ def _seams_after(instructions: Sequence[str], others: Sequence[Text]) -> Iterato
     """Yield what lies across the system messages and what follows them if older messages are left out."""
     if not instructions:
         return
-    before = _end(instructions)
+    before = end(instructions)
     for index, text in enumerate(others):
         if text.role == Role.USER:
             following = (part for other in others[index:] for part in other.parts)
-            yield Text((*before, *_beginning(following)), JOINED, Role.SYSTEM)
-
-
-def _beginning(parts: Iterable[str]) -> tuple[str, ...]:
-    kept: list[str] = []
-    left = EDGE_CHARS
-    for part in parts:
-        if len(part) >= left:
-            return (*kept, _cut_behind(part[:left]) if len(part) > left else part)
-        kept.append(part)
-        left -= len(part)
-    return tuple(kept)
-
-
-def _end(parts: Sequence[str]) -> tuple[str, ...]:
-    kept: list[str] = []
-    left = EDGE_CHARS
-    for part in reversed(parts):
-        if len(part) >= left:
-            kept.append(_cut_before(part[-left:]) if len(part) > left else part)
-            break
-        kept.append(part)
-        left -= len(part)
-    return tuple(reversed(kept))
-
-
-_SENTENCE_END = re.compile(r"[.!?\n\u3002\uff01\uff1f]\s*")
-
-
-def _cut_before(text: str) -> str:
-    """Begin ``text`` with a sentence, or a word, if one begins in its first half."""
-    half = len(text) // 2
-    if found := _SENTENCE_END.search(text, 0, half):
-        return text[found.end() :]
-    return text[text.find(" ", 0, half) + 1 :]
-
-
-def _cut_behind(text: str) -> str:
-    """End ``text`` with a sentence, or a word, if one ends in its second half."""
-    half = len(text) // 2
-    last = max(text.rfind(mark, half) for mark in ".!?\n\u3002\uff01\uff1f")
-    if last >= 0:
-        return text[: last + 1]
-    space = text.rfind(" ", half)
-    return text[:space] if space >= 0 else text
+            yield Text((*before, *beginning(following)), JOINED, Role.SYSTEM)
 
 
 def _of_message(message: ChatMessage) -> list[tuple[str, ...]]:
