@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from stile.commands.options import NatsUrl
 from stile.errors import DeadLetterError
 from stile.home import find_home
 from stile.keys import credentials
@@ -24,7 +25,6 @@ commands = typer.Typer(
     help="Requests that were given up: begun too often, never finished. Kept for seven days.",
 )
 
-Url = Annotated[str | None, typer.Option(envvar="STILE_NATS_URL", help="nats-server; default: the one here.")]
 Seed = Annotated[
     Path | None,
     typer.Option(envvar="STILE_NATS_NKEY_FILE", help="The provisioner's seed; default: STILE_HOME's."),
@@ -35,7 +35,7 @@ Id = Annotated[UUID, typer.Argument(help="As `stile dlq list` shows it.")]
 @commands.command("list")
 def list_(
     *,
-    nats_url: Url = None,
+    nats_url: NatsUrl = None,
     nkey_file: Seed = None,
     as_json: listing.AsJson = False,
 ) -> None:
@@ -48,7 +48,7 @@ def list_(
 def show(
     chat_id: Id,
     *,
-    nats_url: Url = None,
+    nats_url: NatsUrl = None,
     nkey_file: Seed = None,
     text: Annotated[bool, typer.Option("--text", help="The conversation, too.")] = False,
 ) -> None:
@@ -64,7 +64,7 @@ def show(
 def retry(  # noqa: PLR0913 -- one parameter an option
     chat_id: Id,
     *,
-    nats_url: Url = None,
+    nats_url: NatsUrl = None,
     nkey_file: Seed = None,
     url: Annotated[str | None, typer.Option(help="The gateway; default: the one of STILE_PORT.")] = None,
     keep_system: Annotated[
@@ -94,7 +94,7 @@ def retry(  # noqa: PLR0913 -- one parameter an option
 def drop(
     chat_ids: Annotated[list[UUID] | None, typer.Argument(help="As `stile dlq list` shows them.")] = None,
     *,
-    nats_url: Url = None,
+    nats_url: NatsUrl = None,
     nkey_file: Seed = None,
     every: Annotated[bool, typer.Option("--all", help="All that there are.")] = False,
 ) -> None:

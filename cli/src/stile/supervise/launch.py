@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from stile.home import Home, Root
+from stile.home import LOCAL_CLIENT, Home, Root
 from stile.keys import api_keys, credentials, signing
 from stile.models.catalogue import Catalogue, Weights
 from stile.nats import clients, config, connection, provision, tls
@@ -21,10 +21,6 @@ from stile.supervise.supervisor import Supervisor
 from stile.supervise.terminal import Terminal
 from stile_runtime.installation import files
 from stile_runtime.variables import SettingsError
-
-LOCAL_CLIENT = "local"
-"""The direct client that is there from the first start, so that the printed `nats req` works at
-once."""
 
 
 def launch(
