@@ -8,6 +8,7 @@ import typer
 from stile import backup as backups
 from stile.errors import BackupError
 from stile.home import Home, find_home
+from stile.services import policy
 from stile.settings import Settings
 from stile_runtime.installation import state
 
@@ -31,7 +32,8 @@ def backup(
     count = backups.write(home, file, with_data=data)
     typer.echo(f"{file}: {count} files of {home.folder}. It holds secrets.", err=True)
     api_keys = settings.api_keys if isinstance(settings.api_keys, Path) else None
-    for path in backups.outside(home, (api_keys, settings.policy, settings.archive)):
+    own_policy = settings.policy if settings.policy and not policy.is_bundled(settings.policy) else None
+    for path in backups.outside(home, (api_keys, own_policy, settings.archive)):
         typer.echo(f"Not in it, because it lies elsewhere: {path}", err=True)
 
 
