@@ -13,8 +13,7 @@ from stile.errors import BackupError
 from stile.home import Home
 from stile.keys import credentials, signing
 from stile.main import app
-from stile_runtime.installation import state
-from stile_runtime.installation.state import State
+from stile.supervise import lock
 
 
 @pytest.fixture
@@ -52,20 +51,21 @@ def stile(monkeypatch):
 
 
 def content(folder):
-    """Return every file's bytes, by its path."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Return every file's bytes, by its path; without the lock, which is empty."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path != Home(folder).lock]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def runs(home):
-    """Have it look as if Stile runs there."""
-    state.write(home.state, State(os.getpid(), state.created(os.getpid()), ()))
+def running(home):
+    """Hold the lock, as a `stile up` does from its first moment on."""
+    return lock.held(home, AssertionError("it is free"))
 
 
 def test_what_cannot_be_made_anew_comes_back(stile, home, tmp_path):
     """While it runs: keys, clients, policy, archive; backup and restored files are the owner's alone."""
-    runs(home)
     file = tmp_path / "backup.tar.gz"
-    stile(home, "backup", str(file))
+    with running(home):
+        stile(home, "backup", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     other = Home(tmp_path / "other")
     stile(other, "restore", str(file))
@@ -77,17 +77,15 @@ def test_what_cannot_be_made_anew_comes_back(stile, home, tmp_path):
         if name.startswith(lasting) and not name.endswith(".half.new")
     }
     assert credentials.ensure(other.credentials) == credentials.ensure(home.credentials)
-    for path in other.folder.rglob("*"):
+    for path in set(other.folder.rglob("*")) - {other.lock}:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
 def test_the_streams_only_when_they_stand_still(stile, home, tmp_path):
     """Refused while nats-server may write."""
     file = tmp_path / "backup.tar.gz"
-    runs(home)
-    with pytest.raises(BackupError, match="`stile down` first"):
+    with running(home), pytest.raises(BackupError, match="`stile down` first"):
         stile(home, "backup", "--data", str(file))
-    home.state.unlink()
     stile(home, "backup", "--data", str(file))
     other = Home(tmp_path / "other")
     stile(other, "restore", str(file))
@@ -110,8 +108,7 @@ def test_nothing_is_overwritten_unawares(stile, home, tmp_path):
     (aside,) = home.folder.glob("replaced-*")
     assert (aside / "policy.yml").read_text() == "changed"
     assert str(aside) in said
-    runs(home)
-    with pytest.raises(BackupError, match="`stile down` first"):
+    with running(home), pytest.raises(BackupError, match="`stile down` first"):
         stile(home, "restore", "--replace", str(file))
 
 

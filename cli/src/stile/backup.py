@@ -1,9 +1,9 @@
 """A backup: what an installation cannot make anew, in one file that only its owner can read.
 
 It has the keys and secrets, the API keys' digests, the policy and the sealed archive. Each of these files is
-replaced whole when it changes, so a backup is consistent while Stile runs. The streams are another matter:
-nats-server writes into their files, so they are copied only if it is stopped. Logs are left out, and so is
-what `stile up` writes anew at each start.
+replaced whole when it changes, so a backup is consistent while Stile runs. Only the archive's files grow, and
+a reader of them ignores half a record at the end. nats-server writes into the streams' files, so these are
+copied only if it is stopped. Logs are left out, and so is what `stile up` writes anew at each start.
 """
 
 import contextlib
