@@ -57,12 +57,23 @@ def test_a_unit_of_the_user(install, tmp_path, monkeypatch):
     install("--replace")
 
 
-def test_a_unit_of_the_system(install, tmp_path):
-    """More is locked in; only the installation can be written."""
+def test_a_unit_of_the_system(install, tmp_path, monkeypatch):
+    """More is locked in; only the installation can be written, and what variables name elsewhere."""
     lines, _ = service(install("--system", "--user", "stile", "--print"))
     assert lines["User"] == "stile"
     assert lines["ProtectSystem"] == "strict"
     assert lines["ReadWritePaths"] == f'"{tmp_path}/a 100%% home"'
+    elsewhere = (
+        tmp_path / "keys" / "api-keys.json",
+        tmp_path / "my policy" / "policy.yml",
+        tmp_path / "archive",
+    )
+    for name, path in zip(("API_KEYS", "POLICY", "ARCHIVE"), elsewhere, strict=True):
+        monkeypatch.setenv(f"STILE_{name}", str(path))
+    lines, _ = service(install("--system", "--user", "stile", "--print"))
+    assert lines["ReadWritePaths"] == (
+        f'"{tmp_path}/a 100%% home" "-{tmp_path}/archive" "-{tmp_path}/keys" "-{tmp_path}/my policy"'
+    )
     for wrong in (("--system",), ("--system", "--user", "root"), ("--user", "stile")):
         with pytest.raises(SettingsError, match="--user"):
             install(*wrong)

@@ -9,6 +9,7 @@ import typer
 
 from stile.errors import StileError
 from stile.home import find_home, find_root
+from stile.services.policy import is_bundled
 from stile.settings import Settings
 from stile.supervise import systemd
 from stile.supervise.programs import program
@@ -54,6 +55,7 @@ def install(
         user=runs_it,
         environ=os.environ,
         has_gpu=shutil.which("llama-server") is not None,
+        writable=_elsewhere(settings),
     )
     if only_print:
         typer.echo(text, nl=False)
@@ -74,3 +76,11 @@ def install(
     typer.echo(
         f"\nIts log: {'journalctl' if system else 'journalctl --user'} -u stile -f, and `stile logs -f`."
     )
+
+
+def _elsewhere(settings: Settings) -> list[Path]:
+    """Return the folders that the parts write and that variables name: a file is replaced by a new one."""
+    policy = settings.policy if settings.policy and not is_bundled(settings.policy) else None
+    named = [policy, settings.api_keys if isinstance(settings.api_keys, Path) else None]
+    folders = [settings.archive, *(file.absolute().parent for file in named if file)]
+    return sorted({folder.absolute() for folder in folders if folder})
