@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from stile.errors import StileError
 from stile.main import app
+from stile.supervise.systemd import is_journal
 from stile_runtime.variables import SettingsError
 
 
@@ -82,3 +83,13 @@ def test_a_unit_of_the_system(install, tmp_path, monkeypatch):
 def test_print_writes_nothing(install, tmp_path):
     assert install("--print").startswith("# Written by")
     assert not (tmp_path / "config").exists()
+
+
+def test_the_journal_is_known_by_its_stream(tmp_path):
+    """A program that only inherits the variable writes somewhere else."""
+    with (tmp_path / "stream").open("w") as stream, (tmp_path / "terminal").open("w") as terminal:
+        there = os.fstat(stream.fileno())
+        environ = {"JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"}
+        assert is_journal(stream.fileno(), environ)
+        assert not is_journal(terminal.fileno(), environ)
+        assert not is_journal(stream.fileno(), {})

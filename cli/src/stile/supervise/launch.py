@@ -1,7 +1,9 @@
 """What `stile up` does: checks what can be checked, starts every part, and says how to ask."""
 
 import asyncio
+import os
 import shlex
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from stile.models.catalogue import Catalogue, Weights
 from stile.nats import clients, config, connection, provision, tls
 from stile.services import console, guard, policy
 from stile.settings import Settings
-from stile.supervise import lock, parts, ports
+from stile.supervise import lock, parts, ports, systemd
 from stile.supervise.supervisor import Supervisor
 from stile.supervise.terminal import Terminal
 from stile_runtime.installation import files
@@ -171,6 +173,8 @@ def _who_may_ask(settings: Settings, home: Home, *, is_key_asked_for: bool) -> s
 def _console(settings: Settings, home: Home, part: parts.Part | None) -> str:
     if part is None:
         return ""
+    if systemd.is_journal(sys.stdout.fileno(), os.environ):  # others may read it, too
+        return "\nThe console, for the owner: `stile console` prints a link.\n"
     link = console.link(settings.console_host, part.port or 0, home.console_tokens)
     return f"""
 The console, for the owner (the link works once; `stile console` prints a new one):

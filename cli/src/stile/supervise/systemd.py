@@ -98,6 +98,12 @@ def place(*, is_of_user: bool) -> Path:
     return base / "systemd" / "user" / "stile.service"
 
 
+def is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
+    """Return whether systemd's journal gets what is written to ``descriptor`` (systemd.exec(5))."""
+    there = os.fstat(descriptor)
+    return environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
+
+
 def _quoted(text: str, *, is_command: bool = False) -> str:
     """Quote as systemd reads it (systemd.syntax(7)): % begins a specifier, $ a variable in a command."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
