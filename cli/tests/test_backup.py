@@ -177,9 +177,9 @@ def test_what_lies_elsewhere_is_named(stile, home, tmp_path, monkeypatch):
     link.symlink_to(home.folder)
     monkeypatch.setenv("STILE_POLICY", "school")
     monkeypatch.setenv("STILE_API_KEYS", str(link / "api-keys.json"))
-    assert "lies elsewhere" not in stile(home, "backup", str(tmp_path / "a.tar.gz"))
+    assert "another place" not in stile(home, "backup", str(tmp_path / "a.tar.gz"))
     monkeypatch.setenv("STILE_POLICY", str(home.folder / "other.yml"))
-    assert f"lies elsewhere: {home.folder / 'other.yml'}" in stile(home, "backup", str(tmp_path / "b.tar.gz"))
+    assert f"another place: {home.folder / 'other.yml'}" in stile(home, "backup", str(tmp_path / "b.tar.gz"))
 
 
 def test_a_place_that_takes_no_backup(stile, home, tmp_path):

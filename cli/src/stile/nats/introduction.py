@@ -1,4 +1,4 @@
-"""A nats-server that runs is told of a direct client that is new, or gone."""
+"""Has a nats-server that runs know a direct client that is new, or forget one that is gone."""
 
 import asyncio
 import os

@@ -34,7 +34,7 @@ def backup(
     api_keys = settings.api_keys if isinstance(settings.api_keys, Path) else None
     own_policy = settings.policy if settings.policy and not policy.is_bundled(settings.policy) else None
     for path in backups.outside(home, (api_keys, own_policy, settings.archive)):
-        typer.echo(f"Not in it, because it lies elsewhere: {path}", err=True)
+        typer.echo(f"Not in it, because it is in another place: {path}", err=True)
 
 
 def restore(
