@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from stile.errors import StileError
 from stile.main import app
-from stile.supervise.systemd import is_journal
+from stile.supervise import systemd
 from stile_runtime.variables import SettingsError
 
 
@@ -80,6 +81,20 @@ def test_a_unit_of_the_system(install, tmp_path, monkeypatch):
             install(*wrong)
 
 
+def test_the_folder_is_of_the_user_who_runs_it(install, tmp_path, monkeypatch):
+    """Root makes it; Stile could not start in a folder of root's. A user must be there."""
+    given = []
+    monkeypatch.setattr(shutil, "chown", lambda *given_to: given.append(given_to))
+    monkeypatch.setattr(systemd, "place", lambda **_: tmp_path / "stile.service")
+    with pytest.raises(SettingsError, match="there is no user nobody-is-called-so"):
+        install("--system", "--user", "nobody-is-called-so")
+    assert (given, (tmp_path / "stile.service").exists()) == ([], False)
+    install("--system", "--user", "daemon")
+    assert given == [(tmp_path / "a 100% home", "daemon")]
+    install("--system", "--user", "daemon", "--replace")
+    assert len(given) == 1
+
+
 def test_print_writes_nothing(install, tmp_path):
     assert install("--print").startswith("# Written by")
     assert not (tmp_path / "config").exists()
@@ -90,6 +105,6 @@ def test_the_journal_is_known_by_its_stream(tmp_path):
     with (tmp_path / "stream").open("w") as stream, (tmp_path / "terminal").open("w") as terminal:
         there = os.fstat(stream.fileno())
         environ = {"JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"}
-        assert is_journal(stream.fileno(), environ)
-        assert not is_journal(terminal.fileno(), environ)
-        assert not is_journal(stream.fileno(), {})
+        assert systemd.is_journal(stream.fileno(), environ)
+        assert not systemd.is_journal(terminal.fileno(), environ)
+        assert not systemd.is_journal(stream.fileno(), {})

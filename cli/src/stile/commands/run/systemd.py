@@ -1,6 +1,7 @@
 """`stile systemd`: Stile as a service of systemd."""
 
 import os
+import pwd
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -64,7 +65,7 @@ def install(
     if file.exists() and not replace:
         raise StileError(f"{file} is there already: --replace replaces it, --print shows what it would be")
     try:
-        home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_home(home.folder, runs_it)
         file.parent.mkdir(parents=True, exist_ok=True)
         files.replace(file, text, mode=0o644)
     except OSError as error:
@@ -76,6 +77,22 @@ def install(
     typer.echo(
         f"\nIts log: {'journalctl' if system else 'journalctl --user'} -u stile -f, and `stile logs -f`."
     )
+
+
+def _make_home(folder: Path, user: str | None) -> None:
+    """Make the installation's folder if it is not there; root makes it for the user who runs Stile."""
+    if folder.exists():
+        return
+    if user is not None:
+        try:
+            pwd.getpwnam(user)
+        except KeyError:
+            raise SettingsError(
+                f"there is no user {user}: make it, or name another one with --user"
+            ) from None
+    folder.mkdir(mode=0o700, parents=True)
+    if user is not None:
+        shutil.chown(folder, user)
 
 
 def _elsewhere(settings: Settings) -> list[Path]:
