@@ -1,6 +1,7 @@
 """`stile dlq`: the requests that were given up (dead letters)."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from uuid import UUID
 
 import typer
 
+from stile.chat import screen
 from stile.commands.options import NatsUrl
 from stile.errors import DeadLetterError
 from stile.home import find_home
@@ -85,7 +87,8 @@ def retry(  # noqa: PLR0913 -- one parameter an option
     settings = Settings.load()
     request = letter.request(keep_system=keep_system)
     typer.echo("Waiting for the answer …", err=True)
-    typer.echo(gateway.find(settings, url).ask(request)["response"])
+    answer = str(gateway.find(settings, url).ask(request)["response"])
+    typer.echo(screen.fit(sys.stdout, answer))
     if not keep:
         asyncio.run(_drop(nats_url, nkey_file, [letter]))
 
