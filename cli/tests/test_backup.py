@@ -140,7 +140,7 @@ def test_what_is_damaged_changes_nothing(stile, home, tmp_path):
     whole, before = file.read_bytes(), content(home.folder)
     for at in range(20, len(whole), len(whole) // 20):
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
-        with pytest.raises(BackupError, match=r"cannot be restored|no backup of Stile"):
+        with pytest.raises(BackupError, match=r"cannot be restored|not a backup of Stile"):
             stile(home, "restore", "--replace", str(file))
     assert content(home.folder) == before
 

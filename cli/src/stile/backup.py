@@ -93,7 +93,7 @@ def read(home: Home, file: Path, *, replace: bool) -> Path | None:
         replace: what is there is moved aside; else nothing may be there.
 
     Raises:
-        BackupError: it is no backup, something is there already, or files can't be written.
+        BackupError: it is not a backup, something is there already, or files can't be written.
     """
     try:
         home.folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
@@ -136,9 +136,9 @@ def _check(archive: tarfile.TarFile, file: Path) -> None:
         manifest = {}
     made = manifest.get("format") if isinstance(manifest, dict) else None
     if made is None:
-        raise BackupError(f"{file}: this is no backup of Stile")
+        raise BackupError(f"{file} is not a backup of Stile")
     if made != FORMAT:
-        raise BackupError(f"{file}: a later version of Stile has written this backup")
+        raise BackupError(f"{file} was written by a later version of Stile")
 
 
 def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -139,7 +139,7 @@ def _event(message: Msg) -> tuple[str, object]:
     try:
         data = json.loads(message.data)
     except ValueError as error:
-        raise RequestError("no answer: a message came that is no JSON") from error
+        raise RequestError("no answer: a message came that is not JSON") from error
     if _code(message):
         return "error", data
     return said.get(headers.CHAT_EVENT) or "done", data

@@ -22,7 +22,7 @@ _ASK_SECONDS = 5.0
 
 
 def checks(settings: Settings, root: Root, home: Home, running: State | None) -> Iterator[Check]:
-    """Yield what can be looked at; less, if nothing runs."""
+    """Yield the checks that can be made: fewer if nothing runs."""
     yield "variables", _variables
     yield "keys", lambda: _keys(home)
     yield "signing", lambda: _signing(home, running)

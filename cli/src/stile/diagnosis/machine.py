@@ -38,7 +38,7 @@ _LEAST_FREE = 200_000_000
 
 
 def checks(settings: Settings, root: Root, home: Home) -> Iterator[Check]:
-    """Yield what can be looked at on any machine."""
+    """Yield the checks that can be made on any machine."""
     for name in PROGRAMS:
         yield name, partial(program, name)
     yield "versions", _versions

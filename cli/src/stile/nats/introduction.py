@@ -1,4 +1,4 @@
-"""Has a nats-server that runs know a direct client that is new, or forget one that is gone."""
+"""Lets a running nats-server know of a new direct client, or of one that is removed."""
 
 import asyncio
 import os

@@ -23,7 +23,7 @@ def restart(
 ) -> None:
     """End parts and start them again, one after another. All parts, if none is named.
 
-    Requests wait meanwhile, and none is lost. The variables stay those of `stile up`.
+    Requests wait meanwhile, and none is lost. The parts keep the variables of `stile up`.
     """
     settings = Settings.load()
     home = find_home(settings)

@@ -32,12 +32,12 @@ def install(
         bool, typer.Option("--system", help="A unit of the system, more locked in; needs root.")
     ] = False,
     user: Annotated[
-        str | None, typer.Option(help="With --system: who runs it. Default: who has called sudo.")
+        str | None, typer.Option(help="With --system: who runs it. Default: the user who called sudo.")
     ] = None,
     only_print: Annotated[bool, typer.Option("--print", help="Print the unit, and write nothing.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the unit that is there.")] = False,
 ) -> None:
-    """Write a unit that starts Stile with the variables of now, and say how to start it.
+    """Write a unit that starts Stile with the variables that are set now, and say how to start it.
 
     The file is stile.service of your own systemd, or of the system. Variables that hold a secret are
     left out.

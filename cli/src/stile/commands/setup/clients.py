@@ -46,7 +46,7 @@ Or, with a context of the nats command line:
 
 @commands.command()
 def remove(name: Annotated[str, typer.Argument(help="As `stile clients list` shows it.")]) -> None:
-    """Remove a client, its account and its key; a nats-server that runs lets it in no more.
+    """Remove a client, its account and its key; a running nats-server no longer lets it in.
 
     What it has asked already is still answered.
     """
@@ -59,7 +59,7 @@ def remove(name: Annotated[str, typer.Argument(help="As `stile clients list` sho
 
         asyncio.run(introduction.dismiss(settings, home, seed))
     seed.unlink()
-    typer.echo(f"{name} is no client any more.", err=True)
+    typer.echo(f"{name} is not a client any more.", err=True)
 
 
 @commands.command("list")
