@@ -41,6 +41,8 @@ def service(text):
 
 def test_a_unit_of_the_user(install, tmp_path, monkeypatch):
     """It starts `stile up` with this installation and today's variables; no secret is in it."""
+    (here := tmp_path / "100% here").mkdir()
+    monkeypatch.chdir(here)
     monkeypatch.setenv("STILE_PORT", "8111")
     monkeypatch.setenv("STILE_API_KEY", "sk-secret")
     said = install()
@@ -50,6 +52,7 @@ def test_a_unit_of_the_user(install, tmp_path, monkeypatch):
     assert Path(lines["ExecStart"].split('"')[1]).is_file()
     assert lines["KillMode"] == "mixed"
     assert "User" not in lines
+    assert lines["WorkingDirectory"] == f"-{tmp_path}/100%% here"
     assert 'Environment="STILE_PORT=8111"' in environment
     assert f'Environment="STILE_HOME={tmp_path}/a 100%% home"' in environment
     assert "sk-secret" not in unit.read_text()

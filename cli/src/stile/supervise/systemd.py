@@ -15,6 +15,8 @@ Wants=network-online.target
 
 [Service]
 {user}ExecStart={program} up --detached
+# Variables may name files from here; a minus: Stile starts without this folder, too.
+WorkingDirectory=-{folder}
 {environment}
 # `stile up` stops its parts in order; what is left after that is killed.
 KillMode=mixed
@@ -52,6 +54,7 @@ def unit(  # noqa: PLR0913 -- each is one line of the unit
     user: str | None,
     environ: Mapping[str, str],
     has_gpu: bool,
+    folder: Path,
     writable: Sequence[Path] = (),
 ) -> str:
     """Return the unit's text.
@@ -64,8 +67,9 @@ def unit(  # noqa: PLR0913 -- each is one line of the unit
             systemd may not be able to make namespaces.
         environ: the variables of this process; those of Stile are taken over, but no secret, because
             everybody can read a unit.
-        writable: what may be written beside the home, for a unit of the system.
         has_gpu: llama.cpp needs the devices.
+        folder: where a variable's relative path begins.
+        writable: what may be written beside the home, for a unit of the system.
     """
     taken = {
         name: value
@@ -83,6 +87,7 @@ def unit(  # noqa: PLR0913 -- each is one line of the unit
     return _UNIT.format(
         user=f"User={user}\n" if user else "",
         program=_quoted(str(program), is_command=True),
+        folder=str(folder).replace("%", "%%"),  # systemd reads no quotes here
         environment=variables,
         hardening=hardening if user else "",
         target="multi-user.target" if user else "default.target",

@@ -56,6 +56,7 @@ def install(
         user=runs_it,
         environ=os.environ,
         has_gpu=shutil.which("llama-server") is not None,
+        folder=Path.cwd(),
         writable=_elsewhere(settings),
     )
     if only_print:
