@@ -53,12 +53,14 @@ def remove(name: Annotated[str, typer.Argument(help="As `stile clients list` sho
     settings = Settings.load()
     home = find_home(settings)
     seed = clients.set_aside(home, name)
-    config.write_clients(home.nats, clients.registered(home))
-    if clients.server_pid(home) is not None:
-        from stile.nats import introduction  # noqa: PLC0415 -- nats-py takes 0.2 s that a list need not pay
+    try:
+        config.write_clients(home.nats, clients.registered(home))
+        if clients.server_pid(home) is not None:
+            from stile.nats import introduction  # noqa: PLC0415 -- nats-py takes 0.2 s that a list need not pay
 
-        asyncio.run(introduction.dismiss(settings, home, seed))
-    seed.unlink()
+            asyncio.run(introduction.dismiss(settings, home, seed))
+    finally:
+        seed.unlink()
     typer.echo(f"{name} is not a client any more.", err=True)
 
 
