@@ -11,16 +11,17 @@
 //! * [`schedule`]: which job is next. [`schedule::order`] is the service order, pure; [`schedule::queue`] takes the
 //!   next job off the stream; [`schedule::in_flight`] stops a job that is cancelled.
 //!
-//! * [`bus`]: NATS. The connection, and in a module each the stream of jobs, the lease of a job, results, replies and
-//!   dead letters.
+//! * [`bus`]: NATS. The connection, and in a module each the stream of jobs, results, replies, checks of answers, the
+//!   log of what happened, and dead letters.
 //!
 //! * [`llama`]: llama.cpp's HTTP server. The request, the events of its stream, the answer that they add up to, the
-//!   server's slot and key, and the search for control tokens.
+//!   server's slot, key and properties, and the search for control tokens.
 //!
 //! * [`contract`]: names and messages on the bus, as in `contracts/`. The subject of a request is parsed in
 //!   [`contract::address`] alone, when its message comes in.
 //!
-//! * [`ops`]: what the service knows of its state, and how others learn it: heartbeats, health, metrics, `nats micro`.
+//! * [`ops`]: what the service knows of its state, and how others learn it: heartbeats, health, metrics, traces,
+//!   `nats micro`.
 //!
 //! * [`config`]: settings, from flags or environment variables. [`error`]: what can go wrong, as a tree, and what
 //!   follows from it.

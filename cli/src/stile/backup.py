@@ -1,18 +1,21 @@
 """A backup: what an installation cannot make anew, in one file that only its owner can read.
 
 It has the keys and secrets, the API keys' digests, the policy and the sealed archive. Each of these files is
-replaced whole when it changes, so a backup is consistent while Stile runs. The streams are another matter:
-nats-server writes into their files, so they are copied only if it is stopped. Logs are left out, and so is
-what `stile up` writes anew at each start.
+replaced whole when it changes, so a backup is consistent while Stile runs. Only the archive's files grow, and
+a reader of them ignores half a record at the end. nats-server writes into the streams' files, so these are
+copied only if it is stopped. Logs are left out, and so is what `stile up` writes anew at each start.
 """
 
+import contextlib
+import gzip
 import io
 import json
 import os
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from stile.home import Home
 FORMAT = 1
 _MANIFEST = "stile-backup.json"
 _FILE_MODE, _FOLDER_MODE = 0o600, 0o700
+_PIECE = 1 << 20
 
 
 def kept(home: Home, *, with_data: bool) -> list[Path]:
@@ -49,19 +53,20 @@ def write(home: Home, file: Path, *, with_data: bool) -> int:
     Raises:
         BackupError: there is nothing to keep, or the file is there already or can't be written.
     """
-    there = [path for path in kept(home, with_data=with_data) if path.exists()]
-    if not there:
-        raise BackupError(f"there is nothing to keep in {home.folder}: is STILE_HOME right?")
-    if file.exists():
-        raise BackupError(f"{file} is there already: choose another name")
     now = int(time.time())
     manifest = {"format": FORMAT, "stile": version("stile"), "created": now}
     draft = file.with_name(f".{file.name}.new")
     try:
+        there = [path for path in kept(home, with_data=with_data) if path.exists()]
+        if not there:
+            raise BackupError(f"there is nothing to keep in {home.folder}: is STILE_HOME right?")
+        if file.exists():
+            raise BackupError(f"{file} is there already: choose another name")
         draft.unlink(missing_ok=True)
         with (
             os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE), "wb") as opened,
-            tarfile.open(fileobj=opened, mode="w:gz") as archive,
+            # A policy or an archive that is a link to another place is kept as a file.
+            tarfile.open(fileobj=opened, mode="w:gz", dereference=True) as archive,
         ):
             described = json.dumps(manifest).encode()
             entry = tarfile.TarInfo(_MANIFEST)
@@ -72,8 +77,10 @@ def write(home: Home, file: Path, *, with_data: bool) -> int:
             count = sum(member.isfile() for member in archive.getmembers()) - 1
         draft.replace(file)
     except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise BackupError(f"{file} cannot be written: {error.strerror}") from error
+        raise BackupError(f"{file} cannot be written: {_reason(error, file, draft)}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
     return count
 
 
@@ -86,7 +93,7 @@ def read(home: Home, file: Path, *, replace: bool) -> Path | None:
         replace: what is there is moved aside; else nothing may be there.
 
     Raises:
-        BackupError: it is no backup, something is there already, or files can't be written.
+        BackupError: it is not a backup, something is there already, or files can't be written.
     """
     try:
         home.folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
@@ -96,29 +103,29 @@ def read(home: Home, file: Path, *, replace: bool) -> Path | None:
             found = [
                 path for path in kept(home, with_data=True) if (new / path.relative_to(home.folder)).exists()
             ]
-            taken = [path for path in found if path.exists()]
+            taken = [path for path in found if os.path.lexists(path)]
             if taken and not replace:
                 raise BackupError(
                     f"{taken[0]} is there already: --replace moves aside what a backup would overwrite"
                 )
             aside = home.folder / f"replaced-{time.strftime('%Y%m%d-%H%M%S')}" if taken else None
-            for path in taken:
-                _move(path, aside / path.relative_to(home.folder) if aside else path)
-            for path in found:
-                _move(new / path.relative_to(home.folder), path)
-    except (OSError, tarfile.TarError, EOFError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BackupError(f"{file} cannot be restored: {reason}") from error
+            away = [(path, aside / path.relative_to(home.folder)) for path in taken] if aside else []
+            _move([*away, *((new / path.relative_to(home.folder), path) for path in found)])
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
+        raise BackupError(f"{file} cannot be restored: {_reason(error, file)}") from error
     return aside
 
 
 def _extract(file: Path, folder: Path) -> None:
-    with tarfile.open(file, "r:gz") as archive:
+    with gzip.open(file) as unpacked, tarfile.open(fileobj=unpacked, mode="r:") as archive:
         _check(archive, file)
         # The filter keeps every file below the folder, and leaves out devices and foreign owners.
-        archive.extractall(folder, filter="data")
+        plain = [member for member in archive if member.isfile() or member.isdir()]
+        archive.extractall(folder, plain, filter="data")
+        while unpacked.read(_PIECE):  # its checksum is at the end
+            pass
     for path in folder.rglob("*"):
-        path.chmod(_FOLDER_MODE if path.is_dir() else _FILE_MODE, follow_symlinks=False)
+        path.chmod(_FOLDER_MODE if path.is_dir() else _FILE_MODE)
 
 
 def _check(archive: tarfile.TarFile, file: Path) -> None:
@@ -129,9 +136,9 @@ def _check(archive: tarfile.TarFile, file: Path) -> None:
         manifest = {}
     made = manifest.get("format") if isinstance(manifest, dict) else None
     if made is None:
-        raise BackupError(f"{file}: this is no backup of Stile")
+        raise BackupError(f"{file} is not a backup of Stile")
     if made != FORMAT:
-        raise BackupError(f"{file}: a later version of Stile has written this backup")
+        raise BackupError(f"{file} was written by a later version of Stile")
 
 
 def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -144,11 +151,34 @@ def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return entry
 
 
-def _move(source: Path, target: Path) -> None:
-    target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    source.rename(target)
+def _move(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Rename each source to its target, all or none."""
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, target in moves:
+            target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            source.rename(target)
+            done.append((source, target))
+    except OSError:
+        for source, target in reversed(done):
+            target.rename(source)
+        raise
+
+
+def _reason(error: Exception, *named: Path) -> str:
+    """Return why something failed, and the file that it failed with if that is not ``named`` anyway."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    is_other = error.filename is not None and str(error.filename) not in map(str, named)
+    return f"{error.filename}: {error.strerror}" if is_other else error.strerror
 
 
 def outside(home: Home, named: Iterable[Path | None]) -> list[Path]:
     """Return those of the files that a variable names elsewhere: a backup does not have them."""
-    return [path for path in named if path is not None and not path.absolute().is_relative_to(home.folder)]
+    inside = kept(home, with_data=False)
+    return [
+        path
+        for path in named
+        if path is not None
+        and not any((path.parent.resolve() / path.name).is_relative_to(folder) for folder in inside)
+    ]

@@ -13,7 +13,7 @@ StileError
 ├── ArgumentError      an argument of the command line that is not text
 └── RequestError       a question that got no answer
 
-A variable or an argument that can't be used is ``stile_runtime.settings.SettingsError``.
+A variable or an argument that can't be used is ``stile_runtime.variables.SettingsError``.
 """
 
 

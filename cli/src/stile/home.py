@@ -7,6 +7,9 @@ from stile_runtime.installation import POLICY_FILE, console_tokens, state
 from stile_runtime.names import KEY_FILE
 from stile_runtime.variables import SettingsError
 
+LOCAL_CLIENT = "local"
+"""The direct client that is there from the first start, so that the printed `nats req` works at once."""
+
 
 class Root:
     """Stile's own files, which every installation shares.

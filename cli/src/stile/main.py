@@ -116,3 +116,8 @@ def main() -> None:
             typer.echo("The last it said:\n" + "\n".join(f"  {line}" for line in error.last_lines), err=True)
         typer.echo(f"stile: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"stile: {error.filename}: {error.strerror}", err=True)
+        sys.exit(1)

@@ -24,6 +24,9 @@ nothing."""
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104 -- looked up, not bound
 
+SECRETS = ("STILE_API_KEY", "STILE_LLAMA_KEY")
+"""The variables that hold a secret: no part inherits them, and no file gets them."""
+
 Text = Annotated[str, str]
 Folder = Annotated[Path, Path]
 File = Annotated[Path, values.file]

@@ -126,6 +126,24 @@ def test_an_error_is_one_line(ask):
         ask(Client(ACCEPTED))
 
 
+@pytest.mark.parametrize(
+    ("fault", "error", "said"),
+    [
+        (nats.errors.MaxPayloadError, RequestError, "larger than the bus takes"),
+        (nats.errors.ConnectionClosedError, BusError, "was lost"),
+    ],
+)
+def test_what_cannot_be_sent_is_one_line(ask, fault, error, said):
+    """A question of many megabytes, or a connection that ends at once."""
+
+    class Refusing(Client):
+        async def publish(self, *_, **__):
+            raise fault
+
+    with pytest.raises(error, match=said):
+        ask(Refusing())
+
+
 def test_nobody_is_there(ask, monkeypatch):
     monkeypatch.setattr(bus, "_GIVE_UP_SECONDS", 0.05)
     with pytest.raises(RequestError, match="no filter answers"):

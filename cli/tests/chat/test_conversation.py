@@ -120,10 +120,13 @@ def test_a_conversation_is_saved(hold, tmp_path):
     """As Markdown or JSON; what is there already is not overwritten."""
     note, data = tmp_path / "a note.md", tmp_path / "all.json"
     asked = Asked({"response": "blue"})
-    _, said = hold(asked, "Colour?", f"/save {note}", f"/save {data}", f"/save {note}", system="Short.")
+    nobody = "~nobody-is-called-so/a.md"
+    saves = [f"/save {file}" for file in (note, data, note, nobody)]
+    _, said = hold(asked, "Colour?", *saves, system="Short.")
     assert note.read_text() == "## System\n\nShort.\n\n## Question\n\nColour?\n\n## Answer\n\nblue\n"
     assert json.loads(data.read_text())["messages"][2] == {"role": "assistant", "content": "blue"}
     assert f"{note}: File exists" in said
+    assert f"{nobody}: " in said
 
 
 def test_a_question_of_several_lines(hold):

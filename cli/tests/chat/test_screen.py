@@ -85,3 +85,15 @@ def test_words_can_be_withheld():
 def test_an_end_without_an_answer_is_an_error():
     with pytest.raises(RequestError, match="before it was whole"):
         show(STARTED, Piece("bl", ""))
+
+
+def test_a_terminal_gets_no_control_characters_of_the_model():
+    """They could change its title or its clipboard. A file gets the answer as it is."""
+    text = "a\x1b]0;title\x07b\x9b2Jc\td\r\n"
+    events = (STARTED, Piece("", text), Piece(text, ""), Done({"response": text}))
+    out, err = show(*events, out=Terminal(), err=Terminal())
+    assert out == "a\ufffd]0;title\ufffdb\ufffd2Jc\td\n"
+    assert out in err
+    assert show(*events)[0] == text
+    refused = Done({"response": text, "refused": True})
+    assert out in show(refused, err=Terminal())[1]

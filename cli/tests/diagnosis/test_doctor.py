@@ -1,6 +1,9 @@
 """`stile doctor`: what it prints, and its exit codes."""
 
 import json
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -9,7 +12,10 @@ from stile.diagnosis import installation, machine
 from stile.diagnosis.findings import Warned
 from stile.diagnosis.installation import who_may_ask
 from stile.errors import StileError
+from stile.home import Home, find_root
 from stile.main import app
+from stile.settings import Settings
+from stile_runtime.installation.state import PartState, PartStatus, State
 
 
 def warn():
@@ -61,6 +67,28 @@ def test_a_setting_that_cannot_be_used_is_no_finding(monkeypatch, doctor):
 def test_who_may_ask():
     """An open network without keys is a warning."""
     assert who_may_ask(is_shared=False, is_key_asked_for=False) == "anyone on this machine"
-    assert who_may_ask(is_shared=True, is_key_asked_for=True) == "whoever has a key"
+    assert who_may_ask(is_shared=True, is_key_asked_for=True) == "anyone with a key"
     with pytest.raises(Warned, match="stile keys add"):
         who_may_ask(is_shared=True, is_key_asked_for=False)
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, "anyone on this machine"), (401, "anyone with a key")])
+def test_a_gateway_is_asked_where_it_listens(monkeypatch, tmp_path, status, said):
+    """That may be one address of the machine alone."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("STILE_HOME", str(tmp_path))
+    settings = Settings.load()
+    with HTTPServer(("127.0.0.2", 0), Answer) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        gateway = PartStatus("gateway", os.getpid(), PartState.RUNNING, server.server_port)
+        running = State(os.getpid(), 0.0, (gateway,), ready=True)
+        found = dict(installation.checks(settings, find_root(settings), Home(tmp_path), running))
+        assert found["who may ask"]() == said

@@ -5,9 +5,10 @@ import stat
 import pytest
 from typer.testing import CliRunner
 
+from stile.errors import StileError
 from stile.home import Home
 from stile.main import app
-from stile.nats import clients
+from stile.nats import clients, introduction
 from stile_runtime.settings import SettingsError
 
 
@@ -28,6 +29,23 @@ def test_a_client_is_made_once(tmp_path):
     assert clients.registered(home)["alice"].startswith("U")
     with pytest.raises(SettingsError, match="there is a client alice"):
         clients.make(home, "alice")
+
+
+def test_no_seed_is_left_if_the_server_does_not_hear_of_it(tmp_path, monkeypatch):
+    """The configuration does not have the client any more: nobody needs its seed."""
+
+    async def dismiss(*_):
+        raise StileError("restart it")
+
+    monkeypatch.setenv("STILE_HOME", str(tmp_path))
+    home = Home(tmp_path)
+    home.nats.mkdir()
+    clients.make(home, "alice")
+    monkeypatch.setattr(clients, "server_pid", lambda _: 1)
+    monkeypatch.setattr(introduction, "dismiss", dismiss)
+    with pytest.raises(StileError, match="restart it"):
+        CliRunner().invoke(app, ["clients", "remove", "alice"], catch_exceptions=False, standalone_mode=False)
+    assert list(home.clients.iterdir()) == []
 
 
 def test_a_client_is_removed(tmp_path, monkeypatch):

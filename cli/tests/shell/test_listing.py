@@ -43,3 +43,14 @@ def test_no_rows_is_said_to_people_alone(capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     listing.show([], as_json=False, empty="No rows.")
     assert capsys.readouterr() == ("No rows.\n", "")
+
+
+def test_a_value_of_a_client_stays_in_its_cell(capsys, monkeypatch):
+    """A model's name may be anything: it begins no row, and is no command for the terminal."""
+    rows = [{"model": "a\tb\nc\x1b]0;title\x07", "id": 1}]
+    shown = "a\ufffdb\ufffdc\ufffd]0;title\ufffd"
+    listing.show(rows, as_json=False, empty="")
+    assert capsys.readouterr().out == f"model\tid\n{shown}\t1\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    listing.show(rows, as_json=False, empty="")
+    assert capsys.readouterr().out == f"{'model'.ljust(len(shown))}  id\n{shown}   1\n"

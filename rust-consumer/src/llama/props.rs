@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
-/// What the model can do; a part that this llama.cpp does not tell is `None`.
+/// What the model can do; what this llama.cpp does not say is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Props {
     /// Tokens of a slot's context: of a conversation with its answer.
@@ -33,7 +33,7 @@ struct Capabilities {
 }
 
 impl Props {
-    /// Reads the answer to `/props`; an answer of another shape tells nothing.
+    /// Reads the answer to `/props`; an answer of another shape says nothing.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
         let answer: Answer = serde_json::from_slice(body).unwrap_or_default();

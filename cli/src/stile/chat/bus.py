@@ -102,13 +102,18 @@ class Bus:
     ) -> Msg:
         """Send the request until something is heard of it: core NATS keeps nothing."""
         end = time.monotonic() + _GIVE_UP_SECONDS
-        while time.monotonic() < end:
-            await client.publish("chat.request", body, reply=inbox, headers=key)
-            with contextlib.suppress(nats.errors.TimeoutError):
-                message = await replies.next_msg(timeout=_REPEAT_SECONDS)
-                if not _is_from_nobody(message):
-                    return message
-                await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            while time.monotonic() < end:
+                await client.publish("chat.request", body, reply=inbox, headers=key)
+                with contextlib.suppress(nats.errors.TimeoutError):
+                    message = await replies.next_msg(timeout=_REPEAT_SECONDS)
+                    if not _is_from_nobody(message):
+                        return message
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except nats.errors.MaxPayloadError as error:
+            raise RequestError("the request is larger than the bus takes: shorten it") from error
+        except nats.errors.Error as error:
+            raise self._lost(error) from error
         raise RequestError("no filter answers on the bus: `stile status` shows the parts")
 
     async def _next(self, client: Client, replies: Subscription) -> Msg:
@@ -120,9 +125,12 @@ class Bus:
             except nats.errors.TimeoutError:
                 continue
             except nats.errors.Error as error:
-                raise BusError(f"the connection to {self._login.url} was lost: {error}") from error
+                raise self._lost(error) from error
             if _code(message) != "in_progress":  # the receipt of a repeat: the first one is answered
                 return message
+
+    def _lost(self, error: nats.errors.Error) -> BusError:
+        return BusError(f"the connection to {self._login.url} was lost: {error}")
 
 
 def _event(message: Msg) -> tuple[str, object]:
@@ -131,7 +139,7 @@ def _event(message: Msg) -> tuple[str, object]:
     try:
         data = json.loads(message.data)
     except ValueError as error:
-        raise RequestError("no answer: a message came that is no JSON") from error
+        raise RequestError("no answer: a message came that is not JSON") from error
     if _code(message):
         return "error", data
     return said.get(headers.CHAT_EVENT) or "done", data

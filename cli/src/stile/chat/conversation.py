@@ -153,12 +153,13 @@ class Conversation:
         if not name:
             self._screen.note("Say where: /save FILE")
             return
-        file = Path(name).expanduser()
+        file = Path(name)
         try:
+            file = file.expanduser()
             with file.open("x", encoding="utf-8") as opened:
                 opened.write(self._as_json() if file.suffix == ".json" else self._as_markdown())
-        except OSError as error:
-            self._screen.note(f"{file}: {error.strerror}")
+        except (OSError, RuntimeError) as error:  # RuntimeError: no user is called as after ~
+            self._screen.note(f"{file}: {getattr(error, 'strerror', error)}")
             return
         self._screen.note(f"{len(self.messages)} messages are in {file}.")
 

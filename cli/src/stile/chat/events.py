@@ -19,7 +19,7 @@ class Queued:
 
 @dataclass(frozen=True)
 class Started:
-    """The model begins to answer; what was heard of an answer before counts no more."""
+    """The model begins to answer; what came of an answer before no longer counts."""
 
     id: str
     model: str | None
@@ -70,7 +70,7 @@ def read(name: str, data: object) -> Event | None:
         RequestError: the event is an error, or the data is not what an event has.
     """
     if not isinstance(data, dict):
-        raise RequestError("no answer: an event of another form came")
+        raise RequestError("no answer: an event of an unknown form came")
     match name:
         case "queued" | "accepted" | "position":
             return Queued(_text(data, "id"), data.get("position"), data.get("estimate_seconds"))

@@ -9,6 +9,7 @@ from typing import Literal, TextIO
 
 from stile.chat.events import Done, Event, Piece, Queued, Started
 from stile.errors import RequestError
+from stile.shell import controls
 
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 _CLEAR_LINE = "\r\x1b[K"
@@ -77,7 +78,7 @@ class Screen:
     def note(self, text: str) -> None:
         """Show a sentence that is no answer."""
         self._clear()
-        self._err.write(f"{text}\n")
+        self._err.write(f"{fit(self._err, text)}\n")
         self._err.flush()
 
     def _end(self, done: Done) -> None:
@@ -109,7 +110,7 @@ class Screen:
             self._written = ""
         if new := text[len(self._written) :]:
             self._clear()
-            self._out.write(new)
+            self._out.write(fit(self._out, new))
             self._out.flush()
             self._written += new
 
@@ -119,7 +120,7 @@ class Screen:
         if self._open != "thoughts":
             self._clear()
             self._open = "thoughts"
-        self._err.write(f"{_DIM}{thoughts}{_PLAIN}")
+        self._err.write(f"{_DIM}{fit(self._err, thoughts)}{_PLAIN}")
         self._err.flush()
 
     def _place(self, text: str) -> None:
@@ -138,6 +139,11 @@ class Screen:
             self._err.write(_CLEAR_LINE if self._open == "place" else "\n")
             self._err.flush()
             self._open = None
+
+
+def fit(stream: TextIO, text: str) -> str:
+    """Return text of others for a stream: a terminal gets no control characters, a file gets all of it."""
+    return controls.replaced(text.replace("\r", ""), keep="\n\t") if stream.isatty() else text
 
 
 def _place(event: Queued) -> str:

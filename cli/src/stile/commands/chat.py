@@ -12,7 +12,7 @@ from stile.chat.conversation import Asked, Conversation
 from stile.chat.events import Done
 from stile.chat.screen import Screen
 from stile.errors import ArgumentError
-from stile.home import find_home
+from stile.home import LOCAL_CLIENT, find_home
 from stile.services import gateway
 from stile.settings import Settings
 from stile_runtime.variables import SettingsError
@@ -21,8 +21,6 @@ REFUSED = 4
 """The exit code if the filter refused the question or its answer."""
 STOPPED = 130
 """The exit code after Ctrl-C, as of any program (128 and the signal)."""
-LOCAL_CLIENT = "local"
-"""The direct client that there is from the first start."""
 
 
 def chat(  # noqa: PLR0913 -- one parameter an option

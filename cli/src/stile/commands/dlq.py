@@ -1,6 +1,7 @@
 """`stile dlq`: the requests that were given up (dead letters)."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from uuid import UUID
 
 import typer
 
+from stile.chat import screen
+from stile.commands.options import NatsUrl
 from stile.errors import DeadLetterError
 from stile.home import find_home
 from stile.keys import credentials
@@ -24,7 +27,6 @@ commands = typer.Typer(
     help="Requests that were given up: begun too often, never finished. Kept for seven days.",
 )
 
-Url = Annotated[str | None, typer.Option(envvar="STILE_NATS_URL", help="nats-server; default: the one here.")]
 Seed = Annotated[
     Path | None,
     typer.Option(envvar="STILE_NATS_NKEY_FILE", help="The provisioner's seed; default: STILE_HOME's."),
@@ -35,7 +37,7 @@ Id = Annotated[UUID, typer.Argument(help="As `stile dlq list` shows it.")]
 @commands.command("list")
 def list_(
     *,
-    nats_url: Url = None,
+    nats_url: NatsUrl = None,
     nkey_file: Seed = None,
     as_json: listing.AsJson = False,
 ) -> None:
@@ -48,7 +50,7 @@ def list_(
 def show(
     chat_id: Id,
     *,
-    nats_url: Url = None,
+    nats_url: NatsUrl = None,
     nkey_file: Seed = None,
     text: Annotated[bool, typer.Option("--text", help="The conversation, too.")] = False,
 ) -> None:
@@ -64,7 +66,7 @@ def show(
 def retry(  # noqa: PLR0913 -- one parameter an option
     chat_id: Id,
     *,
-    nats_url: Url = None,
+    nats_url: NatsUrl = None,
     nkey_file: Seed = None,
     url: Annotated[str | None, typer.Option(help="The gateway; default: the one of STILE_PORT.")] = None,
     keep_system: Annotated[
@@ -85,7 +87,8 @@ def retry(  # noqa: PLR0913 -- one parameter an option
     settings = Settings.load()
     request = letter.request(keep_system=keep_system)
     typer.echo("Waiting for the answer …", err=True)
-    typer.echo(gateway.find(settings, url).ask(request)["response"])
+    answer = str(gateway.find(settings, url).ask(request)["response"])
+    typer.echo(screen.fit(sys.stdout, answer))
     if not keep:
         asyncio.run(_drop(nats_url, nkey_file, [letter]))
 
@@ -94,7 +97,7 @@ def retry(  # noqa: PLR0913 -- one parameter an option
 def drop(
     chat_ids: Annotated[list[UUID] | None, typer.Argument(help="As `stile dlq list` shows them.")] = None,
     *,
-    nats_url: Url = None,
+    nats_url: NatsUrl = None,
     nkey_file: Seed = None,
     every: Annotated[bool, typer.Option("--all", help="All that there are.")] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from stile_runtime.variables import SettingsError
 
 
 class Level(StrEnum):
-    """How a finding is."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARNING = "warning"

@@ -13,7 +13,7 @@ from stile.home import Home, Root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue
 from stile.services import guard, http, policy
-from stile.settings import Settings
+from stile.settings import Settings, authority
 from stile.supervise import parts
 from stile_runtime.installation.state import PartState, PartStatus, State
 from stile_runtime.variables import unknown
@@ -22,7 +22,7 @@ _ASK_SECONDS = 5.0
 
 
 def checks(settings: Settings, root: Root, home: Home, running: State | None) -> Iterator[Check]:
-    """Yield what can be looked at; less, if nothing runs."""
+    """Yield the checks that can be made: fewer if nothing runs."""
     yield "variables", _variables
     yield "keys", lambda: _keys(home)
     yield "signing", lambda: _signing(home, running)
@@ -51,7 +51,7 @@ def who_may_ask(*, is_shared: bool, is_key_asked_for: bool) -> str:
             "anyone on the network, without a key: `stile keys add NAME` makes one, "
             "and from then on it is asked for"
         )
-    return "whoever has a key" if is_key_asked_for else "anyone on this machine"
+    return "anyone with a key" if is_key_asked_for else "anyone on this machine"
 
 
 def _who_may_ask(settings: Settings, running: State) -> str:
@@ -65,7 +65,8 @@ def _who_may_ask(settings: Settings, running: State) -> str:
             for connection in psutil.Process(gateway.pid).net_connections("tcp")
             if connection.status == psutil.CONN_LISTEN
         }
-        answer = http.get(f"http://{parts.LOOPBACK}:{gateway.port}/queue", seconds=_ASK_SECONDS)
+        address = authority(min(here, default=parts.LOOPBACK), gateway.port or settings.port)
+        answer = http.get(f"http://{address}/queue", seconds=_ASK_SECONDS)
     except psutil.Error as error:
         raise StileError("the gateway has just ended") from error
     except http.Faults:

@@ -19,8 +19,16 @@ from stile.home import Home, Root
 from stile.settings import Settings
 from stile.supervise.programs import program
 
-PROGRAMS = ("nats-server", "stile-filter", "stile-consumer", "stile-gateway")
-PACKAGES = ("stile", "stile-consumer", "stile-contracts", "stile-filter", "stile-gateway", "stile-runtime")
+PROGRAMS = ("nats-server", "stile-filter", "stile-consumer", "stile-gateway", "stile-console")
+PACKAGES = (
+    "stile",
+    "stile-console",
+    "stile-consumer",
+    "stile-contracts",
+    "stile-filter",
+    "stile-gateway",
+    "stile-runtime",
+)
 _LIBRARIES = {"libgomp.so.1": "libgomp1"}
 """Shared libraries that a small system may lack, and the packages of Debian that have them."""
 _MISSING = re.compile(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file")
@@ -30,7 +38,7 @@ _LEAST_FREE = 200_000_000
 
 
 def checks(settings: Settings, root: Root, home: Home) -> Iterator[Check]:
-    """Yield what can be looked at on any machine."""
+    """Yield the checks that can be made on any machine."""
     for name in PROGRAMS:
         yield name, partial(program, name)
     yield "versions", _versions
@@ -101,13 +109,16 @@ def _versions() -> str:
 
 def _llama() -> str:
     """Load the library in another process: it is large, and may end that process."""
-    loaded = subprocess.run(
-        [sys.executable, "-c", "import xllamacpp"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=_IMPORT_SECONDS,
-    )
+    try:
+        loaded = subprocess.run(
+            [sys.executable, "-c", "import xllamacpp"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_IMPORT_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StileError(f"it is not loaded after {_IMPORT_SECONDS:g} s: is the machine busy?") from error
     if loaded.returncode:
         raise StileError(explain(loaded.stderr))
     return f"xllamacpp {version('xllamacpp')}"

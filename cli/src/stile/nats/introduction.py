@@ -1,4 +1,4 @@
-"""A nats-server that runs is told of a direct client that is new, or gone."""
+"""Lets a running nats-server know of a new direct client, or of one that is removed."""
 
 import asyncio
 import os

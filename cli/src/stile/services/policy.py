@@ -74,7 +74,7 @@ def check(settings: Settings, home: Home) -> Checked:
 
 def for_console(settings: Settings, home: Home, checked: Checked) -> dict[str, str]:
     """Return the variables that say which policy the console shows, and which file it may write."""
-    may_write = settings.policy is None or _absolute(settings.policy) == str(settings.policy.absolute())
+    may_write = settings.policy is None or not is_bundled(settings.policy)
     target = _policy_file(settings, home) or home.policy
     return {
         "STILE_ARCHIVE": str((settings.archive or home.archive).absolute()),
@@ -89,7 +89,10 @@ def _policy_file(settings: Settings, home: Home) -> Path | None:
     return home.policy if home.policy.exists() else None
 
 
+def is_bundled(policy: Path) -> bool:
+    """Return whether a policy is a bare name, such as ``school``: one of the filter's own."""
+    return not policy.suffix and policy.name == str(policy)
+
+
 def _absolute(policy: Path) -> str:
-    # A bare name, such as school, is one of the filter's own policies.
-    is_name = not policy.suffix and policy.name == str(policy)
-    return str(policy if is_name else policy.absolute())
+    return str(policy if is_bundled(policy) else policy.absolute())

@@ -1,7 +1,7 @@
 """Lists, as people and as programs read them.
 
 A terminal gets aligned columns; whatever is not a terminal gets a line for each row, with tabs between
-the columns. Neither cuts a value short.
+the columns. Neither cuts a value short, and neither has control characters: a value may be a client's.
 """
 
 import json
@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
+
+from stile.shell import controls
 
 Value = str | int | float | bool | None
 Row = Mapping[str, Value]
@@ -60,4 +62,4 @@ def _is_number(value: Value) -> bool:
 def _cell(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
-    return "" if value is None else str(value)
+    return "" if value is None else controls.replaced(str(value))

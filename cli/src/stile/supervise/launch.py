@@ -1,30 +1,26 @@
 """What `stile up` does: checks what can be checked, starts every part, and says how to ask."""
 
 import asyncio
-import contextlib
-import fcntl
+import os
 import shlex
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
-from stile.home import Home, Root
+from stile.home import LOCAL_CLIENT, Home, Root
 from stile.keys import api_keys, credentials, signing
 from stile.models.catalogue import Catalogue, Weights
 from stile.nats import clients, config, connection, provision, tls
 from stile.services import console, guard, policy
 from stile.settings import Settings
-from stile.supervise import parts, ports
+from stile.supervise import lock, parts, ports, systemd
 from stile.supervise.supervisor import Supervisor
 from stile.supervise.terminal import Terminal
 from stile_runtime.installation import files
 from stile_runtime.variables import SettingsError
-
-LOCAL_CLIENT = "local"
-"""The direct client that is there from the first start, so that the printed `nats req` works at
-once."""
 
 
 def launch(
@@ -42,7 +38,11 @@ def launch(
     Raises:
         StileError, SettingsError: something can't be used or started; nothing is left running.
     """
-    with _alone(home):
+    refusal = SettingsError(
+        f"Stile runs already in {home.folder}: `stile down` stops it; "
+        "a second one needs another STILE_HOME and other ports"
+    )
+    with lock.held(home, refusal):
         plan = _plan(settings, root, home, terminal)
         by_name = {part.name: part for part in plan}
         supervisor = Supervisor(plan, home.logs, home.state, terminal, restarts=home.restarts)
@@ -173,27 +173,10 @@ def _who_may_ask(settings: Settings, home: Home, *, is_key_asked_for: bool) -> s
 def _console(settings: Settings, home: Home, part: parts.Part | None) -> str:
     if part is None:
         return ""
+    if systemd.is_journal(sys.stdout.fileno(), os.environ):  # others may read it, too
+        return "\nThe console, for the owner: `stile console` prints a link.\n"
     link = console.link(settings.console_host, part.port or 0, home.console_tokens)
     return f"""
 The console, for the owner (the link works once; `stile console` prints a new one):
   {link}
 """
-
-
-@contextlib.contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """Hold the home's lock.
-
-    Raises:
-        SettingsError: another `stile up` holds it.
-    """
-    home.folder.mkdir(parents=True, exist_ok=True)
-    with home.lock.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SettingsError(
-                f"Stile runs already in {home.folder}: `stile down` stops it; "
-                "a second one needs another STILE_HOME and other ports"
-            ) from error
-        yield

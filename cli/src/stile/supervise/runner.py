@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from stile.errors import PartError
+from stile.settings import SECRETS
 from stile.supervise import child
 from stile.supervise.log import PartLog
 from stile.supervise.parts import Part
@@ -30,8 +31,6 @@ DEATHS_WITHIN = 90.0
 _ASK_EVERY = 0.2
 _LOOK_EVERY = 1.0
 """Whether a part that runs is stuck."""
-_SECRETS = frozenset({"STILE_LLAMA_KEY", "STILE_API_KEY"})
-"""Variables of `stile` itself, which no part inherits."""
 
 
 class Runner:
@@ -166,7 +165,7 @@ class Runner:
                     stdin=DEVNULL,
                     stdout=writing,
                     stderr=STDOUT,
-                    env={name: value for name, value in os.environ.items() if name not in _SECRETS}
+                    env={name: value for name, value in os.environ.items() if name not in SECRETS}
                     | dict(self.part.env),
                     start_new_session=True,  # a terminal's Ctrl-C is for the supervisor, which stops in order
                 )

@@ -135,7 +135,7 @@ mod tests {
             .unwrap()
     }
 
-    /// A filter remembers the text and each call, whole and released; what has no text is not told.
+    /// A filter remembers the text and each call, whole and released; what has no text is left out.
     #[test]
     fn an_answer_is_its_text_and_its_calls() {
         let call = json!({

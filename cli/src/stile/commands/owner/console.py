@@ -2,6 +2,7 @@
 
 import typer
 
+from stile.errors import StileError
 from stile.home import find_home
 from stile.services import console as owner_console
 from stile.settings import Settings
@@ -14,7 +15,7 @@ def console() -> None:
     settings = Settings.load()
     home = find_home(settings)
     running = state.read(home.state)
+    if running is not None and running.port("console") is None:
+        raise StileError("no console runs here: `stile up` was started with STILE_CONSOLE=off")
     port = (running.port("console") if running else None) or settings.console_port or CONSOLE_PORT
     typer.echo(owner_console.link(settings.console_host, port, home.console_tokens))
-    if running is not None and running.port("console") is None:
-        typer.echo("No console runs: it was started with STILE_CONSOLE=off.", err=True)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import typer
 
-from stile.commands.owner.options import Seed, Url
+from stile.commands.options import NatsUrl
+from stile.commands.owner.options import Seed
 from stile.nats import console
 
 
-def hold(*, nats_url: Url = None, nkey_file: Seed = None) -> None:
+def hold(*, nats_url: NatsUrl = None, nkey_file: Seed = None) -> None:
     """Put the queue on hold: requests are accepted and wait, and nothing more is started.
 
     What is being answered is answered to its end. The hold lasts until `stile resume`, also if any
@@ -19,7 +20,7 @@ def hold(*, nats_url: Url = None, nkey_file: Seed = None) -> None:
     typer.echo("The queue is on hold: `stile resume` ends it.")
 
 
-def resume(*, nats_url: Url = None, nkey_file: Seed = None) -> None:
+def resume(*, nats_url: NatsUrl = None, nkey_file: Seed = None) -> None:
     """End the hold: what waits is answered."""
     asyncio.run(_resume(nats_url, nkey_file))
     typer.echo("The queue goes on.")

@@ -6,12 +6,10 @@ from typing import Annotated
 
 import typer
 
-Url = Annotated[str | None, typer.Option(envvar="STILE_NATS_URL", help="nats-server; default: the one here.")]
 Seed = Annotated[
     Path | None,
     typer.Option(envvar="STILE_NATS_NKEY_FILE", help="The console's seed; default: STILE_HOME's."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 _PERIOD = re.compile(r"([0-9]{1,4})([mhdw])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from stile.commands.owner.options import Json, Seed, Url, period
+from stile.commands.options import NatsUrl
+from stile.commands.owner.options import Seed, period
 from stile.nats import console
 from stile.shell import listing
 from stile_contracts.messages import LogRecord
@@ -21,8 +22,8 @@ def refusals(  # noqa: PLR0913 -- one parameter an option
     client: Annotated[str | None, typer.Option(help="Only this client's.")] = None,
     rule: Annotated[str | None, typer.Option(help="Only those of this rule.")] = None,
     since: Annotated[str, typer.Option(help="How far back: 90m, 12h, 7d, 4w.")] = "1d",
-    as_json: Json = False,
-    nats_url: Url = None,
+    as_json: listing.AsJson = False,
+    nats_url: NatsUrl = None,
     nkey_file: Seed = None,
 ) -> None:
     """List the refused requests and answers, the oldest first; no text of them is shown.

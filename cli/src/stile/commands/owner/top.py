@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stile.commands.owner.options import Json, Seed, Url
+from stile.commands.options import NatsUrl
+from stile.commands.owner.options import Seed
 from stile.nats import console
 from stile.shell import listing
 from stile_contracts.messages import QueuedRequest, QueueListing
@@ -22,8 +23,8 @@ REFRESH_SECONDS = 1.0
 def top(
     *,
     once: Annotated[bool, typer.Option("--once", help="Show it once, and end.")] = False,
-    as_json: Json = False,
-    nats_url: Url = None,
+    as_json: listing.AsJson = False,
+    nats_url: NatsUrl = None,
     nkey_file: Seed = None,
 ) -> None:
     """Show who is answered and who waits, again each second until Ctrl-C.

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from stile.commands.owner.options import Json, Seed, Url
+from stile.commands.options import NatsUrl
+from stile.commands.owner.options import Seed
 from stile.nats import console
 from stile.shell import listing
 from stile_contracts.messages import LogRecord
@@ -14,7 +15,7 @@ from stile_contracts.messages import LogRecord
 WEEK_DAYS = 7
 
 
-def usage(*, as_json: Json = False, nats_url: Url = None, nkey_file: Seed = None) -> None:
+def usage(*, as_json: listing.AsJson = False, nats_url: NatsUrl = None, nkey_file: Seed = None) -> None:
     """Show each client's requests, refusals, tokens and seconds of the model: today, and in seven days.
 
     Today begins at midnight, by this machine's time. Tokens are those of answers that came to their

@@ -1,5 +1,6 @@
 """`stile backup` and `stile restore`: what an installation cannot make anew, in one file."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,9 @@ import typer
 from stile import backup as backups
 from stile.errors import BackupError
 from stile.home import Home, find_home
+from stile.services import policy
 from stile.settings import Settings
-from stile_runtime.installation import state
+from stile.supervise import lock
 
 
 def backup(
@@ -22,17 +24,17 @@ def backup(
 ) -> None:
     """Write keys, secrets, clients, API keys, policy and archive into one file.
 
-    It can be written while Stile runs. Whoever has the file can act as this installation.
+    It can be written while Stile runs. Anyone who has the file can act as this installation.
     """
     settings = Settings.load()
     home = find_home(settings)
-    if data:
-        _require_stopped(home, "nats-server writes into its files")
-    count = backups.write(home, file, with_data=data)
+    with _stopped(home, "nats-server writes into its files") if data else nullcontext():
+        count = backups.write(home, file, with_data=data)
     typer.echo(f"{file}: {count} files of {home.folder}. It holds secrets.", err=True)
     api_keys = settings.api_keys if isinstance(settings.api_keys, Path) else None
-    for path in backups.outside(home, (api_keys, settings.policy, settings.archive)):
-        typer.echo(f"Not in it, because it lies elsewhere: {path}", err=True)
+    own_policy = settings.policy if settings.policy and not policy.is_bundled(settings.policy) else None
+    for path in backups.outside(home, (api_keys, own_policy, settings.archive)):
+        typer.echo(f"Not in it, because it is in another place: {path}", err=True)
 
 
 def restore(
@@ -44,13 +46,13 @@ def restore(
 ) -> None:
     """Put a backup into STILE_HOME; Stile must be stopped."""
     home = find_home(Settings.load())
-    _require_stopped(home, "its files would change under it")
-    aside = backups.read(home, file, replace=replace)
+    with _stopped(home, "its files would change under it"):
+        aside = backups.read(home, file, replace=replace)
     typer.echo(f"{file} is restored in {home.folder}.", err=True)
     if aside is not None:
         typer.echo(f"What was there before is in {aside}.", err=True)
 
 
-def _require_stopped(home: Home, why: str) -> None:
-    if state.read(home.state) is not None:
-        raise BackupError(f"Stile runs in {home.folder}, and {why}: `stile down` first")
+def _stopped(home: Home, why: str) -> AbstractContextManager[None]:
+    """Keep Stile from being started during the block; BackupError if it runs."""
+    return lock.held(home, BackupError(f"Stile runs in {home.folder}, and {why}: `stile down` first"))

@@ -24,9 +24,11 @@ def logs(
     ] = None,
     *,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Show new lines as they come, until Ctrl-C.")
     ] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="The last so many of each part.")] = 40,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each part.")
+    ] = 40,
 ) -> None:
     """Show the last lines of the parts' logs."""
     home = find_home(Settings.load())

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stile.errors import PartError, StileError
-from stile.home import find_home
+from stile.home import Home, find_home
 from stile.services import policy
 from stile.settings import Settings
 from stile_runtime.installation import files, state
@@ -23,7 +23,7 @@ def restart(
 ) -> None:
     """End parts and start them again, one after another. All parts, if none is named.
 
-    Requests wait meanwhile, and none is lost. The variables stay those of `stile up`.
+    Requests wait meanwhile, and none is lost. The parts keep the variables of `stile up`.
     """
     settings = Settings.load()
     home = find_home(settings)
@@ -40,13 +40,20 @@ def restart(
     before = {part.name: part.pid for part in running.parts}
     files.replace(home.restarts, "\n".join(chosen))
     os.kill(running.pid, signal.SIGUSR1)
-    waiting = list(chosen)
+    _wait(home, running.pid, {name: before[name] for name in chosen})
+
+
+def _wait(home: Home, supervisor: int, before: dict[str, int | None]) -> None:
+    """Wait until each part is ready as another process than ``before``."""
+    waiting = list(before)
     deadline = time.monotonic() + _WITHIN
     while waiting:
         now = state.read(home.state)
-        if now is None or now.pid != running.pid:
+        if now is None or now.pid != supervisor:
             raise PartError("Stile has ended meanwhile: its log says why")
         for part in now.parts:
+            if part.name in waiting and part.state == PartState.STOPPED:
+                raise PartError(_given_up(part.name))
             if (
                 part.name in waiting
                 and part.state == PartState.RUNNING
@@ -67,8 +74,14 @@ def _choose(there: tuple[PartStatus, ...], wanted: list[str]) -> list[str]:
             raise StileError(f"there is no part {name}; there are: {', '.join(known)}")
         if known[name].state == PartState.EXTERNAL:
             raise StileError(f"{name} was not started here (STILE_LLAMA_URL): restart it where it runs")
+        if known[name].state == PartState.STOPPED:
+            raise PartError(_given_up(name))
     return [
         name
         for name, part in known.items()
-        if (name in wanted if wanted else part.state != PartState.EXTERNAL)
+        if (name in wanted if wanted else part.state not in (PartState.EXTERNAL, PartState.STOPPED))
     ]
+
+
+def _given_up(name: str) -> str:
+    return f"{name} was given up: `stile logs {name}` says why; then `stile down` and `stile up`"

@@ -1,4 +1,4 @@
-"""`stile status`: which parts run, and how they fare."""
+"""`stile status`: which parts run, and what state they are in."""
 
 import typer
 

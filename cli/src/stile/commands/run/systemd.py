@@ -1,6 +1,7 @@
 """`stile systemd`: Stile as a service of systemd."""
 
 import os
+import pwd
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ import typer
 
 from stile.errors import StileError
 from stile.home import find_home, find_root
+from stile.services.policy import is_bundled
 from stile.settings import Settings
 from stile.supervise import systemd
 from stile.supervise.programs import program
@@ -30,12 +32,12 @@ def install(
         bool, typer.Option("--system", help="A unit of the system, more locked in; needs root.")
     ] = False,
     user: Annotated[
-        str | None, typer.Option(help="With --system: who runs it. Default: who has called sudo.")
+        str | None, typer.Option(help="With --system: who runs it. Default: the user who called sudo.")
     ] = None,
     only_print: Annotated[bool, typer.Option("--print", help="Print the unit, and write nothing.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the unit that is there.")] = False,
 ) -> None:
-    """Write a unit that starts Stile with the variables of now, and say how to start it.
+    """Write a unit that starts Stile with the variables that are set now, and say how to start it.
 
     The file is stile.service of your own systemd, or of the system. Variables that hold a secret are
     left out.
@@ -54,6 +56,8 @@ def install(
         user=runs_it,
         environ=os.environ,
         has_gpu=shutil.which("llama-server") is not None,
+        folder=Path.cwd(),
+        writable=_elsewhere(settings),
     )
     if only_print:
         typer.echo(text, nl=False)
@@ -62,7 +66,7 @@ def install(
     if file.exists() and not replace:
         raise StileError(f"{file} is there already: --replace replaces it, --print shows what it would be")
     try:
-        home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_home(home.folder, runs_it)
         file.parent.mkdir(parents=True, exist_ok=True)
         files.replace(file, text, mode=0o644)
     except OSError as error:
@@ -74,3 +78,27 @@ def install(
     typer.echo(
         f"\nIts log: {'journalctl' if system else 'journalctl --user'} -u stile -f, and `stile logs -f`."
     )
+
+
+def _make_home(folder: Path, user: str | None) -> None:
+    """Make the installation's folder if it is not there; root makes it for the user who runs Stile."""
+    if folder.exists():
+        return
+    if user is not None:
+        try:
+            pwd.getpwnam(user)
+        except KeyError:
+            raise SettingsError(
+                f"there is no user {user}: make it, or name another one with --user"
+            ) from None
+    folder.mkdir(mode=0o700, parents=True)
+    if user is not None:
+        shutil.chown(folder, user)
+
+
+def _elsewhere(settings: Settings) -> list[Path]:
+    """Return the folders that the parts write and that variables name: a file is replaced by a new one."""
+    policy = settings.policy if settings.policy and not is_bundled(settings.policy) else None
+    named = [policy, settings.api_keys if isinstance(settings.api_keys, Path) else None]
+    folders = [settings.archive, *(file.absolute().parent for file in named if file)]
+    return sorted({folder.absolute() for folder in folders if folder})

@@ -46,20 +46,22 @@ Or, with a context of the nats command line:
 
 @commands.command()
 def remove(name: Annotated[str, typer.Argument(help="As `stile clients list` shows it.")]) -> None:
-    """Remove a client, its account and its key; a nats-server that runs lets it in no more.
+    """Remove a client, its account and its key; a running nats-server no longer lets it in.
 
     What it has asked already is still answered.
     """
     settings = Settings.load()
     home = find_home(settings)
     seed = clients.set_aside(home, name)
-    config.write_clients(home.nats, clients.registered(home))
-    if clients.server_pid(home) is not None:
-        from stile.nats import introduction  # noqa: PLC0415 -- nats-py takes 0.2 s that a list need not pay
+    try:
+        config.write_clients(home.nats, clients.registered(home))
+        if clients.server_pid(home) is not None:
+            from stile.nats import introduction  # noqa: PLC0415 -- nats-py takes 0.2 s that a list need not pay
 
-        asyncio.run(introduction.dismiss(settings, home, seed))
-    seed.unlink()
-    typer.echo(f"{name} is no client any more.", err=True)
+            asyncio.run(introduction.dismiss(settings, home, seed))
+    finally:
+        seed.unlink()
+    typer.echo(f"{name} is not a client any more.", err=True)
 
 
 @commands.command("list")

@@ -36,7 +36,9 @@ def add(  # noqa: PLR0913 -- one parameter an option
         list[str] | None, typer.Argument(metavar="NAME", help="Letters, digits, - and _; at most 59.")
     ] = None,
     *,
-    count: Annotated[int, typer.Option(min=0, max=1000, help="So many more, named by --prefix.")] = 0,
+    count: Annotated[
+        int, typer.Option(min=0, max=1000, help="How many more to make, named by --prefix.")
+    ] = 0,
     prefix: Annotated[str, typer.Option(help="Of --count: pupil makes pupil-01, pupil-02 …")] = "key",
     lane: Annotated[Lane, typer.Option(help="Of its requests; batch: no other.")] = Lane.INTERACTIVE,
     max_in_flight: Annotated[int | None, typer.Option(min=1, help="Its requests at once.")] = None,
