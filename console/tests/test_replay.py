@@ -14,7 +14,8 @@ async def test_two_at_once_read_their_own_policies(tmp_path, monkeypatch):
     """And leave nothing behind in the folder of the policy in use."""
     both = asyncio.Barrier(2)
 
-    async def run(*arguments):
+    async def run(*arguments, key):
+        assert key == "key"
         await both.wait()
         read = policy_of(arguments)
         await both.wait()
