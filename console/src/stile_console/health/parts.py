@@ -1,6 +1,7 @@
 """Each part as this console sees it: by its heartbeats, by `stile up`'s file, and by the gateway's word."""
 
 import asyncio
+import http.client
 import json
 import shutil
 import urllib.error
@@ -128,6 +129,8 @@ def _ask(url: str) -> dict[str, Any] | str:
             body = answer.read()
     except urllib.error.HTTPError as error:  # 503: it is not ready, and says why
         body = error.read()
+    except http.client.HTTPException:
+        return f"no gateway answers on {url}"
     except OSError:
         return f"nobody answers on {url}"
     try:

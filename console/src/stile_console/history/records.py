@@ -33,6 +33,8 @@ class Use:
 class Records:
     """Takes in records in any order; the second record of a request replaces the first.
 
+    One thread adds records, and others read.
+
     Args:
         clock: seconds since the Unix epoch.
     """
@@ -73,7 +75,8 @@ class Records:
         """Return what each client has used today and on the days before, ``days`` together."""
         found: dict[str, Use] = {}
         for back in range(days):
-            for client, used in self._use.get(self._today() - timedelta(days=back), {}).items():
+            day = self._use.get(self._today() - timedelta(days=back), {})
+            for client, used in list(day.items()):  # a copy, because another thread may add a client now
                 found.setdefault(client, Use()).add(used)
         return found
 
