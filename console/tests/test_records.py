@@ -75,7 +75,8 @@ def frequent_switches():
     sys.setswitchinterval(before)
 
 
-def test_it_is_read_in_one_thread_while_another_takes_in_records(frequent_switches):
+@pytest.mark.usefixtures("frequent_switches")
+def test_it_is_read_in_one_thread_while_another_takes_in_records():
     """The routes read it from their threads; the bus adds to it meanwhile."""
     records = Records(lambda: NOON)
     is_over = threading.Event()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -47,10 +47,10 @@ async def replay(archive: Path | None, policy: str, folder: Path, key: str, days
     with tempfile.TemporaryDirectory(prefix="stile-replay-") as scratch:
         key_file = Path(scratch) / "archive.key"
         files.replace(key_file, key.strip() + "\n")
-        draft = folder / f".replay-{os.getpid()}.yml"
+        draft = folder / f".replay-{secrets.token_hex(8)}.yml"
         try:
             files.replace(draft, policy)
-        except OSError:
+        except OSError:  # it may not write there
             draft = Path(scratch) / "policy.yml"
             files.replace(draft, policy)
         try:
