@@ -124,6 +124,12 @@ def test_what_can_not_be_used_is_an_error_in_words(owner, tmp_path, request_line
     assert not (tmp_path / KEY_FILE).exists()
 
 
+def test_a_body_that_is_no_text_is_not_taken_for_another_address(owner):
+    """FastAPI has no error of its own for it."""
+    answer = owner.post("/api/keys", content=b"\xff", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "sent"),
     [

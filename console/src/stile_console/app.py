@@ -139,6 +139,8 @@ def _answer_errors(app: FastAPI) -> None:
                 first = error.errors()[0]
                 where = ".".join(str(step) for step in first["loc"] if step != "body")
                 return error_response(InvalidError(f"{where}: {first['msg']}" if where else first["msg"]))
+            case HTTPException(status_code=400):
+                return error_response(InvalidError("The body can't be read. Send JSON in UTF-8."))
         return error_response(NotFoundError("There is no such address."))
 
     for kind in (ConsoleError, RequestValidationError, HTTPException):
