@@ -31,12 +31,14 @@ from stile_gateway.dialects.stile.api import Stile
 from stile_gateway.errors import GatewayError, from_http
 from stile_gateway.http import health, page, queue
 from stile_gateway.http.answers import PREFERENCE_APPLIED, TRIMMED, NoResponse, note_error
-from stile_gateway.http.compression import Decompression
 from stile_gateway.http.dependencies import ContentLimits, Services
 from stile_gateway.http.document import document
-from stile_gateway.http.head import HeadAsGet
 from stile_gateway.http.instrumentation import instrument
-from stile_gateway.http.middleware import RATE_LIMIT, REQUEST_ID, Access, Admission, BodyLimit
+from stile_gateway.http.middleware.access import REQUEST_ID, Access
+from stile_gateway.http.middleware.admission import RATE_LIMIT, Admission
+from stile_gateway.http.middleware.body_limit import BodyLimit
+from stile_gateway.http.middleware.compression import Decompression
+from stile_gateway.http.middleware.head import HeadAsGet
 from stile_gateway.metrics import Metrics
 from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import Timing
