@@ -1,4 +1,4 @@
-"""How each part fares, as far as it needs no bus."""
+"""The state of each part, as far as it needs no bus."""
 
 import socket
 import threading

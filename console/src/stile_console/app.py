@@ -70,7 +70,7 @@ def main() -> None:
     )
     server = uvicorn.Server(config)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave_quietly)  # uvicorn raises what it caught once more when it is done
+        signal.signal(number, _leave_quietly)  # when it is done, uvicorn raises the signal that it caught
     server.run()
     if not server.started:
         sys.exit(1)

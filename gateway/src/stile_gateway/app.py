@@ -101,7 +101,7 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
     app.state.services = services
     for dialect in dialects:
         app.include_router(dialect.router())
-    for routes in (queue.router, health.router, page.router(page.read_page(), _told_limits(settings))):
+    for routes in (queue.router, health.router, page.router(page.read_page(), _request_limits(settings))):
         app.include_router(routes)
     app.openapi = document(app, apis, services.callers)  # type: ignore[method-assign]  # FastAPI's documented way
     _answer_errors(app, apis)
@@ -153,7 +153,7 @@ def _services(settings: Settings) -> Services:
     )
 
 
-def _told_limits(settings: Settings) -> dict[str, int | None]:
+def _request_limits(settings: Settings) -> dict[str, int | None]:
     return {"body_bytes": settings.max_body_bytes, "question_chars": settings.max_prompt_chars}
 
 

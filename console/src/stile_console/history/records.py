@@ -46,7 +46,7 @@ class Records:
 
     @property
     def since(self) -> float:
-        """From when on records are of use: seconds since the Unix epoch, midnight of this machine."""
+        """When the days that are counted begin, at midnight here, in seconds since the Unix epoch."""
         first = self._today() - timedelta(days=DAYS - 1)
         return datetime.combine(first, datetime.min.time()).timestamp()
 
@@ -90,5 +90,5 @@ class Records:
 
 
 def day_of(record: LogRecord) -> date:
-    """Return the day on which a request ended, as this machine's clock on the wall shows it."""
+    """Return the day on which a request ended, in this machine's time zone."""
     return datetime.fromtimestamp(record.at_ms / 1000).astimezone().date()

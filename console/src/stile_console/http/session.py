@@ -49,7 +49,7 @@ def sign_in(request: Request, sent: SignIn) -> Response:
 
 @router.get(SIGN_IN, status_code=204)
 def session() -> None:
-    """Say that there is a session; the gate has looked."""
+    """Answer that there is a session; the gate has checked it."""
 
 
 @router.delete(SIGN_IN, status_code=204)

@@ -43,7 +43,7 @@ async def replay(archive: Path | None, policy: str, folder: Path, key: str, days
     command = program()
     if archive is None or command is None:
         raise NotFoundError("There is no archive here. docs/policy.md says how to turn it on.")
-    # Nobody waits for the few system calls on files of this machine.
+    # A few system calls on local files: no thread is needed for them.
     with tempfile.TemporaryDirectory(prefix="stile-replay-") as scratch:
         key_file = Path(scratch) / "archive.key"
         files.replace(key_file, key.strip() + "\n")

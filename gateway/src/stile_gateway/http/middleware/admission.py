@@ -15,8 +15,8 @@ from stile_gateway.errors import GatewayError, InvalidApiKeyError, InvalidHeader
 from stile_runtime.web.hosts import HOST, Hosts
 
 RATE_LIMIT = ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests")
-"""What is left of a key's minute, by OpenAI's names: how many requests it may have, how many are left, and in
-which time all of them are there again."""
+"""What is left of a key's minute, by OpenAI's names: how many requests it may have, how many are left, and
+when all of them are there again."""
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """The addresses that monitoring asks every few seconds."""
 _CALLER = "stile.caller"

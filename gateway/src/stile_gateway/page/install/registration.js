@@ -11,7 +11,7 @@ export function install() {
 async function register() {
   const address = new URL("page/install/service-worker.js", document.baseURI).href;
   const createScriptURL = (text) => text;
-  // The page's policy takes a script's address from here alone.
+  // The page's policy accepts a script's address only from here.
   const policy = globalThis.trustedTypes?.createPolicy("stile-service-worker", { createScriptURL });
   const script = policy?.createScriptURL(address) ?? address;
   try {

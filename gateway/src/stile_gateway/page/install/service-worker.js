@@ -63,7 +63,7 @@ async function begin() {
   await clients.claim();
 }
 
-/** The page as Stile serves it now; the stored one if Stile, or a proxy's way to it, is away. */
+/** The page as Stile serves it now; the stored one if Stile, or a proxy in front of it, is away. */
 async function firstPage(event) {
   const coming = Promise.resolve(event.preloadResponse).then((answer) => answer ?? fetch(event.request));
   event.waitUntil(coming.catch(() => {}));

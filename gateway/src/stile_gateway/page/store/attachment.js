@@ -11,7 +11,7 @@ export class AttachmentError extends Error {
   }
 }
 
-/** What no text has: control characters, but for those of lines, tabs, pages and terminals. */
+/** Control characters that no text has. A text may have those for lines, tabs, pages and terminals. */
 const BINARY = /[\0-\x08\x0e-\x1a\x1c-\x1f]/;
 const NAME_CHARS = 100;
 

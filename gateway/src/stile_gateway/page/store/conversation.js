@@ -6,7 +6,8 @@
 //                 while it is under way: {key, id, last, lost, settings}
 //
 // `files` are the text files that go with the question (attachment.js), `others` its other answers, oldest first.
-// `pinned` conversations stand at the top of the list. `sentFrom` is the id of the first exchange that is still sent to the model, if the earlier ones no longer fit.
+// `pinned` conversations stand at the top of the list. `sentFrom` is the id of the first exchange that is still sent to
+// the model, if the earlier ones no longer fit.
 // `state` is one of STATES. `key` is the Idempotency-Key of the request, `id` its id in Stile, `last` the id of
 // its last event: with these any page asks for the rest. `at` is the time of the question, in ms.
 
