@@ -104,6 +104,7 @@ def test_keys_are_made_limited_and_revoked(owner, tmp_path):
         ("POST /api/keys", {"names": [], "address": "http://x"}, 422),
         ("POST /api/keys", {"names": ["a b"], "address": "http://x"}, 422),
         ("POST /api/keys", {"names": ["ada"], "address": "x"}, 422),
+        ("POST /api/keys", {"names": ["ada"], "address": "http://[::1"}, 422),
         ("POST /api/keys", {"names": ["ada"], "address": "http://x", "limits": {"lane": "fast"}}, 422),
         ("PUT /api/keys/nobody", {}, 404),
         ("PUT /api/keys/nobody", {"requests_per_minute": 0}, 422),
