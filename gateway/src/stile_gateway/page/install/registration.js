@@ -17,6 +17,6 @@ async function register() {
   try {
     await navigator.serviceWorker.register(script, { scope: "./", updateViaCache: "none" });
   } catch {
-    // The browser does not trust the certificate, or keeps nothing for this address. The page works without.
+    // The browser does not trust the certificate, or keeps nothing for this address. The page works without a service worker.
   }
 }

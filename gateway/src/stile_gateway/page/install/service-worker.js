@@ -14,7 +14,7 @@ const paths = new Set(FILES);
 
 addEventListener("install", (event) => {
   event.waitUntil(store());
-  // Where a browser knows routes, it takes the files without waking this script.
+  // A browser that knows routes takes the files without waking this script.
   const urlPattern = { pathname: new URL(addressOf("*")).pathname };
   event.waitUntil(event.addRoutes?.({ condition: { urlPattern }, source: { cacheName: CACHE } }));
 });

@@ -50,7 +50,7 @@ function textOf(bytes, about) {
   return text.replace(/\r\n?/g, "\n");
 }
 
-/** A name in one line, without what would end the line of code that it stands in. */
+/** A name in one line, without the signs that would end the code in which it stands. */
 function nameOf({ name }) {
   const line = name.replace(/[\p{C}\x60]+/gu, " ").trim();
   return Array.from(line).slice(0, NAME_CHARS).join("") || "file";

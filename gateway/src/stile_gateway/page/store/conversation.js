@@ -78,7 +78,7 @@ export function leaveOut(conversation, exchange, count) {
 /** Return a new conversation that begins with `exchanges` of another one. */
 export function continued({ title }, exchanges) {
   const copies = structuredClone(exchanges).map((exchange) => {
-    // What the model had read was the other conversation.
+    // The numbers of tokens are those of the other conversation.
     return { ...exchange, id: newId(), answer: { ...exchange.answer, usage: undefined } };
   });
   return { ...newConversation(), title, exchanges: copies };
