@@ -104,6 +104,7 @@ def test_keys_are_made_limited_and_revoked(owner, tmp_path):
         ("POST /api/keys", {"names": [], "address": "http://x"}, 422),
         ("POST /api/keys", {"names": ["a b"], "address": "http://x"}, 422),
         ("POST /api/keys", {"names": ["ada"], "address": "x"}, 422),
+        ("POST /api/keys", {"names": ["ada"], "address": "http://[::1"}, 422),
         ("POST /api/keys", {"names": ["ada"], "address": "http://x", "limits": {"lane": "fast"}}, 422),
         ("PUT /api/keys/nobody", {}, 404),
         ("PUT /api/keys/nobody", {"requests_per_minute": 0}, 422),
@@ -122,6 +123,12 @@ def test_what_can_not_be_used_is_an_error_in_words(owner, tmp_path, request_line
     assert answer.status_code == status, answer.text
     assert answer.json()["error"]["message"]
     assert not (tmp_path / KEY_FILE).exists()
+
+
+def test_a_body_that_is_no_text_is_not_taken_for_another_address(owner):
+    """FastAPI has no error of its own for it."""
+    answer = owner.post("/api/keys", content=b"\xff", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,12 @@ def test_no_error_and_no_log(tmp_path):
     assert last_error.of(log) is None
     log.write_text("level=info event=request\n")
     assert last_error.of(log) == ""
+
+
+def test_a_very_long_word_is_read_in_one_pass(tmp_path):
+    """Such a line would otherwise keep the whole console busy for minutes."""
+    log = tmp_path / "part.log"
+    log.write_text("level=error event=failed\n" + "a" * last_error.TAIL_BYTES)
+    assert last_error.of(log) == ""
+    log.write_text("level=error event=failed\n" + "a" * (last_error.TAIL_BYTES - 100))
+    assert last_error.of(log) == "failed"

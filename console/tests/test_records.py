@@ -1,7 +1,11 @@
 """What is kept of the log in memory."""
 
+import sys
+import threading
 from datetime import datetime
 from uuid import uuid4
+
+import pytest
 
 from stile_console.history.records import DAYS, NEWEST, Records
 from stile_contracts.messages import LogRecord
@@ -60,3 +64,32 @@ def test_memory_is_bounded_and_counts_are_not_lost():
     assert len(found) == NEWEST
     assert found[0].at_ms > found[-1].at_ms
     assert records.use(1)["http-ada"].requests == NEWEST + 10
+
+
+@pytest.fixture
+def frequent_switches():
+    """Threads take turns after each few instructions."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("frequent_switches")
+def test_it_is_read_in_one_thread_while_another_takes_in_records():
+    """The routes read it from their threads; the bus adds to it meanwhile."""
+    records = Records(lambda: NOON)
+    is_over = threading.Event()
+
+    def add():
+        for number in range(3000):
+            records.add(record(f"press-{number}"))
+        is_over.set()
+
+    adding = threading.Thread(target=add)
+    adding.start()
+    while not is_over.is_set():
+        records.use(1)
+        list(records.newest())
+    adding.join()
+    assert len(records.use(1)) == 3000

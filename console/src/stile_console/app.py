@@ -70,7 +70,7 @@ def main() -> None:
     )
     server = uvicorn.Server(config)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave_quietly)  # uvicorn raises what it caught once more when it is done
+        signal.signal(number, _leave_quietly)  # when it is done, uvicorn raises the signal that it caught
     server.run()
     if not server.started:
         sys.exit(1)
@@ -139,6 +139,8 @@ def _answer_errors(app: FastAPI) -> None:
                 first = error.errors()[0]
                 where = ".".join(str(step) for step in first["loc"] if step != "body")
                 return error_response(InvalidError(f"{where}: {first['msg']}" if where else first["msg"]))
+            case HTTPException(status_code=400):
+                return error_response(InvalidError("The body can't be read. Send JSON in UTF-8."))
         return error_response(NotFoundError("There is no such address."))
 
     for kind in (ConsoleError, RequestValidationError, HTTPException):

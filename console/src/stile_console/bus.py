@@ -1,4 +1,4 @@
-"""The bus, through nats-py, whose errors end here: heartbeats and records in, questions to the filter out."""
+"""The bus, through nats-py, whose errors end here: heartbeats and records come in, the filters are asked."""
 
 import asyncio
 import contextlib
@@ -76,8 +76,7 @@ class NatsBus:
         """Return what the policy in use, or the one whose text is given, says of a text; as all below.
 
         Raises:
-            UnavailableError: there is no connection, nobody who could reply, no reply in time, or an error as
-                the reply.
+            UnavailableError: there is no connection, no filter or no reply in time, or the reply is an error.
         """
         async with _errors():
             return await self._connected().verdict(text, policy)

@@ -1,15 +1,14 @@
 """The console's settings, read once from the environment; docs/configuration.md explains each."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
 
 from stile_runtime.api_keys import KEY_FILE
 from stile_runtime.installation import console_tokens
-from stile_runtime.settings import ServiceSettings
+from stile_runtime.settings import CommaSeparated, ServiceSettings
 from stile_runtime.web import hosts
 
 
@@ -18,7 +17,7 @@ class Settings(ServiceSettings):
 
     console_host: str = Field("127.0.0.1", min_length=1)
     console_port: int = Field(8090, ge=1, le=65535)
-    console_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    console_hosts: CommaSeparated = ()
     """Further names and addresses of this machine that the console may be reached by."""
     home: Path
     """The folder with the owner's files."""
@@ -34,19 +33,10 @@ class Settings(ServiceSettings):
     public_url: str | None = None
     """Of the chat page, as the people with keys reach it."""
 
-    @field_validator("console_hosts", mode="before")
-    @classmethod
-    def _comma_separated(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip().lower().rstrip(".") for part in value.split(",") if part.strip())
-        return value
-
     @field_validator("console_hosts")
     @classmethod
     def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(hosts.NAME.fullmatch(name) or hosts.as_address(name) for name in value):
-            raise ValueError("give names or addresses without ports, several with commas between them")
-        return value
+        return hosts.further_names(value)
 
     @field_validator("gateway_url", "public_url")
     @classmethod

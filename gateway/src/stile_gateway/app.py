@@ -31,12 +31,14 @@ from stile_gateway.dialects.stile.api import Stile
 from stile_gateway.errors import GatewayError, from_http
 from stile_gateway.http import health, page, queue
 from stile_gateway.http.answers import PREFERENCE_APPLIED, TRIMMED, NoResponse, note_error
-from stile_gateway.http.compression import Decompression
 from stile_gateway.http.dependencies import ContentLimits, Services
 from stile_gateway.http.document import document
-from stile_gateway.http.head import HeadAsGet
 from stile_gateway.http.instrumentation import instrument
-from stile_gateway.http.middleware import RATE_LIMIT, REQUEST_ID, Access, Admission, BodyLimit
+from stile_gateway.http.middleware.access import REQUEST_ID, Access
+from stile_gateway.http.middleware.admission import RATE_LIMIT, Admission
+from stile_gateway.http.middleware.body_limit import BodyLimit
+from stile_gateway.http.middleware.compression import Decompression
+from stile_gateway.http.middleware.head import HeadAsGet
 from stile_gateway.metrics import Metrics
 from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import Timing
@@ -99,7 +101,7 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
     app.state.services = services
     for dialect in dialects:
         app.include_router(dialect.router())
-    for routes in (queue.router, health.router, page.router(page.read_page(), _told_limits(settings))):
+    for routes in (queue.router, health.router, page.router(page.read_page(), _request_limits(settings))):
         app.include_router(routes)
     app.openapi = document(app, apis, services.callers)  # type: ignore[method-assign]  # FastAPI's documented way
     _answer_errors(app, apis)
@@ -151,7 +153,7 @@ def _services(settings: Settings) -> Services:
     )
 
 
-def _told_limits(settings: Settings) -> dict[str, int | None]:
+def _request_limits(settings: Settings) -> dict[str, int | None]:
     return {"body_bytes": settings.max_body_bytes, "question_chars": settings.max_prompt_chars}
 
 

@@ -2,14 +2,13 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import NoDecode
 
 from stile_runtime import api_keys
 from stile_runtime.api_keys import KEY_FILE, KeyFileError
-from stile_runtime.settings import ServiceSettings, variable
+from stile_runtime.settings import CommaSeparated, ServiceSettings, variable
 from stile_runtime.watched_file import version
 from stile_runtime.web import hosts
 
@@ -34,18 +33,11 @@ class Settings(ServiceSettings):
     max_in_flight: int = Field(2000, ge=1)
     max_held_bytes: int = Field(64 * 1024 * 1024, ge=1024)
 
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
-    hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: CommaSeparated = ()
+    trusted_proxies: CommaSeparated = ()
+    hosts: CommaSeparated = ()
     api_keys: Literal["off"] | Path | None = None
     home: Path | None = None
-
-    @field_validator("cors_origins", "trusted_proxies", "hosts", mode="before")
-    @classmethod
-    def _comma_separated(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @field_validator("api_keys")
     @classmethod
@@ -57,10 +49,7 @@ class Settings(ServiceSettings):
     @field_validator("hosts")
     @classmethod
     def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        names = tuple(name.lower().rstrip(".") for name in value)
-        if not all(hosts.NAME.fullmatch(name) or hosts.as_address(name) for name in names):
-            raise ValueError("give names or addresses without ports, several with commas between them")
-        return names
+        return hosts.further_names(value)
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -6,7 +6,7 @@ import pytest
 import zstandard
 
 from stile_gateway.errors import InvalidRequestError, TooLargeError
-from stile_gateway.http.compression import Decompression
+from stile_gateway.http.middleware.compression import Decompression
 
 MAX_BYTES = 1_000_000
 COMPRESS = {"gzip": gzip.compress, "zstd": zstandard.compress}

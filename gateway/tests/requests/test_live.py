@@ -1,10 +1,16 @@
 """A request whose events go to a gateway that is gone: this one asks the worker for them."""
 
 import asyncio
+import itertools
 from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
 
 from stile_contracts.messages import EventKind
 from stile_gateway.errors import BusUnavailableError
+from stile_gateway.requests import status
+from stile_gateway.requests.service import RequestService
 
 CLIENT = "http-127-0-0-1"
 
@@ -65,6 +71,33 @@ async def test_a_look_at_a_running_request_brings_its_pieces(service, fake_bus, 
     events = [event async for event in service.follow(CLIENT, chat.id, pulse=5)]
     assert "".join(texts(events)) == "The sky is"
     assert events[-1].body.response == "The sky is blue"
+
+
+@pytest.fixture
+def slow_clock(monkeypatch):
+    """Ten seconds pass between two looks at the clock."""
+    clock = itertools.count(0, 10)
+    monkeypatch.setattr(status, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+
+@pytest.mark.usefixtures("slow_clock")
+async def test_pieces_come_while_no_filter_is_there(fake_bus, chat, words, metrics, timing):
+    """As long as the worker sends something, there is nothing to ask a filter."""
+    service = RequestService(fake_bus, replace(timing, repeat=60, accept=100), metrics)
+    fake_bus.on_status = lambda number: words.status(words.started()) if number == 1 else words.nobody
+    pieces = [f"{seq} " for seq in range(1, 20)]
+    tokens = [words.token(piece, seq) for seq, piece in enumerate(pieces, 1)]
+    coming = iter([words.started(), *tokens, words.done(seq=20)])
+    inboxes = []
+    fake_bus.on_follow = lambda inbox, _number: (inboxes.append(inbox), inbox.put(next(coming)))
+    heard = []
+    async for event in service.follow(CLIENT, chat.id, pulse=5):
+        heard.append(event)
+        if event.attempt and event.kind is not EventKind.DONE:
+            inboxes[0].put(next(coming))
+    assert texts(heard) == pieces
+    assert heard[-1].kind is EventKind.DONE
+    assert len(fake_bus.status_requests) == 1
 
 
 async def test_a_look_at_the_status_alone_follows_nothing(service, fake_bus, chat, words):

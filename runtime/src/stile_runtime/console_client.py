@@ -14,6 +14,7 @@ from uuid import UUID
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from pydantic import BaseModel, ValidationError
 
 from stile_contracts import subjects
@@ -46,7 +47,7 @@ _Reply = TypeVar("_Reply", bound=BaseModel)
 
 
 class ConsoleError(Exception):
-    """What was asked could not be done; the text says why, for people."""
+    """A request could not be done; the text says why, for people."""
 
 
 class ConsoleClient:
@@ -98,7 +99,7 @@ class ConsoleClient:
         """Return who is answered and who waits.
 
         Raises:
-            ConsoleError: nobody says.
+            ConsoleError: no filter replies.
         """
         return await self._ask(subjects.CONSOLE_QUEUE, None, QueueListing)
 
@@ -147,33 +148,38 @@ class ConsoleClient:
     async def _batch(self, question: dict[str, str | int]) -> tuple[list[Msg], int]:
         """Return one batch of messages, and how many come after it."""
         inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(inbox)
-        batch: list[Msg] = []
         try:
-            await self._client.publish(
-                _DIRECT_GET, json.dumps({**question, "batch": _BATCH}).encode(), reply=inbox
-            )
-            while True:
-                message = await subscription.next_msg(timeout=_SECONDS)
-                said = message.headers or {}
-                match said.get(_STATUS):
-                    case None:
-                        batch.append(message)
-                    case str(status) if status == _END_OF_BATCH:
-                        return batch, int(said.get("Nats-Num-Pending", 0))
-                    case str(status) if status == _NOTHING_FOUND:
-                        return batch, 0
-                    case str(status) if status == _NO_RESPONDERS:
-                        raise ConsoleError("the stream CHAT_LOG is not there: `stile provision` makes it")
-                    case status:
-                        raise ConsoleError(f"CHAT_LOG can't be read: {status} {said.get('Description', '')}")
+            subscription = await self._client.subscribe(inbox)
+            try:
+                await self._client.publish(
+                    _DIRECT_GET, json.dumps({**question, "batch": _BATCH}).encode(), reply=inbox
+                )
+                return await _received(subscription)
+            finally:
+                with contextlib.suppress(nats.errors.Error):
+                    await subscription.unsubscribe()
         except nats.errors.TimeoutError as error:
             raise ConsoleError(f"the log was not sent within {_SECONDS:g} s") from error
         except nats.errors.Error as error:
             raise ConsoleError(f"the bus can't be used: {error}") from error
-        finally:
-            with contextlib.suppress(nats.errors.Error):
-                await subscription.unsubscribe()
+
+
+async def _received(subscription: Subscription) -> tuple[list[Msg], int]:
+    batch: list[Msg] = []
+    while True:
+        message = await subscription.next_msg(timeout=_SECONDS)
+        said = message.headers or {}
+        match said.get(_STATUS):
+            case None:
+                batch.append(message)
+            case str(status) if status == _END_OF_BATCH:
+                return batch, int(said.get("Nats-Num-Pending", 0))
+            case str(status) if status == _NOTHING_FOUND:
+                return batch, 0
+            case str(status) if status == _NO_RESPONDERS:
+                raise ConsoleError("the stream CHAT_LOG is not there: `stile provision` makes it")
+            case status:
+                raise ConsoleError(f"CHAT_LOG can't be read: {status} {said.get('Description', '')}")
 
 
 def _record(message: Msg) -> LogRecord | None:

@@ -6,18 +6,28 @@ its start.
 
 import ssl
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 import nkeys
-from pydantic import FilePath, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, FilePath, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from stile_runtime import tls
 from stile_runtime.login import Login
 from stile_runtime.variables import PREFIX
 from stile_runtime.variables import SettingsError as SettingsError  # noqa: PLC0414 -- importers of this module have it too
 from stile_runtime.variables import variable as variable  # noqa: PLC0414 -- importers of this module have it too
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Several values in one variable, with commas between them."""
 
 
 class Settings(BaseSettings):

@@ -1,6 +1,6 @@
-"""Who is let in: a request to one of this machine's names, from the console's own page, with a session.
+"""Which requests are let in: to one of this machine's names, from the console's own page, with a session.
 
-Each request is refused before its body is read. What a page of another site can have a browser send:
+A request is refused before its body is read. What a page of another site can make a browser send:
 
 - Its own name may lead here (DNS rebinding); a browser then sends that name in ``Host``.
 - A page of another origin may send simple requests; a browser then sends ``Origin`` or ``Sec-Fetch-Site``.
@@ -34,7 +34,7 @@ _NAVIGATION = ("navigate", "document")
 
 
 class Gate:
-    """Refuses whatever does not come from an owner.
+    """Refuses requests that do not come from an owner.
 
     Args:
         app: the application.
@@ -98,7 +98,7 @@ def cookie_of(headers: Headers) -> str:
 
 
 def _is_same(origin: str, host: str) -> bool:
-    """Compare without the scheme: a reverse proxy may add TLS, and nobody else has this host and port."""
+    """Compare without the scheme, because a proxy may add TLS. No other site has this host and port."""
     try:
         parts = urlsplit(origin)
     except ValueError:
@@ -107,7 +107,9 @@ def _is_same(origin: str, host: str) -> bool:
 
 
 def _check_body(headers: Headers) -> None:
-    """Bound a body by what is announced: whatever sends one announces it, and the server counts."""
+    """Bound a body by its announced length. It must announce one, and the server reads no more than that."""
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-        raise TooLargeError(f"A body has at most {MAX_BODY_BYTES} bytes, and says how many.")
+        raise TooLargeError(
+            f"The body may have {MAX_BODY_BYTES} bytes at the most, and must announce its length."
+        )

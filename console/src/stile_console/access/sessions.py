@@ -15,7 +15,7 @@ from typing import NamedTuple
 IDLE_SECONDS = 12 * 3600
 """A session that was not used for so long has ended."""
 MOST = 64
-"""Sessions at once; the one that was unused longest gives way to a new one."""
+"""Sessions at once; the one that was not used for the longest time gives way to a new one."""
 
 
 class Secrets(NamedTuple):

@@ -1,1 +1,1 @@
-"""How each part fares."""
+"""The state of each part."""

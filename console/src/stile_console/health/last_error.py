@@ -8,7 +8,8 @@ TAIL_BYTES = 128 * 1024
 LONGEST = 300
 """Characters of what is shown."""
 
-_FIELD = re.compile(r'(?P<name>[a-z_]+)=(?P<value>"(?:[^"\\]|\\.)*"|\S+)')
+_FIELD = re.compile(r'(?<![a-z_])(?P<name>[a-z_]+)=(?P<value>"(?:[^"\\]|\\.)*"|\S+)')
+"""A name begins where no letter is before it, so a long word is read once, not from each of its letters."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TRACING = re.compile(r"(?P<at>\d{4}-\d\d-\d\dT\S+)\s+(?P<level>ERROR|WARN)\s+\S+: (?P<words>.*)")
 """As Rust's tracing writes it."""

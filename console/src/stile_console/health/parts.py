@@ -1,6 +1,7 @@
-"""Each part as this console sees it: by its heartbeats, by `stile up`'s file, and by the gateway's word."""
+"""The state of each part: from heartbeats, from the file of `stile up`, and from the gateway's answer."""
 
 import asyncio
+import http.client
 import json
 import shutil
 import urllib.error
@@ -22,7 +23,7 @@ from stile_runtime.installation import state
 from stile_runtime.installation.state import PartState, PartStatus
 
 ASK_SECONDS = 3.0
-"""For the gateway to say whether it is ready."""
+"""The gateway must say in this time whether it is ready."""
 
 _PROGRAMS = {"filter": "filter-service", "consumer": "rust-consumer"}
 """A part of the heartbeats, by the name that `stile up` gives its process."""
@@ -33,7 +34,7 @@ class PartHealth(BaseModel):
 
     name: str
     ready: bool | None
-    """None: nobody here can tell."""
+    """None: it is not known here."""
     reason: str | None = None
     """Why it is not ready, or what should be looked at."""
     version: str | None = None
@@ -117,7 +118,7 @@ def _gateway(said: dict[str, Any] | str) -> PartHealth:
             return _plain("gateway", ready=ready)
         case str(reason):
             return _plain("gateway", ready=False, reason=reason)
-    return _plain("gateway", ready=False, reason="it does not say how it is")
+    return _plain("gateway", ready=False, reason="its answer does not say whether it is ready")
 
 
 def _ask(url: str) -> dict[str, Any] | str:
@@ -128,6 +129,8 @@ def _ask(url: str) -> dict[str, Any] | str:
             body = answer.read()
     except urllib.error.HTTPError as error:  # 503: it is not ready, and says why
         body = error.read()
+    except http.client.HTTPException:
+        return f"no gateway answers on {url}"
     except OSError:
         return f"nobody answers on {url}"
     try:

@@ -33,6 +33,8 @@ class Use:
 class Records:
     """Takes in records in any order; the second record of a request replaces the first.
 
+    One thread adds records, and others read.
+
     Args:
         clock: seconds since the Unix epoch.
     """
@@ -44,7 +46,7 @@ class Records:
 
     @property
     def since(self) -> float:
-        """From when on records are of use: seconds since the Unix epoch, midnight of this machine."""
+        """When the days that are counted begin, at midnight here, in seconds since the Unix epoch."""
         first = self._today() - timedelta(days=DAYS - 1)
         return datetime.combine(first, datetime.min.time()).timestamp()
 
@@ -73,7 +75,8 @@ class Records:
         """Return what each client has used today and on the days before, ``days`` together."""
         found: dict[str, Use] = {}
         for back in range(days):
-            for client, used in self._use.get(self._today() - timedelta(days=back), {}).items():
+            day = self._use.get(self._today() - timedelta(days=back), {})
+            for client, used in list(day.items()):  # a copy, because another thread may add a client now
                 found.setdefault(client, Use()).add(used)
         return found
 
@@ -87,5 +90,5 @@ class Records:
 
 
 def day_of(record: LogRecord) -> date:
-    """Return the day on which a request ended, as this machine's clock on the wall shows it."""
+    """Return the day on which a request ended, in this machine's time zone."""
     return datetime.fromtimestamp(record.at_ms / 1000).astimezone().date()

@@ -27,7 +27,7 @@ def error_response(error: ConsoleError) -> JSONResponse:
 
 
 class SafeHeaders:
-    """Adds the headers that keep other sites out; what has no rule of its own is not stored anywhere."""
+    """Adds the headers that keep other sites out. An answer without a rule for caches is not stored."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""``/api/health``: how each part fares."""
+"""``/api/health``: the state of each part."""
 
 from fastapi import APIRouter, Request
 

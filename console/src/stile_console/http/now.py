@@ -61,7 +61,7 @@ async def now(request: Request) -> Now:
 
 @router.delete("/{client}/{chat_id}")
 async def cancel(request: Request, client: str, chat_id: UUID) -> CancelReceipt:
-    """Cancel a request, whoever has sent it."""
+    """Cancel a request of any client."""
     if not subjects.is_token(client):
         raise NotFoundError("There is no such client.")
     receipt = await services_of(request).bus.cancel(client, chat_id)

@@ -32,7 +32,7 @@ def sign_in(request: Request, sent: SignIn) -> Response:
     if sent.key is not None:
         key_digest = digest(sent.key.strip())
         if not services.owners.is_owner(key_digest):
-            raise SignInError("This is no owner's key. `stile keys add NAME --owner` makes one.")
+            raise SignInError("This is not an owner's key. `stile keys add NAME --owner` makes one.")
     else:
         try:
             is_good = console_tokens.spend(services.settings.token_file, sent.token or "")
@@ -49,7 +49,7 @@ def sign_in(request: Request, sent: SignIn) -> Response:
 
 @router.get(SIGN_IN, status_code=204)
 def session() -> None:
-    """Say that there is a session; the gate has looked."""
+    """Answer that there is a session; the gate has checked it."""
 
 
 @router.delete(SIGN_IN, status_code=204)

@@ -37,7 +37,15 @@ class App {
       this.#nav.append(element("a", { href: `#${name}` }, label));
     }
     this.#signOut.addEventListener("click", async () => {
-      await this.#api.signOut();
+      try {
+        await this.#api.signOut();
+      } catch (error) {
+        if (error.status !== 401) {
+          this.#announce(error.message, true);
+          return;
+        }
+        // The session had ended already.
+      }
       this.#showSignIn("You are signed out.");
     });
     addEventListener("hashchange", () => this.#follow());

@@ -31,7 +31,7 @@ export function count(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** A client as the owner knows it: the name of its key, or where it is. */
+/** A client as the owner knows it: the name of its key, or its address. */
 export function clientName(client) {
   return client.startsWith("http-") ? client.slice("http-".length) : client;
 }

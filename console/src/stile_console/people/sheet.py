@@ -10,6 +10,7 @@ from stile_console.errors import InvalidError
 
 QUIET_ZONE = 4
 """Light modules around a QR code (ISO/IEC 18004)."""
+_NO_ADDRESS = "Give the address of the chat page as http://HOST:PORT."
 
 
 class QrCode(BaseModel):
@@ -48,9 +49,12 @@ def checked_address(address: str) -> str:
     Raises:
         InvalidError: it is not the address of a page.
     """
-    parts = urlsplit(address.strip())
+    try:
+        parts = urlsplit(address.strip())
+    except ValueError as error:
+        raise InvalidError(_NO_ADDRESS) from error
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise InvalidError("The address of the page: give http://HOST:PORT.")
+        raise InvalidError(_NO_ADDRESS)
     return address.strip().rstrip("/")
 
 

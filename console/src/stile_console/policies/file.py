@@ -93,10 +93,13 @@ class Undo:
         Raises:
             FileError: the file can't be written.
         """
-        if self._before is None:
-            self._path.unlink(missing_ok=True)
-        else:
+        if self._before is not None:
             _write(self._path, self._before)
+            return
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise FileError(f"The policy {self._path} can't be removed: {_why(error)}") from error
 
 
 def _write(path: Path, content: bytes) -> None:

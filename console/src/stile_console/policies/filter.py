@@ -11,17 +11,17 @@ from stile_contracts.messages import Heartbeat, PolicyFault, PolicyVerdict
 from stile_runtime.fleet import Fleet
 
 TAKEN_UP_SECONDS = 90.0
-"""For a filter to take up a changed file: it looks each second, and starts the scanners."""
+"""In this time a filter takes up a changed file: it looks each second, and starts the scanners."""
 REFUSED_AFTER_SECONDS = 5.0
-"""A filter that says so long after a change that the file is refused speaks of the changed file: it looks
-each second, and sends a heartbeat every two."""
+"""If a filter still says after this time that the file is refused, it means the changed file: it looks each
+second, and sends a heartbeat every two seconds."""
 HEARTBEAT_SECONDS = 10.0
 """For the first heartbeat of a filter: a console that has just started has none yet."""
 
 _POLL_SECONDS = 0.2
 _NOT_TRIED = "tried here"
-"""Ends the reason of a fault that is none of the policy: a draft may have no scanner that does not run
-already (``stile_filter.policies.draft``). The filter tries such a policy when it takes it up."""
+"""A reason ends so if the policy is not at fault: a draft may use only scanners that run already
+(``stile_filter.policies.draft``). The filter tries such a policy when it takes it up."""
 
 
 class Policies:
@@ -47,7 +47,7 @@ class Policies:
         """Return what each rule says of a text.
 
         Args:
-            text: which nothing else reads, and nobody keeps.
+            text: only the filter reads it, and nothing stores it.
             policy: another policy than the one in use.
 
         Raises:

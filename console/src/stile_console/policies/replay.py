@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -46,12 +45,12 @@ async def replay(archive: Path | None, policy: str, folder: Path, key: str, days
     command = program()
     if archive is None or command is None:
         raise NotFoundError("There is no archive here. docs/policy.md says how to turn it on.")
-    # Nobody waits for the few system calls on files of this machine.
+    # A few system calls on local files: no thread is needed for them.
     with tempfile.TemporaryDirectory(prefix="stile-replay-") as scratch:
         draft = folder / f".replay-{uuid4().hex}.yml"
         try:
             files.replace(draft, policy)
-        except OSError:
+        except OSError:  # it may not write there
             draft = Path(scratch) / "policy.yml"
             files.replace(draft, policy)
         try:

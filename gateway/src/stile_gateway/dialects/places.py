@@ -1,4 +1,4 @@
-"""Where in a client's own request something is that the filter names by its place in the ``ChatRequest``."""
+"""The places of a request: a filter names them as in the ``ChatRequest``, a client as in its request."""
 
 import re
 from collections.abc import Sequence
@@ -33,5 +33,9 @@ class Places:
         if found is None or self.messages is None or int(found[1]) >= len(self.messages):
             return place
         own = self.messages[int(found[1])]
-        # A field of a message is called so in a list of messages alone.
+        # Only a list of messages has fields of these names.
         return own + found[2] if own.startswith("messages[") else own
+
+
+AS_SENT = Places()
+"""Of a request that is sent as a ``ChatRequest``."""

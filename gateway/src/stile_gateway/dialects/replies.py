@@ -6,15 +6,12 @@ from typing import Any
 from stile_contracts import strict_json
 from stile_contracts.errors import ErrorCode
 from stile_contracts.messages import ErrorReply, Reply, ToolCall
-from stile_gateway.dialects.places import Places
+from stile_gateway.dialects.places import AS_SENT, Places
 from stile_gateway.errors import InternalError, RelayedError
 from stile_gateway.requests.events import ReplyEvent
 
 compact = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 """Writes JSON without spaces. It is made once, because a stream has an event for each token."""
-
-
-_AS_SENT = Places()
 
 
 def reply_of(event: ReplyEvent) -> Reply:
@@ -43,7 +40,7 @@ def arguments_of(call: ToolCall) -> dict[str, Any]:
         raise RelayedError(reply) from None
 
 
-def own_fields(reply: Reply, places: Places = _AS_SENT) -> dict[str, Any]:
+def own_fields(reply: Reply, places: Places = AS_SENT) -> dict[str, Any]:
     """Return what Stile says of an answer, beside the fields of the API: ``stile``, or nothing.
 
     Args:

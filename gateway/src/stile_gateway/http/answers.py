@@ -41,7 +41,7 @@ async def send(dialect: Dialect, api: ApiRequest, request: Request, chat: Client
     """Send what ``dialect`` has read to the model, and return the answer.
 
     Raises:
-        GatewayError: there is no answer; ``param`` is where the client's own request is at fault.
+        GatewayError: there is no answer; ``param`` names the field at fault as the client does.
     """
     bind_contextvars(chat_id=str(chat.id))
     service = services_of(request).requests

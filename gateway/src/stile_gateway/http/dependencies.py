@@ -16,8 +16,9 @@ from stile_gateway.bus import NatsBus
 from stile_gateway.clients.callers import LANE, Caller, Callers
 from stile_gateway.dialects.base import ApiRequest
 from stile_gateway.errors import TooLongError, UnsupportedMediaTypeError
-from stile_gateway.http.compression import TAKEN, encoding_of
-from stile_gateway.http.middleware import REQUEST_ID, caller_of
+from stile_gateway.http.middleware.access import REQUEST_ID
+from stile_gateway.http.middleware.admission import caller_of
+from stile_gateway.http.middleware.compression import TAKEN, encoding_of
 from stile_gateway.metrics import Metrics
 from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import ClientRequest

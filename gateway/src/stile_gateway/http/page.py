@@ -80,7 +80,7 @@ def router(page: Page, limits: Mapping[str, Any]) -> APIRouter:
 
     Args:
         page: its files.
-        limits: of a request, as the page is told them: it checks a file before it is attached.
+        limits: of a request. The page reads them, and checks a file before it is attached.
     """
     routes = APIRouter(include_in_schema=False)
 
@@ -89,7 +89,7 @@ def router(page: Page, limits: Mapping[str, Any]) -> APIRouter:
         return _send(page.assets["index.html"], request, ASK_EACH_TIME)
 
     @routes.api_route(f"/{FOLDER}/limits.json", methods=["GET", "HEAD"])
-    async def told_limits() -> Response:
+    async def request_limits() -> Response:
         headers = {**_HEADERS, "Cache-Control": ASK_EACH_TIME}
         return Response(json.dumps(limits), headers=headers, media_type="application/json")
 

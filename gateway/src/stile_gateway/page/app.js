@@ -263,6 +263,7 @@ class App {
   }
 
   #showHealth() {
+    if (this.#health.missing === null) return; // a key can be entered before the first look has ended
     this.#trouble.show(this.#health.missing, this.#health.since);
     const isReady = this.#health.missing.length === 0;
     if (isReady) this.#lookAtModels();
@@ -307,7 +308,7 @@ class App {
     if (settings === null) return;
     const isSameLanguage = settings.language === this.#store.settings.language;
     this.#keep(() => (this.#store.settings = settings));
-    if (!isSameLanguage) location.reload(); // which loses nothing: what is being answered goes on
+    if (!isSameLanguage) location.reload(); // nothing is lost: what is being answered goes on
     else this.#showSettings(settings);
     if (settings.notifies && !(await this.#notice.ask())) this.#trouble.warn(say("warn.notify"));
   }

@@ -20,7 +20,7 @@ export function element(name, attributes = {}, ...children) {
 
 /**
  * Whether a key is an input method's (for Japanese, say), and not the page's: its Enter chooses a word. Safari ends
- * the composition before it sends the key, and says so by the code 229 alone.
+ * the composition before it sends the key; only the code 229 shows it.
  */
 export function isOfInputMethod({ isComposing, keyCode }) {
   return isComposing || keyCode === 229;

@@ -117,8 +117,11 @@ async def _ask_until_done(  # noqa: PLR0913 -- each is one thing
                     with suppress(GatewayError):
                         await bus.follow(inbox, client, chat_id)
             # A signal comes as soon as there is something new.
-            if await _listen(inbox, live, transcript, timing.repeat):
-                return
+            match await _listen(inbox, live, transcript, timing.repeat):
+                case EventKind.DONE:
+                    return
+                case EventKind():
+                    by = time.monotonic() + timing.accept
 
 
 async def _status(  # noqa: PLR0913 -- each is one thing
@@ -141,22 +144,28 @@ async def _status(  # noqa: PLR0913 -- each is one thing
     return None
 
 
-async def _listen(inbox: Inbox, live: EventSequencer, transcript: Transcript, within: float) -> bool:
-    """Add the events that the worker sends within so many seconds; return whether the last one came.
+async def _listen(
+    inbox: Inbox, live: EventSequencer, transcript: Transcript, silence: float
+) -> EventKind | None:
+    """Add the events that the worker sends, until ``done``, or until there is none for ``silence`` seconds.
 
     A signal ends it as well: there is something new to ask for.
+
+    Returns:
+        the kind of the last event; None if there was none.
 
     Raises:
         RelayedError: it is the request's error.
     """
-    by = time.monotonic() + within
-    while isinstance(item := await inbox.get(by - time.monotonic()), ReplyMessage):
+    last = None
+    while isinstance(item := await inbox.get(silence), ReplyMessage):
         event = live.read(item)
         if event is not None:
             transcript.add(event)
-            if event.kind is EventKind.DONE:
-                return True
-    return False
+            last = event.kind
+            if last is EventKind.DONE:
+                break
+    return last
 
 
 async def _reply(ask: Callable[[float], Awaitable[_Reply]], timing: Timing, by: float) -> _Reply:

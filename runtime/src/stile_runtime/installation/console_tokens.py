@@ -1,7 +1,7 @@
 """The tokens that open the console: `stile` makes them, the console spends them; each works once.
 
 A token is 256 random bits, and the file holds its SHA-256, one on a line with the time until which it works.
-So whoever reads the file can't open the console with it, and a console that was restarted knows which tokens
+So nobody can open the console with what is in the file, and a console that was restarted knows which tokens
 are spent.
 """
 

@@ -1,4 +1,4 @@
-"""The names of this machine: what `Host` may say where a name alone protects.
+"""The names of this machine: what `Host` may say if nothing but the name protects a service.
 
 Another site can let its own name point to this machine (DNS rebinding). A browser then takes this service for
 that site. The browser sends the name in `Host`, and no page can change that.
@@ -22,7 +22,7 @@ class Hosts:
     Args:
         bound: the address, or the name, that the service listens on. If it is every address, each address
             counts as this machine's: another site has a name, never a bare address of ours.
-        names: further names and addresses, in lower case (``STILE_HOSTS``).
+        names: further names and addresses, as ``further_names`` returns them.
     """
 
     def __init__(self, bound: str, names: Iterable[str] = ()) -> None:
@@ -42,7 +42,7 @@ class Hosts:
         """Tell whether a request was sent to one of these names.
 
         Args:
-            values: its ``Host`` headers; two, of which another reader may take the other, are no name.
+            values: its ``Host`` headers. Two are refused: another reader may take the other one.
         """
         return len(values) == 1 and self._is_own(values[0])
 
@@ -55,6 +55,18 @@ class Hosts:
         if address is None:
             return name in self._names or (name.endswith(".localhost") and NAME.fullmatch(name) is not None)
         return self._any_address or address.is_loopback or address in self._addresses
+
+
+def further_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names and addresses that a setting adds, as ``Hosts`` takes them.
+
+    Raises:
+        ValueError: one is neither a name nor an address.
+    """
+    plain = tuple(name.lower().rstrip(".") for name in names)
+    if not all(NAME.fullmatch(name) or as_address(name) for name in plain):
+        raise ValueError("give names or addresses without ports, several with commas between them")
+    return plain
 
 
 def as_address(text: str) -> IPv4Address | IPv6Address | None:

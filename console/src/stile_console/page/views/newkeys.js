@@ -1,5 +1,6 @@
 // The form for new keys: a name on each line.
 import { button, element } from "../element.js";
+import { count } from "../words.js";
 
 const LOCAL = /^https?:\/\/(localhost|127\.|\[::1\])/;
 
@@ -32,7 +33,7 @@ export class NewKeys {
         });
         this.#names.value = "";
         this.#owner.checked = false;
-        announce(`${tickets.length} keys made.`);
+        announce(`${count(tickets.length, "key")} made.`);
         made(tickets);
       } catch (error) {
         announce(error.message, true);

@@ -150,8 +150,13 @@ export class People {
       element("strong", {}, "These keys are shown only now: print or copy them."),
       button("Print", () => print(), { class: "main" }),
       button("Copy the links", async () => {
-        await navigator.clipboard.writeText(tickets.map(({ name, link }) => `${name}\t${link}`).join("\n"));
-        this.#announce("The links are copied.");
+        try {
+          await navigator.clipboard.writeText(tickets.map(({ name, link }) => `${name}\t${link}`).join("\n"));
+          this.#announce("The links are copied.");
+        } catch {
+          // On plain HTTP from another machine there is no clipboard.
+          this.#announce("The browser does not let this page copy. Print the sheet, or select the keys.", true);
+        }
       }),
       button("Close the sheet", () => {
         this.#sheet.hidden = this.#sheetTools.hidden = true;

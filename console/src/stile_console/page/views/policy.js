@@ -3,7 +3,7 @@ import { confirm } from "../dialog.js";
 import { button, element, replace, table } from "../element.js";
 import { Replay } from "./replay.js";
 
-const FAR = 5; // lines that are shown above one that is gone to
+const FAR = 5; // lines that stay visible above a line that is jumped to
 const VERDICTS = {
   allow: "lets it pass",
   refuse: "refuses it",

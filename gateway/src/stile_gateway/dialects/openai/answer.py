@@ -4,10 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from stile_contracts.messages import Reply
-from stile_gateway.dialects.places import Places
+from stile_gateway.dialects.places import AS_SENT, Places
 from stile_gateway.dialects.replies import own_fields
 
-_AS_SENT = Places()
 UNKNOWN_MODEL = "unknown"
 """If no part has named a model: a refusal has met none."""
 _NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -63,7 +62,7 @@ def usage_of(reply: Reply) -> dict[str, int]:
     return _NO_USAGE if reply.usage is None else reply.usage.model_dump()
 
 
-def extensions_of(reply: Reply, places: Places = _AS_SENT) -> dict[str, Any]:
+def extensions_of(reply: Reply, places: Places = AS_SENT) -> dict[str, Any]:
     """Return what Stile says beside OpenAI's fields; clients ignore what they do not know."""
     extensions: dict[str, Any] = {}
     if reply.timings is not None:

@@ -95,7 +95,7 @@ export class Gateway {
     const told = await answer.json().catch(() => null);
     if (answer.status === 401) throw new Failure({ code: key ? WRONG_KEY : NO_KEY, final: true });
     if (told?.error?.code) throw new Failure(told.error);
-    if (answer.status >= 502) throw new Failure({ code: UNREACHABLE }); // a proxy in front that has nobody behind it
+    if (answer.status >= 502) throw new Failure({ code: UNREACHABLE }); // from a proxy that does not reach the gateway
     throw new Failure({ code: HTTP_STATUS, message: String(answer.status), final: true });
   }
 }

@@ -11,12 +11,12 @@ export function install() {
 async function register() {
   const address = new URL("page/install/service-worker.js", document.baseURI).href;
   const createScriptURL = (text) => text;
-  // The page's policy takes a script's address from here alone.
+  // The page's policy accepts a script's address only from here.
   const policy = globalThis.trustedTypes?.createPolicy("stile-service-worker", { createScriptURL });
   const script = policy?.createScriptURL(address) ?? address;
   try {
     await navigator.serviceWorker.register(script, { scope: "./", updateViaCache: "none" });
   } catch {
-    // The browser does not trust the certificate, or keeps nothing for this address. The page works without.
+    // The browser does not trust the certificate, or keeps nothing for this address. The page works without a service worker.
   }
 }

@@ -14,7 +14,7 @@ const paths = new Set(FILES);
 
 addEventListener("install", (event) => {
   event.waitUntil(store());
-  // Where a browser knows routes, it takes the files without waking this script.
+  // A browser that knows routes takes the files without waking this script.
   const urlPattern = { pathname: new URL(addressOf("*")).pathname };
   event.waitUntil(event.addRoutes?.({ condition: { urlPattern }, source: { cacheName: CACHE } }));
 });
@@ -63,7 +63,7 @@ async function begin() {
   await clients.claim();
 }
 
-/** The page as Stile serves it now; the stored one if Stile, or a proxy's way to it, is away. */
+/** The page as Stile serves it now; the stored one if Stile, or a proxy in front of it, is away. */
 async function firstPage(event) {
   const coming = Promise.resolve(event.preloadResponse).then((answer) => answer ?? fetch(event.request));
   event.waitUntil(coming.catch(() => {}));

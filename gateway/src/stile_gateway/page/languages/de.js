@@ -54,7 +54,7 @@ export const words = {
   attach: "Textdateien anhängen",
   "attach.remove": "„{name}“ entfernen",
   "attach.binary": "„{name}“ ist kein Text. Nur Textdateien können angehängt werden.",
-  "attach.encoding": "„{name}“ ist nicht in UTF-8. Speichere die Datei als UTF-8 und häng sie noch einmal an.",
+  "attach.encoding": "„{name}“ ist nicht in UTF-8 kodiert. Speichere die Datei als UTF-8 und häng sie noch einmal an.",
   "attach.empty": "„{name}“ ist leer.",
   "attach.unreadable": "„{name}“ lässt sich nicht lesen.",
   "attach.large": "„{name}“ ist zu groß: Die Datei hat {size}, und es ist Platz für {most}.",
@@ -88,7 +88,7 @@ export const words = {
   "unsent.here": "Neues Gespräch ab hier",
   "unsent.summary.prompt":
     "Fasse unser bisheriges Gespräch in einigen Absätzen zusammen: was gefragt wurde, was herauskam und was noch offen ist.",
-  context: "Der Kontext des Modells ist zu {percent} % voll: {used} von {size} Token",
+  context: "Der Kontext des Modells ist zu {percent} % voll: {used} von {size} Tokens",
   /** Sent to the model, as the user's own words: it answers in the language that it is asked in. */
   "continue.prompt": "Schreib da weiter, wo du aufgehört hast.",
 
@@ -112,8 +112,8 @@ export const words = {
   refused: "Abgelehnt",
   "refused.category": "Abgelehnt: {category}",
   "refused.gone": "Das Modell hat es nicht gesehen und bekommt es auch später nicht.",
-  "refused.joined": "Es ist zusammen mit dem abgelehnt, was vorher gesagt wurde. Das Modell hat es nicht gesehen und bekommt es auch später nicht.",
-  "refused.earlier": "Ein früherer Teil dieses Gesprächs ist abgelehnt. Er wird ab jetzt weggelassen: Frag noch einmal.",
+  "refused.joined": "Es wurde zusammen mit dem abgelehnt, was vorher gesagt wurde. Das Modell hat es nicht gesehen und bekommt es auch später nicht.",
+  "refused.earlier": "Ein früherer Teil dieses Gesprächs wurde abgelehnt. Er wird ab jetzt weggelassen: Frag noch einmal.",
   "refused.later": "Der Filter lehnt diesen Teil jetzt ab. Das Modell bekommt ihn nicht mehr.",
   failed: "Keine Antwort",
   stopped: "Angehalten.",
@@ -145,10 +145,10 @@ export const words = {
   "part.filter": "Der Filter",
   "part.consumer": "Das Modell",
   "part.gateway": "Das Gateway",
-  "warn.unkept": "Dieser Browser speichert für diese Adresse nichts: Mit der Seite ist alles weg.",
+  "warn.unkept": "Dieser Browser speichert für diese Adresse nichts: Wenn du die Seite verlässt, ist alles weg.",
   "warn.notify": "Der Browser erlaubt dieser Seite keine Benachrichtigungen. Im Titel des Tabs steht trotzdem ein Punkt.",
   "warn.full":
-    "Der Speicher des Browsers ist voll: Neues wird nicht mehr gespeichert. Exportiere, dann lösche, was du nicht mehr brauchst.",
+    "Der Speicher des Browsers ist voll: Neues wird nicht mehr gespeichert. Exportiere deine Gespräche, und lösche dann, was du nicht mehr brauchst.",
 
   // Errors, by their code (docs/api.md). {message} is the server's own.
   "error.invalid_request": "Stile nimmt diese Anfrage nicht an: {message}",
@@ -173,7 +173,7 @@ export const words = {
   "error.in_progress": "Diese Frage wird schon beantwortet.",
   "error.accept_timeout": "Kein Filter hat rechtzeitig geantwortet.",
   "error.answer_timeout": "Die Antwort kam nicht rechtzeitig.",
-  "error.deadline_exceeded": "Die Antwort war nicht da, bevor ihre Frist um war.",
+  "error.deadline_exceeded": "Die Antwort war nicht fertig, als ihre Frist ablief.",
   "error.model_failed": "Das Modell hatte einen Fehler. Frag noch einmal.",
   "error.model_unavailable": "Das Modell ist weg. Frag später noch einmal.",
   "error.answer_unchecked": "Kein Filter konnte die Antwort prüfen, deshalb wird sie nicht gezeigt. Frag noch einmal.",
@@ -186,7 +186,7 @@ export const words = {
   "error.connection_lost": "Die Verbindung ist abgebrochen, bevor die Antwort vollständig war.",
   "error.forgotten": "Stile hat diese Antwort nicht mehr: Es behält Antworten eine Stunde lang.",
   "error.not_sent": "Es wurde nicht gesendet: Stile war weg.",
-  "error.http_status": "Die Antwort war ein HTTP {message}.",
+  "error.http_status": "Die Antwort war nur ein HTTP-Fehler: {message}.",
 
   // Dialogs
   "key.title": "API-Schlüssel",

@@ -11,7 +11,7 @@ export class AttachmentError extends Error {
   }
 }
 
-/** What no text has: control characters, but for those of lines, tabs, pages and terminals. */
+/** Control characters that no text has. A text may have those for lines, tabs, pages and terminals. */
 const BINARY = /[\0-\x08\x0e-\x1a\x1c-\x1f]/;
 const NAME_CHARS = 100;
 
@@ -50,7 +50,7 @@ function textOf(bytes, about) {
   return text.replace(/\r\n?/g, "\n");
 }
 
-/** A name in one line, without what would end the line of code that it stands in. */
+/** A name in one line, without the signs that would end the code in which it stands. */
 function nameOf({ name }) {
   const line = name.replace(/[\p{C}\x60]+/gu, " ").trim();
   return Array.from(line).slice(0, NAME_CHARS).join("") || "file";

@@ -6,7 +6,8 @@
 //                 while it is under way: {key, id, last, lost, settings}
 //
 // `files` are the text files that go with the question (attachment.js), `others` its other answers, oldest first.
-// `pinned` conversations stand at the top of the list. `sentFrom` is the id of the first exchange that is still sent to the model, if the earlier ones no longer fit.
+// `pinned` conversations stand at the top of the list. `sentFrom` is the id of the first exchange that is still sent to
+// the model, if the earlier ones no longer fit.
 // `state` is one of STATES. `key` is the Idempotency-Key of the request, `id` its id in Stile, `last` the id of
 // its last event: with these any page asks for the rest. `at` is the time of the question, in ms.
 
@@ -77,7 +78,7 @@ export function leaveOut(conversation, exchange, count) {
 /** Return a new conversation that begins with `exchanges` of another one. */
 export function continued({ title }, exchanges) {
   const copies = structuredClone(exchanges).map((exchange) => {
-    // What the model had read was the other conversation.
+    // The numbers of tokens are those of the other conversation.
     return { ...exchange, id: newId(), answer: { ...exchange.answer, usage: undefined } };
   });
   return { ...newConversation(), title, exchanges: copies };

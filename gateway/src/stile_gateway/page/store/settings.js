@@ -5,8 +5,8 @@ export const LENGTHS = { short: 150, medium: 500 };
 export const TEXT_SIZES = ["small", "normal", "large"];
 
 /**
- * @typedef {{language: string, model: string, length: string, temperature: number|null, instruction: string, textSize: string,
- *   entersSend: boolean, notifies: boolean}} Settings
+ * @typedef {{language: string, model: string, length: string, temperature: number|null, instruction: string,
+ *   textSize: string, entersSend: boolean, notifies: boolean}} Settings
  */
 export const DEFAULTS = {
   language: "", // as the browser has it

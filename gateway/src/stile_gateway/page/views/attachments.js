@@ -4,9 +4,9 @@ import { say } from "../language.js";
 import { AttachmentError, byteLength, readAttachment } from "../store/attachment.js";
 
 const UNITS = ["B", "kB", "MB"];
-/** Bytes of a request that files leave to the question, and to what comes with it. */
+/** Bytes of a request that stay free for the question and for the other fields. */
 const LEFT_FREE = 4_096;
-/** What a gateway takes that does not say its limits now. */
+/** The limits if the gateway does not say them now: its defaults. */
 const DEFAULT_LIMITS = { body_bytes: 1_048_576, question_chars: null };
 
 /** Files that can still be removed. */

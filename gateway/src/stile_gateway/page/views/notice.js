@@ -45,7 +45,7 @@ export class Notice {
   async #notify(text, options) {
     const registration = await navigator.serviceWorker?.getRegistration();
     if (registration?.active) {
-      await registration.showNotification(text, options); // a phone takes it from there alone
+      await registration.showNotification(text, options); // on a phone only a service worker can
       return;
     }
     const notification = new Notification(text, options);
