@@ -90,15 +90,16 @@ def test_a_tool_is_called_and_answered(calling):
 
 
 def test_a_streamed_call_is_the_same_call(calling):
-    """openai-python puts the deltas together to what the whole answer has."""
+    """openai-python puts the deltas together to what the whole answer has; each request has its own ids."""
     fields = {"model": "stile", "messages": [OSLO], "tools": [WEATHER], "tool_choice": "required"}
     with calling.chat.completions.stream(**fields) as stream:
         streamed = stream.get_final_completion()
     whole = calling.chat.completions.create(**fields)
     [one], [other] = streamed.choices[0].message.tool_calls, whole.choices[0].message.tool_calls
     assert streamed.choices[0].finish_reason == "tool_calls"
-    assert (one.id, one.function.name) == (other.id, other.function.name)
-    assert one.function.arguments == other.function.arguments
+    assert one.id.startswith("call_")
+    assert other.id.startswith("call_")
+    assert (one.function.name, one.function.arguments) == (other.function.name, other.function.arguments)
 
 
 def test_the_real_llama_takes_tools_and_their_answers(client):

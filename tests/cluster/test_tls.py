@@ -1,6 +1,7 @@
 """Mutual TLS between the servers of a cluster, with authorities made for the test."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -42,7 +43,7 @@ async def test_three_servers_form_a_cluster_over_mutual_tls(secured):
 
 STRANGERS = {
     "of another authority": lambda ours, other: nats_tls.of_server(
-        other.settings.model_copy(update={"nats_cluster_ca": ours.ca})
+        replace(other.settings, nats_cluster_ca=ours.ca)
     ),
     "in plain text": lambda _, __: None,
 }

@@ -39,12 +39,18 @@ files = [
     return root
 
 
+def is_here(root, hub):
+    """Whether ``stile guard status`` says that the first classifier is downloaded."""
+    headings, row, *_ = stile(root, "guard", "status", hub=hub.url).stdout.splitlines()
+    return dict(zip(headings.split("\t"), row.split("\t"), strict=True))["here"] == "yes"
+
+
 def test_a_classifier_is_pulled(tmp_path):
     """Its folder comes to its place whole, at the pinned revision; a second pull fetches nothing."""
     root = make_classifiers(tmp_path)
     folder = root / "models" / NAME
     with Hub(CONTENT, "onnx/model.onnx", SMALL) as hub:
-        assert "not downloaded" in stile(root, "guard", "status", hub=hub.url).stdout
+        assert not is_here(root, hub)
         pulled = stile(root, "guard", "pull", hub=hub.url)
         assert (pulled.returncode, pulled.stdout.strip()) == (0, str(folder)), pulled.stderr
         assert (folder / "model.onnx").read_bytes() == CONTENT
@@ -55,6 +61,7 @@ def test_a_classifier_is_pulled(tmp_path):
         ]
         assert all(f"/somebody/{NAME}/resolve/{REVISION}/onnx/" in path for path in hub.paths)
         fetched = len(hub.paths)
+        assert is_here(root, hub)
         assert stile(root, "guard", "pull", hub=hub.url).returncode == 0
         assert len(hub.paths) == fetched
         rows = stile(root, "guard", "status", hub=hub.url).stdout.splitlines()

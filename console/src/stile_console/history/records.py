@@ -1,5 +1,6 @@
 """The records of the last days: the newest themselves, and counts of all of them."""
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -43,6 +44,7 @@ class Records:
         self._clock = clock
         self._newest: OrderedDict[str, LogRecord] = OrderedDict()
         self._use: dict[date, dict[str, Use]] = {}
+        self._lock = threading.Lock()
 
     @property
     def since(self) -> float:
@@ -52,11 +54,16 @@ class Records:
 
     def clear(self) -> None:
         """Forget all, to read them anew."""
-        self._newest.clear()
-        self._use.clear()
+        with self._lock:
+            self._newest.clear()
+            self._use.clear()
 
     def add(self, record: LogRecord) -> None:
         """Take in a record."""
+        with self._lock:
+            self._add(record)
+
+    def _add(self, record: LogRecord) -> None:
         name = str(record.id)
         if (before := self._newest.pop(name, None)) is not None:
             self._count(before, -1)
@@ -69,15 +76,17 @@ class Records:
 
     def newest(self) -> Iterator[LogRecord]:
         """Return the records in memory, the newest first."""
-        return iter(sorted(self._newest.values(), key=lambda record: record.at_ms, reverse=True))
+        with self._lock:
+            records = list(self._newest.values())
+        return iter(sorted(records, key=lambda record: record.at_ms, reverse=True))
 
     def use(self, days: int) -> dict[str, Use]:
         """Return what each client has used today and on the days before, ``days`` together."""
         found: dict[str, Use] = {}
-        for back in range(days):
-            day = self._use.get(self._today() - timedelta(days=back), {})
-            for client, used in list(day.items()):  # a copy, because another thread may add a client now
-                found.setdefault(client, Use()).add(used)
+        with self._lock:
+            for back in range(days):
+                for client, used in self._use.get(self._today() - timedelta(days=back), {}).items():
+                    found.setdefault(client, Use()).add(used)
         return found
 
     def _count(self, record: LogRecord, times: int) -> None:
