@@ -49,6 +49,7 @@ async def test_it_runs_in_the_background_and_is_looked_at(up):
         "filter-service",
         "rust-consumer",
         "gateway",
+        "console",
     ]
     assert (await up.ask("Again")).json()["response"] == "echo: Again word word"
     code, _, err = await up.run("restart", "llama")

@@ -137,4 +137,4 @@ async def test_a_retry_is_a_new_request_that_the_filter_checks(start_system, tmp
     assert generation["prompt"] == "Why?"
     assert str(chat_id) in await dlq(system.bus, "list")
     assert "echo: Why?" in await dlq(system.bus, *retry)
-    assert "No dead letters" in await dlq(system.bus, "list")
+    assert await dlq(system.bus, "list") == ""  # in a pipe, nothing has no row

@@ -12,6 +12,8 @@ from stile_runtime import connection
 from stile_runtime.login import Login
 
 logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors are raised, and printed as one line
+# asyncio warns of a return value of nats-py's protocol at the end of each connection with TLS.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 PROVISIONER = "provisioner"
 """The user that may call all of JetStream's API, and nothing else."""
