@@ -26,7 +26,8 @@ class Places:
     def own(self, place: str) -> str:
         """Translate a place, or a field below one."""
         if place.partition(".")[0] == _FORMAT:
-            return self.response_format
+            # What is below it has the same name only in the API that has the field itself.
+            return place if self.response_format == _FORMAT else self.response_format
         if place == _CONVERSATION:
             return self.conversation
         found = _MESSAGE.fullmatch(place)
