@@ -42,7 +42,9 @@ async def browser():
 async def shared_system(browser, tmp_path_factory):  # noqa: ARG001 -- no system without a browser
     """One system for all tests that leave it as it was."""
     folder = tmp_path_factory.mktemp("page")
-    settings = {"STILE_HOSTS": PLAIN_HTTP_HOST, **unscanned(folder)}
+    # A file of the size that a request may have fits into a question.
+    policy = unscanned(folder, prompt_chars=1_000_000, message_chars=1_000_000)
+    settings = {"STILE_HOSTS": PLAIN_HTTP_HOST, **policy}
     system = await System(folder, await Standin(folder).start(), settings=settings).start()
     yield system
     await system.stop()
