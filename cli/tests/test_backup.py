@@ -150,7 +150,7 @@ def test_a_restore_that_fails_midway_is_undone(stile, home, tmp_path):
     file = tmp_path / "backup.tar.gz"
     stile(home, "backup", "--data", str(file))
     shutil.rmtree(home.store.parent)
-    home.store.parent.write_text("a file, where a folder should be")
+    home.store.parent.write_text("a file in the place of a folder")
     before = content(home.folder)
     with pytest.raises(BackupError, match=f"{home.store.parent.name}: File exists"):
         stile(home, "restore", "--replace", str(file))
@@ -172,7 +172,7 @@ def test_links_are_followed(stile, home, tmp_path):
 
 
 def test_what_lies_elsewhere_is_named(stile, home, tmp_path, monkeypatch):
-    """Not the default places, by whichever path, and not a policy of the filter's own."""
+    """Neither the default places, however their path is written, nor the filter's own policies are named."""
     link = tmp_path / "link"
     link.symlink_to(home.folder)
     monkeypatch.setenv("STILE_POLICY", "school")

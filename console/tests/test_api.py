@@ -68,7 +68,7 @@ def test_people_are_those_with_keys_and_those_who_asked(app, owner, tmp_path):
 
 
 def test_history_is_filtered(app, owner):
-    """By client, rule, outcome and day; what can be asked for is told."""
+    """By client, rule, outcome and day. The answer says which values there are."""
     record(app, "http-ada", "refused", rule="profanity", place="prompt", view="leet")
     record(app, "http-ben")
     whole = owner.get("/api/history").json()

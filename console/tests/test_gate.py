@@ -80,7 +80,7 @@ def test_what_opens_nothing(browser, home, sent):
 
 
 def test_the_cookie_alone_is_not_enough_and_no_script_reads_it(browser, home):
-    """A browser sends a cookie to each port of a host: whoever listens on another one has it."""
+    """A browser sends a cookie to each port of a host, so a program on another port gets it."""
     answer = browser.post("/api/session", json={"token": console_tokens.make(home / console_tokens.FILE)})
     attributes = answer.headers["set-cookie"].lower()
     assert "httponly" in attributes

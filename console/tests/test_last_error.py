@@ -40,7 +40,7 @@ def test_an_error_is_found_behind_later_lines(tmp_path, line, words):
 
 
 def test_no_error_and_no_log(tmp_path):
-    """A log without an error is told from one that is not here."""
+    """A log without an error and a log that is not here have different answers."""
     log = tmp_path / "part.log"
     assert last_error.of(log) is None
     log.write_text("level=info event=request\n")

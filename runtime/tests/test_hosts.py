@@ -83,7 +83,7 @@ def test_one_name_must_be_said():
 
 
 def test_the_address_that_is_bound_is_one():
-    """One address alone where one is bound, each where all are: pages of other sites have names."""
+    """If one address is bound, only that one; if all are, each of them. Pages of other sites have names."""
     assert is_own("192.0.2.1:8000", "192.0.2.1")
     assert not is_own("192.0.2.2", "192.0.2.1")
     assert is_own("stile.lan", "stile.lan")
@@ -102,6 +102,6 @@ def test_further_names_are_set():
 
 
 def test_what_is_reached_from_this_machine_alone():
-    """All else is a network, whoever may be on it."""
+    """Any other address may be reached by others."""
     assert all(map(is_loopback, ("127.0.0.1", "127.0.0.2", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.0.2.1", "box.lan")))  # noqa: S104 -- nothing is bound

@@ -142,7 +142,7 @@ def _check(archive: tarfile.TarFile, file: Path) -> None:
 
 
 def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Keep files and folders alone, without their owners' names, and none that is half written."""
+    """Keep only files and folders, without their owners' names. Leave out files that are half written."""
     is_draft = Path(entry.name).name.startswith(".")
     if is_draft or not (entry.isfile() or entry.isdir()):
         return None

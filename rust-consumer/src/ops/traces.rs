@@ -30,7 +30,7 @@ const CLOSE: Duration = Duration::from_secs(5);
 #[derive(Debug, Error)]
 pub enum TracesError {
     /// It wants TLS, which the worker does not speak to it.
-    #[error("{0}: the worker sends traces by http alone; name a collector on this machine")]
+    #[error("{0}: the worker sends traces only over http://; name a collector on this machine")]
     Scheme(&'static str),
     /// The exporter cannot be made.
     #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]

@@ -177,7 +177,7 @@ class Conversation:
 
 
 class _history:  # noqa: N801 -- it is used like a function
-    """Keeps what is typed in a file that its owner alone can read."""
+    """Keeps what is typed in a file that only its owner can read."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file

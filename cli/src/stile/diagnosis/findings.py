@@ -13,12 +13,12 @@ class Level(StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    """It works, but somebody should know."""
+    """It works, but the owner should know."""
     WRONG = "wrong"
 
 
 class Warned(Exception):  # noqa: N818 -- it is no error
-    """What was looked at works, but somebody should know what the message says."""
+    """It works, but the owner should read the message."""
 
 
 class Finding(NamedTuple):

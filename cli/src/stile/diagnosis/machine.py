@@ -71,7 +71,7 @@ def clock(now: float, *, is_synchronised: bool | None) -> str:
 
     Args:
         now: seconds since the Unix epoch.
-        is_synchronised: by the system's time service; None: it has none that says so.
+        is_synchronised: whether the system's time service has set the clock; None: no time service says.
     """
     installed = Path(__file__).stat().st_mtime
     if now < installed:

@@ -70,7 +70,7 @@ def show(cards: Sequence[Card]) -> None:
 
 
 def write_sheet(file: Path, cards: Sequence[Card]) -> None:
-    """Write a page of HTML with a card for each; its owner alone can read it.
+    """Write a page of HTML with a card for each. Only its owner can read the file.
 
     Raises:
         CredentialsError: it is there already, or can't be written.

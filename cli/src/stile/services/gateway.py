@@ -142,7 +142,7 @@ def find(settings: Settings, url: str | None = None) -> Gateway:
 
     Its address is ``url``; else that of ``STILE_HOST`` and ``STILE_PORT`` if one of them is set; else
     ``OPENAI_BASE_URL``; else this machine's. ``OPENAI_API_KEY`` stands in for ``STILE_API_KEY``, but a
-    key that is not Stile's is sent to the address of ``OPENAI_BASE_URL`` alone.
+    key that is not Stile's is sent only to the address of ``OPENAI_BASE_URL``.
     """
     is_set = any(os.environ.get(variable(name)) for name in ("host", "port"))
     openai = None if url or is_set else os.environ.get("OPENAI_BASE_URL")

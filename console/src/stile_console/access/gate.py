@@ -111,5 +111,5 @@ def _check_body(headers: Headers) -> None:
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdecimal() or int(length) > MAX_BODY_BYTES:
         raise TooLargeError(
-            f"The body may have {MAX_BODY_BYTES} bytes at the most, and must announce its length."
+            f"The body may have at most {MAX_BODY_BYTES} bytes, and its length must be in Content-Length."
         )

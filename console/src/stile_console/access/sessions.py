@@ -2,7 +2,7 @@
 
 A session has two secrets. The first is a cookie, which no script can read. But a browser sends a cookie to
 every port of the same host, so another program on this machine may see it. The second secret is kept by the
-page, for its own origin alone, and sent in a header. A request needs both.
+page, only for its own origin, and sent in a header. A request needs both.
 """
 
 import hashlib

@@ -36,7 +36,7 @@ def ticket(name: str, key: str, address: str) -> Ticket:
 
     Args:
         name: of the key.
-        key: which nobody but its holder will see again.
+        key: which only its holder will see again.
         address: of the chat page, as the people with keys reach it.
     """
     link = f"{address}/#key={key}"

@@ -31,7 +31,8 @@ def cleaned(request: ChatRequest, *, trims: bool) -> RequestTexts:
         return RequestTexts(request, trims=trims, cleans=True)
     except EqualNamesError as error:
         raise RequestError(
-            ErrorCode.INVALID_REQUEST, "two names of one object differ in invisible characters alone"
+            ErrorCode.INVALID_REQUEST,
+            "two names of one object differ only in invisible characters; give them different names",
         ) from error
 
 

@@ -103,7 +103,7 @@ def router(page: Page, limits: Mapping[str, Any]) -> APIRouter:
         is_fixed = versioned is not None and versioned[1] == page.version
         response = _send(found, request, _NEVER_ASK if is_fixed else ASK_EACH_TIME)
         if path == SERVICE_WORKER:
-            response.headers["Service-Worker-Allowed"] = "../../"  # all of the page, and not its folder alone
+            response.headers["Service-Worker-Allowed"] = "../../"  # the whole page, not only its own folder
         return response
 
     return routes

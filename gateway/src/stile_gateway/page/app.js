@@ -8,11 +8,11 @@ import { Composer } from "./views/composer.js";
 import { addQuestion, answerAgain, continued, newConversation, turnAnswer, underWay, unsentCount } from "./store/conversation.js";
 import { Notice } from "./views/notice.js";
 import { install } from "./install/registration.js";
-import { askForKey } from "./views/dialogs.js";
 import { Gateway } from "./client/gateway.js";
 import { Gauge } from "./views/gauge.js";
 import { Health } from "./client/health.js";
 import { isOfInputMethod } from "./element.js";
+import { Key } from "./key.js";
 import { say } from "./language.js";
 import { changeSettings } from "./views/settings.js";
 import { Menu } from "./views/menu.js";
@@ -20,7 +20,7 @@ import { Sidebar } from "./views/sidebar.js";
 import { FullError, Store } from "./store/store.js";
 import { Transcript } from "./views/transcript.js";
 import { Trouble } from "./views/trouble.js";
-import { errorText, statusOf } from "./words.js";
+import { statusOf } from "./words.js";
 
 const DRAW_EVERY_MS = 80;
 
@@ -28,6 +28,10 @@ class App {
   #store = new Store();
   #gateway = new Gateway(() => this.#store.key, (limit) => this.#composer.showLimit(limit));
   #health = new Health(this.#gateway, () => this.#showHealth());
+  #key = new Key(this.#store, {
+    keep: (key) => this.#keep(() => (this.#store.key = key)),
+    entered: () => this.#showHealth(),
+  });
   #notice = new Notice();
   #trouble = new Trouble(document.getElementById("trouble"));
   #announcer = document.getElementById("announcer");
@@ -35,8 +39,6 @@ class App {
   #conversation = newConversation();
   #gauge = new Gauge(document.getElementById("context"));
   #summary = null; // the exchange whose answer begins a new conversation
-  #refusedKey; // undefined until one is refused; null is "no key"
-  #keyBox = null;
   #told = "";
   #drawn = 0;
   #drawing = null;
@@ -46,7 +48,7 @@ class App {
       gateway: this.#gateway,
       health: this.#health,
       settings: () => this.#store.settings,
-      needKey: (error) => this.#needKeyAfter(error),
+      needKey: (error) => this.#key.needAfter(error),
     },
     {
       save: (conversation) => this.#save(conversation),
@@ -94,11 +96,11 @@ class App {
     all: () => this.#store.all(),
     import: () => this.#collection.import(),
     changeSettings: () => this.#changeSettings(),
-    changeKey: () => this.#needKey(say("key.forget")),
+    changeKey: () => this.#key.need(say("key.forget")),
   });
 
   start() {
-    this.#takeKeyFromLink();
+    this.#key.takeFromLink();
     this.#showSettings(this.#store.settings);
     if (!this.#store.isKept) this.#trouble.warn(say("warn.unkept"));
     this.#store.watch(() => this.#refresh());
@@ -118,14 +120,6 @@ class App {
     this.#open(this.#store.get(this.#store.current) ?? newConversation());
     this.#health.check();
     install();
-  }
-
-  /** A link that ends in `#key=sk-…` carries the key: a fragment is not sent to any server. */
-  #takeKeyFromLink() {
-    const key = new URLSearchParams(location.hash.slice(1)).get("key");
-    if (!key) return;
-    this.#keep(() => (this.#store.key = key.trim()));
-    history.replaceState(null, "", location.pathname + location.search); // not in the history, or on a screenshot
   }
 
   get #opening() {
@@ -276,29 +270,12 @@ class App {
       this.#gauge.models = models;
       this.#gauge.show(this.#conversation);
     } catch (error) {
-      // Once for each key: a user who closes the box only wants to read.
-      if (!error.needsKey || this.#refusedKey === this.#store.key) return;
-      this.#refusedKey = this.#store.key;
-      if (!document.querySelector("dialog[open]")) this.#needKeyAfter(error);
+      if (error.needsKey) this.#key.refused(error);
     }
   }
 
   #showModel(name) {
     document.getElementById("model").textContent = name;
-  }
-
-  #needKeyAfter(error) {
-    return this.#needKey(say("key.asked", { reason: errorText(error) }));
-  }
-
-  async #needKey(reason) {
-    // One box, however many ask for it.
-    this.#keyBox ??= askForKey({ key: this.#store.key, reason }).finally(() => (this.#keyBox = null));
-    const key = await this.#keyBox;
-    if (key === null) return false;
-    this.#keep(() => (this.#store.key = key));
-    this.#showHealth();
-    return key !== "";
   }
 
   async #changeSettings() {

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 from collections.abc import Iterator
+from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ MEDIA_TYPES = {
     ".woff2": "font/woff2",
 }
 """What is served, by its suffix. Licences and notes are not."""
+_SHARED = files("stile_runtime") / "web" / "look"
+"""Colours, the choice of the theme, the icon."""
 ASK_EACH_TIME = "no-cache"
 """A browser asks at each load, and gets a file again only if it has changed."""
 
@@ -51,16 +54,16 @@ class Asset(NamedTuple):
 
 
 def read(folder: Traversable) -> dict[str, Asset]:
-    """Read a page: every file by its path below ``folder``."""
+    """Read a page: every file by its path below ``folder``, and what the pages of Stile share."""
     return {path: asset(path, body) for path, body in bodies(folder).items()}
 
 
 def bodies(folder: Traversable) -> dict[str, bytes]:
-    """Read the bytes of a page, in the order of their paths.
+    """Read the bytes of a page and of what the pages share, in the order of their paths.
 
     They are few and small, so they are kept in memory. A path that a client invents opens no file.
     """
-    return dict(sorted(_walk(folder, "")))
+    return dict(sorted([*_walk(_SHARED, ""), *_walk(folder, "")]))
 
 
 def asset(path: str, body: bytes) -> Asset:

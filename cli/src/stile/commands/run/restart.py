@@ -21,7 +21,7 @@ _WITHIN = 600.0
 def restart(
     parts: Annotated[list[str] | None, typer.Argument(metavar="PART", help=f"Of {', '.join(NAMES)}.")] = None,
 ) -> None:
-    """End parts and start them again, one after another. All parts, if none is named.
+    """End parts and start them again, one after another. Without a name, all parts.
 
     Requests wait meanwhile, and none is lost. The parts keep the variables of `stile up`.
     """

@@ -53,8 +53,8 @@ def add(  # noqa: PLR0913 -- one parameter an option
 ) -> None:
     """Make keys and show them, this once: only their digests are kept.
 
-    One key is shown alone; several are lines of a name and a key, with a tab between. The links begin
-    with STILE_PUBLIC_URL, if it is set.
+    A single key is printed by itself. Several keys are lines of a name and a key, with a tab between.
+    The links begin with STILE_PUBLIC_URL, if it is set.
     """
     settings = Settings.load()
     path = find_api_keys(settings)
@@ -62,7 +62,7 @@ def add(  # noqa: PLR0913 -- one parameter an option
         raise SettingsError(f"{sheet} is there already: choose another name for the sheet")
     made = _make(path, names or [], count, prefix, lane, max_in_flight, requests_per_minute, owner=owner)
     if link or sheet:
-        from stile.keys import cards  # noqa: PLC0415 -- segno is needed here alone
+        from stile.keys import cards  # noqa: PLC0415 -- only this needs segno
 
         base, warning = cards.page(settings)
         links = [cards.Card(name, key, f"{base}/#key={key}") for name, key in made.items()]

@@ -22,7 +22,7 @@ def leaf(
     client: Annotated[str, typer.Option(help="The direct client that the site's devices speak as.")],
     gateway: Annotated[bool, typer.Option(help="Let a gateway run at the site too.")] = False,  # noqa: FBT002 -- a flag
 ) -> None:
-    """Write what an edge site's nats-server needs; whoever has the folder speaks as the site.
+    """Write the files that an edge site's nats-server needs. Anyone who has the folder can act as the site.
 
     Certificates that STILE_NATS_LINK_… and STILE_NATS_SITE_… name are copied into it.
     """

@@ -80,7 +80,7 @@ export class Now {
 
   async #cancel(one) {
     const name = clientName(one.client);
-    if (!(await confirm({ title: "Cancel this request?", text: `${name} is told that it was cancelled.`, action: "Cancel the request" }))) return;
+    if (!(await confirm({ title: "Cancel this request?", text: `${name} gets the message that it was cancelled.`, action: "Cancel the request" }))) return;
     await this.#act(async () => {
       const { hit } = await this.#api.delete(`queue/${encodeURIComponent(one.client)}/${one.id}`);
       this.#announce(hit === "unknown" || hit === "finished" ? "It had ended already." : `The request of ${name} is cancelled.`);

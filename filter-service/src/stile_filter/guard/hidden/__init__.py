@@ -1,7 +1,7 @@
 """What nobody sees in a text.
 
 Layout:
-    ``payloads``    finds data that is hidden for the model alone
+    ``payloads``    finds data that is hidden for the model and not for readers
     ``characters``  a text without its invisible characters that mean nothing
     ``cleaning``    a request whose texts are without them
 
