@@ -85,7 +85,7 @@ async def test_a_deadline_that_passes_replaces_an_error_of_the_moment():
     ],
 )
 async def test_a_stored_result_is_recorded_only_if_nobody_has(result, outcome):
-    """The part that stored it may have died before it wrote the record. If it did not, its record has more facts and stays."""
+    """The part that stored it may have died before its record. If there is a record, it stays as it is."""
     records = Records()
     await records.log.write_stored(address(), result)
     assert [record.outcome for record in records] == [outcome]

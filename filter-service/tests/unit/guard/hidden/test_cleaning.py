@@ -130,7 +130,7 @@ async def test_arguments_stay_in_the_one_form(policy_file):
     ],
 )
 async def test_two_names_that_look_the_same(policy_file, body):
-    """Without the invisible characters two names are equal, and one would be lost. The client gets an error."""
+    """Without invisible characters two names are equal, and one would be lost: that is an error."""
     error = error_of(await Deciding(policy_file(CLEANS)).gateway(body))
     assert (error.code, error.final) == ("invalid_request", True)
     assert "invisible" in error.message
