@@ -14,6 +14,10 @@ from harness.processes.rings import Ring, no_processes, ring_of
 # Tests start hundreds of processes; each would compile every module again if none were allowed to keep that.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# What the developer has set for an installation of their own is none of the tests' business.
+for _name in [name for name in os.environ if name.startswith("STILE_")]:
+    del os.environ[_name]
+
 ROOT = Path(__file__).parent
 
 

@@ -14,8 +14,8 @@ os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 def docker():
     """Docker answers; else the tests are skipped with the reason, or fail where it is required."""
     if reason := engine.missing():
-        if os.environ.get("STILE_REQUIRE_DOCKER") == "1":
-            pytest.fail(f"STILE_REQUIRE_DOCKER=1, and {reason}")
+        if os.environ.get("REQUIRE_DOCKER") == "1":
+            pytest.fail(f"REQUIRE_DOCKER=1, and {reason}")
         pytest.skip(reason)
 
 

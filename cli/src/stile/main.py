@@ -60,7 +60,7 @@ class Commands(LazyGroup):
             "Make the seeds that are missing, and write the configuration that nats-server runs with",
             "credentials",
         ),
-        "leaf": _setup("leaf", "Write what an edge site's nats-server needs", "leaf"),
+        "leaf": _setup("leaf", "Write the files that an edge site's nats-server needs", "leaf"),
     }
 
 

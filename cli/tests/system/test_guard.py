@@ -39,10 +39,11 @@ files = [
     return root
 
 
-def is_here(root, hub):
-    """Whether ``stile guard status`` says that the first classifier is downloaded."""
-    headings, row, *_ = stile(root, "guard", "status", hub=hub.url).stdout.splitlines()
-    return dict(zip(headings.split("\t"), row.split("\t"), strict=True))["here"] == "yes"
+def here(root, hub):
+    """By classifier: whether ``stile guard status`` says that it is downloaded."""
+    headings, *rows = stile(root, "guard", "status", hub=hub.url).stdout.splitlines()
+    cells = [dict(zip(headings.split("\t"), row.split("\t"), strict=True)) for row in rows]
+    return {cell["name"]: cell["here"] == "yes" for cell in cells}
 
 
 def test_a_classifier_is_pulled(tmp_path):
@@ -50,7 +51,7 @@ def test_a_classifier_is_pulled(tmp_path):
     root = make_classifiers(tmp_path)
     folder = root / "models" / NAME
     with Hub(CONTENT, "onnx/model.onnx", SMALL) as hub:
-        assert not is_here(root, hub)
+        assert here(root, hub) == {NAME: False, "licensed": False}
         pulled = stile(root, "guard", "pull", hub=hub.url)
         assert (pulled.returncode, pulled.stdout.strip()) == (0, str(folder)), pulled.stderr
         assert (folder / "model.onnx").read_bytes() == CONTENT
@@ -61,14 +62,9 @@ def test_a_classifier_is_pulled(tmp_path):
         ]
         assert all(f"/somebody/{NAME}/resolve/{REVISION}/onnx/" in path for path in hub.paths)
         fetched = len(hub.paths)
-        assert is_here(root, hub)
+        assert here(root, hub) == {NAME: True, "licensed": False}
         assert stile(root, "guard", "pull", hub=hub.url).returncode == 0
         assert len(hub.paths) == fetched
-        rows = stile(root, "guard", "status", hub=hub.url).stdout.splitlines()
-        assert [row.rstrip().endswith(" downloaded") and "not" not in row for row in rows[1:3]] == [
-            True,
-            False,
-        ]
     assert sorted(path.name for path in (root / "models").iterdir()) == ["models.toml", NAME]
 
 

@@ -64,7 +64,7 @@ def status() -> None:
     running = state.read(find_home(settings).state)
     port = running.port("filter-service") if running else None
     if port is None:
-        typer.echo("The filter is not running here.")
+        typer.echo("The filter is not running here.", err=True)
         return
     layers = guard.layers(parts.filter_url(port))
     if layers is None:
