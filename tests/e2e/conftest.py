@@ -22,4 +22,6 @@ def docker():
 @pytest.fixture(scope="session")
 def images(docker):  # noqa: ARG001 -- Docker first, or a reason
     """The project's images, built from its own Dockerfiles as `docker compose` builds them."""
-    engine.run("docker", "compose", "--profile", "bus", "build", "--quiet", within=1500)
+    engine.run(
+        "docker", "compose", "--profile", "bus", "--profile", "console", "build", "--quiet", within=1500
+    )

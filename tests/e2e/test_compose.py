@@ -16,7 +16,7 @@ from harness.processes.wait import until
 
 pytestmark = pytest.mark.timeout(1800)
 
-SERVICES = {"nats", "llama-cpp", "filter-service", "rust-consumer", "gateway", "bus-port"}
+SERVICES = {"nats", "llama-cpp", "filter-service", "rust-consumer", "gateway", "bus-port", "console"}
 ONE_SHOTS = {"credentials", "provision", "models", "guard-models"}
 
 
@@ -27,9 +27,11 @@ class Compose:
         self.project = f"stile-e2e-{uuid4().hex[:8]}"
         self.port = free_port()
         self.nats_port = free_port()
+        self.console_port = free_port()
         self._env = {
             "COMPOSE_PROJECT_NAME": self.project,
-            "COMPOSE_PROFILES": "bus",
+            "COMPOSE_PROFILES": "bus,console",
+            "STILE_CONSOLE_PORT": str(self.console_port),
             "STILE_MODEL": "small.gguf",
             "STILE_MODELS_DIR": str(models),
             "STILE_SLOT_SECONDS": "3",
@@ -114,7 +116,7 @@ def test_a_running_process_is_what_was_asked_for(compose):
 
 
 def test_only_the_named_ports_are_published(compose):
-    """The gateway's 8000, and the bus's where the profile asks for it; nothing else."""
+    """The gateway's 8000, and what the profiles publish; nothing else."""
     published = {
         (name, inside, bound["HostIp"], int(bound["HostPort"]))
         for name, each in compose.containers().items()
@@ -124,6 +126,7 @@ def test_only_the_named_ports_are_published(compose):
     assert published == {
         ("gateway", "8000/tcp", "127.0.0.1", compose.port),
         ("bus-port", "4222/tcp", "127.0.0.1", compose.nats_port),
+        ("console", "8090/tcp", "127.0.0.1", compose.console_port),
     }
 
 
@@ -196,7 +199,7 @@ def ask_model(compose, path, *, schema=None, key=True, within=60):
 def test_each_service_sees_its_own_seed_alone(compose):
     """A seed is a file of mode 0400 in a volume that no other service mounts."""
     volumes = []
-    for name in ("gateway", "filter-service", "rust-consumer"):
+    for name in ("gateway", "filter-service", "rust-consumer", "console"):
         seeds = [
             mount for mount in compose.containers()[name]["Mounts"] if mount["Destination"] == "/run/stile"
         ]
@@ -243,6 +246,38 @@ def answers(compose):
     body = {"prompt": "Why is the sky blue?", "max_tokens": 4}
     answer = httpx.post(f"http://127.0.0.1:{compose.port}/chat", json=body, timeout=240)
     assert answer.status_code == 200, answer.text
+
+
+async def test_the_owner_sees_what_happened_and_holds_the_queue(compose):
+    """The console by its one-time link, and `owner` on the command line, show the same; a hold is obeyed."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{compose.port}", timeout=240) as client:
+        refused = await client.post("/chat", json={"prompt": "what the fuck"})
+        assert refused.json()["refused"]
+        link = compose("run", "--rm", "-T", "console-link").strip()
+        address, _, token = link.partition("/#token=")
+        assert address == f"http://127.0.0.1:{compose.console_port}"
+        async with httpx.AsyncClient(base_url=f"{address}/api/", timeout=60) as owner:
+            assert (await owner.get("history")).status_code == 401
+            signed_in = await owner.post("session", json={"token": token})
+            owner.headers["Stile-Session"] = signed_in.raise_for_status().json()["proof"]
+
+            async def seen():
+                records = (await owner.get("history")).raise_for_status().json()["records"]
+                return [record for record in records if record["outcome"] == "refused"]
+
+            (record,) = await until(seen, within=30, what="the refusal is shown")
+            listed = json.loads(compose("run", "--rm", "-T", "owner", "refusals", "--json"))
+            assert [entry["id"] for entry in listed] == [record["id"]]
+            compose("run", "--rm", "-T", "owner", "hold")
+            assert (await owner.get("queue")).json()["queue"]["held"]
+            waiting = asyncio.create_task(client.post("/chat", json={"prompt": "Hello", "max_tokens": 4}))
+
+            async def waits():
+                return (await owner.get("queue")).json()["queue"]["waiting"]
+
+            await until(waits, within=30, what="the request waits")
+            compose("run", "--rm", "-T", "owner", "resume")
+            assert (await waiting).status_code == 200
 
 
 def test_the_profiles_port_leads_to_the_bus(compose):

@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from harness.parts.gateway import Responder, beat
 from harness.processes.wait import until
+from stile_runtime.console_client import ConsoleClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -88,6 +89,19 @@ async def test_leaving_the_queue_gives_the_place_free(system, open_chat_page):
     await system.model.speed(tokens=3, token_seconds=0)
     await second.ask_and_hear("Now")
     assert await outcome(system, "I will not wait") is None
+
+
+async def test_a_hold_of_the_queue_is_said(system, chat_page):
+    """The question keeps its place; it is answered after the owner has resumed the queue."""
+    console = ConsoleClient(await system.bus.connect("console"))
+    await console.hold()
+    try:
+        await chat_page.ask("Not now")
+        await expect(chat_page.status).to_contain_text("The queue is on hold")
+    finally:
+        await console.resume()
+    await chat_page.is_over()
+    await expect(chat_page.answer).to_have_text("echo: Not now word word")
 
 
 async def test_a_refusal_is_shown_and_left_out_from_then_on(chat_page):

@@ -18,9 +18,10 @@ function heldText({ seconds, ...error }) {
 }
 
 /** "2 before you, about 20 s", as far as it is known. */
-export function placeText({ position, estimate }) {
+export function placeText({ position, estimate, held }) {
   const place =
     position === 0 ? say("place.next") : position > 0 ? say("place.before", { count: position }) : say("place.unknown");
+  if (held) return say("place.held", { place });
   const isEstimated = estimate !== undefined && estimate !== null;
   return isEstimated ? say("place.estimate", { place, duration: durationText(estimate) }) : place;
 }

@@ -146,7 +146,7 @@ export class Asking {
     if (name === "queued") {
       answer.state = "open";
       answer.held = undefined;
-      answer.place = { position: said.position, estimate: said.estimate_seconds };
+      answer.place = { position: said.position, estimate: said.estimate_seconds, held: said.held };
     } else if (name === "started") {
       // Another `started` is another attempt: what came before it is void.
       Object.assign(answer, { state: "open", held: undefined, place: undefined, text: "", thoughts: "", started: true });

@@ -103,6 +103,8 @@ export const words = {
   "place.before": { one: "{count} Frage vor dir", other: "{count} Fragen vor dir" },
   "place.unknown": "Wartet, bis sie dran ist",
   "place.estimate": "{place}, etwa {duration}",
+  "place.held":
+    "{place}. Die Warteschlange ist angehalten. Deine Frage behält ihren Platz und geht weiter, sobald sie fortgesetzt wird.",
   seconds: "{count} s",
   minutes: "{count} min",
   tokens: { one: "{count} Token", other: "{count} Tokens" },

@@ -103,6 +103,8 @@ export const words = {
   "place.before": { one: "{count} before you", other: "{count} before you" },
   "place.unknown": "Waiting for its turn",
   "place.estimate": "{place}, about {duration}",
+  "place.held":
+    "{place}. The queue is on hold. Your question keeps its place and goes on when the queue is resumed.",
   seconds: "{count} s",
   minutes: "{count} min",
   tokens: { one: "{count} token", other: "{count} tokens" },
