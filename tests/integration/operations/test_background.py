@@ -20,6 +20,18 @@ async def up(tmp_path):
     await asyncio.to_thread(model.stop)
 
 
+async def test_of_two_at_once_one_runs_and_the_other_says_why(up):
+    """The log of the one that runs is its own."""
+    ended = await asyncio.gather(up.run("up", "-d"), up.run("up", "-d"))
+    assert sorted(code for code, _, _ in ended) == [0, 1], ended
+    (refused,) = [out + err for code, out, err in ended if code]
+    assert "gateway: ready after" not in refused
+    assert "did not start" in refused
+    (log,) = up.home.glob("logs/up.log")
+    assert "gateway: ready after" in log.read_text()
+    assert [path.name for path in log.parent.glob(".*")] == []
+
+
 async def test_it_runs_in_the_background_and_is_looked_at(up):
     """It returns when everything is ready; a part is restarted alone; `stile down` leaves nothing."""
     code, out, err = await up.run("up", "-d")

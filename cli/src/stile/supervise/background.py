@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,10 +27,10 @@ def start(home: Home) -> None:
         SystemExit: Ctrl-C; it is stopped again, and the code is 130.
     """
     home.logs.mkdir(parents=True, exist_ok=True)
-    draft = home.logs / ".up.log.new"
-    draft.unlink(missing_ok=True)
-    # Its owner's alone: a link that opens the console is in it.
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as log:
+    # Its owner's alone: a link that opens the console is in it. Another `up -d` may be at it as well.
+    descriptor, name = tempfile.mkstemp(prefix=".up.log.", dir=home.logs)
+    draft = Path(name)
+    with os.fdopen(descriptor, "wb") as log:
         up = subprocess.Popen(
             [program("stile"), "up", "--detached"],
             stdin=subprocess.DEVNULL,

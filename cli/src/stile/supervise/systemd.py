@@ -12,6 +12,9 @@ _UNIT = """\
 Description=Stile
 After=network-online.target
 Wants=network-online.target
+# A wrong setting ends each start at once: give up after some of them, not never.
+StartLimitIntervalSec=300
+StartLimitBurst=10
 
 [Service]
 {user}ExecStart={program} up --detached
