@@ -79,7 +79,6 @@ def service_options(login: Login, name: str, listener: Listener) -> dict[str, An
     return {
         **_options(login),
         "name": name,
-        "connect_timeout": CONNECT_SECONDS,
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": RECONNECT_SECONDS,
         "ping_interval": PING_SECONDS,
@@ -111,6 +110,7 @@ def _options(login: Login) -> dict[str, Any]:
         "servers": [url.strip() for url in login.url.split(",")],
         "nkeys_seed": str(login.seed) if login.seed else None,
         "inbox_prefix": login.inbox,
+        "connect_timeout": CONNECT_SECONDS,
         "tls": login.tls,
         "tls_handshake_first": login.tls is not None,
     }

@@ -32,7 +32,9 @@ async def connect(login: Login) -> AsyncIterator[Client]:
     except FileNotFoundError as error:
         raise BusError(f"{error.filename}: no such file") from error
     except (OSError, nats.errors.Error) as error:
-        raise BusError(f"no bus on {login.url}: {error}") from error
+        # A timeout has no words of its own.
+        reason = str(error) or f"no answer within {connection.CONNECT_SECONDS} s"
+        raise BusError(f"no bus on {login.url}: {reason}") from error
     try:
         yield client
     finally:
