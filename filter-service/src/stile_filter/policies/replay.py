@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from nacl.public import PrivateKey
 from pydantic import ValidationError
 
-from stile_contracts.messages import ChatRequest
+from stile_contracts.messages import ChatRequest, Trim
+from stile_filter.admission import conversation
 from stile_filter.guard.decide import State
 from stile_filter.guard.hidden.cleaning import EqualNamesError
-from stile_filter.guard.policy import Action
+from stile_filter.guard.policy import Action, ClientSystem, Policy
 from stile_filter.guard.texts import RequestTexts
 from stile_filter.policies import trial
 from stile_filter.policies.archive.records import ArchiveError, Record, unseal
@@ -80,8 +81,7 @@ async def replay(
             record = unseal(one, key)
             if record.at_ms < since_ms:
                 continue
-            request = ChatRequest.model_validate_json(record.body)
-            texts = RequestTexts(request, cleans=guard.policy.cleans)
+            texts = _texts(ChatRequest.model_validate_json(record.body), guard.policy)
         except (ArchiveError, EqualNamesError, ValidationError):
             summary.unreadable += 1
             continue
@@ -92,6 +92,13 @@ async def replay(
         replayed = Replayed(record, state, rules)
         summary.count(replayed)
         yield replayed
+
+
+def _texts(request: ChatRequest, policy: Policy) -> RequestTexts:
+    """Return the texts as this policy has them judged; the record has no ``Stile-Trim`` of the client."""
+    if policy.client_system is ClientSystem.AS_USER:
+        request = conversation.as_user(request)
+    return RequestTexts(request, trims=policy.trim is Trim.OLDEST, cleans=policy.cleans)
 
 
 _FAILURES = (State.ERROR, State.TIMEOUT, State.TOO_SLOW)

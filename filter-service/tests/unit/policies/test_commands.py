@@ -173,6 +173,9 @@ class Kept:
         self.put(now - 8 * 86_400_000, "allow", None, "golly, how old")
 
     def put(self, at_ms, state, rule, prompt):
+        self.put_body(at_ms, state, rule, {"prompt": prompt})
+
+    def put_body(self, at_ms, state, rule, body):
         record = records.Record(
             at_ms=at_ms,
             id=UUID(int=1),
@@ -182,7 +185,7 @@ class Kept:
             rule=rule,
             view=None,
             location=None,
-            body=json.dumps({"prompt": prompt}),
+            body=json.dumps(body),
         )
         self.files.append(records.seal(record, self.rules.key), self.rules)
 
@@ -221,6 +224,31 @@ def test_replay_says_what_a_rule_would_do(replayed):
     code, said = replayed("--since", "2w")
     assert "mild would refuse 2; 2 of them had passed" in said.out
     assert "golly" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("setting", "roles"),
+    [
+        ("client_system: as_user", ["user", "assistant", "system"]),
+        ("trim: oldest", ["system", "user", "assistant", "user"]),
+    ],
+)
+def test_replay_reads_a_conversation_as_the_policy_has_it_sent(tmp_path, capsys, setting, roles):
+    """A word that comes together only if system messages are the user's, or if the oldest exchange goes."""
+    key, policy = tmp_path / "archive.key", tmp_path / "new.yml"
+    run(["archive-key", str(key)])
+    archive = Kept(tmp_path / "archive", capsys.readouterr().out.rpartition("key: ")[2].strip().rstrip("}"))
+    texts = ["so da", *["well"] * (len(roles) - 2), "rn it"]
+    messages = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)]
+    archive.put_body(int(time.time() * 1000), "allow", None, {"messages": messages})
+    replay = ["replay", "--archive", str(tmp_path / "archive"), "--key", str(key), "--policy", str(policy)]
+    rule = "keywords: [{id: rude, category: rudeness, phrases: [darn], except: [darn good]}]\n"
+    policy.write_text(rule)
+    run(replay)
+    assert "rude would refuse" not in capsys.readouterr().out
+    policy.write_text(f"{rule}{setting}\n")
+    run(replay)
+    assert "rude would refuse 1; 1 of them had passed" in capsys.readouterr().out
 
 
 def test_replay_shows_texts_if_asked(replayed):
