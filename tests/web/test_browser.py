@@ -46,5 +46,5 @@ def test_the_one_that_is_named_counts_alone(programs, monkeypatch):
     monkeypatch.setenv(browser.VARIABLE, "brave")
     assert browser.find() == path("brave")
     monkeypatch.setenv(browser.VARIABLE, "chrom")
-    with pytest.raises(LookupError, match="STILE_TEST_BROWSER=chrom"):
+    with pytest.raises(LookupError, match="TEST_BROWSER=chrom"):
         browser.find()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -31,6 +32,7 @@ print("imported:", *sys.modules)
 """
 
 
+@cache
 def call(*arguments):
     """Return what a command writes, and the names of the packages that it has imported."""
     done = subprocess.run(

@@ -3,7 +3,7 @@
 import os
 import shutil
 
-VARIABLE = "STILE_TEST_BROWSER"
+VARIABLE = "TEST_BROWSER"
 """Names a program, or its path, in place of the first of ``PROGRAMS``."""
 PROGRAMS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
 """Debian's Chromium first, then Chrome; Ubuntu's `chromium-browser` last, as it may only start a snap."""
@@ -13,7 +13,7 @@ def find() -> str | None:
     """Return the browser's path; None where there is none on PATH.
 
     Raises:
-        LookupError: the one that ``STILE_TEST_BROWSER`` names is not there.
+        LookupError: the one that ``TEST_BROWSER`` names is not there.
     """
     if named := os.environ.get(VARIABLE):
         if found := shutil.which(named):
