@@ -1,6 +1,7 @@
 """The page in a real Chromium, before the whole system and a stand-in model."""
 
 import os
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -22,20 +23,26 @@ FOREIGN_HOST = "evil.example"
 """Another site's name that has come to lead here, as after DNS rebinding."""
 
 
-@pytest_asyncio.fixture(**ONE_LOOP)
-async def browser():
-    """Chromium, or Chrome, as this machine has it."""
-    chromium = browsers.find()
-    if chromium is None:
+@asynccontextmanager
+async def launched(program):
+    """Start a browser, or skip if the machine has none."""
+    if program is None:
         pytest.skip("there is no chromium or google-chrome on PATH (Debian: apt-get install chromium)")
     async with async_playwright() as playwright:
         rules = ",".join(f"MAP {name} 127.0.0.1" for name in (PLAIN_HTTP_HOST, FOREIGN_HOST))
         arguments = [f"--host-resolver-rules={rules}"]
         if os.geteuid() == 0:
             arguments.append("--no-sandbox")  # Chromium's sandbox refuses to run as root
-        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
+        browser = await playwright.chromium.launch(executable_path=program, args=arguments)
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(**ONE_LOOP)
+async def browser():
+    """Chromium, or Chrome, as this machine has it."""
+    async with launched(browsers.find()) as browser:
+        yield browser
 
 
 @pytest_asyncio.fixture(**ONE_LOOP)

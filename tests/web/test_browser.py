@@ -23,6 +23,7 @@ def programs(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("there", "taken"),
     [
+        (("chromium", "chromium-headless-shell"), "chromium-headless-shell"),
         (("chromium", "google-chrome"), "chromium"),
         (("chromium-browser", "google-chrome"), "google-chrome"),
         (("chromium-browser",), "chromium-browser"),
@@ -32,6 +33,12 @@ def test_the_first_that_is_there_is_taken(programs, there, taken):
     """Debian has one, GitHub's runners another, and Ubuntu's own is the last resort."""
     path = programs(*there)
     assert browser.find() == path(taken)
+
+
+def test_a_whole_one_is_not_the_headless_shell(programs):
+    """Also if both are there."""
+    path = programs("chromium", "chromium-headless-shell")
+    assert browser.find(whole=True) == path("chromium")
 
 
 def test_where_there_is_none_none_is_found(programs):

@@ -3,9 +3,12 @@
 import re
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
+from harness.clients import browser as browsers
 from harness.processes.wait import until
+from web.conftest import ONE_LOOP, launched
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -17,6 +20,13 @@ HIDE = """() => {
   Object.defineProperty(document, "hidden", { value: true, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
+
+
+@pytest_asyncio.fixture(**ONE_LOOP)
+async def browser():
+    """A whole browser: the headless shell shows no notifications."""
+    async with launched(browsers.find(whole=True)) as browser:
+        yield browser
 
 
 async def switch_on(chat_page):
