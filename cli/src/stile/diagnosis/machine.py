@@ -22,6 +22,7 @@ from stile.supervise.programs import program
 PROGRAMS = ("nats-server", "stile-filter", "stile-consumer", "stile-gateway", "stile-console")
 PACKAGES = (
     "stile",
+    "stile-cli",
     "stile-console",
     "stile-consumer",
     "stile-contracts",
