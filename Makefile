@@ -1,6 +1,6 @@
 # People, hooks and CI use only these targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup up worker down check test test-llm-guard lint format e2e bench tables faults clean schemas screenshots reference audit sbom
+.PHONY: help setup up worker wheels release-check bundle documents version arm64 down check test test-llm-guard lint format e2e bench tables faults clean schemas screenshots reference audit sbom
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,7 +49,7 @@ endif
 WORKER_FROM_WHEEL = case "$$STILE_WHEELS" in *://*) set -- --default-index "$$STILE_WHEELS";; \
   *) set -- --no-index --find-links "$$STILE_WHEELS";; esac; \
   $(UV) pip install --quiet --python .venv --no-deps --only-binary :all: "$$@" \
-    "$$(sed -n 's/^version = "\(.*\)"/stile-consumer==\1/p' rust-consumer/pyproject.toml)" || \
+    "stile-consumer==$(VERSION_HERE)" || \
   { echo "setup failed: STILE_WHEELS has no wheel of the worker for this machine. Unset it to compile the worker." >&2; exit 1; }
 
 COMPILE_AND_SAY = .venv/bin/python -c '$(COMPILE)' && du -sm .venv | sed 's/\t.*/ MB are installed in .venv./'
@@ -138,7 +138,31 @@ wheels: $(OWN_UV) ## the wheels of a release for this machine's architecture, in
 PYTHON_PACKAGES = contracts runtime gateway console filter-service cli .
 
 release-check: setup wheels ## install dist/ into an empty environment, and ask a question
-	STILE_TEST_WHEELS=dist .venv/bin/pytest tests/integration/operations/test_wheels.py
+	STILE_TEST_WHEELS=dist .venv/bin/pytest
+
+bundle: ## what `docker compose` needs without a checkout, in dist/; REGISTRY=… names the images' registry
+	@mkdir -p dist && printf 'STILE_REGISTRY=%s\n' '$(REGISTRY)' >dist/.env
+	tar -czf dist/stile-compose-$(VERSION_HERE).tar.gz --transform 's,^\(dist/\)\?,stile/,' dist/.env docker-compose.yml \
+	  filter-service/policy.yml filter-service/presets filter-service/wordlists models/models.toml models/README.md
+	@rm dist/.env
+
+documents: setup ## the OpenAPI and AsyncAPI documents, in dist/
+	@mkdir -p dist
+	.venv/bin/python -c '$(OPENAPI)' >dist/openapi.json
+	cp nats/asyncapi.yaml dist/
+
+OPENAPI = import json; from stile_gateway.app import create_app; from stile_gateway.settings import Settings; \
+  print(json.dumps(create_app(Settings()).openapi(), indent=1))
+
+version: $(OWN_UV) ## write VERSION=1.2.3 into all packages, the crate and the images
+	sed -i -E -e 's/^version = "$(VERSION_HERE)"/version = "$(VERSION)"/' \
+	  -e 's/(stile-[a-z]+(\[[a-z]+\])?)==$(VERSION_HERE)/\1==$(VERSION)/' \
+	  -e 's/(STILE_VERSION(=|:-)|"stile-[a-z]+:)$(VERSION_HERE)/\1$(VERSION)/' pyproject.toml */pyproject.toml \
+	  rust-consumer/Cargo.toml */Dockerfile docker-compose.yml tests/e2e/containers.py
+	$(UV) lock
+	cd rust-consumer && cargo update --workspace --offline
+
+VERSION_HERE = $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q;}' pyproject.toml)
 
 # Both need PyPI's advisories and RustSec's on GitHub. So CI runs them, and `.ci/run` does not.
 audit: $(OWN_UV) ## known faults of locked packages; licences and sources of crates (needs cargo-deny)
