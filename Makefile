@@ -1,6 +1,6 @@
 # People, hooks and CI use only these targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup up worker wheels release-check bundle documents version arm64 down check test test-llm-guard lint format e2e bench tables faults clean schemas screenshots reference audit sbom
+.PHONY: help setup up worker release-worker wheels release-check bundle documents images manifests checksums version print-version arm64 down check test test-llm-guard lint format e2e bench tables faults clean schemas screenshots reference audit sbom
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -107,14 +107,18 @@ test-llm-guard: $(OWN_UV) ## the filter's tests with the archived llm-guard and 
 	UV_PROJECT_ENVIRONMENT=.venv-llm-guard $(UV) sync --locked --inexact --package stile-filter --only-group llm-guard
 	.venv-llm-guard/bin/pytest filter-service/tests
 
-bench: setup ## the time and memory that Stile adds, measured with a stand-in model without latency
+bench: release-worker ## the time and memory that Stile adds, measured with a stand-in model without latency
 	.venv/bin/python benchmarks/bench.py
 
 screenshots: setup ## render docs/images with the real small model; look at each image before you commit it
 	PYTHONPATH=tests .venv/bin/python tests/web/screenshots.py docs/images
 	PYTHONPATH=tests .venv/bin/python tests/web/console/screenshots.py docs/images
 
-tables: setup ## measure fairness, leaving clients and first tokens: benchmarks/results (five minutes)
+# A checkout's worker compiles fast and runs slower; `make setup` brings it back.
+release-worker: setup
+	$(UV) pip install --quiet --python .venv --no-deps --reinstall-package stile-consumer ./rust-consumer
+
+tables: release-worker ## measure fairness, leaving clients and first tokens: benchmarks/results (five minutes)
 	.venv/bin/python benchmarks/fair.py
 	.venv/bin/python benchmarks/leavers.py
 	.venv/bin/python benchmarks/first_token.py
@@ -154,6 +158,22 @@ documents: setup ## the OpenAPI and AsyncAPI documents, in dist/
 OPENAPI = import json; from stile_gateway.app import create_app; from stile_gateway.settings import Settings; \
   print(json.dumps(create_app(Settings()).openapi(), indent=1))
 
+# bake reads docker-compose.yml. An image is first tagged with its architecture, as ARM64 is built on ARM64.
+images: ## build the images for PLATFORM=amd64 or arm64; REGISTRY=… and OUTPUT=--push send them there
+	STILE_REGISTRY='$(REGISTRY)' STILE_VERSION='$(VERSION_HERE)-$(PLATFORM)' docker buildx bake --file docker-compose.yml \
+	  --set '*.platform=linux/$(PLATFORM)' $(OUTPUT) credentials filter-service rust-consumer gateway console bus-port
+
+PLATFORM = amd64
+OUTPUT = --load
+
+manifests: ## give the pushed images of both architectures one name
+	for image in cli filter consumer gateway console bus-port; do \
+	  name='$(REGISTRY)'stile-$$image:$(VERSION_HERE); \
+	  docker buildx imagetools create --tag $$name $$name-amd64 $$name-arm64 || exit 1; done
+
+checksums: ## SHA-256 of everything in dist/
+	cd dist && rm -f SHA256SUMS && sha256sum -- * >SHA256SUMS
+
 version: $(OWN_UV) ## write VERSION=1.2.3 into all packages, the crate and the images
 	sed -i -E -e 's/^version = "$(VERSION_HERE)"/version = "$(VERSION)"/' \
 	  -e 's/(stile-[a-z]+(\[[a-z]+\])?)==$(VERSION_HERE)/\1==$(VERSION)/' \
@@ -161,6 +181,9 @@ version: $(OWN_UV) ## write VERSION=1.2.3 into all packages, the crate and the i
 	  rust-consumer/Cargo.toml */Dockerfile docker-compose.yml tests/e2e/containers.py
 	$(UV) lock
 	cd rust-consumer && cargo update --workspace --offline
+
+print-version:
+	@echo $(VERSION_HERE)
 
 VERSION_HERE = $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q;}' pyproject.toml)
 

@@ -1,4 +1,4 @@
-"""The version is the one of the package `stile` (pyproject.toml). `make version` writes it everywhere else."""
+"""The version is that of the package `stile` (pyproject.toml); `make version` writes it everywhere else."""
 
 import re
 import tomllib
