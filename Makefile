@@ -1,9 +1,9 @@
 # People, hooks and CI use only these targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup up worker release-worker wheels release-check bundle documents images manifests checksums version print-version arm64 down check test test-llm-guard lint format e2e bench tables faults clean schemas screenshots reference audit sbom
+.PHONY: help install setup up worker release-worker wheels release-check bundle documents images manifests checksums version print-version arm64 down check test test-llm-guard lint format e2e bench tables faults clean schemas screenshots reference audit sbom
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 # A uv on PATH is called by its name: make takes a path with a space for two files.
 ifeq ($(shell uv --version 2>/dev/null),)
@@ -13,16 +13,18 @@ else
 UV := uv
 endif
 
-up: $(OWN_UV) worker ## install what runs and start it in the foreground; Ctrl-C stops it
+up: install ## install what runs and start it in the foreground; Ctrl-C stops it
+	@.venv/bin/stile up
+
+install: $(OWN_UV) worker ## install what runs, from the lock files; what `make setup` has added stays
 	@$(UV) sync --locked --inexact --all-packages --no-default-groups --group model $(SYNC) || { $(WHY_SETUP_FAILED); exit 1; }
 	@$(AFTER_SYNC)
-	@.venv/bin/stile up
 
 down: ## stop what `make up` started
 	@if [ -x .venv/bin/stile ]; then .venv/bin/stile down; else echo "Nothing is set up here, so nothing runs."; fi
 
 clean: down ## remove what was built and installed; data, logs, credentials and models stay
-	rm -rf .venv .venv-llm-guard .stile/uv rust-consumer/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-llm-guard .stile/uv dist sbom rust-consumer/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@echo "Kept: .stile (data, logs, credentials) and models/. Remove them by hand if they are not needed."
 
 setup: $(OWN_UV) worker ## install what developers need, too: tests, linters, Node, the page's browser driver
@@ -137,12 +139,17 @@ wheels: $(OWN_UV) ## the wheels of a release for this machine's architecture, in
 	@rm -rf dist
 	for package in $(PYTHON_PACKAGES); do $(UV) build --quiet --wheel --out-dir dist $$package || exit 1; done
 	$(UV) tool run --from 'maturin[zig]==1.16.0' maturin build --manifest-path rust-consumer/Cargo.toml \
-	  --release --locked --zig --compatibility manylinux_2_28 --out dist
+	  --release --locked --zig --compatibility manylinux_2_28 $(TARGET:%=--target %) --out dist
 
 PYTHON_PACKAGES = contracts runtime gateway console filter-service cli .
 
-release-check: setup wheels ## install dist/ into an empty environment, and ask a question
+release-check: setup wheels ## install the wheels of dist/ into an empty environment, and ask a question
 	STILE_TEST_WHEELS=dist .venv/bin/pytest
+
+arm64: ## the same for ARM64, emulated: needs Docker with qemu, and `rustup target add aarch64-unknown-linux-gnu`
+	$(MAKE) wheels TARGET=aarch64-unknown-linux-gnu
+	docker run --rm --platform linux/arm64 --volume "$$PWD/dist:/dist:ro" --volume "$$PWD/tests/release:/check:ro" \
+	  python:3.11-slim-bookworm sh /check/in_container.sh
 
 bundle: ## what `docker compose` needs without a checkout, in dist/; REGISTRY=… names the images' registry
 	@mkdir -p dist && printf 'STILE_REGISTRY=%s\n' '$(REGISTRY)' >dist/.env

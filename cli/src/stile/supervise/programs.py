@@ -17,6 +17,6 @@ def program(name: str) -> str:
     found = str(beside) if beside.is_file() else shutil.which(name)
     if found is None:
         raise PartError(
-            f"the program {name} isn't there: run `make up` in the checkout, or install the package `stile`"
+            f"the program {name} isn't there: run `make install`, or install the package `stile`"
         )
     return str(Path(found).absolute())
