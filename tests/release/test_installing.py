@@ -66,7 +66,7 @@ def test_with_a_wheel_of_the_worker_nothing_is_compiled(target):
     """Neither cargo nor maturin is called; the worker comes from the folder or the index."""
     commands = make(target, STILE_WHEELS="/some/folder")
     assert "cargo build" not in commands
-    _, gone = changes(commands)
-    assert "stile-consumer" not in gone
+    new, _ = changes(commands)
+    assert "stile-consumer" not in new
     assert "--no-install-package stile-consumer" in commands
     assert "uv pip install" in commands
