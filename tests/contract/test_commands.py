@@ -31,6 +31,7 @@ FOREIGN = {
         "seq",
         "sh",
         "sudo",
+        "tar",
         "uv",
         "uvx",
     ),

@@ -44,11 +44,19 @@ def test_what_builds_our_packages_has_one_version():
             assert name_of(requirement) in versions, f"{project.parent.name} is built with {requirement}"
 
 
+def test_maturin_has_the_same_version_everywhere():
+    """The release calls it by itself, to link with zig."""
+    constraints = read(ROOT / "pyproject.toml")["tool"]["uv"]["build-constraint-dependencies"]
+    (version,) = [pin.partition("==")[2] for pin in constraints if pin.startswith("maturin==")]
+    called = re.findall(r"maturin\[zig\]==([0-9.]+)", (ROOT / "Makefile").read_text())
+    assert called == [version]
+
+
 @pytest.mark.parametrize(
     "file", [ROOT / "Makefile", *DOCKERFILES], ids=lambda file: str(file.relative_to(ROOT))
 )
 def test_pip_installs_by_hash_alone(file: Path):
     """Whatever is fetched with pip, before uv is there, is held against a hash."""
     for line in file.read_text().replace("\\\n", " ").splitlines():
-        if "pip install" in line:
+        if "pip install" in line and "$(UV) pip" not in line:
             assert "--require-hashes" in line, line

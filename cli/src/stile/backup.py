@@ -54,7 +54,7 @@ def write(home: Home, file: Path, *, with_data: bool) -> int:
         BackupError: there is nothing to keep, or the file is there already or can't be written.
     """
     now = int(time.time())
-    manifest = {"format": FORMAT, "stile": version("stile"), "created": now}
+    manifest = {"format": FORMAT, "stile": version("stile-cli"), "created": now}
     draft = file.with_name(f".{file.name}.new")
     try:
         there = [path for path in kept(home, with_data=with_data) if path.exists()]

@@ -1,5 +1,6 @@
 """Where Stile's own files and one installation's files are."""
 
+import os
 from pathlib import Path
 
 from stile.settings import Settings
@@ -10,29 +11,35 @@ from stile_runtime.variables import SettingsError
 LOCAL_CLIENT = "local"
 """The direct client that is there from the first start, so that the printed `nats req` works at once."""
 
+_IN_WHEEL = Path(__file__).resolve().parents[1] / "stile_files"
+"""Where the wheel of the package `stile` puts them: beside this package."""
+
 
 class Root:
     """Stile's own files, which every installation shares.
 
     Args:
-        folder: a checkout, or what ``STILE_ROOT`` names.
+        folder: a checkout, what ``STILE_ROOT`` names, or the files of the wheel.
+        weights: the folder of the weights; by default they are beside the list of models.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, weights: Path | None = None) -> None:
         self.folder = folder
         self.nats = folder / "nats"
         """The committed configuration of nats-server."""
         self.streams = self.nats / "streams.json"
         """The streams that there should be."""
         self.models = folder / "models"
-        """The weights, beside the list of them."""
+        """The folder with the list of models."""
+        self.weights = weights or self.models
+        """The folder of the weights."""
 
 
 class Home:
     """The files of one installation.
 
     Args:
-        folder: what ``STILE_HOME`` names, or ``.stile`` in the checkout.
+        folder: what ``STILE_HOME`` names, ``.stile`` in the checkout, or the user's data folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,6 +56,8 @@ class Home:
         """A log for each part."""
         self.api_keys = folder / KEY_FILE
         """The API keys' digests, if ``STILE_API_KEYS`` names no other file."""
+        self.weights = folder / "models"
+        """The weights, if Stile was installed from wheels."""
         self.policy = folder / POLICY_FILE
         """The policy, if `stile policy init` has made one and ``STILE_POLICY`` names no other."""
         self.archive = folder / "archive"
@@ -68,9 +77,7 @@ class Home:
 
 
 def find_root(settings: Settings) -> Root:
-    """Find Stile's own files: at ``STILE_ROOT``, else in the checkout around this package.
-
-    If there is none around the package, the one around the current folder is used.
+    """Find Stile's own files: at ``STILE_ROOT``, else in the checkout around this package, else in the wheel.
 
     Raises:
         SettingsError: they are not there.
@@ -81,31 +88,42 @@ def find_root(settings: Settings) -> Root:
                 f"STILE_ROOT={settings.root}: no nats/nats-server.conf and models/models.toml there"
             )
         return Root(settings.root.resolve())
-    for folder in (*Path(__file__).resolve().parents, *(Path.cwd() / "here").parents):
-        if _is_root(folder):
-            return Root(folder)
-    raise SettingsError("no checkout of Stile around this folder: go into one, or set STILE_ROOT to one")
+    if checkout := _checkout():
+        return Root(checkout)
+    if _is_root(_IN_WHEEL):
+        return Root(_IN_WHEEL, find_home(settings).weights)
+    raise SettingsError("Stile's own files are not there: install the package `stile`, or set STILE_ROOT")
 
 
 def find_home(settings: Settings) -> Home:
     """Return where this installation's files are; makes nothing.
 
     Raises:
-        SettingsError: ``STILE_HOME`` is not set, and no checkout is found to put it in.
+        SettingsError: it is nowhere: ``STILE_HOME`` is not set, and the user has no home.
     """
     if settings.home is not None:
         return Home(settings.home.resolve())
-    return Home(find_root(settings).folder / ".stile")
+    if checkout := settings.root or _checkout():
+        return Home(checkout.resolve() / ".stile")
+    try:
+        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    except RuntimeError:
+        raise SettingsError("there is no home folder for this user: set STILE_HOME") from None
+    return Home(data / "stile")
 
 
 def find_api_keys(settings: Settings) -> Path:
     """Return the file of API keys; makes nothing.
 
     Raises:
-        SettingsError: neither it nor ``STILE_HOME`` is set, and no checkout is found to put it in.
+        SettingsError: neither it nor ``STILE_HOME`` is set, and the user has no home.
     """
     named = settings.api_keys
     return (named if isinstance(named, Path) else find_home(settings).api_keys).absolute()
+
+
+def _checkout() -> Path | None:
+    return next((folder for folder in Path(__file__).resolve().parents if _is_root(folder)), None)
 
 
 def _is_root(folder: Path) -> bool:

@@ -77,7 +77,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 -- typer's way to call 
     if wanted:
         from importlib.metadata import version  # noqa: PLC0415 -- 20 ms that no other command needs
 
-        typer.echo(f"stile {version('stile')}")
+        typer.echo(f"stile {version('stile-cli')}")
         raise typer.Exit
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from functools import cache
+from importlib.metadata import version
 
 import pytest
 
@@ -64,5 +65,5 @@ def test_the_list_of_commands_imports_none_of_them():
 def test_the_version():
     """As pip knows it."""
     shown, imported = call("--version")
-    assert shown == "stile 0.1.0\n"
+    assert shown == f"stile {version('stile-cli')}\n"
     assert imported & HEAVY == set()

@@ -91,6 +91,7 @@ KNOWN = frozenset(
         "POLICY_TARGET",
         "PORT",
         "PUBLIC_URL",
+        "REGISTRY",
         "ROOT",
         "SHUTDOWN_SECONDS",
         "SIGNING_KEY",
@@ -98,6 +99,8 @@ KNOWN = frozenset(
         "THREADS",
         "TRUSTED_PROXIES",
         "UNHEARD_TIMEOUT",
+        "VERSION",
+        "WHEELS",
     ]
 )
 

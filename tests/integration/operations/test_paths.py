@@ -101,6 +101,7 @@ def checkout(folder):
     for name in ("Makefile", "requirements-uv.txt"):
         shutil.copy(REPOSITORY / name, tree)
     (tree / ".venv").symlink_to(BIN.parent)
+    (tree / "rust-consumer").mkdir()
     return tree
 
 
@@ -128,16 +129,19 @@ def test_makes_commands_name_no_path_of_the_checkout(checkout):
 
 @pytest.mark.parametrize("where", [SIGNS, "a b"])
 def test_make_calls_a_uv_from_a_folder_with_such_a_name(checkout, where):
-    """A uv on PATH is used, whatever its folder is called."""
+    """A uv on PATH is used, whatever its folder is called; the worker is compiled before."""
     programs = checkout.parent / where
     programs.mkdir()
-    uv = programs / "uv"
-    uv.write_text('#!/bin/sh\necho "$0 $*" >> "$CALLS"\necho uv 1.0\n')
-    uv.chmod(0o755)
+    for name in ("uv", "cargo"):
+        program = programs / name
+        program.write_text('#!/bin/sh\necho "$0 $*" >> "$CALLS"\necho uv 1.0\n')
+        program.chmod(0o755)
     calls = checkout.parent / "calls"
     run = make(checkout, "setup", PATH=f"{programs}:{os.environ['PATH']}", CALLS=str(calls))
     assert run.returncode == 0, run.stderr
-    assert calls.read_text().splitlines()[-1].endswith("uv sync --locked --all-packages")
+    cargo, uv = calls.read_text().splitlines()[-2:]
+    assert cargo.endswith("cargo build --locked --profile quick")
+    assert uv.endswith("uv sync --locked --all-packages")
 
 
 def test_such_a_checkouts_stile_is_stopped_by_make(checkout):

@@ -22,6 +22,7 @@ from stile.supervise.programs import program
 PROGRAMS = ("nats-server", "stile-filter", "stile-consumer", "stile-gateway", "stile-console")
 PACKAGES = (
     "stile",
+    "stile-cli",
     "stile-console",
     "stile-consumer",
     "stile-contracts",
@@ -98,10 +99,10 @@ def _versions() -> str:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            raise StileError(f"the package {package} is not installed: run `make setup`") from None
+            raise StileError(f"the package {package} is not installed: run `make install`") from None
     if len(set(found.values())) > 1:
         listed = ", ".join(f"{name} {number}" for name, number in found.items())
-        raise StileError(f"packages of different versions: {listed}; run `make setup`")
+        raise StileError(f"packages of different versions: {listed}; run `make install`")
     nats = subprocess.run([program("nats-server"), "--version"], check=False, capture_output=True, text=True)
     python = ".".join(map(str, sys.version_info[:3]))
     return f"stile {found['stile']}, {nats.stdout.strip()}, Python {python}"

@@ -42,7 +42,7 @@ class Weights:
 
 
 class Catalogue:
-    """The list, and the folder beside it."""
+    """The list, and the folder of the weights."""
 
     def __init__(self, root: Root) -> None:
         """Read the list.
@@ -50,10 +50,10 @@ class Catalogue:
         Raises:
             ModelError: it is no list of models.
         """
-        self.folder = root.models
-        self.models = models_file.read(self.folder, "model", Model)
+        self.folder = root.weights
+        self.models = models_file.read(root.models, "model", Model)
         if not self.models:
-            raise ModelError(f"{self.folder / 'models.toml'}: it names no model")
+            raise ModelError(f"{root.models / 'models.toml'}: it names no model")
 
     def find(self, name: str) -> Model:
         """Look a model up by its name, or by its file's.

@@ -45,7 +45,7 @@ class Classifier(BaseModel):
 
 
 class Classifiers:
-    """The list, and the folder beside it."""
+    """The list, and the folder of the weights."""
 
     def __init__(self, root: Root) -> None:
         """Read the list.
@@ -53,8 +53,8 @@ class Classifiers:
         Raises:
             ModelError: it is no list of classifiers.
         """
-        self.folder = root.models
-        self.all = models_file.read(self.folder, "classifier", Classifier)
+        self.folder = root.weights
+        self.all = models_file.read(root.models, "classifier", Classifier)
 
     def find(self, name: str) -> Classifier:
         """Look a classifier up by its name, or by the rule that it is for.

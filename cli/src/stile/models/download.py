@@ -138,6 +138,7 @@ def _verify(path: Path, described: Model | File) -> None:
 
 def _require_space(folder: Path, model: Source, drafts: Path) -> None:
     there = sum(path.stat().st_size for path in drafts.rglob("*") if path.is_file())
+    folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < model.size - there + _SPARE_BYTES:
         raise ModelError(

@@ -61,7 +61,7 @@ def check(settings: Settings, home: Home) -> Checked:
     """
     checked = subprocess.run(
         [program("stile-filter"), "policy", "check", "--json"],
-        env=os.environ | environment(settings, home),
+        env=os.environ | environment(settings, home) | {"STILE_HOME": str(home.folder)},
         check=False,
         capture_output=True,
         text=True,

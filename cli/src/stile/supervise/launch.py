@@ -12,10 +12,10 @@ import psutil
 
 from stile.home import LOCAL_CLIENT, Home, Root
 from stile.keys import api_keys, credentials, signing
-from stile.models.catalogue import Catalogue, Weights
+from stile.models.catalogue import Catalogue, Model, Weights
 from stile.nats import clients, config, connection, provision, tls
 from stile.services import console, guard, policy
-from stile.settings import Settings
+from stile.settings import EMBEDDED_MODEL, Settings
 from stile.supervise import lock, parts, ports, systemd
 from stile.supervise.supervisor import Supervisor
 from stile.supervise.terminal import Terminal
@@ -101,7 +101,10 @@ def _llama_key(settings: Settings, home: Home) -> Path | None:
 def _weights(settings: Settings, root: Root, terminal: Terminal) -> Weights | None:
     if settings.llama_url is not None:
         return None
-    weights = Catalogue(root).weights(settings.model)
+    catalogue = Catalogue(root)
+    if settings.model == EMBEDDED_MODEL:
+        _download_if_absent(catalogue, catalogue.find(EMBEDDED_MODEL), terminal)
+    weights = catalogue.weights(settings.model)
     needed = weights.path.stat().st_size
     if needed > psutil.virtual_memory().available:
         terminal.say(
@@ -109,6 +112,18 @@ def _weights(settings: Settings, root: Root, terminal: Terminal) -> Weights | No
             "it may be slow, or be stopped by the system."
         )
     return weights
+
+
+def _download_if_absent(catalogue: Catalogue, model: Model, terminal: Terminal) -> None:
+    """Fetch the default model, which a checkout's environment has, and a wheel has not."""
+    if catalogue.is_here(model):
+        return
+    from stile.models import download  # noqa: PLC0415 -- it takes a second to import, once
+
+    with terminal.waiting(
+        f"The model {model.name} is downloaded, the first time only: {model.size / 1e6:.0f} MB ..."
+    ):
+        download.pull(catalogue, model, terminal.say)
 
 
 def _provisioning(

@@ -16,5 +16,5 @@ def program(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.is_file() else shutil.which(name)
     if found is None:
-        raise PartError(f"the program {name} isn't there: run `make setup`")
+        raise PartError(f"the program {name} isn't there: run `make install`, or install the package `stile`")
     return str(Path(found).absolute())

@@ -20,7 +20,7 @@ from pydantic import Field
 from stile_contracts.messages import Role
 from stile_filter.errors import FilterServiceError
 from stile_filter.guard.decide import State
-from stile_filter.guard.policy import Action, Policy, PolicyPath, default_policy
+from stile_filter.guard.policy import Action, Files, Policy, PolicyPath, default_policy
 from stile_filter.policies import named_files, trial
 from stile_filter.policies.archive import files, records
 from stile_filter.policies.changes import changes
@@ -211,7 +211,7 @@ async def _init(asked: argparse.Namespace, _: CommandSettings) -> int:
 
 async def _started(path: Path, settings: CommandSettings) -> Guard:
     # Only the service needs a folder for the archive.
-    guard = Guard(path, settings.archive or Path())
+    guard = Guard(path, settings.archive or Path(), Files(home=settings.home))
     await guard.start()
     return guard
 

@@ -6,7 +6,7 @@ import pytest
 
 from stile_filter.errors import PolicyError
 from stile_filter.guard.keywords import KeywordMatcher
-from stile_filter.guard.policy import Action, Policy, PolicyDocument, default_policy
+from stile_filter.guard.policy import Action, Files, Policy, PolicyDocument, default_policy
 from stile_filter.settings import Settings
 
 DOCS = Path(__file__).parents[4] / "docs"
@@ -214,6 +214,20 @@ def test_an_optional_scanner_waits_for_its_model(policy_file, tmp_path):
     assert on.version != off.version
     assert off.layers == ["on: control_tokens", "off, no model: Toxicity"]
     assert on.layers == ["on: control_tokens, Toxicity"]
+
+
+def test_an_installation_from_wheels_has_its_models_in_its_own_folder(policy_file, tmp_path):
+    """`../models/NAME` is found there, and a model that is downloaded later changes the policy."""
+    home = tmp_path / "home"
+    scanner = "{type: Toxicity, optional: true, params: {model_path: ../models/no-such-model}}"
+    text = f"input_scanners: [{scanner}]\n"
+    files = Files(home=home)
+    assert Policy(policy_file(text), files).absent == ["Toxicity"]
+    (home / "models" / "no-such-model").mkdir(parents=True)
+    (home / "models" / "no-such-model" / "config.json").touch()
+    assert files.have_changed()
+    policy = Policy(policy_file(text), files.again(policy_file(text)))
+    assert [rule.id for rule in policy.scanners] == ["Toxicity"]
 
 
 def test_the_policy_for_schools_is_chosen_by_its_name(monkeypatch):

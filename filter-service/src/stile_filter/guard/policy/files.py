@@ -15,6 +15,9 @@ from stile_runtime.watched_file import version
 _PRESETS = "presets"
 """The folder of the policies that are chosen by name, beside the default one."""
 
+_MODELS = "../models/"
+"""How a policy that comes with the service names a model's folder."""
+
 Location = tuple[int | str, ...]
 """The way to a value: keys and indexes, as pydantic gives them."""
 
@@ -49,29 +52,36 @@ class Files:
 
     Args:
         paths: files to watch from now on, even if they are not read.
+        home: the folder of the installation, if there is one.
     """
 
-    def __init__(self, *paths: Path) -> None:
+    def __init__(self, *paths: Path, home: Path | None = None) -> None:
         self._versions: dict[Path, object] = {}
+        self._home = home
         self._watched = paths
         for path in paths:
             self._note(path)
 
     def again(self, path: Path) -> "Files":
         """Return a new reader, which watches ``path`` and what this one watched from the start."""
-        return Files(*{path: None, **dict.fromkeys(self._watched)})
+        return Files(*{path: None, **dict.fromkeys(self._watched)}, home=self._home)
 
     def find(self, folder: Path, relative: str) -> Path:
         """Return the file of this name in ``folder``, or else beside the policies that come with the service.
 
-        So a copy of such a policy finds its word lists from anywhere.
+        So a copy of such a policy finds its word lists from anywhere. If Stile was installed from wheels, the
+        folder ``models`` is in the folder of the installation, where `stile guard pull` puts a model.
         """
         here = folder / relative
         self._note(here)
         if here.exists():
             return here
         shipped = default_policy().parent
-        own = (Path(os.path.normpath(place / relative)) for place in (shipped, shipped / _PRESETS))
+        own = [Path(os.path.normpath(place / relative)) for place in (shipped, shipped / _PRESETS)]
+        if self._home is not None and relative.startswith(_MODELS):
+            pulled = self._home / relative.removeprefix("../")
+            self._note(pulled)
+            own.append(pulled)
         return next((path for path in own if path.exists()), here)
 
     def read(self, path: Path) -> bytes:
