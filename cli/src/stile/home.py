@@ -16,16 +16,19 @@ class Root:
 
     Args:
         folder: a checkout, or what ``STILE_ROOT`` names.
+        weights: what ``STILE_MODELS_DIR`` names.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, weights: Path | None = None) -> None:
         self.folder = folder
         self.nats = folder / "nats"
         """The committed configuration of nats-server."""
         self.streams = self.nats / "streams.json"
         """The streams that there should be."""
         self.models = folder / "models"
-        """The weights, beside the list of them."""
+        """The list of models, and the filter's classifiers."""
+        self.weights = (weights or self.models).absolute()
+        """The models' weights."""
 
 
 class Home:
@@ -80,10 +83,10 @@ def find_root(settings: Settings) -> Root:
             raise SettingsError(
                 f"STILE_ROOT={settings.root}: no nats/nats-server.conf and models/models.toml there"
             )
-        return Root(settings.root.resolve())
+        return Root(settings.root.resolve(), settings.models_dir)
     for folder in (*Path(__file__).resolve().parents, *(Path.cwd() / "here").parents):
         if _is_root(folder):
-            return Root(folder)
+            return Root(folder, settings.models_dir)
     raise SettingsError("no checkout of Stile around this folder: go into one, or set STILE_ROOT to one")
 
 
