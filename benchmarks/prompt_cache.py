@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
@@ -42,7 +43,7 @@ road bridge music paints writes opens closes morning evening
 """
 HEADINGS = (
     "| setup | people | prompt cache | similarity | tokens of a prompt | read anew, p50 | most "
-    "| first token, p50 | most |"
+    "| first token, p50 | processor time, p50 |"
 )
 
 
@@ -61,7 +62,7 @@ class Setup:
 
 
 SETUPS = (
-    Setup("thirty", 30, 8, 0, 2048, 0.9),
+    Setup("thirty", 8, 4, 0, 2048, 0.9),
     Setup("thirty, q8_0", 30, 8, 0, 2048, 0.9, "q8_0"),
     Setup("before: 256 MiB", 15, 1, 0, 256, 0.1),
     Setup("one system prompt", 8, 3, 500, 2048, 0.9),
@@ -77,13 +78,15 @@ class Turns:
     read: list[int] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
     """Milliseconds until the first token."""
+    used: list[float] = field(default_factory=list)
+    """Milliseconds of llama.cpp's processor time, which other programs disturb little."""
 
     def row(self, name: str, people: int, setup: Setup) -> str:
         """Write a line of the table."""
         return (
             f"| {name} | {people} | {setup.cache_mib} MiB {setup.cache_type} | {setup.similarity:g} "
             f"| {statistics.median(self.prompt):.0f} | {statistics.median(self.read):.0f} | {max(self.read)} "
-            f"| {statistics.median(self.first):.0f} ms | {max(self.first):.0f} ms |"
+            f"| {statistics.median(self.first):.0f} ms | {statistics.median(self.used):.0f} ms |"
         )
 
 
@@ -103,14 +106,15 @@ class Person:
     def _say(self, role: str, words: int, source: random.Random) -> None:
         self._messages.append({"role": role, "content": " ".join(source.choices(WORDS.split(), k=words))})
 
-    async def ask(self, url: str, heard: Turns | None) -> None:
+    async def ask(self, llama: Llama, heard: Turns | None) -> None:
         """Ask the next question, and keep the answer as any client does."""
         self._say("user", QUESTION_WORDS, self._random)
+        before = _used(llama)
         begin, first, said, timings = time.perf_counter(), 0.0, "", dict[str, Any]()
         request = {"messages": self._messages, "stream": True, "max_tokens": ANSWER_TOKENS, "temperature": 0}
         async with (
             httpx.AsyncClient(timeout=1800) as client,
-            client.stream("POST", f"{url}/v1/chat/completions", json=request) as answer,
+            client.stream("POST", f"{llama.url}/v1/chat/completions", json=request) as answer,
         ):
             async for line in answer.aiter_lines():
                 if not line.startswith("data: {"):
@@ -126,6 +130,7 @@ class Person:
             heard.prompt.append(timings["prompt_n"] + timings["cache_n"])
             heard.read.append(timings["prompt_n"])
             heard.first.append(first * 1000)
+            heard.used.append((_used(llama) - before) * 1000)
 
 
 async def measure(setup: Setup, folder: Path, threads: int) -> list[str]:
@@ -139,13 +144,21 @@ async def measure(setup: Setup, folder: Path, threads: int) -> list[str]:
         await own.start()
         for turn in range(setup.turns + 1):
             for person in people:
-                await person.ask(shared.url, together if turn else None)
-            await single.ask(own.url, alone if turn else None)
+                await person.ask(shared, together if turn else None)
+            await single.ask(own, alone if turn else None)
             sys.stderr.write(f"{setup.name}: turn {turn} of {setup.turns}\n")
     finally:
         shared.stop()
         own.stop()
     return [together.row(setup.name, setup.people, setup), alone.row("the same, alone", 1, setup)]
+
+
+def _used(llama: Llama) -> float:
+    """Return the seconds of processor time that a server has used."""
+    if llama.process is None:
+        return 0.0
+    times = psutil.Process(llama.process.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _server(setup: Setup, folder: Path, threads: int) -> Llama:

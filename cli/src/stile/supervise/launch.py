@@ -74,7 +74,7 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     server = parts.nats(settings, home, addresses, configuration)
     return [
         replace(server, once_ready=_provisioning(settings, root, home, terminal)),
-        parts.llama(settings, addresses, weights, key, _prompt_cache(settings, weights, terminal)),
+        parts.llama(settings, addresses, weights, key, prompt_cache_mib(settings, weights, terminal)),
         parts.filter_service(settings, home, addresses, policy.environment(settings, home)),
         parts.rust_consumer(settings, home, addresses, key),
         parts.gateway(settings, home),
@@ -112,7 +112,7 @@ def _weights(settings: Settings, root: Root, terminal: Terminal) -> Weights | No
     return weights
 
 
-def _prompt_cache(settings: Settings, weights: Weights | None, terminal: Terminal) -> int:
+def prompt_cache_mib(settings: Settings, weights: Weights | None, terminal: Terminal) -> int:
     """Return the MiB of llama.cpp's prompt cache, and say what it holds."""
     if weights is None:
         return 0
