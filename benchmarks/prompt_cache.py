@@ -62,7 +62,7 @@ class Setup:
 
 
 SETUPS = (
-    Setup("thirty", 8, 4, 0, 2048, 0.9),
+    Setup("thirty", 30, 8, 0, 2048, 0.9),
     Setup("thirty, q8_0", 30, 8, 0, 2048, 0.9, "q8_0"),
     Setup("before: 256 MiB", 15, 1, 0, 256, 0.1),
     Setup("one system prompt", 8, 3, 500, 2048, 0.9),

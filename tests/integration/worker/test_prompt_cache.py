@@ -9,8 +9,6 @@ from harness.processes import plain_http
 from stile.supervise import parts
 
 WORDS = ["river", "mountain", "garden", "teacher", "walks", "winter", "apple", "train", "letter", "green"]
-    "river mountain yellow garden teacher walks sings winter apple train letter green stone bridge".split()
-)  # noqa: SIM905 -- a sentence
 
 
 class Person:
