@@ -11,9 +11,9 @@ import psutil
 
 from stile.errors import ModelError
 
-BUFFERS = 200 << 20
-"""Bytes of llama.cpp's own buffers beside weights, context and prompt cache: 130 to 180 MiB measured with
-models of 0.1 to 1 GB and the default batch."""
+BUFFERS = 300 << 20
+"""Bytes of llama.cpp's own code and buffers beside weights, context and prompt cache. An estimate: 60 MB
+measured with SmolLM2-135M; a larger vocabulary needs more."""
 OTHERS = 400 << 20
 """Bytes that the other parts take after the model is loaded (docs/docker.md), rounded up."""
 _SHARE = 2
