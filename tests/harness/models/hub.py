@@ -38,7 +38,8 @@ class Hub:
     def find(self, path: str) -> bytes | None:
         """Return the file that is served under ``path``."""
         served = {self.file: self.content, **self.others}
-        return next((content for name, content in served.items() if path.endswith(f"/{name}")), None)
+        file = path.partition("?")[0]
+        return next((content for name, content in served.items() if file.endswith(f"/{name}")), None)
 
     def _handler(hub) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805 -- `self` is the handler's
         class Handler(http.server.BaseHTTPRequestHandler):
