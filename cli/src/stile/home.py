@@ -20,7 +20,8 @@ class Root:
 
     Args:
         folder: a checkout, what ``STILE_ROOT`` names, or the files of the wheel.
-        weights: the folder of the weights; by default they are beside the list of models.
+        weights: the folder of the weights, if ``STILE_MODELS_DIR`` names one or this is a wheel; by default
+            they are beside the list of models.
     """
 
     def __init__(self, folder: Path, weights: Path | None = None) -> None:
@@ -31,8 +32,8 @@ class Root:
         """The streams that there should be."""
         self.models = folder / "models"
         """The folder with the list of models."""
-        self.weights = weights or self.models
-        """The folder of the weights."""
+        self.weights = (weights or self.models).absolute()
+        """The folder of the weights: the models', and those of the filter's classifiers."""
 
 
 class Home:
@@ -87,11 +88,11 @@ def find_root(settings: Settings) -> Root:
             raise SettingsError(
                 f"STILE_ROOT={settings.root}: no nats/nats-server.conf and models/models.toml there"
             )
-        return Root(settings.root.resolve())
+        return Root(settings.root.resolve(), settings.models_dir)
     if checkout := _checkout():
-        return Root(checkout)
+        return Root(checkout, settings.models_dir)
     if _is_root(_IN_WHEEL):
-        return Root(_IN_WHEEL, find_home(settings).weights)
+        return Root(_IN_WHEEL, settings.models_dir or find_home(settings).weights)
     raise SettingsError("Stile's own files are not there: install the package `stile`, or set STILE_ROOT")
 
 

@@ -98,7 +98,13 @@ class Settings:
     console_port: Port | None = None
     """By default 8090, or any free port if another program has that one."""
     model: Text = EMBEDDED_MODEL
-    """The path of a GGUF file, or a name of models/models.toml."""
+    """The path of a GGUF file, or a name that `stile models list` shows."""
+    model_name: Annotated[str | None, values.model_name] = None
+    """What clients call the model; by default its name in the list, at Ollama or in its file."""
+    models_dir: Folder | None = None
+    """The folder of the models' weights; by default ``models`` in the root."""
+    prompt_cache: Annotated[int | None, values.whole(0)] = None
+    """MiB of llama.cpp's prompt cache; by default a share of the memory that is free."""
     context: Annotated[int, values.whole(256)] = 4096
     """Tokens of a conversation and its answer together."""
     threads: Annotated[int | None, values.whole(1)] = None

@@ -1,12 +1,11 @@
-"""Models: the list, and what `STILE_MODEL` can name."""
+"""Models: the list."""
 
 import hashlib
-from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from harness.models.catalogue import CONTENT, FILE, make_root
+from harness.models.catalogue import make_root
 from stile.errors import ModelError
 from stile.home import Root, find_root
 from stile.models.catalogue import Catalogue
@@ -23,50 +22,12 @@ def test_the_list_is_read_and_the_embedded_model_is_there():
     assert [model.name for model in catalogue.models if model.recommended] == ["Llama-3.2-1B-Instruct-Q4_K_M"]
 
 
-@pytest.mark.parametrize(
-    ("file", "name"),
-    [
-        ("it's a #1 $x.gguf", "it's a #1 $x"),
-        ("a,b.gguf", "a_b"),
-        ("a\\b.gguf", "a_b"),
-        ("--help.gguf", "help"),
-        ("-.gguf", "model"),
-    ],
-)
-def test_a_model_is_named_after_its_file(tmp_path, file, name):
-    """Without what llama.cpp's server or the worker would read in another way."""
-    root = Root(make_root(tmp_path))
-    (tmp_path / file).write_bytes(b"GGUF")
-    weights = Catalogue(root).weights(str(tmp_path / file))
-    assert (weights.name, weights.path) == (name, tmp_path / file)
-
-
-def test_a_file_that_begins_with_a_tilde_is_a_file(tmp_path, monkeypatch):
-    """As a shell leaves it, if no user is called so."""
-    root = Root(make_root(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    Path("~nobody-at-all.gguf").write_bytes(b"GGUF")
-    assert Catalogue(root).weights("~nobody-at-all.gguf").path == tmp_path / "~nobody-at-all.gguf"
-
-
-def test_what_stile_model_can_name(tmp_path):
-    """A GGUF file by its path, or a model by its name; each failure says what to do."""
-    catalogue = Catalogue(Root(make_root(tmp_path)))
-    with pytest.raises(ModelError, match="stile models pull Small-Q4"):
-        catalogue.weights("Small-Q4")
-    with pytest.raises(ModelError, match="there are: Small-Q4"):
-        catalogue.weights("Nothing")
-    with pytest.raises(ModelError, match="no such file"):
-        catalogue.weights("/nowhere/x.gguf")
-    other = tmp_path / "own.gguf"
-    other.write_bytes(b"PK")
-    with pytest.raises(ModelError, match="not a GGUF file"):
-        catalogue.weights(str(other))
-    other.write_bytes(CONTENT)
-    assert catalogue.weights(str(other)).name == "own"
-    (tmp_path / "models" / FILE).write_bytes(CONTENT)
-    assert catalogue.weights("Small-Q4").path == tmp_path / "models" / FILE
-    assert catalogue.weights(FILE).name == "Small-Q4"
+def test_each_listed_model_is_pinned():
+    """By a commit of its repository; a branch may change under the checksum."""
+    models = Catalogue(find_root(Settings())).models
+    assert {model.name for model in models if len(model.revision) != 40} == set()
+    assert len({model.sha256 for model in models}) == len(models) == 8
+    assert all(model.kv_bytes and model.use and model.licence for model in models)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Hub:
-    """Serves ``content`` as ``repository/file``; ``ranges`` and ``paths`` record what was asked for.
+    """Serves ``content`` as ``repository/file``, and records ``ranges``, ``paths`` and ``tokens``.
 
     Args:
         content: the file's bytes.
@@ -23,6 +23,7 @@ class Hub:
         """Break off before this byte of the file, whatever part of it was asked for."""
         self.ranges: list[str | None] = []
         self.paths: list[str] = []
+        self.tokens: list[str | None] = []
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -37,7 +38,8 @@ class Hub:
     def find(self, path: str) -> bytes | None:
         """Return the file that is served under ``path``."""
         served = {self.file: self.content, **self.others}
-        return next((content for name, content in served.items() if path.endswith(f"/{name}")), None)
+        file = path.partition("?")[0]
+        return next((content for name, content in served.items() if file.endswith(f"/{name}")), None)
 
     def _handler(hub) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805 -- `self` is the handler's
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -47,6 +49,7 @@ class Hub:
             def do_GET(self) -> None:
                 hub.ranges.append(self.headers["Range"])
                 hub.paths.append(self.path)
+                hub.tokens.append(self.headers["Authorization"])
                 self._answer(body=True)
 
             def log_message(self, *_: object) -> None:

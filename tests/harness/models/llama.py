@@ -1,6 +1,7 @@
 """The real llama.cpp with a real, small model, as a process."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -23,19 +24,29 @@ class Llama:
     Args:
         folder: for its log.
         context: tokens of prompt and answer together.
+        flags: further ones.
+        env: further variables.
     """
 
-    def __init__(self, folder: Path, *, context: int = 2048) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        context: int = 2048,
+        flags: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
-        self._flags = ("--model", str(MODEL), "--alias", NAME, "--ctx-size", str(context))
+        self._flags = ("--model", str(MODEL), "--alias", NAME, "--ctx-size", str(context), *flags)
+        self._env = dict(env or {})
         self.process: Process | None = None
 
     async def start(self) -> Self:
         """Start it and wait until the model is loaded."""
         argv = (sys.executable, "-m", "stile.models.llama_server", *self._flags, "--port", str(self.port))
-        self.process = Process(*argv, log=self._folder / "llama.log")
+        self.process = Process(*argv, log=self._folder / "llama.log", env=self._env)
 
         async def loaded() -> bool:
             return await plain_http.status(f"{self.url}/health") == 200

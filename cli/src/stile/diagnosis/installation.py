@@ -12,6 +12,7 @@ from stile.errors import StileError
 from stile.home import Home, Root
 from stile.keys import credentials, signing
 from stile.models.catalogue import Catalogue
+from stile.models.library import Library
 from stile.services import guard, http, policy
 from stile.settings import Settings, authority
 from stile.supervise import parts
@@ -96,8 +97,8 @@ def _signing(home: Home, running: State | None) -> str:
 
 
 def _model(settings: Settings, root: Root) -> str:
-    weights = Catalogue(root).weights(settings.model)
-    needed, free = weights.path.stat().st_size, psutil.virtual_memory().available
+    weights = Library(Catalogue(root)).weights(settings.model, settings.model_name)
+    needed, free = weights.size, psutil.virtual_memory().available
     if needed > free:
         raise StileError(
             f"{weights.name} is {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB of memory are free: "

@@ -1,8 +1,6 @@
 """The models that Stile knows (models/models.toml), and where their weights are on this machine."""
 
-import contextlib
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,21 +26,17 @@ class Model(BaseModel):
     licence: str
     context: int = Field(gt=0)
     """Tokens that it was trained for."""
+    kv_bytes: int | None = Field(None, gt=0)
+    """Memory of the keys and values of one token, at 16 bits a number."""
+    use: str = ""
+    """What to expect of it, in a few words."""
     package: str | None = None
     """A Python package of the environment that carries the file."""
     recommended: bool = False
 
 
-@dataclass(frozen=True)
-class Weights:
-    """A GGUF file on this machine, and what to call it."""
-
-    name: str
-    path: Path
-
-
 class Catalogue:
-    """The list, and the folder of the weights."""
+    """The list, and the folder with the weights."""
 
     def __init__(self, root: Root) -> None:
         """Read the list.
@@ -51,9 +45,10 @@ class Catalogue:
             ModelError: it is no list of models.
         """
         self.folder = root.weights
-        self.models = models_file.read(root.models, "model", Model)
+        listed = root.weights if (root.weights / models_file.NAME).is_file() else root.models
+        self.models = models_file.read(listed, "model", Model)
         if not self.models:
-            raise ModelError(f"{root.models / 'models.toml'}: it names no model")
+            raise ModelError(f"{listed / models_file.NAME}: it names no model")
 
     def find(self, name: str) -> Model:
         """Look a model up by its name, or by its file's.
@@ -94,30 +89,3 @@ class Catalogue:
                 f"the model {model.name} isn't here: `stile models pull {model.name}` fetches it"
             )
         return self.place(model)
-
-    def weights(self, wanted: str) -> Weights:
-        """Find what ``STILE_MODEL`` names: a GGUF file by its path, or a model of the list.
-
-        Raises:
-            ModelError: it is neither, or it is not here.
-        """
-        path = Path(wanted)
-        with contextlib.suppress(RuntimeError):  # it begins with ~, and no user is called so
-            path = path.expanduser()
-        if path.is_file():
-            with path.open("rb") as file:
-                if file.read(4) != b"GGUF":
-                    raise ModelError(f"STILE_MODEL={wanted}: not a GGUF file")
-            return Weights(_name(path), path.resolve())
-        if "/" in wanted:
-            raise ModelError(f"STILE_MODEL={wanted}: no such file")
-        return Weights(self.find(wanted).name, self.path(wanted))
-
-
-def _name(path: Path) -> str:
-    """Name a model after its file.
-
-    llama-server's ``--alias`` makes two names of one with a comma; what is before a backslash is a folder on
-    other systems, and the worker leaves it out; what begins with a dash is an option.
-    """
-    return path.stem.replace(",", "_").replace("\\", "_").lstrip("-") or "model"

@@ -25,7 +25,10 @@ def parameters(arguments: argparse.Namespace) -> xllamacpp.CommonParams:
     params.n_parallel = arguments.parallel
     params.n_ctx = arguments.ctx_size
     params.cpuparams.n_threads = arguments.threads
+    params.slot_prompt_similarity = arguments.slot_prompt_similarity
     params.cache_ram_mib = int(os.environ.get("LLAMA_ARG_CACHE_RAM", "256"))
+    kind = os.environ.get("LLAMA_ARG_CACHE_TYPE_K", "f16").upper()
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type[f"GGML_TYPE_{kind}"]
     params.endpoint_metrics = True
     params.endpoint_slots = True
     if arguments.api_key_file:
@@ -46,6 +49,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=11434)
     parser.add_argument("--parallel", type=int, default=1)
     parser.add_argument("--ctx-size", type=int, default=4096)
+    parser.add_argument("--slot-prompt-similarity", type=float, default=0.1)
     parser.add_argument("--api-key-file", type=Path, help="holds the key that each request must have")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()

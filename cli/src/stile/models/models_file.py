@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from stile.errors import ModelError
 
+NAME = "models.toml"
 Entry = TypeVar("Entry", bound=BaseModel)
 
 
@@ -22,7 +23,7 @@ def read(folder: Path, table: str, kind: type[Entry]) -> tuple[Entry, ...]:
     Raises:
         ModelError: the file cannot be read, or an entry is not as it must be.
     """
-    path = folder / "models.toml"
+    path = folder / NAME
     try:
         entries = tomllib.loads(path.read_text()).get(table, [])
         return tuple(kind.model_validate(entry) for entry in entries)

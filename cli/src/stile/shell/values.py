@@ -59,6 +59,13 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def model_name(text: str) -> str:
+    """Read a model's name. llama.cpp and the worker would read some characters in another way."""
+    if text.startswith("-") or not text.isprintable() or any(mark in text for mark in ",/\\"):
+        raise ValueError("should have no comma, slash or backslash, and not begin with a dash")
+    return text
+
+
 def on_or_off(text: str) -> Literal["on", "off"]:
     """Read a switch."""
     if text not in ("on", "off"):

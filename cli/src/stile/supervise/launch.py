@@ -12,7 +12,9 @@ import psutil
 
 from stile.home import LOCAL_CLIENT, Home, Root
 from stile.keys import api_keys, credentials, signing
-from stile.models.catalogue import Catalogue, Model, Weights
+from stile.models import memory
+from stile.models.catalogue import Catalogue, Model
+from stile.models.library import Library, Weights
 from stile.nats import clients, config, connection, provision, tls
 from stile.services import console, guard, policy
 from stile.settings import EMBEDDED_MODEL, Settings
@@ -72,7 +74,7 @@ def _plan(settings: Settings, root: Root, home: Home, terminal: Terminal) -> lis
     server = parts.nats(settings, home, addresses, configuration)
     return [
         replace(server, once_ready=_provisioning(settings, root, home, terminal)),
-        parts.llama(settings, addresses, weights, key),
+        parts.llama(settings, addresses, weights, key, prompt_cache_mib(settings, weights, terminal)),
         parts.filter_service(settings, home, addresses, policy.environment(settings, home)),
         parts.rust_consumer(settings, home, addresses, key),
         parts.gateway(settings, home),
@@ -104,11 +106,10 @@ def _weights(settings: Settings, root: Root, terminal: Terminal) -> Weights | No
     catalogue = Catalogue(root)
     if settings.model == EMBEDDED_MODEL:
         _download_if_absent(catalogue, catalogue.find(EMBEDDED_MODEL), terminal)
-    weights = catalogue.weights(settings.model)
-    needed = weights.path.stat().st_size
-    if needed > psutil.virtual_memory().available:
+    weights = Library(catalogue).weights(settings.model, settings.model_name)
+    if weights.size > psutil.virtual_memory().available:
         terminal.say(
-            f"The model {weights.name} is {needed / 1e9:.1f} GB, and less memory than that is free: "
+            f"The model {weights.name} is {weights.size / 1e9:.1f} GB, and less memory than that is free: "
             "it may be slow, or be stopped by the system."
         )
     return weights
@@ -124,6 +125,21 @@ def _download_if_absent(catalogue: Catalogue, model: Model, terminal: Terminal) 
         f"The model {model.name} is downloaded, the first time only: {model.size / 1e6:.0f} MB ..."
     ):
         download.pull(catalogue, model, terminal.say)
+
+
+def prompt_cache_mib(settings: Settings, weights: Weights | None, terminal: Terminal) -> int:
+    """Return the MiB of llama.cpp's prompt cache, and say what it holds."""
+    if weights is None:
+        return 0
+    needed = memory.needed(weights.size, weights.kv_bytes, settings.context)
+    size = memory.cache_mib(memory.free(), needed) if settings.prompt_cache is None else settings.prompt_cache
+    kept = (
+        f", about {(size << 20) // (weights.kv_bytes * 1000)} conversations of 1,000 tokens"
+        if weights.kv_bytes
+        else ""
+    )
+    terminal.say(f"prompt cache: {size} MiB{kept}")
+    return size
 
 
 def _provisioning(

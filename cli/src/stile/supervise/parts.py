@@ -12,7 +12,7 @@ import psutil
 from stile.errors import PartError, PortError
 from stile.home import Home
 from stile.keys import credentials, signing
-from stile.models.catalogue import Weights
+from stile.models.library import Weights
 from stile.nats.values import quoted
 from stile.settings import Settings, authority
 from stile.supervise import ports
@@ -21,8 +21,11 @@ from stile.supervise.programs import program
 LOOPBACK = "127.0.0.1"
 CONSOLE_PORT = 8090
 LLAMA_PORT = 11434
-CACHE_MIB = 256
-"""Memory for finished prompts; llama.cpp's own default of 8 GiB is more than a small machine has.
+SIMILARITY = "0.9"
+"""How much of a prompt the slot must hold for llama.cpp to go on with it without saving what is there.
+
+Its own default is 0.1: then a conversation that begins with the same system prompt as another one is lost
+(docs/adr/0054).
 """
 
 
@@ -124,11 +127,19 @@ def nats(settings: Settings, home: Home, addresses: Addresses, configuration: Pa
     )
 
 
-def llama(settings: Settings, addresses: Addresses, weights: Weights | None, key: Path | None) -> Part:
+def llama(
+    settings: Settings, addresses: Addresses, weights: Weights | None, key: Path | None, cache_mib: int
+) -> Part:
     """llama.cpp's HTTP server: one that runs already, a ``llama-server`` on PATH, else xllamacpp's.
 
-    The one that is started here asks for the key in the file ``key``, and the consumer says when it
-    is stuck.
+    The consumer says when the one that is started here is stuck.
+
+    Args:
+        settings: the variables.
+        addresses: the ports.
+        weights: the model.
+        key: the file with the key that it asks for.
+        cache_mib: the size of its prompt cache.
     """
     if settings.llama_url is not None:
         return Part(name="llama", argv=(), env={}, port=None, ready_url=f"{settings.llama_url}/health")
@@ -138,7 +149,8 @@ def llama(settings: Settings, addresses: Addresses, weights: Weights | None, key
         *("--model", str(weights.path), "--alias", weights.name),
         *("--host", LOOPBACK, "--port", str(addresses.llama)),
         *("--parallel", "1", "--ctx-size", str(settings.context)),
-        *("--threads", str(settings.threads or psutil.cpu_count(logical=False) or 1)),
+        *("--threads", str(settings.threads or threads())),
+        *("--slot-prompt-similarity", SIMILARITY),
         *("--api-key-file", str(key)),
     )
     on_path = shutil.which("llama-server")
@@ -149,7 +161,7 @@ def llama(settings: Settings, addresses: Addresses, weights: Weights | None, key
         # As variables: a llama-server that is too old to know one ignores it, but an unknown flag
         # would stop it.
         env={
-            "LLAMA_ARG_CACHE_RAM": str(CACHE_MIB),
+            "LLAMA_ARG_CACHE_RAM": str(cache_mib),
             "LLAMA_ARG_ENDPOINT_METRICS": "1",
             "LLAMA_ARG_ENDPOINT_SLOTS": "1",
         },
@@ -160,6 +172,12 @@ def llama(settings: Settings, addresses: Addresses, weights: Weights | None, key
         stuck_url=consumer_url(settings),
         quotes_requests=True,
     )
+
+
+def threads() -> int:
+    """Return how many threads the model gets: the physical cores, as far as this process may use them."""
+    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    return max(min(cores, len(psutil.Process().cpu_affinity()) if psutil.LINUX else cores), 1)
 
 
 def filter_service(settings: Settings, home: Home, addresses: Addresses, policy: Mapping[str, str]) -> Part:
