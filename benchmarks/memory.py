@@ -45,7 +45,7 @@ def memory(up: Up, parts: dict[str, int]) -> dict[str, float]:
     return used
 
 
-async def once(guard: bool, seconds: float) -> tuple[dict[str, float], dict[str, float], float]:
+async def once(*, guard: bool, seconds: float) -> tuple[dict[str, float], dict[str, float], float]:
     """Start everything; return the memory idle and after a load, and the seconds of the start."""
     scratch = HERE.parent / ".stile"
     with tempfile.TemporaryDirectory(dir=scratch) as name:
@@ -79,7 +79,7 @@ async def main() -> None:
     options = parser.parse_args()
     lines = ["# Memory of all parts", "", *machine.machine(), "", machine.load()]
     for guard, title in ((True, "The default policy"), (False, "A policy without keywords and scanners")):
-        rounds = [await once(guard, options.seconds) for _ in range(options.rounds)]
+        rounds = [await once(guard=guard, seconds=options.seconds) for _ in range(options.rounds)]
         lines += ["", f"## {title}", "", "| process | PSS, idle | PSS, after a load |", "|---|---|---|"]
         sums = [0.0, 0.0]
         for part in rounds[0][0]:

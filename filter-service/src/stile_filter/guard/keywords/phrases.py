@@ -160,9 +160,7 @@ class WholeWords:
 
 def _searching(forms: Iterable[str]) -> AhoCorasick:
     # An empty automaton finds nothing. A DFA of the default lists takes 40 MB, and saves 4 us a KB of text.
-    return AhoCorasick(
-        list(forms), matchkind=MatchKind.Standard, implementation=Implementation.ContiguousNFA
-    )
+    return AhoCorasick(list(forms), matchkind=MatchKind.Standard, implementation=Implementation.ContiguousNFA)
 
 
 def compiled(lists: Iterable[Phrases], fold: Callable[[str], str]) -> list[Phrase]:
