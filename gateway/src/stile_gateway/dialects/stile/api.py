@@ -28,6 +28,7 @@ from stile_gateway.http.answers import (
 )
 from stile_gateway.http.dependencies import ChatHeaders, Client, Sender, services_of
 from stile_gateway.http.document import errors, event_stream, request_body
+from stile_gateway.http.routes import ModelRoute
 from stile_gateway.requests.events import ReplyEvent
 
 LAST_EVENT_ID = "Last-Event-ID"
@@ -140,6 +141,7 @@ class Stile(Dialect):
                 path,
                 self._post,
                 methods=["POST"],
+                route_class_override=ModelRoute,
                 operation_id=name,
                 summary="Ask the model",
                 responses={200: _ANSWER, 202: _ACCEPTED, **errors()},
