@@ -1,6 +1,6 @@
 """``stile-console``: runs the service."""
 
-from stile_runtime.imports import leave_out_unused
+from stile_runtime.footprint import leave_out_unused
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-from stile_runtime.imports import leave_out_unused
+from stile_runtime.footprint import leave_out_unused
 
 
 def main() -> None:

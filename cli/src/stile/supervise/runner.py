@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import os
 import signal
 import sys
@@ -51,6 +52,8 @@ class Runner:
         self.log = log
         self.ready = asyncio.Event()
         """Set when it was ready for the first time."""
+        self.due = asyncio.Event()
+        """Set when the parts before it are ready: from then on its start may take ``ready_within``."""
         self.status = PartStatus(part.name, port=part.port)
         self._changed = changed
         self._say = say
@@ -222,12 +225,14 @@ class Runner:
             transport.close()
 
     async def _await_readiness(self) -> None:
-        deadline = time.monotonic() + self.part.ready_within
+        deadline = math.inf
         while True:
             asked = time.monotonic()
             if await _answers(self.part.ready_url):
                 break
             self.log.was_not_ready(asked)
+            if self.due.is_set():
+                deadline = min(deadline, time.monotonic() + self.part.ready_within)
             if time.monotonic() > deadline:
                 raise self._error(f"{self.part.name} is not ready after {self.part.ready_within:g} s")
             await asyncio.sleep(_ASK_EVERY)
