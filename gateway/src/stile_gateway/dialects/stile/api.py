@@ -110,7 +110,7 @@ class Stile(Dialect):
             contents=[message.content for message in chat.messages or ()],
             is_stream=is_stream,
             answer_later=_prefers_later(request),
-            path=request.url.path,
+            path=request.scope["path"],
             last_event_id=request.headers.get(LAST_EVENT_ID),
         )
 
