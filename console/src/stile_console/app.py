@@ -27,7 +27,7 @@ from stile_console.http.dependencies import Services
 from stile_console.policies.file import PolicyFile
 from stile_console.policies.filter import Policies
 from stile_console.settings import Settings
-from stile_runtime import logs
+from stile_runtime import footprint, logs
 from stile_runtime.api_keys import KeyFileError
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
@@ -102,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         running = asyncio.create_task(services.bus.run())
+        footprint.settle()
         yield
         while not running.done():  # nats-py swallows a cancellation that meets it in a flush
             running.cancel()

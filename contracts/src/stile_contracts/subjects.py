@@ -6,6 +6,7 @@ the token of a model is made by ``models.token``.
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import NamedTuple
 from uuid import UUID
@@ -344,6 +345,7 @@ def durable(subject: str) -> str:
     return "=".join([f"{lane}-{client}", *model])
 
 
+@lru_cache(maxsize=64)
 def http_client(peer: str) -> str:
     """Return an HTTP client's name, made from its address or the name of its key: one token.
 

@@ -37,7 +37,7 @@ from stile_filter.settings import Settings
 from stile_filter.store.jetstream import JetStreamStore
 from stile_filter.transport.bus import Bus
 from stile_filter.transport.subscribers import Kind, Subscribers
-from stile_runtime import logs, tracing
+from stile_runtime import footprint, logs, tracing
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
 
@@ -68,7 +68,7 @@ class Service:
         self._live = LivePolicy(self._guard(files), self._guard, files, self._metrics)
         self._archive = Archive(settings.archive, self._metrics.archived) if settings.archive else NoArchive()
         self._live.swapped = self._swapped
-        self._live.retired = pauses.settle
+        self._live.retired = footprint.settle
         self._fleet = Fleet()
         self._bus = Bus(settings)
         self._health = Health(self._unready, self._policy_fault, self._layers)
@@ -179,7 +179,7 @@ class Service:
             ("policy", self._live.keep_watching()),
         ):
             self._background.start(name, loop)
-        pauses.settle()
+        footprint.settle()
         policy = self._live.guard.policy
         log.info(
             "filter_ready",

@@ -45,7 +45,7 @@ from stile_gateway.requests.request import Timing
 from stile_gateway.requests.service import RequestService
 from stile_gateway.server import process
 from stile_gateway.settings import Settings
-from stile_runtime import logs, tracing
+from stile_runtime import footprint, logs, tracing
 from stile_runtime.fleet import Fleet
 from stile_runtime.settings import SettingsError
 from stile_runtime.web.hosts import Hosts, is_loopback
@@ -84,6 +84,7 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         running = asyncio.create_task(services.bus.run())
+        footprint.settle()
         yield
         await services.requests.close()
         while not running.done():  # nats-py swallows a cancellation that meets it in a flush

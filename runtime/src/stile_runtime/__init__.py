@@ -7,5 +7,6 @@ Layout:
     ``tls``           the certificates of that connection
     ``fleet``         the services that live, by their heartbeats
     ``watched_file``  a file that is read again when it changes
+    ``footprint``     what keeps a service small
     ``api_keys``      the file of API keys
 """

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 _PROGRAMS = {"stile-gateway", "stile-filter"}
-_IMPORTED_LATER = {"stile-filter": ("stile_filter.app",)}
-"""What a program imports when it knows what is asked of it."""
+_IMPORTED_LATER = {"stile-gateway": ("stile_gateway.app",), "stile-filter": ("stile_filter.app",)}
+"""What a program imports when its ``main`` is called."""
 _LARGEST = 2**20
 """Bytes of a request: it holds an environment."""
 _PAUSE_SECONDS = 0.01

@@ -43,13 +43,13 @@ class Part:
         env: what it needs beside this process's environment.
         port: what it listens on.
         ready_url: answers 200 as soon as the part can do its work.
-        ready_within: seconds that its start may take.
+        ready_within: seconds that its start may take, once those before it are ready.
         stop_within: seconds that it may take to finish what it holds.
         stuck_url: answers JSON with ``stuck: true`` if the part must be started again, though
             it lives.
         quotes_requests: what it writes once it is ready may hold text of a request.
         is_needed: everything stops if it can't be started or keeps dying.
-        once_ready: done when it is ready for the first time, before the next part is started.
+        once_ready: done when it is ready for the first time; the first part's, before the others start.
     """
 
     name: str

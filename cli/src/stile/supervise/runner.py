@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import math
 import os
 import signal
 import sys
@@ -12,9 +14,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
-
 from stile.errors import PartError
+from stile.services import http
 from stile.settings import SECRETS
 from stile.supervise import child
 from stile.supervise.log import PartLog
@@ -31,6 +32,7 @@ DEATHS_WITHIN = 90.0
 _ASK_EVERY = 0.2
 _LOOK_EVERY = 1.0
 """Whether a part that runs is stuck."""
+_ANSWER_SECONDS = 5.0
 
 
 class Runner:
@@ -50,6 +52,8 @@ class Runner:
         self.log = log
         self.ready = asyncio.Event()
         """Set when it was ready for the first time."""
+        self.due = asyncio.Event()
+        """Set when the parts before it are ready: from then on its start may take ``ready_within``."""
         self.status = PartStatus(part.name, port=part.port)
         self._changed = changed
         self._say = say
@@ -203,9 +207,8 @@ class Runner:
         Raises:
             PartError: nothing answers there.
         """
-        async with _client() as client:
-            if not await _answers(client, self.part.ready_url):
-                raise PartError(f"{self.part.name}: nobody answers on {self.part.ready_url}")
+        if not await _answers(self.part.ready_url):
+            raise PartError(f"{self.part.name}: nobody answers on {self.part.ready_url}")
         self._become(PartState.EXTERNAL)
         self.ready.set()
         await asyncio.Event().wait()  # until cancelled: there is nothing to keep
@@ -222,16 +225,17 @@ class Runner:
             transport.close()
 
     async def _await_readiness(self) -> None:
-        deadline = time.monotonic() + self.part.ready_within
-        async with _client() as client:
-            while True:
-                asked = time.monotonic()
-                if await _answers(client, self.part.ready_url):
-                    break
-                self.log.was_not_ready(asked)
-                if time.monotonic() > deadline:
-                    raise self._error(f"{self.part.name} is not ready after {self.part.ready_within:g} s")
-                await asyncio.sleep(_ASK_EVERY)
+        deadline = math.inf
+        while True:
+            asked = time.monotonic()
+            if await _answers(self.part.ready_url):
+                break
+            self.log.was_not_ready(asked)
+            if self.due.is_set():
+                deadline = min(deadline, time.monotonic() + self.part.ready_within)
+            if time.monotonic() > deadline:
+                raise self._error(f"{self.part.name} is not ready after {self.part.ready_within:g} s")
+            await asyncio.sleep(_ASK_EVERY)
         self.log.is_ready()
         self._become(PartState.RUNNING, process=self._process)
         self.ready.set()
@@ -241,9 +245,8 @@ class Runner:
         if self.part.stuck_url is None:
             return
         await asyncio.wait({readiness})
-        async with _client() as client:
-            while not await _says_stuck(client, self.part.stuck_url):  # noqa: ASYNC110 -- another process says it
-                await asyncio.sleep(_LOOK_EVERY)
+        while not await _says_stuck(self.part.stuck_url):  # noqa: ASYNC110 -- another process says it
+            await asyncio.sleep(_LOOK_EVERY)
         self._is_stuck = True
         self._say(f"{self.part.name} does no more work, though it was ready; it is ended and started again")
         await self._end(process)
@@ -264,23 +267,23 @@ class Runner:
         return PartError(message, self.log.last_lines)
 
 
-def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(timeout=5.0, trust_env=False)  # loopback is not reached through a proxy
-
-
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+async def _answers(url: str) -> bool:
     try:
-        return (await client.get(url)).status_code == 200
-    except httpx.HTTPError:
+        return (await _get(url)).status == 200
+    except http.Faults:
         return False
 
 
-async def _says_stuck(client: httpx.AsyncClient, url: str) -> bool:
+async def _says_stuck(url: str) -> bool:
     try:
-        body = (await client.get(url)).json()
-    except (httpx.HTTPError, ValueError):
+        body = json.loads((await _get(url)).text)
+    except (*http.Faults, ValueError):
         return False
     return isinstance(body, dict) and body.get("stuck") is True
+
+
+async def _get(url: str) -> http.Answer:
+    return await asyncio.to_thread(http.get, url, seconds=_ANSWER_SECONDS)
 
 
 def _ending(code: int) -> str:

@@ -1,4 +1,4 @@
-"""Starts the parts in order, keeps them, and stops them in the opposite order."""
+"""Starts the first part, then the others at once; keeps them, and stops them in the opposite order."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ class Supervisor:
     must be the one that lives as long as the process.
 
     Args:
-        parts: in the order to start them.
+        parts: the first is the one that the others need; each becomes ready after those before it.
         logs: folder of their logs.
         state_file: what `stile status` reads.
         terminal: what people see.
@@ -59,11 +59,13 @@ class Supervisor:
         keepers: list[asyncio.Task[None]] = []
         stop = asyncio.create_task(stopping.wait())
         try:
-            for runner in self._runners:
-                keepers.append(asyncio.create_task(runner.keep(), name=runner.part.name))
-                if not await self._is_ready(runner, keepers, stop):
-                    return
-                await runner.part.once_ready()
+            first, *others = self._runners
+            for runners in ([first], others):
+                keepers += [asyncio.create_task(one.keep(), name=one.part.name) for one in runners]
+                for runner in runners:
+                    if not await self._is_ready(runner, keepers, stop):
+                        return
+                    await runner.part.once_ready()
             announce()
             self._is_ready_once = True
             self._write_state()
@@ -79,6 +81,7 @@ class Supervisor:
     ) -> bool:
         """Wait until the part is ready; return False if everything is to stop before that."""
         began = time.monotonic()
+        runner.due.set()
         ready = asyncio.create_task(runner.ready.wait())
         try:
             with self._terminal.waiting(f"{runner.part.name}: starting …"):

@@ -101,14 +101,16 @@ class ChatRequest(Sampling, Output, Constraints):
 
     def sampling(self) -> Sampling:
         """Return only the sampling parameters."""
-        return Sampling.model_construct(**self._given(Sampling))
+        given = self._given(Sampling)
+        return Sampling.model_construct(**given) if given else Sampling()
 
     def output(self) -> Output:
         """Return only the output options."""
-        return Output.model_construct(**self._given(Output))
+        given = self._given(Output)
+        return Output.model_construct(**given) if given else Output()
 
     def _given(self, part: type[BaseModel]) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in part.model_fields if getattr(self, name) is not None}
+        return {name: value for name in part.model_fields if (value := getattr(self, name)) is not None}
 
 
 class ApprovedChat(Message):

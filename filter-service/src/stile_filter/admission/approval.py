@@ -73,8 +73,8 @@ class Approvals:
             self._policy.system_prompt,
             joins_users=self._policy.client_system is ClientSystem.AS_USER,
         )
-        # Parts that were validated when they were read.
-        return ApprovedChat.model_construct(
+        # Its parts were validated when they were read, and pydantic does not do it again.
+        return ApprovedChat(
             messages=messages,
             exchanges=conversation.exchanges(messages) if trims else None,
             sampling=self._sampling(request),

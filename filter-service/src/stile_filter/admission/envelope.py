@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from uuid import UUID
 
 from stile_contracts import headers, ids, models, subjects
@@ -22,7 +23,7 @@ _DEADLINE = re.compile(r"[0-9]{1,16}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Envelope:
     """What the headers and the subject say of a request."""
 
@@ -45,14 +46,16 @@ class Envelope:
         """Which request it is."""
         return RequestAddress(self.lane, self.client, self.id)
 
-    @property
+    @cached_property
     def subject(self) -> str:
         """Its subject in CHAT once it is approved, without a model's token."""
         return subjects.approved(self.lane, self.client, self.id)
 
     def approved_subject(self, model: str | None) -> str:
         """Where CHAT keeps the request once it is approved, for the model of this name or for any."""
-        return subjects.approved(self.lane, self.client, self.id, models.token(model) if model else None)
+        if model is None:
+            return self.subject
+        return subjects.approved(self.lane, self.client, self.id, models.token(model))
 
 
 def wanted_events(incoming: IncomingMessage) -> EventLevel:
@@ -147,9 +150,10 @@ def _deadline(incoming: IncomingMessage, *, from_gateway: bool, now_ms: int) -> 
 
 def _choice(incoming: IncomingMessage, header: str, choices: type[StrEnum], default: str) -> str:
     value = incoming.headers.get(header, default)
-    if value not in choices.__members__.values():
-        raise _invalid(header, "one of " + ", ".join(choices))
-    return value
+    try:
+        return choices(value)
+    except ValueError as error:
+        raise _invalid(header, "one of " + ", ".join(choices)) from error
 
 
 def _matching(incoming: IncomingMessage, header: str, pattern: re.Pattern[str], shape: str) -> str | None:

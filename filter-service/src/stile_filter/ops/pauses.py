@@ -5,7 +5,6 @@ Measured with a history of 900 kB beside short requests: a thread that wants the
 of it over the automata of the keyword lists, which stay.
 """
 
-import gc
 import sys
 
 _SWITCH_SECONDS = 0.0005
@@ -14,10 +13,3 @@ _SWITCH_SECONDS = 0.0005
 def share_the_interpreter() -> None:
     """Have a thread give the interpreter to another one after half a millisecond."""
     sys.setswitchinterval(_SWITCH_SECONDS)
-
-
-def settle() -> None:
-    """Free what is no longer used, and have later collections leave out what is used now."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()

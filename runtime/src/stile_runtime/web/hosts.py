@@ -7,6 +7,7 @@ that site. The browser sends the name in `Host`, and no page can change that.
 import re
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 HOST = "Host"
@@ -69,6 +70,7 @@ def further_names(names: Iterable[str]) -> tuple[str, ...]:
     return plain
 
 
+@lru_cache(maxsize=64)
 def as_address(text: str) -> IPv4Address | IPv6Address | None:
     """Return the address that ``text`` is, an IPv4-mapped one as IPv4; None if it is a name."""
     try:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -180,10 +181,10 @@ class _Search:
             if not self._is_known(uncovered):
                 yield from self._counted(folded, view, match, uncovered)
 
-    def _is_known(self, indexes: set[int]) -> bool:
+    def _is_known(self, indexes: AbstractSet[int]) -> bool:
         return self._found is not None and indexes <= self._found
 
-    def _counted(self, folded: Folded, view: str, match: Match, indexes: set[int]) -> Iterator[Hit]:
+    def _counted(self, folded: Folded, view: str, match: Match, indexes: AbstractSet[int]) -> Iterator[Hit]:
         for index in indexes:
             if index in match.phrase.by_language and not self._judge.is_in_language(folded, match, index):
                 continue

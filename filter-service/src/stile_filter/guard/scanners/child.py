@@ -10,9 +10,7 @@ import os
 import signal
 import sys
 import time
-from typing import Any, BinaryIO, NoReturn
-
-import structlog
+from typing import Any, BinaryIO
 
 from stile_filter.guard.scanners import registry, wire
 from stile_filter.guard.scanners.excepted import Scan
@@ -82,16 +80,11 @@ def _judged(scan: Scan, text: str) -> tuple[str, float | None]:
 def _hush() -> BinaryIO:
     """Send what is printed or logged nowhere; return the way to the parent."""
     logging.disable(logging.CRITICAL)
-    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     return answers
-
-
-def _drop(*_: object) -> NoReturn:
-    raise structlog.DropEvent
 
 
 def _end_with_parent() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 _NAME = next((name for name in ("gorget", "llm_guard") if importlib.util.find_spec(name)), "llm_guard")
 """gorget's own ``llm_guard`` names the same modules, but imports every one."""
@@ -37,12 +38,21 @@ def scanner(kind: str) -> type:
 
 
 def module(name: str) -> ModuleType:
-    """Import LLM-Guard's module ``name``."""
+    """Import LLM-Guard's module ``name``; what it logs goes nowhere, as it may hold a text."""
+    import structlog  # noqa: PLC0415 -- 6 MB that Stile's own scanners do not need
+
+    structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
     full = f"{_NAME}.{name}"
     if "anonymize" in name:  # it uses presidio whole
         return importlib.import_module(full)
     with _bare_packages():
         return importlib.import_module(full)
+
+
+def _drop(*_: object) -> NoReturn:
+    import structlog  # noqa: PLC0415 -- as above
+
+    raise structlog.DropEvent
 
 
 def _folder() -> Path:

@@ -2,8 +2,10 @@
 
 import json
 import struct
-from asyncio import StreamReader
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:  # a child needs no asyncio: it is 5 MB
+    from asyncio import StreamReader
 
 _LENGTH = struct.Struct(">I")
 
@@ -23,7 +25,7 @@ def read(stream: BinaryIO) -> dict[str, Any] | None:
     return frame
 
 
-async def receive(stream: StreamReader) -> dict[str, Any]:
+async def receive(stream: "StreamReader") -> dict[str, Any]:
     """Read a frame.
 
     Raises:

@@ -24,6 +24,7 @@ from stile_gateway.errors import GatewayError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Headers, Sender
 from stile_gateway.http.document import NAMED_DATA, answer_body, errors, event_stream, request_body
+from stile_gateway.http.routes import ModelRoute
 from stile_gateway.requests.events import ReplyEvent
 
 _MESSAGES, _COUNT = "/messages", "/messages/count_tokens"
@@ -100,6 +101,7 @@ class Anthropic(Dialect):
                 path,
                 self._post,
                 methods=["POST"],
+                route_class_override=ModelRoute,
                 operation_id=name,
                 summary=summary,
                 responses={200: good, **_ERRORS},

@@ -19,6 +19,7 @@ from stile_gateway.errors import NotFoundError
 from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Client, Headers, Sender
 from stile_gateway.http.document import errors, request_body
+from stile_gateway.http.routes import ModelRoute
 from stile_gateway.requests.events import ReplyEvent
 
 _ANSWER = completion_answer("text_completion", "A `text_completion`; with `stream`, its pieces as they come.")
@@ -51,6 +52,7 @@ class Completions(OpenAI):
             "/completions",
             self._post,
             methods=["POST"],
+            route_class_override=ModelRoute,
             operation_id="completions",
             summary="Ask the model as OpenAI's old clients do",
             responses={200: _ANSWER, **errors(shape=OpenAIError), **errors(404, shape=OpenAIError)},

@@ -37,6 +37,7 @@ from stile_gateway.http.answers import send
 from stile_gateway.http.dependencies import Client, Headers, Sender, client_request, services_of
 from stile_gateway.http.document import answer_body, errors, request_body
 from stile_gateway.http.readiness import served_model
+from stile_gateway.http.routes import ModelRoute
 from stile_gateway.requests.events import ReplyEvent
 
 _CHAT, _GENERATE = "/chat", "/generate"
@@ -107,6 +108,7 @@ class Ollama(Dialect):
                 path,
                 self._post,
                 methods=["POST"],
+                route_class_override=ModelRoute,
                 operation_id=f"ollama{path.replace('/', '_')}",
                 summary="Ask the model as Ollama's clients do",
                 responses={200: _answers(text), **_ERRORS},

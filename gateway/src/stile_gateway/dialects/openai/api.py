@@ -21,6 +21,7 @@ from stile_gateway.http.answers import answer
 from stile_gateway.http.dependencies import Client, Headers, Sender, services_of
 from stile_gateway.http.document import DATA, answer_body, errors, event_stream, request_body
 from stile_gateway.http.readiness import served_model
+from stile_gateway.http.routes import ModelRoute
 from stile_gateway.requests.events import ReplyEvent
 from stile_runtime.fleet import Fleet
 
@@ -124,6 +125,7 @@ class OpenAI(Dialect):
             "/chat/completions",
             self._post,
             methods=["POST"],
+            route_class_override=ModelRoute,
             operation_id="chat_completions",
             summary="Ask the model as OpenAI's clients do",
             responses={200: _ANSWER, **errors(shape=OpenAIError)},

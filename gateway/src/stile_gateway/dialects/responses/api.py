@@ -32,6 +32,7 @@ from stile_gateway.http.answers import (
 )
 from stile_gateway.http.dependencies import Client, Headers, Sender, client_request, services_of
 from stile_gateway.http.document import NAMED_DATA, answer_body, errors, event_stream, request_body
+from stile_gateway.http.routes import ModelRoute
 from stile_gateway.requests.events import ReplyEvent
 
 ResponseName = Annotated[
@@ -122,6 +123,7 @@ class Responses(OpenAI):
             "",
             self._post,
             methods=["POST"],
+            route_class_override=ModelRoute,
             operation_id="responses",
             summary="Ask the model as OpenAI's newer clients do",
             responses={200: {**_ANSWER, "links": _LINKS}, **_ERRORS},

@@ -28,6 +28,7 @@ from stile_gateway.http.answers import (
 )
 from stile_gateway.http.dependencies import ChatHeaders, Client, Sender, services_of
 from stile_gateway.http.document import errors, event_stream, request_body
+from stile_gateway.http.routes import ModelRoute
 from stile_gateway.requests.events import ReplyEvent
 
 LAST_EVENT_ID = "Last-Event-ID"
@@ -109,7 +110,7 @@ class Stile(Dialect):
             contents=[message.content for message in chat.messages or ()],
             is_stream=is_stream,
             answer_later=_prefers_later(request),
-            path=request.url.path,
+            path=request.scope["path"],
             last_event_id=request.headers.get(LAST_EVENT_ID),
         )
 
@@ -140,6 +141,7 @@ class Stile(Dialect):
                 path,
                 self._post,
                 methods=["POST"],
+                route_class_override=ModelRoute,
                 operation_id=name,
                 summary="Ask the model",
                 responses={200: _ANSWER, 202: _ACCEPTED, **errors()},

@@ -1,0 +1,15 @@
+"""``stile-console``: runs the service."""
+
+from stile_runtime.footprint import leave_out_unused
+
+
+def main() -> None:
+    """Run the console."""
+    leave_out_unused()
+    from stile_console import app  # noqa: PLC0415 -- what its libraries do not need is left out first
+
+    app.main()
+
+
+if __name__ == "__main__":
+    main()
