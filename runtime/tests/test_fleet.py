@@ -77,6 +77,14 @@ def test_how_far_a_senders_clock_is_ahead(fleet, now_ms, ahead):
     assert member.clock_ahead == ahead
 
 
+def test_a_heartbeat_says_how_long_it_counts(fleet, clock):
+    """A process that sends often is missed soon; one of an earlier version is not."""
+    fleet.receive(beat(instance="a", alive_seconds=2.0))
+    fleet.receive(beat(instance="b"))
+    clock.now += 2.1
+    assert [heartbeat.instance for heartbeat in fleet.alive("consumer")] == ["b"]
+
+
 def test_models_live_as_their_workers_and_are_remembered_longer(fleet, clock):
     """Who asks says how long ago the last heartbeat of a model may be."""
     fleet.receive(beat(model="SmolLM2"))

@@ -59,7 +59,7 @@ use crate::llama::slot::Slot;
 use crate::ops::metrics::Metrics;
 use crate::ops::service::{Identity, Questions};
 use crate::ops::status::Status;
-use crate::ops::traces::{JobTrace, Traces};
+use crate::ops::traces::Traces;
 use crate::ops::{health, heartbeat, llama_watch};
 use crate::schedule::in_flight::InFlight;
 use crate::schedule::queue::{Events, Queue};
@@ -100,7 +100,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     );
     let mut workers = JoinSet::new();
     for _ in 0..config.concurrency {
-        let worker = Worker {
+        let worker = Arc::new(Worker {
             bus: bus.clone(),
             approvals: config.approval_keys.clone(),
             llama: llama.clone(),
@@ -110,11 +110,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             metrics: Arc::clone(&metrics),
             in_flight: in_flight.clone(),
             abandon: abandon.clone(),
-            slot: Slot::new(llama.clone(), status.clone(), config.slot),
             traces: traces.clone(),
-            trace: JobTrace::default(),
-        };
-        workers.spawn(run_loop(worker, queue.clone(), stop.clone()));
+        });
+        let slot = Slot::new(llama.clone(), status.clone(), config.slot);
+        workers.spawn(run_loop(worker, slot, queue.clone(), stop.clone()));
     }
     let mut companions = JoinSet::new();
     companions.spawn(nothing_fails(events.hand_on(

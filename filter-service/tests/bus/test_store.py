@@ -98,7 +98,8 @@ class Nats:
         await until(look, what="it is delivered no more")
 
     async def next_event(self):
-        return (await self._events.next_msg(timeout=5)).subject
+        event = await self._events.next_msg(timeout=5)
+        return event.subject, event.data.decode()
 
 
 class Memory:
@@ -122,7 +123,8 @@ class Memory:
         self.store.give_up(subject, 1)
 
     async def next_event(self):
-        return next(step for step in self.store.steps if step.startswith("chat.event."))
+        event = next(step for step in self.store.steps if step.startswith("chat.event."))
+        return event, self.store.woken_for[0]
 
 
 def as_it_is(client):
@@ -261,9 +263,9 @@ async def test_what_chat_holds(side, store):
 
 
 async def test_an_approval_wakes_the_workers(side, store):
-    """After CHAT has it, and only then, a sleeping worker is told to look."""
+    """After CHAT has it, and only then, a sleeping worker is told which request it is."""
     await store.approve(PLACES[0], b"", {})
-    assert await side.next_event() == subjects.WAKE
+    assert await side.next_event() == (subjects.WAKE, PLACES[0])
 
 
 async def test_what_is_delivered_no_more_is_found(side, store):

@@ -68,15 +68,17 @@ def test_a_worker_on_hold_is_ready_and_says_so(fleet):
     assert part_state(fleet, "consumer").detail is None
 
 
-def test_a_heartbeat_counts_for_five_seconds(fleet, clock):
-    """Two of them may be lost; then the part is gone, and is forgotten."""
-    fleet.receive_body(beat("filter"))
-    clock.now += 5
-    assert part_state(fleet, "filter").ready
+@pytest.mark.parametrize(
+    ("part", "said", "seconds"), [("filter", {}, 5), ("consumer", {"alive_seconds": 2}, 2)]
+)
+def test_a_part_is_gone_when_its_heartbeat_counts_no_more(fleet, clock, part, said, seconds):
+    """A worker says how long: 2 s. A filter says nothing: 5 s."""
+    fleet.receive_body(beat(part, **said))
+    clock.now += seconds
+    assert part_state(fleet, part).ready
     clock.now += 0.1
-    state = part_state(fleet, "filter")
-    assert (state.ready, state.instances) == (False, 0)
-    assert "5 s" in state.reason
+    state = part_state(fleet, part)
+    assert (state.ready, state.reason, state.instances) == (False, "none is heard", 0)
 
 
 def test_one_that_is_ready_is_enough_and_a_reason_is_told_where_none_is(fleet):

@@ -1,4 +1,4 @@
-"""The services that live, by the heartbeats that they send every two seconds."""
+"""The services that live, by the heartbeats that they send."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from stile_contracts import models
 from stile_contracts.messages import Heartbeat, QueueState
 
 ALIVE_SECONDS = 5.0
-"""How long a heartbeat counts: two may be lost."""
+"""How long a heartbeat counts if it does not say so itself."""
 
 CLOCK_TOLERANCE_SECONDS = 30.0
 """How far a sender's clock may be from this process's before deadlines mean different times to the
@@ -87,8 +87,8 @@ class Fleet:
     def no_responders(self, part: Part) -> None:
         """Note that nats-server knows no subscriber of a part: its processes are gone, or restart.
 
-        Without this, a process counts as alive until ``ALIVE_SECONDS`` after its last heartbeat. Its next
-        heartbeat brings it back.
+        Without this, a process counts as alive as long as its last heartbeat says. Its next heartbeat
+        brings it back.
         """
         self._members = {key: member for key, member in self._members.items() if key[0] != part}
 
@@ -176,7 +176,8 @@ class Fleet:
         return False
 
     def _is_alive(self, member: Member) -> bool:
-        return self._clock() - member.received_at <= ALIVE_SECONDS
+        alive_seconds = member.heartbeat.alive_seconds or ALIVE_SECONDS
+        return self._clock() - member.received_at <= alive_seconds
 
 
 def _token(heartbeat: Heartbeat) -> str | None:

@@ -69,11 +69,20 @@ pub struct Delivery {
     pub received: Instant,
     /// How long it had been in the stream then, by this machine's clock and the server's.
     pub waited: Duration,
+    /// Whether a look for its result, made while it was in the stream, has found none.
+    pub looked_up: bool,
     /// Where it is acknowledged.
     ack: Subject,
 }
 
 impl Delivery {
+    /// Whether it is known to have no result. If nobody had it before, only a cancellation may have
+    /// stored one since the look, and its event is remembered.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.looked_up && self.attempt == 1
+    }
+
     /// `None` if the stream did not deliver the message.
     fn of(message: jetstream::Message) -> Option<Self> {
         let info = message.info().ok()?;
@@ -89,6 +98,7 @@ impl Delivery {
             attempt,
             received: Instant::now(),
             waited,
+            looked_up: false,
             ack: message.reply?,
         })
     }
@@ -104,6 +114,7 @@ impl Delivery {
             attempt: 1,
             received: Instant::now(),
             waited: Duration::ZERO,
+            looked_up: false,
             ack: "$JS.ACK".into(),
         }
     }

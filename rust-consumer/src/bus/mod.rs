@@ -13,7 +13,7 @@ pub mod retry;
 pub mod tls;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::context::{ContextBuilder, PublishErrorKind};
@@ -41,6 +41,8 @@ const LONGEST_RECONNECT_WAIT: Duration = Duration::from_secs(1);
 pub struct Bus {
     client: Client,
     context: jetstream::Context,
+    /// How often it was connected.
+    connections: Arc<AtomicU64>,
 }
 
 impl Bus {
@@ -51,6 +53,7 @@ impl Bus {
     /// [`BusError::Client`]: the settings cannot be used.
     pub async fn connect(config: &Config, status: Status) -> Result<Self, BusError> {
         let logged = Arc::new(AtomicBool::new(false));
+        let connections = Arc::new(AtomicU64::new(0));
         let mut options = ConnectOptions::new()
             .name("stile-consumer")
             .custom_inbox_prefix(INBOX_PREFIX)
@@ -72,9 +75,15 @@ impl Bus {
                     std::future::ready(None)
                 }
             })
-            .event_callback(move |event| {
-                note(&event, &status, &logged);
-                std::future::ready(())
+            .event_callback({
+                let connections = Arc::clone(&connections);
+                move |event| {
+                    if matches!(event, Event::Connected) {
+                        connections.fetch_add(1, Ordering::Relaxed);
+                    }
+                    note(&event, &status, &logged);
+                    std::future::ready(())
+                }
             });
         options = config.nats_tls.apply(options);
         if let Some(seed) = &config.seed {
@@ -86,7 +95,17 @@ impl Bus {
             .timeout(REQUEST_TIMEOUT)
             .ack_timeout(REQUEST_TIMEOUT)
             .build(client.clone());
-        Ok(Self { client, context })
+        Ok(Self {
+            client,
+            context,
+            connections,
+        })
+    }
+
+    /// The number of the connection: messages that are sent between two of them are missed.
+    #[must_use]
+    pub fn connection(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Whether the connection stands.

@@ -5,6 +5,7 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 
 use super::{Bus, REQUEST_TIMEOUT, bounded};
+use crate::contract::address::Address;
 use crate::contract::headers::{self, Envelope};
 use crate::contract::messages::{ErrorReply, Message, Reply, Usage};
 use crate::contract::subjects::RESULT_STREAM;
@@ -92,10 +93,10 @@ impl Bus {
     ///
     /// # Errors
     /// [`BusError`]: nothing is known.
-    pub async fn find_result(&self, envelope: &Envelope) -> Result<Option<ChatResult>, BusError> {
+    pub async fn find_result(&self, address: &Address) -> Result<Option<ChatResult>, BusError> {
         let stream = self.context.get_stream_no_info(RESULT_STREAM);
         let stream = bounded(REQUEST_TIMEOUT, stream).await?;
-        let subject = envelope.address.result();
+        let subject = address.result();
         let found = stream.get_last_raw_message_by_subject(&subject);
         match tokio::time::timeout(REQUEST_TIMEOUT, found).await {
             Ok(Ok(message)) => Ok(Some(ChatResult::stored(message.payload))),

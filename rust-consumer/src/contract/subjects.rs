@@ -17,7 +17,8 @@ pub const ANSWER_CHECKS: &str = "chat.answer";
 /// The prefix of the inboxes in which verdicts about answers are received. No filter may send to
 /// this service's other inboxes: it could answer in `JetStream`'s place.
 pub const ANSWER_INBOX: &str = "_INBOX_answer";
-/// Without a body: a request was approved, and an idle worker may look.
+/// A request was approved; the body is its subject in `CHAT`. If it names no request, `CHAT` has to
+/// be listed.
 pub const WAKE: &str = "chat.event.approved";
 /// A request's result is *cancelled*: the worker that runs it stops.
 pub const CANCELLED: &str = "chat.event.cancelled.*.*";

@@ -1,12 +1,14 @@
 //! llama.cpp's HTTP server, as a client sees it. Errors of `reqwest` are translated here.
 
 pub mod answer;
+pub mod completion;
 pub mod control_tokens;
 pub mod key;
 pub mod props;
 pub mod request;
 pub mod slot;
 pub mod sse;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,27 +17,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Response, StatusCode, Url};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::error::{ModelError, RunError};
 use answer::short_name;
+use completion::{Call, Completion};
 use key::Key;
 use props::Props;
-use sse::Parser;
 
 const CONNECT: Duration = Duration::from_secs(2);
 /// For questions that llama.cpp answers at once.
 pub const QUESTION: Duration = Duration::from_secs(3);
-/// A megabyte of text is read in a few seconds, and many times that on a machine that is busy.
-const TOKENIZING: Duration = Duration::from_secs(60);
 /// Why it is not there, if it takes connections and does not answer: it is frozen, or does nothing
 /// but compute.
 pub const SILENT: &str = "it does not answer";
 /// An error's body is read no longer, and a finished stream's end is waited for no longer.
 const REST: Duration = Duration::from_secs(1);
-/// One event is at most this long: far more than llama.cpp writes for a token.
-const MAX_EVENT_BYTES: usize = 4 << 20;
 
 /// A client of one llama.cpp server.
 #[derive(Debug, Clone)]
@@ -60,25 +58,6 @@ struct Models {
 #[derive(Deserialize)]
 struct Model {
     id: String,
-}
-
-#[derive(Serialize)]
-struct Tokenize<'a> {
-    content: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<&'a str>,
-    add_special: bool,
-    parse_special: bool,
-}
-
-#[derive(Deserialize)]
-struct Tokens {
-    tokens: Vec<i64>,
-}
-
-#[derive(Deserialize)]
-struct Prompt {
-    prompt: String,
 }
 
 #[derive(Deserialize)]
@@ -201,89 +180,7 @@ impl Llama {
         if response.status() != StatusCode::OK {
             return Err(refusal(response).await);
         }
-        Ok(Completion {
-            _call: call,
-            response,
-            parser: Parser::default(),
-        })
-    }
-
-    /// Asks how the model reads `text`, its special tokens read as such or as plain text. `None` if
-    /// the server cannot be asked this.
-    ///
-    /// # Errors
-    /// [`ModelError::NotThere`]: nobody answers just now; another one: the server fails.
-    pub async fn tokenize(
-        &self,
-        text: &str,
-        model: Option<&str>,
-        parse_special: bool,
-    ) -> Result<Option<Vec<i64>>, ModelError> {
-        let question = Tokenize {
-            content: text,
-            model,
-            add_special: false,
-            parse_special,
-        };
-        self.tokens(&question).await
-    }
-
-    /// Asks how many tokens the model reads for a completion request, its template's own among
-    /// them. `None` if the server cannot be asked this.
-    ///
-    /// # Errors
-    /// [`ModelError::NotThere`]: nobody answers just now; another one: the server fails.
-    pub async fn count_prompt(&self, request: Bytes) -> Result<Option<u64>, ModelError> {
-        let Some(body) = self.post(&self.template, request).await? else {
-            return Ok(None);
-        };
-        let Ok(prompt) = serde_json::from_slice::<Prompt>(&body) else {
-            return Ok(None);
-        };
-        let question = Tokenize {
-            content: &prompt.prompt,
-            model: None,
-            add_special: true,
-            parse_special: true,
-        };
-        let tokens = self.tokens(&question).await?;
-        Ok(tokens.map(|tokens| tokens.len() as u64))
-    }
-
-    async fn tokens(&self, question: &Tokenize<'_>) -> Result<Option<Vec<i64>>, ModelError> {
-        let question =
-            serde_json::to_vec(question).map_err(|_| ModelError::Failed("it reads JSON"))?;
-        let body = self.post(&self.tokenize, question.into()).await?;
-        let tokens = body.and_then(|body| serde_json::from_slice::<Tokens>(&body).ok());
-        Ok(tokens.map(|tokens| tokens.tokens))
-    }
-
-    /// Asks what takes the model no slot; `None` if the server cannot be asked this.
-    async fn post(&self, url: &Url, question: Bytes) -> Result<Option<Bytes>, ModelError> {
-        let answer = async {
-            let request = self.http.post(url.clone()).body(question);
-            let response = request
-                .header(CONTENT_TYPE, "application/json")
-                .send()
-                .await
-                .map_err(|_| ModelError::NotThere("it does not answer"))?;
-            match response.status() {
-                StatusCode::OK => {}
-                // Not llama.cpp's, or one of before, or one that asks for more.
-                StatusCode::BAD_REQUEST
-                | StatusCode::NOT_FOUND
-                | StatusCode::METHOD_NOT_ALLOWED
-                | StatusCode::UNPROCESSABLE_ENTITY
-                | StatusCode::NOT_IMPLEMENTED => return Ok(None),
-                _ => return Err(refusal(response).await),
-            }
-            let body = response.bytes().await;
-            body.map(Some)
-                .map_err(|_| ModelError::NotThere("it does not answer"))
-        };
-        timeout(TOKENIZING, answer)
-            .await
-            .unwrap_or(Err(ModelError::NotThere("it does not answer")))
+        Ok(Completion::new(call, response))
     }
 
     /// Asks a question that changes nothing.
@@ -299,55 +196,6 @@ impl Llama {
         timeout(QUESTION, answer)
             .await
             .unwrap_or(Err(ModelError::NotThere(SILENT)))
-    }
-}
-
-/// A completion counts as open while this lives.
-#[derive(Debug)]
-struct Call(Arc<AtomicUsize>);
-
-impl Call {
-    fn begin(open: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(open))
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A completion that llama.cpp is writing.
-#[derive(Debug)]
-pub struct Completion {
-    _call: Call,
-    response: Response,
-    parser: Parser,
-}
-
-impl Completion {
-    /// Waits for the next events; `None` at the stream's end.
-    ///
-    /// # Errors
-    /// [`ModelError::Failed`]: the stream breaks off.
-    pub async fn next(&mut self) -> Result<Option<Vec<Vec<u8>>>, ModelError> {
-        let piece = self.response.chunk().await;
-        let piece = piece.map_err(|_| ModelError::Failed("its stream broke off"))?;
-        let events = piece.map(|piece| self.parser.feed(&piece));
-        if self.parser.pending() > MAX_EVENT_BYTES {
-            return Err(ModelError::Failed("its stream cannot be read"));
-        }
-        Ok(events)
-    }
-
-    /// Waits, a little, until llama.cpp has closed the finished stream, so that nothing of this
-    /// answer is under way when the next one is asked for.
-    pub async fn close(mut self) {
-        let end = async { while let Ok(Some(_)) = self.response.chunk().await {} };
-        // Whether it came or not, the connection is closed now.
-        let _ = timeout(REST, end).await;
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use super::completion::Completion;
 use super::{Llama, QUESTION};
 use crate::error::ModelError;
 use crate::ops::status::{Obstacle, Status};
@@ -20,6 +22,8 @@ pub struct Slot {
     patience: Duration,
     /// Whether a call of an earlier worker, or one that was dropped, may still hold it.
     pub unsure: bool,
+    /// The last completion, until its stream is closed.
+    closing: Option<JoinHandle<()>>,
 }
 
 impl Slot {
@@ -31,6 +35,22 @@ impl Slot {
             status,
             patience,
             unsure: true,
+            closing: None,
+        }
+    }
+
+    /// Closes a finished completion in the background.
+    pub fn close(&mut self, completion: Completion) {
+        self.closing = Some(tokio::spawn(completion.close()));
+    }
+
+    /// Waits until the last completion is closed, so that nothing of its answer is under way when
+    /// the next one is asked for.
+    pub async fn closed(&mut self) {
+        if let Some(closing) = &mut self.closing {
+            // It can only have been cancelled, with the runtime.
+            let _ = closing.await;
+            self.closing = None;
         }
     }
 

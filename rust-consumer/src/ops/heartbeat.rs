@@ -14,11 +14,14 @@ use crate::contract::subjects::HEARTBEAT;
 use crate::error::InvalidMessage;
 use crate::worker::approval::Keys;
 
-const PERIOD: Duration = Duration::from_secs(2);
+const PERIOD: Duration = Duration::from_millis(500);
+/// A worker that was killed is missed after this time, in seconds. Three heartbeats may be lost, or
+/// late.
+const ALIVE_SECONDS: f64 = 2.0;
 
-/// Publishes a heartbeat every two seconds, and at once when readiness or the hold changes, until `stop`. It
-/// names the keys that are known at the time: a filter that signs with another one approves nothing
-/// in vain.
+/// Publishes a heartbeat twice a second, and at once when readiness or the hold changes, until
+/// `stop`. It names the keys that are known at the time: a filter that signs with another one
+/// approves nothing in vain.
 ///
 /// `instance` is unique to the process.
 pub async fn beat(
@@ -66,6 +69,7 @@ fn heartbeat(instance: &str, state: &State, approvals: Option<&Keys>) -> Heartbe
         ready: reason.is_none(),
         reason: reason.map(Cow::into_owned),
         now_ms: clock::millis(SystemTime::now()),
+        alive_seconds: Some(ALIVE_SECONDS),
         model: state.model.as_deref().map(str::to_owned),
         service_seconds: state.service_seconds,
         prompt_per_second: state.prompt_per_second,

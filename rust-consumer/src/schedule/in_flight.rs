@@ -1,18 +1,31 @@
 //! The requests that this process works on, so that one that is cancelled can be stopped, and one
 //! that somebody else listens to can be followed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_nats::Subject;
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::contract::address::RequestKey;
 
 /// The requests in flight, shared by the process's workers; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct InFlight(Arc<Mutex<HashMap<RequestKey, Holds>>>);
+pub struct InFlight(Arc<Mutex<Requests>>);
+
+#[derive(Debug, Default)]
+struct Requests {
+    held: HashMap<RequestKey, Holds>,
+    /// Those that were cancelled of late while they were not in flight here, the oldest first.
+    cancelled: VecDeque<(RequestKey, Instant)>,
+}
+
+/// A cancellation whose event comes before its request is delivered is remembered for this long.
+const REMEMBERED: Duration = Duration::from_secs(5);
+const MAX_REMEMBERED: usize = 256;
 
 /// Of one request, followers that its worker has not looked at yet.
 const MAX_WAITING_FOLLOWERS: usize = 16;
@@ -45,13 +58,18 @@ pub struct InFlightGuard {
 }
 
 impl InFlight {
-    /// Enters a request. A look for its result after this misses no cancellation: that is stored
-    /// before its event is sent, so either the look finds it, or the event is received.
+    /// Enters a request. No cancellation is missed: it is stored before its event is sent, so either
+    /// a look for the result finds it, or its event was received after the look, and counts.
     #[must_use]
     pub fn enter(&self, request: &RequestKey) -> InFlightGuard {
         let mut all = self.all();
-        let holds = all.entry(request.clone()).or_default();
+        all.forget();
+        let is_cancelled = all.cancelled.iter().any(|(key, _)| key == request);
+        let holds = all.held.entry(request.clone()).or_default();
         holds.count += 1;
+        if is_cancelled {
+            holds.token.cancel();
+        }
         InFlightGuard {
             request: request.clone(),
             token: holds.token.clone(),
@@ -60,23 +78,40 @@ impl InFlight {
         }
     }
 
-    /// Stops the request, if it is in flight.
+    /// Stops the request, if it is in flight, or if it comes within a few seconds.
     pub fn cancel(&self, request: &RequestKey) {
-        if let Some(holds) = self.all().get(request) {
+        let mut all = self.all();
+        if let Some(holds) = all.held.get(request) {
             holds.token.cancel();
+            return;
         }
+        all.forget();
+        if all.cancelled.len() == MAX_REMEMBERED {
+            all.cancelled.pop_front();
+        }
+        all.cancelled.push_back((request.clone(), Instant::now()));
     }
 
     /// Has the request's events sent to `subject` too, if it is in flight.
     pub fn follow(&self, request: &RequestKey, subject: Subject) {
-        if let Some(holds) = self.all().get(request) {
+        if let Some(holds) = self.all().held.get(request) {
             // An error: its worker looks no more, as its result is being sent.
             let _ = holds.followers.send(subject);
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<RequestKey, Holds>> {
+    fn all(&self) -> MutexGuard<'_, Requests> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Requests {
+    fn forget(&mut self) {
+        while let Some((_, at)) = self.cancelled.front()
+            && at.elapsed() > REMEMBERED
+        {
+            self.cancelled.pop_front();
+        }
     }
 }
 
@@ -96,10 +131,10 @@ impl InFlightGuard {
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
         let mut all = self.all.all();
-        if let Some(holds) = all.get_mut(&self.request) {
+        if let Some(holds) = all.held.get_mut(&self.request) {
             holds.count -= 1;
             if holds.count == 0 {
-                all.remove(&self.request);
+                all.held.remove(&self.request);
             }
         }
     }
@@ -128,7 +163,19 @@ mod tests {
         in_flight.cancel(&request("carol"));
         assert!(alice.token.is_cancelled() && !bob.token.is_cancelled());
         drop((alice, bob));
-        assert!(in_flight.all().is_empty());
+        assert!(in_flight.all().held.is_empty());
+        assert!(!in_flight.enter(&request("alice")).token.is_cancelled());
+    }
+
+    /// The event of a cancellation may come while its request is being delivered; it counts once the
+    /// request is in flight, but not for ever: a key may be used again.
+    #[tokio::test(start_paused = true)]
+    async fn a_cancellation_that_comes_early_is_remembered() {
+        let in_flight = InFlight::default();
+        in_flight.cancel(&request("alice"));
+        assert!(in_flight.enter(&request("alice")).token.is_cancelled());
+        assert!(!in_flight.enter(&request("bob")).token.is_cancelled());
+        tokio::time::advance(REMEMBERED + Duration::from_millis(1)).await;
         assert!(!in_flight.enter(&request("alice")).token.is_cancelled());
     }
 
@@ -161,6 +208,6 @@ mod tests {
         in_flight.cancel(&request("alice"));
         assert!(second.token.is_cancelled());
         drop(second);
-        assert!(in_flight.all().is_empty());
+        assert!(in_flight.all().held.is_empty());
     }
 }

@@ -3,3 +3,4 @@
 pub mod in_flight;
 pub mod order;
 pub mod queue;
+pub mod view;

@@ -1,6 +1,7 @@
 //! Takes the next job off the stream: by the service order, from a durable consumer.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -9,11 +10,12 @@ use async_nats::jetstream::consumer::PullConsumer;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep as sleep_for, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::in_flight::InFlight;
 use super::order::{ServiceOrder, waiting_queues};
+use super::view::View;
 use crate::bus::Bus;
 use crate::bus::jobs::Delivery;
 use crate::contract::address::{Address, Durable, RequestKey};
@@ -24,8 +26,13 @@ use crate::error::BusError;
 use crate::ops::clock;
 use crate::ops::status::Status;
 
-/// An idle worker looks by itself after this long: a job that was given back wakes nobody.
+/// Before a job is chosen, the stream was listed within this time: a job that was given back wakes
+/// nobody, and an event may be lost.
 const LOOK: Duration = Duration::from_secs(1);
+/// Events may come faster than the stream can be listed.
+const MAX_LOOKS: usize = 3;
+/// A busy worker lists the stream again after this long, so that it need not do so when it is free.
+const LOOK_AHEAD: Duration = Duration::from_millis(700);
 /// Beyond this many durables, those that have nothing in the stream are not kept.
 const KEPT_DURABLES: usize = 512;
 
@@ -36,6 +43,7 @@ pub struct Queue {
     status: Status,
     clock: fn() -> SystemTime,
     order: Arc<Mutex<ServiceOrder>>,
+    view: Arc<Mutex<View>>,
     durables: Arc<Mutex<HashMap<Durable, PullConsumer>>>,
     wake: watch::Sender<()>,
 }
@@ -53,6 +61,7 @@ impl Queue {
             status,
             clock,
             order: Arc::default(),
+            view: Arc::default(),
             durables: Arc::default(),
             wake: watch::Sender::new(()),
         }
@@ -64,9 +73,8 @@ impl Queue {
         Sleep(self.wake.subscribe())
     }
 
-    /// Looks at the stream; returns the durables of its requests in the order in which they are to
-    /// be tried. Requests that name another model are left out, and those that name any until this
-    /// model's name is known.
+    /// Takes the next job; `None` if there is none that this worker may start now. Requests that name
+    /// another model are left out, and those that name any until this model's name is known.
     ///
     /// While the queue is on hold there are none.
     ///
@@ -75,8 +83,52 @@ impl Queue {
     ///
     /// # Errors
     /// [`BusError`]: the bus or the stream is away.
-    pub async fn look(&self) -> Result<Vec<Durable>, BusError> {
+    pub async fn next(&self) -> Result<Option<Delivery>, BusError> {
+        let durables = self.candidates().await?;
+        for durable in &durables {
+            let mark = locked(&self.view).mark();
+            let Some(mut delivery) = self.pull(durable).await? else {
+                locked(&self.view).nothing_of(durable, mark);
+                continue;
+            };
+            if let Some(address) = &delivery.address {
+                delivery.looked_up = locked(&self.view).left(&address.key());
+                locked(&self.order).taken(address);
+            }
+            return Ok(Some(delivery));
+        }
+        let mut kept = locked(&self.durables);
+        if kept.len() > KEPT_DURABLES {
+            kept.retain(|durable, _| durables.contains(durable));
+        }
+        Ok(None)
+    }
+
+    /// The durables of the requests that may be started, in the order in which they are to be tried.
+    ///
+    /// # Errors
+    /// [`BusError`]: the stream had to be listed, and it or the bus is away.
+    pub async fn candidates(&self) -> Result<Vec<Durable>, BusError> {
+        for _ in 0..MAX_LOOKS {
+            if self.is_current(LOOK) {
+                break;
+            }
+            self.look().await?;
+        }
+        Ok(self.order())
+    }
+
+    fn order(&self) -> Vec<Durable> {
+        let model = self.model();
+        let view = locked(&self.view);
+        let waiting = waiting_queues(view.waiting(), model.as_ref());
+        locked(&self.order).order(waiting)
+    }
+
+    /// Lists the stream.
+    async fn look(&self) -> Result<(), BusError> {
         let asked = (self.clock)();
+        let mark = locked(&self.view).mark();
         let listing = self.bus.jobs().await?;
         let server_time = listing.server_time;
         let off = server_time.and_then(|time| clock::seconds_off(asked, (self.clock)(), time));
@@ -91,31 +143,47 @@ impl Queue {
         if self.status.set_held(listing.held) {
             tracing::info!(held = listing.held, "the hold of the queue has changed");
         }
-        if off.is_some() || listing.held {
-            return Ok(Vec::new());
-        }
-        let waiting = waiting_queues(&listing.addresses, self.model().as_ref());
-        Ok(locked(&self.order).order(waiting))
+        let closed = off.is_some() || listing.held;
+        locked(&self.view).listing(listing.addresses, closed, mark);
+        Ok(())
     }
 
-    /// Takes the first job that is to be had; `None` if all are in flight.
-    ///
-    /// # Errors
-    /// [`BusError`]: the bus or the stream is away.
-    pub async fn take(&self, durables: &[Durable]) -> Result<Option<Delivery>, BusError> {
-        for durable in durables {
-            if let Some(delivery) = self.pull(durable).await? {
-                if let Some(address) = &delivery.address {
-                    locked(&self.order).taken(address);
-                }
-                return Ok(Some(delivery));
+    /// Keeps the view of the stream current while a worker is busy. It never ends.
+    pub async fn look_ahead(&self) -> Infallible {
+        let mut sleep = self.sleep();
+        loop {
+            if !self.is_current(LOOK_AHEAD)
+                && let Err(error) = self.look().await
+            {
+                // The worker lists it, if need be, when it is free.
+                tracing::debug!(%error, "the stream was not listed");
+                sleep_for(LOOK_AHEAD).await;
             }
+            self.look_up_next().await;
+            // An approval that does not say whose it is makes the view old.
+            let _ = timeout(LOOK_AHEAD, sleep.0.changed()).await;
         }
-        let mut kept = locked(&self.durables);
-        if kept.len() > KEPT_DURABLES {
-            kept.retain(|durable, _| durables.contains(durable));
+    }
+
+    /// Looks for a result of the request that is next. There is one if the request was answered
+    /// before, and came into the stream once more.
+    async fn look_up_next(&self) {
+        let next = self.order().into_iter().next();
+        let Some(address) = next.and_then(|next| locked(&self.view).first_of(&next)) else {
+            return;
+        };
+        if let Ok(None) = self.bus.find_result(&address).await {
+            locked(&self.view).has_no_result(&address.key());
         }
-        Ok(None)
+    }
+
+    /// A request of this worker has ended, whatever a listing says that was made before.
+    pub fn left(&self, request: &RequestKey) {
+        locked(&self.view).left(request);
+    }
+
+    fn is_current(&self, age: Duration) -> bool {
+        locked(&self.view).is_current(age, self.bus.connection())
     }
 
     /// A durable that the server has forgotten is made anew.
@@ -148,9 +216,21 @@ impl Queue {
     /// A worker has published a start; `model` is the token of its model, or nothing if it does not
     /// know that.
     fn receive_start(&self, address: &Address, model: &[u8]) {
+        locked(&self.view).left(&address.key());
         let is_own = |own: ModelToken| own.as_str().as_bytes() == model;
         let ours = model.is_empty() || self.model().is_none_or(is_own);
         locked(&self.order).started(address, ours);
+    }
+
+    /// A filter has approved the request that `body` names by its subject in the stream. If it names
+    /// none (a hold, its end, a filter of an earlier version), the stream has to be listed.
+    fn receive_approval(&self, body: &[u8]) {
+        let address = std::str::from_utf8(body).ok().and_then(Address::parse);
+        match address {
+            Some(address) => locked(&self.view).approved(address),
+            None => locked(&self.view).expire(),
+        }
+        self.wake.send_replace(());
     }
 
     fn model(&self) -> Option<ModelToken> {
@@ -196,7 +276,7 @@ impl Events {
     pub async fn hand_on(mut self, queue: Queue, in_flight: InFlight, stop: CancellationToken) {
         loop {
             tokio::select! {
-                Some(_) = self.approved.next() => queue.wake.send_replace(()),
+                Some(message) = self.approved.next() => queue.receive_approval(&message.payload),
                 Some(message) = self.started.next() => {
                     if let Some(address) = Address::parse_started(&message.subject) {
                         queue.receive_start(&address, &message.payload);
@@ -213,6 +293,7 @@ impl Events {
                 }
                 Some(message) = self.cancelled.next() => {
                     if let Some(request) = RequestKey::parse_cancelled(&message.subject) {
+                        queue.left(&request);
                         in_flight.cancel(&request);
                     }
                 }

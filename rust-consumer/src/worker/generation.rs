@@ -1,36 +1,47 @@
 //! The generation of one answer: the calls of llama.cpp for a job.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
-use super::Worker;
 use super::guard::{Checker, Guard, without_alternatives};
 use super::job::GenerationRequest;
 use super::pipeline::Pipeline;
-use super::trim;
+use super::{SlotGuard, Worker, trim};
 use crate::bus::retry::Backoff;
 use crate::contract::headers::Envelope;
 use crate::contract::messages::{ApprovedChat, Reply};
 use crate::error::{JobError, ModelError};
+use crate::llama::answer::Answer;
+use crate::llama::slot::Slot;
 use crate::llama::{control_tokens, request};
 
+/// An answer that the model has ended, while a filter may still have to check its rest.
+struct Written {
+    answer: Answer,
+    guard: Guard,
+    trimmed: Option<NonZeroU32>,
+}
+
 impl Worker {
-    /// Calls llama.cpp until it answers, or has been away for too long.
+    /// Calls llama.cpp until it answers, or has been away for too long. The slot is free again once
+    /// the model has ended the answer.
     pub(super) async fn generate(
-        &mut self,
+        &self,
         envelope: &Envelope,
         generation: &GenerationRequest,
+        mut slot: SlotGuard,
         pipeline: &mut Pipeline<'_>,
     ) -> Result<Reply, JobError> {
         let mut gone = None;
         let mut backoff = Backoff::default();
-        loop {
-            let ended = Box::pin(self.attempt(envelope, &generation.chat, pipeline)).await;
-            let error = match ended {
+        let mut written = loop {
+            let ended = Box::pin(self.attempt(envelope, &generation.chat, &mut slot, pipeline));
+            let error = match ended.await {
                 Err(JobError::Model(error)) if error.is_absence() => error,
-                ended => return ended,
+                ended => break ended?,
             };
             let wait = backoff.next_wait();
             if Instant::now() + wait
@@ -41,16 +52,26 @@ impl Worker {
             tracing::warn!(chat_id = %envelope.address.id, %error, "llama.cpp is away, trying again");
             self.status.missed_llama();
             sleep(wait).await;
+        };
+        drop(slot);
+        let is_checked = written.guard.is_checked();
+        pipeline.rest(&mut written.guard).await?;
+        let mut reply = written.answer.into_reply(envelope.address.id)?;
+        reply.trimmed = written.trimmed;
+        if is_checked {
+            without_alternatives(reply.logprobs.as_mut());
         }
+        Ok(reply)
     }
 
     /// Calls llama.cpp once, with as much of the conversation as it can read.
     async fn attempt(
-        &mut self,
+        &self,
         envelope: &Envelope,
         chat: &ApprovedChat,
+        slot: &mut Slot,
         pipeline: &mut Pipeline<'_>,
-    ) -> Result<Reply, JobError> {
+    ) -> Result<Written, JobError> {
         let id = envelope.address.id;
         let n_ctx = self.status.now().props.n_ctx;
         let trimmed = trim::fitting(&self.llama, chat, id, n_ctx).await?;
@@ -59,10 +80,13 @@ impl Worker {
         }
         Box::pin(control_tokens::check(&self.llama, &trimmed.chat)).await?;
         let request = request::completion_request(&trimmed.chat, id)?;
-        let guard = self.guard(envelope, chat.check_answer);
-        let mut reply = Box::pin(self.call(envelope, request, guard, pipeline)).await?;
-        reply.trimmed = trimmed.left_out;
-        Ok(reply)
+        let mut guard = self.guard(envelope, chat.check_answer);
+        let answer = self.call(envelope, request, slot, &mut guard, pipeline);
+        Ok(Written {
+            answer: Box::pin(answer).await?,
+            guard,
+            trimmed: trimmed.left_out,
+        })
     }
 
     fn guard(&self, envelope: &Envelope, check_answer: bool) -> Guard {
@@ -78,25 +102,27 @@ impl Worker {
     }
 
     async fn call(
-        &mut self,
+        &self,
         envelope: &Envelope,
         request: Bytes,
-        guard: Guard,
+        slot: &mut Slot,
+        guard: &mut Guard,
         pipeline: &mut Pipeline<'_>,
-    ) -> Result<Reply, JobError> {
-        if self.slot.unsure || envelope.attempt > 1 {
-            self.slot.freed(Duration::ZERO).await?;
+    ) -> Result<Answer, JobError> {
+        if slot.unsure || envelope.attempt > 1 {
+            slot.freed(Duration::ZERO).await?;
         }
+        slot.closed().await;
         let began = Instant::now();
-        self.slot.unsure = true; // Until the call has ended well: it may be dropped anywhere below.
-        let completion = match self.llama.complete(request).await {
+        slot.unsure = true; // Until the call has ended well: it may be dropped anywhere below.
+        let mut completion = match self.llama.complete(request).await {
             Ok(completion) => completion,
             // What hangs is started again, and has done nothing for this request.
             Err(ModelError::Failed(_)) if self.status.now().is_stuck() => {
                 return Err(ModelError::NotThere("it hangs").into());
             }
             Err(error) => {
-                self.slot.unsure = !matches!(error, ModelError::ContextExceeded(_));
+                slot.unsure = !matches!(error, ModelError::ContextExceeded(_));
                 return Err(error.into());
             }
         };
@@ -107,18 +133,16 @@ impl Worker {
             first = Some(elapsed);
             metrics.first_token_seconds.observe(elapsed.as_secs_f64());
         };
-        let is_checked = guard.is_checked();
-        let answer = pipeline.run(completion, guard, on_first).await?;
+        let answer = pipeline.run(&mut completion, guard, on_first).await?;
+        slot.unsure = !answer.is_finished();
+        slot.close(completion);
         let tokens = answer.completion_tokens().unwrap_or_default();
         metrics.tokens.inc_by(tokens);
-        let mut reply = answer.into_reply(envelope.address.id)?;
-        if let Some(model) = &reply.model {
+        if answer.is_finished()
+            && let Some(model) = answer.model()
+        {
             metrics.generated(model, first, began.elapsed(), tokens);
         }
-        if is_checked {
-            without_alternatives(reply.logprobs.as_mut());
-        }
-        self.slot.unsure = false;
-        Ok(reply)
+        Ok(answer)
     }
 }

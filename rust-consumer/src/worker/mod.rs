@@ -9,11 +9,10 @@ pub mod pipeline;
 pub mod run_loop;
 mod trim;
 
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Notify;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +38,11 @@ use pipeline::Pipeline;
 /// A message is worked on this often; the next delivery only answers that it was too often.
 const MAX_ATTEMPTS: u64 = 3;
 
-/// Answers jobs, one after the other.
+/// Holds the model's slot: a job has it until the model has ended its answer.
+pub type SlotGuard = OwnedMutexGuard<Slot>;
+
+/// Answers jobs. Whoever has the model's [`Slot`] is the one that may call it; the results of the
+/// jobs before may still be on their way.
 #[derive(Debug)]
 pub struct Worker {
     /// The bus.
@@ -60,12 +63,8 @@ pub struct Worker {
     pub in_flight: InFlight,
     /// No time is left: the job is given back.
     pub abandon: CancellationToken,
-    /// The model's slot.
-    pub slot: Slot,
     /// Where spans go.
     pub traces: Traces,
-    /// The spans of the job in hand.
-    pub trace: JobTrace,
 }
 
 impl Worker {
@@ -91,16 +90,10 @@ impl Worker {
         })
     }
 
-    /// Answers one job; returns how its message is acknowledged. `decided` is notified once the
-    /// model is not needed for it any more: what is left is to store and send the result.
-    pub async fn handle(
-        &mut self,
-        job: &Job<'_>,
-        lease: Duration,
-        decided: &Notify,
-    ) -> AckDecision {
-        let metrics = Arc::clone(&self.metrics);
-        let (bus, abandon) = (self.bus.clone(), self.abandon.clone());
+    /// Answers one job; returns how its message is acknowledged. `slot` is dropped once the model is
+    /// not needed for it any more: what is left is to store and send the result.
+    pub async fn handle(&self, job: &Job<'_>, lease: Duration, slot: SlotGuard) -> AckDecision {
+        let metrics = &self.metrics;
         let attempt = job.envelope.attempt;
         metrics.in_flight.inc();
         self.status.enter();
@@ -108,12 +101,12 @@ impl Worker {
             metrics.redeliveries.inc();
         }
         let waited = (attempt == 1).then_some(job.delivery.waited);
-        self.trace = self.traces.job(&job.envelope, waited);
-        let lease = Lease::new(&bus, job.delivery, lease);
+        let trace = self.traces.job(&job.envelope, waited);
+        let lease = Lease::new(&self.bus, job.delivery, lease);
         let ended = tokio::select! {
             biased;
-            ended = lease.keep(self.answer(job, decided)) => ended,
-            () = abandon.cancelled() => Err(JobError::Stopping),
+            ended = lease.keep(self.answer(job, slot, &trace)) => ended,
+            () = self.abandon.cancelled() => Err(JobError::Stopping),
         };
         let seconds = job.delivery.received.elapsed().as_secs_f64();
         let chat_id = job.envelope.address.id;
@@ -128,7 +121,7 @@ impl Worker {
             }
         };
         metrics.ended(name);
-        mem::take(&mut self.trace).ended(name);
+        trace.ended(name);
         let client = &*job.envelope.address.client;
         tracing::info!(%chat_id, client, attempt, outcome = name, seconds, "job");
         metrics.in_flight.dec();
@@ -138,19 +131,19 @@ impl Worker {
 
     /// Decides, stores, replies. An answer of the model and an error are results alike.
     async fn answer(
-        &mut self,
+        &self,
         job: &Job<'_>,
-        decided: &Notify,
+        slot: SlotGuard,
+        trace: &JobTrace,
     ) -> Result<(&'static str, AckDecision), JobError> {
-        let bus = self.bus.clone();
         let envelope = &job.envelope;
         let in_flight = self.in_flight.enter(&envelope.address.key());
-        let mut pipeline = Pipeline::new(Replies::new(&bus, envelope), in_flight.followers());
-        let mut began = None;
+        let mut pipeline = Pipeline::new(Replies::new(&self.bus, envelope), in_flight.followers());
+        let mut called = Called { began: None, trace };
         let decision = self
-            .decide(job, &mut pipeline, &in_flight, &mut began)
+            .decide(job, slot, &mut pipeline, &in_flight, &mut called)
             .await;
-        decided.notify_one();
+        let began = called.began;
         let mut earlier = Earlier::Replaced;
         let decided_at = SystemTime::now();
         let (name, decision, result) = match decision {
@@ -190,7 +183,7 @@ impl Worker {
         };
         pipeline.finish(&result).await?;
         self.log(job, &result, began, earlier);
-        self.trace.replied(decided_at);
+        trace.replied(decided_at);
         let error = result.error.map(ErrorCode::name);
         self.status.ended(job.delivery.received.elapsed(), error);
         Ok((name, decision))
@@ -212,18 +205,19 @@ impl Worker {
         self.bus.log(&envelope.address, &record, earlier);
     }
 
-    /// Sets `called` to when the model is called, if it is.
+    /// Notes in `called` when the model is called, if it is.
     async fn decide(
-        &mut self,
+        &self,
         job: &Job<'_>,
+        slot: SlotGuard,
         pipeline: &mut Pipeline<'_>,
         in_flight: &InFlightGuard,
-        called: &mut Option<Instant>,
+        called: &mut Called<'_>,
     ) -> Result<Decision, JobError> {
         let (bus, envelope) = (&self.bus, &job.envelope);
         if envelope.attempt > MAX_ATTEMPTS {
             // A worker that has answered it, and died then, has left no dead letter.
-            if let Some(known) = retry(|| bus.find_result(envelope)).await? {
+            if let Some(known) = retry(|| bus.find_result(&envelope.address)).await? {
                 return Ok(Decision::Stored(known));
             }
             let reason = ErrorCode::TooManyAttempts;
@@ -231,22 +225,24 @@ impl Worker {
             return Err(JobError::TooManyAttempts);
         }
         let generation = job.read()?;
-        if let Some(known) = retry(|| bus.find_result(envelope)).await? {
+        if !job.delivery.is_new()
+            && let Some(known) = retry(|| bus.find_result(&envelope.address)).await?
+        {
             return Ok(Decision::Stored(known));
         }
         pipeline.started(self.status.now().model.as_deref()).await?;
-        let (began, began_at) = (*called.insert(Instant::now()), SystemTime::now());
+        let (began, began_at) = (*called.began.insert(Instant::now()), SystemTime::now());
         let ended = tokio::select! {
             biased;
             () = in_flight.cancelled() => Err(JobError::Cancelled),
-            answered = timeout_at(generation.deadline, self.generate(envelope, &generation, pipeline)) => {
+            answered = timeout_at(generation.deadline, self.generate(envelope, &generation, slot, pipeline)) => {
                 answered.unwrap_or(Err(JobError::DeadlineExceeded(Stage::Running)))
             }
         };
         match ended {
             Ok(reply) => {
                 self.status.served(began.elapsed(), &reply);
-                self.trace.generated(began_at, &reply);
+                called.trace.generated(began_at, &reply);
                 Ok(Decision::Answer(Box::new(reply)))
             }
             Err(JobError::AnswerRefused(refusal)) => {
@@ -287,7 +283,7 @@ impl Worker {
                 }
                 Err(error) => return Err(error.into()),
             }
-            if let Some(known) = retry(|| bus.find_result(envelope)).await? {
+            if let Some(known) = retry(|| bus.find_result(&envelope.address)).await? {
                 return Ok(known);
             }
             // A cluster refuses as soon as another's is on its way to the replicas. Or there was
@@ -295,6 +291,13 @@ impl Worker {
             sleep(SHORTEST_WAIT).await;
         }
     }
+}
+
+/// The call of the model for a job.
+struct Called<'a> {
+    /// When it began; `None` if there was none.
+    began: Option<Instant>,
+    trace: &'a JobTrace,
 }
 
 enum Decision {

@@ -21,8 +21,8 @@ use crate::bus::replies::Replies;
 use crate::bus::results::ChatResult;
 use crate::contract::messages::TokenEvent;
 use crate::error::{InvalidMessage, JobError};
-use crate::llama::Completion;
 use crate::llama::answer::Answer;
+use crate::llama::completion::Completion;
 
 /// The stages behind the answer. They outlive a completion that is dropped: what was written before
 /// is sent all the same.
@@ -52,22 +52,22 @@ impl<'a> Pipeline<'a> {
         self.replies.started(model).await
     }
 
-    /// Runs a completion through all stages to its end; returns the answer. `on_first` is called at
-    /// its first piece.
+    /// Runs a completion through the stages until the model has ended; returns the answer. What the
+    /// guard holds back then is the [rest](Self::rest). `on_first` is called at the first piece.
     ///
     /// # Errors
     /// [`JobError::Model`]: the stream breaks off before the model has ended, or cannot be read.
     /// [`JobError::AnswerRefused`], [`JobError::AnswerUnchecked`]: nothing more of it may be sent.
     pub async fn run(
         &mut self,
-        mut completion: Completion,
-        mut guard: Guard,
+        completion: &mut Completion,
+        guard: &mut Guard,
         on_first: impl FnOnce(),
     ) -> Result<Answer, JobError> {
         let mut answer = Answer::new(self.replies.id());
         let mut on_first = Some(on_first);
         while !answer.is_complete() {
-            let events = match self.next_events(&mut completion, &mut guard).await {
+            let events = match self.next_events(completion, guard).await {
                 Ok(Some(events)) => events,
                 Ok(None) => break,
                 // All its text is here; only the counts are missing.
@@ -83,11 +83,16 @@ impl<'a> Pipeline<'a> {
                 }
             }
         }
-        // The slot is free while the rest is checked.
-        completion.close().await;
-        self.send(guard.finish().await?).await?;
-        self.flush().await?;
         Ok(answer)
+    }
+
+    /// Sends what the guard still holds back, once it is checked, and what is coalesced.
+    ///
+    /// # Errors
+    /// [`JobError::AnswerRefused`], [`JobError::AnswerUnchecked`]: nothing more of it may be sent.
+    pub async fn rest(&mut self, guard: &mut Guard) -> Result<(), JobError> {
+        self.send(guard.finish().await?).await?;
+        Ok(self.flush().await?)
     }
 
     /// Sends the result, after all pieces.

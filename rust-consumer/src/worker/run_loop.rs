@@ -1,58 +1,63 @@
 //! The loop of a worker: take one job, answer it, acknowledge it, again.
 
-use std::pin::pin;
+use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::sync::Mutex;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::Worker;
+use super::{SlotGuard, Worker};
 use crate::bus::Bus;
 use crate::bus::jobs::{AckDecision, Delivery, LEASE};
 use crate::bus::retry::{Backoff, SHORTEST_WAIT};
-use crate::contract::address::Durable;
-use crate::error::BusError;
+use crate::contract::address::Address;
+use crate::llama::slot::Slot;
 use crate::schedule::queue::Queue;
+
+/// A worker takes no job while it has more than this many whose result is not acknowledged yet.
+const MAX_UNACKNOWLEDGED: usize = 1;
 
 /// Answers jobs until `stop`; the job in flight is finished, and everything acknowledged, before it
 /// returns.
 ///
-/// The queue is looked at while the last job's result is stored and sent, and the next job is
-/// pulled while the acknowledgement is still on its way: the generation is over.
-pub async fn run_loop(mut worker: Worker, queue: Queue, stop: CancellationToken) {
-    let mut acknowledging = JoinSet::new();
+/// The next job is pulled as soon as the model has ended an answer, while the result of that is
+/// still being stored and sent.
+pub async fn run_loop(worker: Arc<Worker>, slot: Slot, queue: Queue, stop: CancellationToken) {
+    let slot = Arc::new(Mutex::new(slot));
+    let mut jobs = JoinSet::new();
     let mut sleep = queue.sleep();
     let mut backoff = Backoff::default();
-    let mut ahead = None;
+    let mut last = None;
     while !stop.is_cancelled() {
         if !worker.bus.is_connected() {
             // A pull that waits to be sent would be answered when nobody listens to it any more.
             sleep_unless(&stop, SHORTEST_WAIT).await;
             continue;
         }
-        if worker.slot.unsure && !is_free(&mut worker, &stop).await {
+        let Some(mut slot) = free(&slot, &mut jobs, &queue, &stop).await else {
+            continue;
+        };
+        if let Some(last) = last.take() {
+            queue.left(&last);
+        }
+        if slot.unsure && !is_free(&worker, &mut slot, &stop).await {
             continue;
         }
-        let known = ahead.take();
-        let looked_before = known.is_some();
-        match next(&queue, known).await {
+        match queue.next().await {
+            Ok(Some(delivery)) if stop.is_cancelled() => {
+                let worker = Arc::clone(&worker);
+                let back = AckDecision::Nak(Duration::ZERO);
+                jobs.spawn(async move { acknowledge(&worker.bus, &delivery, back).await });
+            }
             Ok(Some(delivery)) => {
                 backoff = Backoff::default();
-                let decision = if stop.is_cancelled() {
-                    AckDecision::Nak(Duration::ZERO)
-                } else {
-                    let decision;
-                    (decision, ahead) = Box::pin(handle(&mut worker, &queue, &delivery)).await;
-                    decision
-                };
-                acknowledging.spawn(acknowledge(worker.bus.clone(), delivery, decision));
-                while acknowledging.try_join_next().is_some() {}
+                last = delivery.address.as_ref().map(Address::key);
+                jobs.spawn(answer(Arc::clone(&worker), queue.clone(), delivery, slot));
             }
-            // A request may have come since then.
-            Ok(None) if looked_before => {}
             Ok(None) => {
                 backoff = Backoff::default();
                 sleep.until_woken(&stop).await;
@@ -64,44 +69,60 @@ pub async fn run_loop(mut worker: Worker, queue: Queue, stop: CancellationToken)
             }
         }
     }
-    acknowledging.join_all().await;
+    while let Some(ended) = jobs.join_next().await {
+        whole(ended);
+    }
 }
 
-/// Takes the next job of the durables that are known, or of those that a look at the stream gives.
-async fn next(queue: &Queue, known: Option<Vec<Durable>>) -> Result<Option<Delivery>, BusError> {
-    let durables = match known {
-        Some(durables) => durables,
-        None => queue.look().await?,
-    };
-    queue.take(&durables).await
-}
-
-/// Handles one delivery; returns how it is acknowledged, and which durables are next, if there was
-/// time to look.
-async fn handle(
-    worker: &mut Worker,
+/// Waits until the model is free for the next job, and keeps the view of the queue current
+/// meanwhile; `None` at a stop.
+async fn free(
+    slot: &Arc<Mutex<Slot>>,
+    jobs: &mut JoinSet<()>,
     queue: &Queue,
-    delivery: &Delivery,
-) -> (AckDecision, Option<Vec<Durable>>) {
-    let job = match worker.verify(delivery) {
-        Ok(job) => job,
-        Err(decision) => return (decision, None),
-    };
-    queue.publish_start(&job.envelope.address).await;
-    let decided = Notify::new();
-    let mut handled = pin!(worker.handle(&job, LEASE, &decided));
-    let mut looked = pin!(async {
-        decided.notified().await;
-        queue.look().await.ok()
-    });
-    let mut ahead = None;
-    let mut has_looked = false;
-    loop {
-        tokio::select! {
-            biased;
-            decision = &mut handled => return (decision, ahead),
-            durables = &mut looked, if !has_looked => (ahead, has_looked) = (durables, true),
+    stop: &CancellationToken,
+) -> Option<SlotGuard> {
+    let free = async {
+        let slot = Arc::clone(slot).lock_owned().await;
+        while let Some(ended) = jobs.try_join_next() {
+            whole(ended);
         }
+        while jobs.len() > MAX_UNACKNOWLEDGED
+            && let Some(ended) = jobs.join_next().await
+        {
+            whole(ended);
+        }
+        slot
+    };
+    tokio::select! {
+        biased;
+        slot = free => Some(slot),
+        () = stop.cancelled() => None,
+        never = queue.look_ahead() => match never {},
+    }
+}
+
+/// Answers one job and acknowledges it. `slot` is dropped once the model is not needed for it.
+async fn answer(worker: Arc<Worker>, queue: Queue, delivery: Delivery, slot: SlotGuard) {
+    let decision = match worker.verify(&delivery) {
+        Ok(job) => {
+            queue.publish_start(&job.envelope.address).await;
+            Box::pin(worker.handle(&job, LEASE, slot)).await
+        }
+        Err(decision) => {
+            drop(slot);
+            decision
+        }
+    };
+    acknowledge(&worker.bus, &delivery, decision).await;
+}
+
+/// A job that panicked takes the service down, which is started again.
+fn whole(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        resume_unwind(panic);
     }
 }
 
@@ -110,8 +131,8 @@ async fn sleep_unless(stop: &CancellationToken, time: Duration) {
     let _ = timeout(time, stop.cancelled()).await;
 }
 
-async fn acknowledge(bus: Bus, delivery: Delivery, decision: AckDecision) {
-    if let Err(error) = bus.acknowledge(&delivery, decision).await {
+async fn acknowledge(bus: &Bus, delivery: &Delivery, decision: AckDecision) {
+    if let Err(error) = bus.acknowledge(delivery, decision).await {
         // It will be delivered again, and answered with the stored result.
         tracing::warn!(subject = %delivery.subject, %error, "a job was not acknowledged");
         return;
@@ -129,10 +150,10 @@ async fn acknowledge(bus: Bus, delivery: Delivery, decision: AckDecision) {
 /// Waits until llama.cpp's slot is free: the jobs stay in the stream meanwhile, and another worker
 /// can take them. If llama.cpp is away for too long, the jobs are taken, and end in an error.
 /// Returns whether the next one may be taken.
-async fn is_free(worker: &mut Worker, stop: &CancellationToken) -> bool {
+async fn is_free(worker: &Worker, slot: &mut Slot, stop: &CancellationToken) -> bool {
     let mut state = worker.status.subscribe();
     let free = async {
-        if worker.slot.freed(worker.llama_gone).await.is_err() {
+        if slot.freed(worker.llama_gone).await.is_err() {
             tracing::warn!("llama.cpp is not there");
             return;
         }

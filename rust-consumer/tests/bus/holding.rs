@@ -171,7 +171,10 @@ async fn a_worker_whose_clock_is_off_takes_no_job() {
         let status = Status::default();
         let connection = Connection::connect(&config, status.clone()).await.unwrap();
         let queue = Queue::new(connection, status.clone(), clock);
-        let durables = until("the stream is looked at", async || queue.look().await.ok()).await;
+        let durables = until("the stream is listed", async || {
+            queue.candidates().await.ok()
+        })
+        .await;
         assert_eq!(durables.is_empty(), is_off);
         let reason = status.now().unready().unwrap_or_default();
         let is_named = reason == "the clock is 640 s off" || reason == "the clock is 639 s off";

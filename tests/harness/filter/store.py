@@ -36,6 +36,8 @@ class FakeStore:
         """By subject, the oldest first."""
         self.steps = []
         """What was written, removed or published, in order: an event by its subject."""
+        self.woken_for = []
+        """The requests that workers were told about."""
         self.fails = self.fails_at = None
         """An error, and the one step that raises it; without a step each does, and each read of a result."""
         self.before = {}
@@ -75,6 +77,7 @@ class FakeStore:
             return Approval.FULL
         self._put("approve", self.chat, subject, body, message_headers)
         await self.notify(subjects.WAKE)
+        self.woken_for.append(subject)
         return Approval.STORED
 
     async def waiting(self, client, chat_id):

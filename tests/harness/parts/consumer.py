@@ -97,8 +97,9 @@ class Requester:
             sampling=Sampling(**sampling),
             output=output or Output(),
         )
+        subject = subjects.approved(subjects.Lane.INTERACTIVE, "http-test", chat_id)
         await self._filter.jetstream().publish(
-            subjects.approved(subjects.Lane.INTERACTIVE, "http-test", chat_id),
+            subject,
             approved.model_dump_json(exclude_none=True).encode(),
             headers={
                 headers.CHAT_ID: str(chat_id),
@@ -110,7 +111,7 @@ class Requester:
                 headers.CHAT_BODY_SHA256: "00" * 32,
             },
         )
-        await self._filter.publish(subjects.WAKE, b"")
+        await self._filter.publish(subjects.WAKE, subject.encode())
         return chat_id, hearing
 
     async def cancel(self, chat_id: UUID) -> None:

@@ -83,7 +83,7 @@ async def test_the_queue_is_as_a_living_filter_told_it(bus, http):
     unknown = await http.get("/queue")
     error = unknown.json()["error"]
     assert (unknown.status_code, error["code"]) == (503, "no_filter")
-    assert "none heard" in error["message"]
+    assert "none is heard" in error["message"]
     assert unknown.headers["retry-after"] == "1"
     await beat(await bus.connect("filter"), "filter", queue=QUEUE)
 

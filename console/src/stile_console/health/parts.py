@@ -18,7 +18,7 @@ from stile_console.bus import NatsBus
 from stile_console.health import last_error
 from stile_console.settings import Settings
 from stile_contracts.messages import Heartbeat
-from stile_runtime.fleet import ALIVE_SECONDS, Fleet
+from stile_runtime.fleet import Fleet
 from stile_runtime.installation import state
 from stile_runtime.installation.state import PartState, PartStatus
 
@@ -104,7 +104,7 @@ def _fleet(part: Literal["filter", "consumer"], alive: Iterable[Heartbeat]) -> l
         )
         for beat in alive
     ]
-    return found or [_plain(name, ready=False, reason=f"not heard within {ALIVE_SECONDS:g} s")]
+    return found or [_plain(name, ready=False, reason="not heard")]
 
 
 _POLICY_REFUSED = "the policy's file is refused, and the policy before it is in use"

@@ -26,7 +26,7 @@ class QueueState(Message):
 
 
 class Heartbeat(Message):
-    """The state of a filter or a worker (``consumer``), sent every two seconds."""
+    """The state of a filter or a worker (``consumer``), sent every two seconds or more often."""
 
     part: Literal["filter", "consumer"]
     instance: str
@@ -38,6 +38,9 @@ class Heartbeat(Message):
     now_ms: Annotated[int, Field(ge=0)] | None = None
     """The sender's clock: milliseconds since the Unix epoch, UTC. Deadlines are compared with
     it."""
+    alive_seconds: Annotated[float, Field(gt=0, le=60)] | None = None
+    """How long the sender counts as alive after this heartbeat, in seconds; 5 if it is absent, as in earlier
+    versions."""
     model: str | None = None
     """Of a worker: its model, as llama.cpp names it."""
     service_seconds: Annotated[float, Field(ge=0)] | None = None

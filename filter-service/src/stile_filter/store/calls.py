@@ -99,13 +99,13 @@ class Calls:
 
         return await self.call(request, again_after_silence=again_after_silence)
 
-    async def publish(self, subject: str) -> None:
-        """Publish a message without a body, and wait for nothing.
+    async def publish(self, subject: str, body: bytes = b"") -> None:
+        """Publish a message, and wait for nothing.
 
         Raises:
             UnavailableError: the bus can't be reached.
         """
-        await _translated(self._client().publish(subject, b""))
+        await _translated(self._client().publish(subject, body))
 
 
 async def _translated(answer: Awaitable[_Answer]) -> _Answer:

@@ -74,7 +74,7 @@ class JetStreamStore(Calls):
                     raise
             else:
                 with contextlib.suppress(UnavailableError):  # the workers look by themselves every second
-                    await self.notify(subjects.WAKE)
+                    await self.publish(subjects.WAKE, subject.encode())
                 return Approval.STORED
             if await self._get(subjects.CHAT_STREAM, subject=subject):
                 return Approval.TAKEN

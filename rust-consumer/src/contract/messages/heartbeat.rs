@@ -75,6 +75,9 @@ pub struct Heartbeat {
     /// Whether the model's chat template knows tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supports_tools: Option<bool>,
+    /// How long the sender counts as alive after this heartbeat, in seconds; 5 if it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alive_seconds: Option<f64>,
     /// The consumer's: the ids of the signing keys that it knows; absent if it checks no
     /// signatures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +109,11 @@ impl Message for Heartbeat {
         ] {
             within(field, value, 0.0..=f64::MAX)?;
         }
+        within(
+            "alive_seconds",
+            self.alive_seconds,
+            f64::MIN_POSITIVE..=60.0,
+        )?;
         let mut keys = self.approval_keys.iter().flatten();
         if !keys.all(|key| is_key_id(key)) {
             return Err(InvalidMessage::Value("approval_keys"));

@@ -180,6 +180,12 @@ impl Answer {
         self.complete
     }
 
+    /// The model's short name, if llama.cpp has sent it.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
     /// Tokens of the answer, if llama.cpp has sent its counts.
     #[must_use]
     pub fn completion_tokens(&self) -> Option<u64> {

@@ -45,10 +45,13 @@ impl WaitingQueue {
 }
 
 /// Groups approved requests by client queue. Only those that name `model` or none count.
-pub fn waiting_queues(
-    addresses: &[Address],
+pub fn waiting_queues<'a, I>(
+    addresses: I,
     model: Option<&ModelToken>,
-) -> impl Iterator<Item = WaitingQueue> + use<> {
+) -> impl Iterator<Item = WaitingQueue> + use<'a, I>
+where
+    I: IntoIterator<Item = &'a Address>,
+{
     let mut least: HashMap<Durable, Uuid> = HashMap::new();
     for address in addresses {
         if address.model.is_none() || address.model.as_ref() == model {

@@ -112,10 +112,11 @@ impl Bus {
     /// Puts a message into CHAT, and wakes the workers.
     pub async fn put(&self, subject: String, headers: HeaderMap, body: &str) {
         let context = self.context();
+        let event = subject.clone().into();
         let published = context.publish_with_headers(subject, headers, body.to_owned().into());
         published.await.unwrap().await.unwrap();
         self.client
-            .publish("chat.event.approved", "".into())
+            .publish("chat.event.approved", event)
             .await
             .unwrap();
     }
