@@ -68,8 +68,8 @@ _OTHERS = (
         r"\b(?:jamais|si|quand|lorsque|essaie|tente|demande|refuse)\b|\bn[e']\s?(?!tiens?\b|s'appl)\w+",
     ),
     _Words(  # Spanish
-        r"\b(?:ignor|olvid|descart|anul|omit|muestr|muéstr|revel|repit|recit|cit|imprim)\w*|\bhaz caso omiso\b|"
-        r"\bya no (?:valen|rigen|se aplican)\b",
+        r"\b(?:ignor|olvid|descart|anul|omit|muestr|muéstr|revel|repit|recit|cit|imprim)\w*"
+        r"|\bhaz caso omiso\b|\bya no (?:valen|rigen|se aplican)\b",
         r"\b(?:anterior|previ|inicial|origina|primer)\w*|\b(?:arriba|antes)\b",
         r"\b(?:instruccion|regla|directri|prompt|orden|norma|mensaje|indicacion)\w*|\btodo\b",
         r"\b(?:nunca|jamás|si|cuando|intenta|pide|niégate)\b|(?<!ya )\bno\b",
