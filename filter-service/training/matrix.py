@@ -8,6 +8,7 @@ import numpy as np
 from rows import Row
 from scipy import sparse
 
+from stile_filter.guard.trained.disguises import undisguised
 from stile_filter.guard.trained.features import ROWS, character_rows, fold, lexicon_rows, sentences, word_rows
 from stile_filter.guard.trained.lexicon import load_lexicon
 from stile_filter.guard.trained.windows import windows
@@ -36,7 +37,7 @@ def window_matrix(rows: list[Row]) -> Windows:
     ends = [0]
     owners = []
     for owner, row in enumerate(rows):
-        parts = list(sentences(fold(row.text)))
+        parts = list(sentences(fold(undisguised(row.text, _lexicon.known))))
         ngrams = []
         lexical = []
         for part in parts:

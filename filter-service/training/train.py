@@ -21,6 +21,8 @@ _PACKAGE = Path(__file__).parents[1] / "src/stile_filter/guard/trained/data"
 _FALSE_ALARMS = {"injection": 0.005}
 """What share of harmless texts a head may fire on at 0.5, its threshold; of the others ``_MONITORED``."""
 _MONITORED = 0.01
+_REFUSING = ("injection",)
+"""The heads that refuse by default."""
 _CLIPPED = 99.995
 """Percentile of weights that a byte reaches; the few beyond would coarsen all others."""
 
@@ -64,9 +66,12 @@ def main() -> None:
 def _threshold(corpus: Corpus, head: Head, name: str) -> float:
     """Return the log-odds above which lie no more harmless texts than allowed.
 
-    Neither of our own that are kept back, taken together, nor of the questions that are only measured on.
+    Neither of our own that the head did not see, nor of the questions that are only measured on. For a head
+    that refuses by default, our own are those kept back and each line by a head that was fitted without it.
     """
     own = [corpus.scores(head, source, name, 0) for source in sorted(corpus.always_out - {MEASURED_ONLY})]
+    if name in _REFUSING:
+        own.append(corpus.unseen_harmless(name))
     questions = corpus.scores(head, MEASURED_ONLY, name, 0)
     share = 1 - _FALSE_ALARMS.get(name, _MONITORED)
     return max(float(np.quantile(scores, share)) for scores in (np.concatenate(own), questions))

@@ -3,6 +3,7 @@
 from functools import cache
 from math import exp, sqrt
 
+from stile_filter.guard.trained.disguises import undisguised
 from stile_filter.guard.trained.features import (
     character_rows,
     fold,
@@ -36,7 +37,7 @@ class Heads:
         return self._last[1]
 
     def _scores(self, text: str) -> dict[str, float]:
-        parts = list(sentences(fold(text)))
+        parts = list(sentences(fold(undisguised(text, self._lexicon.known))))
         if not parts:
             return dict.fromkeys(self.names, 0.0)
         of_word: dict[str, bytes] = {}

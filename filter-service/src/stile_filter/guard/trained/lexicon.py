@@ -32,8 +32,14 @@ class Lexicon:
 
     def classes_of(self, words: list[str]) -> set[int]:
         """Return the numbers of the classes that a sentence's words belong to."""
-        text = f" {' '.join(words)} "
-        found = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        return self._classes_in(" ".join(words))
+
+    def known(self, text: str) -> int:
+        """Return how many classes a text without capitals and accents has words of."""
+        return len(self._classes_in(text))
+
+    def _classes_in(self, text: str) -> set[int]:
+        found = self._automaton.find_matches_as_indexes(f" {text} ", overlapping=True)
         return {self._owners[pattern] for pattern, _, _ in found}
 
 
