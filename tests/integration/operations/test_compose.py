@@ -72,6 +72,10 @@ class Compose:
         arguments = (self._folder / "arguments").read_text().strip()
         return dict(line.split("=", 1) for line in lines if line.startswith("LLAMA_")), arguments
 
+    def environment(self):
+        """Return all of llama-server's variables, as text."""
+        return (self._folder / "env").read_text()
+
     def _program(self, path, script):
         path.write_text(f"#!/bin/bash\n{script}\n")
         path.chmod(0o755)
@@ -119,6 +123,25 @@ def test_the_owners_settings_count(compose):
     variables, _ = compose.told()
     assert (variables["LLAMA_ARG_ALIAS"], variables["LLAMA_ARG_CACHE_RAM"]) == (name, "77")
     assert "LLAMA_ARG_THREADS" not in variables
+
+
+def test_no_other_variable_reaches_llama_cpp(compose):
+    """The container that downloads writes the file, and must not choose what llama.cpp's container runs."""
+    lines = [
+        "LLAMA_ARG_ALIAS=x",
+        "LD_PRELOAD=/models/x.so",
+        "LLAMA_ARG_N_PREDICT=$(touch /models/x)",
+        "export x=y",
+    ]
+    (compose.variables / "llama.env").write_text("\n".join(lines) + "\n")
+    compose.run("llama-cpp")
+    variables, _ = compose.told()
+    assert variables == {
+        "LLAMA_ARG_ALIAS": "x",
+        "LLAMA_ARG_N_PREDICT": "$(touch /models/x)",
+        "LLAMA_API_KEY": "key",
+    }
+    assert "LD_PRELOAD" not in compose.environment()
 
 
 def test_a_llama_server_without_the_flag_starts(compose):
