@@ -47,14 +47,13 @@ class Compose:
         service = self._services[name]
         command = [*service["entrypoint"], *service["command"]]
         paths = {
-            "/run/stile-variables": self.variables,
-            "/run/stile-model": self._folder,
-            "/app": self._folder,
+            "/run/stile-variables": str(self.variables),
+            "/run/stile-model": str(self._folder),
+            "/app/": f"{self._folder}/",
             "/tmp/": f"{self._folder}/",  # noqa: S108 -- the container's own
         }
-        argv = [_interpolated(word, {}) for word in command]
-        for path, here in paths.items():
-            argv = [word.replace(path, str(here)) for word in argv]
+        inside = re.compile("|".join(map(re.escape, paths)))
+        argv = [inside.sub(lambda found: paths[found[0]], _interpolated(word, changed)) for word in command]
         given = {key: _interpolated(value, changed) for key, value in service["environment"].items() if value}
         given |= {"STILE_MODELS_DIR": str(self.models), "STILE_ROOT": str(ROOT), "HOME": str(self._folder)}
         given |= {
