@@ -167,7 +167,11 @@ def _server(setup: Setup, folder: Path, threads: int) -> Llama:
         folder,
         context=4096,
         flags=("--threads", str(threads), "--slot-prompt-similarity", str(setup.similarity)),
-        env={"LLAMA_ARG_CACHE_RAM": str(setup.cache_mib), "LLAMA_ARG_CACHE_TYPE_K": setup.cache_type},
+        env={
+            "LLAMA_ARG_CACHE_RAM": str(setup.cache_mib),
+            "LLAMA_ARG_CACHE_TYPE_K": setup.cache_type,
+            "LLAMA_ARG_CACHE_TYPE_V": setup.cache_type,
+        },
     )
 
 

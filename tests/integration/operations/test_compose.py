@@ -47,14 +47,13 @@ class Compose:
         service = self._services[name]
         command = [*service["entrypoint"], *service["command"]]
         paths = {
-            "/run/stile-variables": self.variables,
-            "/run/stile-model": self._folder,
-            "/app": self._folder,
+            "/run/stile-variables": str(self.variables),
+            "/run/stile-model": str(self._folder),
+            "/app/": f"{self._folder}/",
             "/tmp/": f"{self._folder}/",  # noqa: S108 -- the container's own
         }
-        argv = [_interpolated(word, {}) for word in command]
-        for path, here in paths.items():
-            argv = [word.replace(path, str(here)) for word in argv]
+        inside = re.compile("|".join(map(re.escape, paths)))
+        argv = [inside.sub(lambda found: paths[found[0]], _interpolated(word, changed)) for word in command]
         given = {key: _interpolated(value, changed) for key, value in service["environment"].items() if value}
         given |= {"STILE_MODELS_DIR": str(self.models), "STILE_ROOT": str(ROOT), "HOME": str(self._folder)}
         given |= {
@@ -71,6 +70,10 @@ class Compose:
         lines = (self._folder / "env").read_text().splitlines()
         arguments = (self._folder / "arguments").read_text().strip()
         return dict(line.split("=", 1) for line in lines if line.startswith("LLAMA_")), arguments
+
+    def environment(self):
+        """Return all of llama-server's variables, as text."""
+        return (self._folder / "env").read_text()
 
     def _program(self, path, script):
         path.write_text(f"#!/bin/bash\n{script}\n")
@@ -119,6 +122,25 @@ def test_the_owners_settings_count(compose):
     variables, _ = compose.told()
     assert (variables["LLAMA_ARG_ALIAS"], variables["LLAMA_ARG_CACHE_RAM"]) == (name, "77")
     assert "LLAMA_ARG_THREADS" not in variables
+
+
+def test_no_other_variable_reaches_llama_cpp(compose):
+    """The container that downloads writes the file, and must not choose what llama.cpp's container runs."""
+    lines = [
+        "LLAMA_ARG_ALIAS=x",
+        "LD_PRELOAD=/models/x.so",
+        "LLAMA_ARG_N_PREDICT=$(touch /models/x)",
+        "export x=y",
+    ]
+    (compose.variables / "llama.env").write_text("\n".join(lines) + "\n")
+    compose.run("llama-cpp")
+    variables, _ = compose.told()
+    assert variables == {
+        "LLAMA_ARG_ALIAS": "x",
+        "LLAMA_ARG_N_PREDICT": "$(touch /models/x)",
+        "LLAMA_API_KEY": "key",
+    }
+    assert "LD_PRELOAD" not in compose.environment()
 
 
 def test_a_llama_server_without_the_flag_starts(compose):

@@ -27,8 +27,8 @@ def parameters(arguments: argparse.Namespace) -> xllamacpp.CommonParams:
     params.cpuparams.n_threads = arguments.threads
     params.slot_prompt_similarity = arguments.slot_prompt_similarity
     params.cache_ram_mib = int(os.environ.get("LLAMA_ARG_CACHE_RAM", "256"))
-    kind = os.environ.get("LLAMA_ARG_CACHE_TYPE_K", "f16").upper()
-    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type[f"GGML_TYPE_{kind}"]
+    params.cache_type_k = _type("LLAMA_ARG_CACHE_TYPE_K")
+    params.cache_type_v = _type("LLAMA_ARG_CACHE_TYPE_V")
     params.endpoint_metrics = True
     params.endpoint_slots = True
     if arguments.api_key_file:
@@ -38,6 +38,15 @@ def parameters(arguments: argparse.Namespace) -> xllamacpp.CommonParams:
     params.cors_origins = "http://localhost"
     params.ui = False
     return params
+
+
+def _type(variable: str) -> xllamacpp.ggml_type:
+    """Return how keys or values are stored, as a variable of llama-server says."""
+    wanted = os.environ.get(variable) or "f16"
+    try:
+        return xllamacpp.ggml_type[f"GGML_TYPE_{wanted.upper()}"]
+    except KeyError:
+        sys.exit(f"{variable}={wanted}: llama.cpp has no such type")
 
 
 def main() -> None:
