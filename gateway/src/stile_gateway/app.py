@@ -103,8 +103,8 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
     app.state.services = services
     others = (queue.router, health.router, page.router(page.read_page(), _request_limits(settings)))
     routes = [route for router in (*(one.router() for one in dialects), *others) for route in router.routes]
-    # Not by include_router: FastAPI would try each router, and in it each route, for every request. Those that
-    # ask the model come first.
+    # Not by include_router: FastAPI would try each router, and in it each route, for every request.
+    # Those that ask the model come first.
     app.router.routes += sorted(routes, key=lambda route: not isinstance(route, ModelRoute))
     app.openapi = document(app, apis, services.callers)  # type: ignore[method-assign]  # FastAPI's documented way
     _answer_errors(app, apis)
