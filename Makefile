@@ -144,7 +144,7 @@ wheels: $(OWN_UV) ## the wheels of a release for this machine's architecture, in
 PYTHON_PACKAGES = contracts runtime gateway console filter-service cli .
 
 release-check: setup wheels ## install the wheels of dist/ into an empty environment, and ask a question
-	STILE_TEST_WHEELS=dist .venv/bin/pytest
+	TEST_WHEELS=dist .venv/bin/pytest
 
 arm64: ## the same for ARM64, emulated: needs Docker with qemu, and `rustup target add aarch64-unknown-linux-gnu`
 	$(MAKE) wheels TARGET=aarch64-unknown-linux-gnu

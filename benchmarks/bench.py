@@ -109,12 +109,15 @@ class Bench:
             "",
             "## Many clients, one worker",
             "",
-            "| clients | through Stile | p99 | directly |",
-            "|---|---|---|---|",
+            "| clients | through Stile | p99 | directly | ratio |",
+            "|---|---|---|---|---|",
         ]
         for clients in (8, 32):
             stile, direct = await self.pair(prompt_of(100), clients)
-            lines.append(f"| {clients} | {stile.rate:.0f}/s | {stile.p99:.0f} ms | {direct.rate:.0f}/s |")
+            lines.append(
+                f"| {clients} | {stile.rate:.0f}/s | {stile.p99:.0f} ms | {direct.rate:.0f}/s "
+                f"| {stile.rate / direct.rate:.2f} |"
+            )
         return lines
 
     async def shares(self) -> list[str]:
@@ -141,13 +144,14 @@ class Bench:
             "",
             "## Longer requests, one client",
             "",
-            "| request | through Stile, p50 | directly | added |",
-            "|---|---|---|---|",
+            "| request | through Stile, p50 | directly | added | ratio |",
+            "|---|---|---|---|---|",
         ]
         for name, body in _bodies():
             stile, direct = await self.pair(body, 1)
             lines.append(
-                f"| {name} | {stile.p50:.1f} ms | {direct.p50:.1f} ms | {stile.p50 - direct.p50:.1f} ms |"
+                f"| {name} | {stile.p50:.1f} ms | {direct.p50:.1f} ms | {stile.p50 - direct.p50:.1f} ms "
+                f"| {stile.p50 / direct.p50:.1f} |"
             )
         return lines
 

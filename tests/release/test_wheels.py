@@ -37,10 +37,10 @@ def build(folder: Path) -> Path:
 def environment(tmp_path_factory):
     """An environment with the package `stile` of the wheels, and the other packages of the lock from PyPI.
 
-    `make release-check` names the wheels of a release by STILE_TEST_WHEELS.
+    `make release-check` names the wheels of a release by TEST_WHEELS.
     """
     folder = tmp_path_factory.mktemp("wheels")
-    given = os.environ.get("STILE_TEST_WHEELS")
+    given = os.environ.get("TEST_WHEELS")
     wheels = REPOSITORY / given if given else build(folder / "dist")
     locked = ("--locked", "--no-dev", "--no-emit-workspace", "--no-hashes", "--package", "stile")
     (folder / "locked.txt").write_text(uv("export", "--quiet", *locked, "--group", "model"))

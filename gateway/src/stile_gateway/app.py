@@ -39,6 +39,7 @@ from stile_gateway.http.middleware.admission import RATE_LIMIT, Admission
 from stile_gateway.http.middleware.body_limit import BodyLimit
 from stile_gateway.http.middleware.compression import Decompression
 from stile_gateway.http.middleware.head import HeadAsGet
+from stile_gateway.http.routes import ModelRoute
 from stile_gateway.metrics import Metrics
 from stile_gateway.requests.conversations import Conversations
 from stile_gateway.requests.request import Timing
@@ -100,10 +101,11 @@ def create_app(settings: Settings, dialects: Sequence[Dialect] = DIALECTS) -> Fa
         redirect_slashes=False,
     )
     app.state.services = services
-    for dialect in dialects:
-        app.include_router(dialect.router())
-    for routes in (queue.router, health.router, page.router(page.read_page(), _request_limits(settings))):
-        app.include_router(routes)
+    others = (queue.router, health.router, page.router(page.read_page(), _request_limits(settings)))
+    routes = [route for router in (*(one.router() for one in dialects), *others) for route in router.routes]
+    # Not by include_router: FastAPI would try each router, and in it each route, for every request.
+    # Those that ask the model come first.
+    app.router.routes += sorted(routes, key=lambda route: not isinstance(route, ModelRoute))
     app.openapi = document(app, apis, services.callers)  # type: ignore[method-assign]  # FastAPI's documented way
     _answer_errors(app, apis)
     app.add_middleware(HeadAsGet)
