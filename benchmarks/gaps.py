@@ -32,6 +32,8 @@ from harness.processes.wait import until  # noqa: E402
 from stile_contracts import headers, subjects  # noqa: E402
 from stile_contracts.ids import new_id  # noqa: E402
 
+TOKENS, TOKEN_SECONDS = 5, 0.005
+"""Of each answer: 25 ms. If the model took no time, it would be measured how fast results are stored."""
 BODY = b'{"messages":[{"role":"user","content":"Why is the sky blue?"}]}'
 
 
@@ -67,7 +69,7 @@ async def measure(folder: Path, bus: Bus, program: Path, count: int, clients: in
     """Have one build answer ``count`` requests."""
     filter_ = await bus.connect("filter")
     await approve(filter_, count, clients)
-    model = await Model(folder).start()
+    model = await Model(folder, tokens=TOKENS, token_seconds=TOKEN_SECONDS).start()
     settings = {
         **bus.environment("consumer"),
         "STILE_LLAMA_URL": model.url,

@@ -69,14 +69,14 @@ pub struct Delivery {
     pub received: Instant,
     /// How long it had been in the stream then, by this machine's clock and the server's.
     pub waited: Duration,
-    /// Whether a look for its result, made while it was in the stream, has found none.
+    /// Whether a look for its result, begun while it was in the stream, has found none.
     pub looked_up: bool,
     /// Where it is acknowledged.
     ack: Subject,
 }
 
 impl Delivery {
-    /// Whether it is known to have no result. If nobody had it before, only a cancellation may have
+    /// Whether it is known to have no result. If nobody had it before, only a cancellation can have
     /// stored one since the look, and its event is remembered.
     #[must_use]
     pub fn is_new(&self) -> bool {

@@ -59,7 +59,7 @@ pub struct InFlightGuard {
 
 impl InFlight {
     /// Enters a request. No cancellation is missed: it is stored before its event is sent, so either
-    /// a look for the result finds it, or its event was received after the look, and counts.
+    /// a look for the result finds it, or its event is received after the look began, and counts.
     #[must_use]
     pub fn enter(&self, request: &RequestKey) -> InFlightGuard {
         let mut all = self.all();

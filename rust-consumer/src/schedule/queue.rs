@@ -87,12 +87,12 @@ impl Queue {
         let durables = self.candidates().await?;
         for durable in &durables {
             let mark = locked(&self.view).mark();
-            let Some(mut delivery) = self.pull(durable).await? else {
+            let Some(delivery) = self.pull_and_look_up(durable).await? else {
                 locked(&self.view).nothing_of(durable, mark);
                 continue;
             };
             if let Some(address) = &delivery.address {
-                delivery.looked_up = locked(&self.view).left(&address.key());
+                locked(&self.view).left(&address.key());
                 locked(&self.order).taken(address);
             }
             return Ok(Some(delivery));
@@ -115,14 +115,10 @@ impl Queue {
             }
             self.look().await?;
         }
-        Ok(self.order())
-    }
-
-    fn order(&self) -> Vec<Durable> {
         let model = self.model();
         let view = locked(&self.view);
         let waiting = waiting_queues(view.waiting(), model.as_ref());
-        locked(&self.order).order(waiting)
+        Ok(locked(&self.order).order(waiting))
     }
 
     /// Lists the stream.
@@ -159,22 +155,26 @@ impl Queue {
                 tracing::debug!(%error, "the stream was not listed");
                 sleep_for(LOOK_AHEAD).await;
             }
-            self.look_up_next().await;
             // An approval that does not say whose it is makes the view old.
             let _ = timeout(LOOK_AHEAD, sleep.0.changed()).await;
         }
     }
 
-    /// Looks for a result of the request that is next. There is one if the request was answered
-    /// before, and came into the stream once more.
-    async fn look_up_next(&self) {
-        let next = self.order().into_iter().next();
-        let Some(address) = next.and_then(|next| locked(&self.view).first_of(&next)) else {
-            return;
+    /// Pulls from a durable, and looks at the same time for a result of the request that is probably
+    /// delivered. There is one if the request was answered before, and came into the stream again.
+    async fn pull_and_look_up(&self, durable: &Durable) -> Result<Option<Delivery>, BusError> {
+        let first = locked(&self.view).first_of(durable);
+        let looked_up = async {
+            let address = first.as_ref()?;
+            let found = self.bus.find_result(address).await;
+            matches!(found, Ok(None)).then_some(address)
         };
-        if let Ok(None) = self.bus.find_result(&address).await {
-            locked(&self.view).has_no_result(&address.key());
+        let (pulled, new) = tokio::join!(self.pull(durable), looked_up);
+        let mut pulled = pulled?;
+        if let Some(delivery) = &mut pulled {
+            delivery.looked_up = new.is_some() && delivery.address.as_ref() == new;
         }
+        Ok(pulled)
     }
 
     /// A request of this worker has ended, whatever a listing says that was made before.

@@ -34,18 +34,6 @@ pub struct Mark(u64);
 struct Entry {
     address: Address,
     heard: Mark,
-    /// Whether a look for its result, made since it was heard of, has found none.
-    looked_up: bool,
-}
-
-impl Entry {
-    fn new(address: Address, heard: Mark) -> Self {
-        Self {
-            address,
-            heard,
-            looked_up: false,
-        }
-    }
 }
 
 impl View {
@@ -56,9 +44,6 @@ impl View {
         if self.connection != connection {
             self.connection = connection;
             self.expire();
-            for entry in self.entries.values_mut() {
-                entry.looked_up = false; // Its cancellation may have been missed.
-            }
         }
         self.expired.is_none() && self.listed.is_some_and(|listed| listed.elapsed() < age)
     }
@@ -78,46 +63,33 @@ impl View {
     /// A request was approved.
     pub fn approved(&mut self, address: Address) {
         self.heard.0 += 1;
-        let entry = Entry::new(address, self.heard);
-        self.entries.insert(entry.address.key(), entry);
+        let heard = self.heard;
+        self.entries.insert(address.key(), Entry { address, heard });
     }
 
-    /// A request waits no more: it was started, or cancelled. Returns whether a look for its result
-    /// has found none.
-    pub fn left(&mut self, request: &RequestKey) -> bool {
-        let entry = self.entries.remove(request);
-        entry.is_some_and(|entry| entry.looked_up)
+    /// A request waits no more: it was started, or cancelled.
+    pub fn left(&mut self, request: &RequestKey) {
+        self.entries.remove(request);
     }
 
-    /// The first request of a durable, if nobody has looked for its result. Of requests without a
-    /// key it is the next one that a pull gives.
+    /// The first request of a durable. Of requests without a key it is the next one that a pull
+    /// gives.
     #[must_use]
     pub fn first_of(&self, durable: &Durable) -> Option<Address> {
-        let entries = self.entries.values();
-        let own = entries.filter(|entry| entry.address.durable() == *durable);
-        let first = own.min_by_key(|entry| entry.address.id)?;
-        (!first.looked_up).then(|| first.address.clone())
-    }
-
-    /// A look for the request's result has found none.
-    pub fn has_no_result(&mut self, request: &RequestKey) {
-        if let Some(entry) = self.entries.get_mut(request) {
-            entry.looked_up = true;
-        }
+        let addresses = self.entries.values().map(|entry| &entry.address);
+        let own = addresses.filter(|address| address.durable() == *durable);
+        own.min_by_key(|address| address.id).cloned()
     }
 
     /// The stream was listed; `mark` was taken before the question was sent.
     pub fn listing(&mut self, addresses: Vec<Address>, closed: bool, mark: Mark) {
-        let mut known = std::mem::take(&mut self.entries);
-        for address in addresses {
-            let key = address.key();
-            let entry = known.remove(&key);
-            let entry = entry.unwrap_or_else(|| Entry::new(address, mark));
-            self.entries.insert(key, entry);
-        }
         // What was approved since then is in the stream, and perhaps not in the listing.
-        known.retain(|_, entry| entry.heard > mark);
-        self.entries.extend(known);
+        self.entries.retain(|_, entry| entry.heard > mark);
+        for address in addresses {
+            let heard = mark;
+            let entry = self.entries.entry(address.key());
+            entry.or_insert(Entry { address, heard });
+        }
         self.closed = closed;
         self.expired = self.expired.filter(|expired| *expired > mark);
         self.listed = Some(Instant::now());
@@ -194,7 +166,7 @@ mod tests {
     async fn a_listing_replaces_what_was_known_when_it_was_asked_for() {
         let mut view = listed(&[address("anna", 1)]);
         view.approved(address("anna", 2));
-        let (mark, asked) = (view.mark());
+        let mark = view.mark();
         view.approved(address("ben", 3));
         view.listing(vec![address("anna", 2)], false, mark);
         assert_eq!(waiting(&view), [address("anna", 2), address("ben", 3)]);
@@ -218,20 +190,12 @@ mod tests {
         assert_eq!(waiting(&view), [address("ben", 2)]);
     }
 
-    /// The look for a result counts while the request is known to wait: not after an event of its
-    /// cancellation, and not after events were missed.
     #[tokio::test]
-    async fn a_look_for_a_result_counts_for_what_waits() {
-        let (first, second) = (address("anna", 1), address("anna", 2));
-        let mut view = listed(&[second.clone(), first.clone()]);
-        assert_eq!(view.first_of(&first.durable()), Some(first.clone()));
-        view.has_no_result(&first.key());
-        view.has_no_result(&second.key());
-        assert_eq!(view.first_of(&first.durable()), None);
-        view.listing(vec![first.clone(), second.clone()], false, view.mark());
-        assert!(view.left(&first.key()) && !view.left(&first.key()));
-        assert!(!view.is_current(AGE, 1));
-        assert!(!view.left(&second.key()));
+    async fn the_first_request_of_a_durable_came_first() {
+        let view = listed(&[address("anna", 2), address("anna", 1), address("ben", 0)]);
+        let durable = address("anna", 1).durable();
+        assert_eq!(view.first_of(&durable), Some(address("anna", 1)));
+        assert_eq!(view.first_of(&address("carl", 1).durable()), None);
     }
 
     /// During a hold nothing waits that could be started, and nothing is forgotten.
