@@ -13,6 +13,7 @@ from stile_filter.guard.keywords import decoding
 from stile_filter.guard.keywords.fold import plain, skeleton
 from stile_filter.guard.keywords.look_alikes import ENCLOSED, SMALL_CAPITALS
 from stile_filter.guard.keywords.views.forms import upright
+from stile_filter.guard.trained.features import LONGEST_WORD
 
 _DEPTH = 2
 """How often what was decoded is decoded again."""
@@ -93,16 +94,23 @@ def _as_meant(text: str) -> str:
     return _without_leet(text)
 
 
-@lru_cache(4096)
 def _without_look_alikes(word: str) -> str:
     """Return a word that mixes Latin with look-alikes in Latin letters; any other as it is."""
     if word.isascii():
         return word
+    # Longer ones are not kept: thousands of them would fill the memory.
+    return (_known_word if len(word) <= LONGEST_WORD else _latin)(word)
+
+
+def _latin(word: str) -> str:
     if _FRAMED.isdisjoint(word) and not (
         any(char.isascii() and char.isalpha() for char in word) and any(map(_is_foreign, word))
     ):
         return word
     return skeleton(plain(word))
+
+
+_known_word = lru_cache(4096)(_latin)
 
 
 def _is_foreign(char: str) -> bool:
