@@ -133,7 +133,7 @@ def _without_leet(text: str) -> str:
     tokens = list(_TOKEN.finditer(text))
     leet = [_looks_leet(token[0]) and not _is_in_an_address(text, token) for token in tokens]
     many = sum(leet) >= _FEW_LEET
-    written = []
+    written: list[str] = []
     done = 0
     for token, is_leet in zip(tokens, leet, strict=True):
         if is_leet or (many and _LEET_AT_EDGE.fullmatch(token[0])):
