@@ -7,13 +7,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 from stile_filter.guard.keywords import decoding
 from stile_filter.guard.keywords.fold import plain, skeleton
 from stile_filter.guard.keywords.look_alikes import ENCLOSED, SMALL_CAPITALS
 from stile_filter.guard.keywords.views.forms import upright
-from stile_filter.guard.trained.features import LONGEST_WORD
 
 _DEPTH = 2
 """How often what was decoded is decoded again."""
@@ -98,19 +96,11 @@ def _without_look_alikes(word: str) -> str:
     """Return a word that mixes Latin with look-alikes in Latin letters; any other as it is."""
     if word.isascii():
         return word
-    # Longer ones are not kept: thousands of them would fill the memory.
-    return (_known_word if len(word) <= LONGEST_WORD else _latin)(word)
-
-
-def _latin(word: str) -> str:
     if _FRAMED.isdisjoint(word) and not (
         any(char.isascii() and char.isalpha() for char in word) and any(map(_is_foreign, word))
     ):
         return word
     return skeleton(plain(word))
-
-
-_known_word = lru_cache(4096)(_latin)
 
 
 def _is_foreign(char: str) -> bool:
@@ -142,7 +132,6 @@ def _without_leet(text: str) -> str:
     return "".join(written) + text[done:]
 
 
-@lru_cache(4096)
 def _looks_leet(word: str) -> bool:
     return _LEET.search(word) is not None and sum(map(str.isalpha, word)) * 5 >= 2 * len(word)
 
