@@ -7,7 +7,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 from stile_filter.guard.keywords import decoding
 from stile_filter.guard.keywords.fold import plain, skeleton
@@ -41,6 +40,7 @@ _LEET_LETTERS = str.maketrans("013456789@$!|+€", "oieasgtbgasiite")
 _TOKEN = re.compile(r"[a-z0-9@$!|+€]{2,20}")
 _LEET = re.compile(r"[a-z][013456789@$!|+€]{1,3}[a-z]")
 _LEET_AT_EDGE = re.compile(r"[0-9@$!|+€]?[a-z]{1,12}[013457@$|€]{0,2}")
+_ADDRESS = frozenset("./_-=\\:")
 _FEW_LEET = 2
 """From so many leet words on, a digit at a word's end is a letter as well."""
 
@@ -92,7 +92,6 @@ def _as_meant(text: str) -> str:
     return _without_leet(text)
 
 
-@lru_cache(4096)
 def _without_look_alikes(word: str) -> str:
     """Return a word that mixes Latin with look-alikes in Latin letters; any other as it is."""
     if word.isascii():
@@ -121,29 +120,26 @@ def _is_within(gap: str, usual: str) -> bool:
 def _without_leet(text: str) -> str:
     if not _LEET.search(text):
         return text
-    found = [token for token in _TOKEN.finditer(text) if _is_leet(text, token)]
-    if not found:
-        return text
-    many = len(found) >= _FEW_LEET
-    return _TOKEN.sub(
-        lambda token: (
-            _letters(token[0])
-            if _is_leet(text, token) or (many and _LEET_AT_EDGE.fullmatch(token[0]))
-            else token[0]
-        ),
-        text,
-    )
+    tokens = list(_TOKEN.finditer(text))
+    leet = [_looks_leet(token[0]) and not _is_in_an_address(text, token) for token in tokens]
+    many = sum(leet) >= _FEW_LEET
+    written: list[str] = []
+    done = 0
+    for token, is_leet in zip(tokens, leet, strict=True):
+        if is_leet or (many and _LEET_AT_EDGE.fullmatch(token[0])):
+            written += text[done : token.start()], _letters(token[0])
+            done = token.end()
+    return "".join(written) + text[done:]
 
 
-def _is_leet(text: str, token: re.Match[str]) -> bool:
-    # Part of an address or a path is none.
+def _looks_leet(word: str) -> bool:
+    return _LEET.search(word) is not None and sum(map(str.isalpha, word)) * 5 >= 2 * len(word)
+
+
+def _is_in_an_address(text: str, token: re.Match[str]) -> bool:
+    """Tell whether a token is a part of an address or a path."""
     around = text[max(token.start() - 1, 0) : token.start()] + text[token.end() : token.end() + 1]
-    word = token[0]
-    return (
-        not set(around) & set("./_-=\\:")
-        and _LEET.search(word) is not None
-        and sum(map(str.isalpha, word)) * 5 >= 2 * len(word)
-    )
+    return not _ADDRESS.isdisjoint(around)
 
 
 def _letters(token: str) -> str:
