@@ -146,8 +146,8 @@ PYTHON_PACKAGES = contracts runtime gateway console filter-service cli .
 release-check: setup wheels ## install the wheels of dist/ into an empty environment, and ask a question
 	TEST_WHEELS=dist .venv/bin/pytest
 
-arm64: ## the same for ARM64, emulated: needs Docker with qemu, and `rustup target add aarch64-unknown-linux-gnu`
-	$(MAKE) wheels TARGET=aarch64-unknown-linux-gnu
+arm64: TARGET = aarch64-unknown-linux-gnu
+arm64: wheels ## the same for ARM64, emulated: needs Docker with qemu, and `rustup target add aarch64-unknown-linux-gnu`
 	docker run --rm --platform linux/arm64 --volume "$$PWD/dist:/dist:ro" --volume "$$PWD/tests/release:/check:ro" \
 	  python:3.11-slim-bookworm sh /check/in_container.sh
 

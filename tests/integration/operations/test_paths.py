@@ -134,14 +134,15 @@ def test_make_calls_a_uv_from_a_folder_with_such_a_name(checkout, where):
     programs.mkdir()
     for name in ("uv", "cargo"):
         program = programs / name
-        program.write_text('#!/bin/sh\necho "$0 $*" >> "$CALLS"\necho uv 1.0\n')
+        program.write_text('#!/bin/sh\necho "${0##*/} $*" >> "$CALLS"\necho uv 1.0\n')
         program.chmod(0o755)
     calls = checkout.parent / "calls"
     run = make(checkout, "setup", PATH=f"{programs}:{os.environ['PATH']}", CALLS=str(calls))
     assert run.returncode == 0, run.stderr
-    cargo, uv = calls.read_text().splitlines()[-2:]
-    assert cargo.endswith("cargo build --locked --profile quick")
-    assert uv.endswith("uv sync --locked --all-packages")
+    assert calls.read_text().splitlines()[-2:] == [
+        "cargo build --locked --profile quick",
+        "uv sync --locked --all-packages",
+    ]
 
 
 def test_such_a_checkouts_stile_is_stopped_by_make(checkout):
