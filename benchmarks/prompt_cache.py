@@ -4,7 +4,7 @@ llama.cpp and the small model are the real ones, with one slot. People ask in tu
 thousand tokens. llama.cpp itself says how many tokens of a prompt it read anew, and how many it had already.
 One person alone, on a second server, asks once in each round, so that both are measured under the same load.
 
-    .venv/bin/python benchmarks/prompt_cache.py                # ten minutes on two quiet cores
+    .venv/bin/python benchmarks/prompt_cache.py   # about twenty minutes on two quiet cores (an estimate)
     .venv/bin/python benchmarks/prompt_cache.py --only thirty --people 8 --turns 4
 """
 
