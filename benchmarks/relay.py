@@ -71,8 +71,8 @@ async def read(url: str) -> int:
     return answer.count(b" word")
 
 
-async def relay(url: str, clients: int, seconds: float) -> float:
-    """Let ``clients`` read streams, each one after the other; return the tokens a second."""
+async def relay(url: str, clients: int, seconds: float) -> tuple[int, float]:
+    """Let ``clients`` read streams, each one after the other; return the tokens, and the seconds it took."""
     begin, tokens = time.perf_counter(), 0
 
     async def client() -> None:
@@ -81,7 +81,7 @@ async def relay(url: str, clients: int, seconds: float) -> float:
             tokens += await read(url)
 
     await asyncio.gather(*(client() for _ in range(clients)))
-    return tokens / (time.perf_counter() - begin)
+    return tokens, time.perf_counter() - begin
 
 
 async def start(
@@ -119,10 +119,10 @@ async def measure(folder: Path, name: str, options: argparse.Namespace) -> list[
         for _, slow in itertools.product(range(options.rounds), (False, True)):
             held = [await stream(system.url) for _ in range(SLOW_READERS if slow else 0)]
             before = processor_seconds(system)["gateway"]
-            rate = await relay(system.url, options.workers + 1, options.seconds)
+            tokens, took = await relay(system.url, options.workers + 1, options.seconds)
             used = processor_seconds(system)["gateway"] - before
-            rates[slow].append(rate)
-            processor[slow].append(used / (rate * options.seconds) * 1e6)
+            rates[slow].append(tokens / took)
+            processor[slow].append(used / tokens * 1e6)
             for _, writer in held:
                 writer.close()
     finally:
