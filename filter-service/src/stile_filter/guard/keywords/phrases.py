@@ -87,6 +87,8 @@ class Match(NamedTuple):
 
 def is_word(char: str) -> bool:
     """Tell whether ``char`` is part of a word in a script that puts spaces between words."""
+    if char.isascii():
+        return char.isalnum()
     if char.isalnum():
         return _UNSPACED.match(char) is None
     # Vowel signs belong to their word; a stroke laid over a letter (U+0336) does not make the word longer.
