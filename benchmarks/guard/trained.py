@@ -1,7 +1,8 @@
 # ruff: noqa: RUF001 -- Russian and Chinese
 """How long the trained check takes: ``PYTHONPATH=filter-service/src python benchmarks/guard/trained.py``.
 
-Prints milliseconds of processor time for each text, the least of several rounds: what other programs take does not count.
+Prints milliseconds of processor time for each text: the least of several rounds, as other programs slow
+the others down.
 """
 
 import base64
