@@ -8,10 +8,10 @@ import pytest
 
 from harness.processes.wait import until
 from stile_filter.guard.policy import Files
-from stile_filter.ops import pauses
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.live import LivePolicy
 from stile_filter.policies.source import PolicySource
+from stile_runtime import footprint
 
 
 class Counted:
@@ -79,9 +79,9 @@ async def test_a_good_file_takes_over(watched):
 
 async def test_a_former_policy_takes_no_memory(watched):
     """Once it has ended and its memory is asked back, nothing holds it."""
-    watched.live.retired = pauses.settle
+    watched.live.retired = footprint.settle
     former = weakref.ref(watched.live.guard.policy)
-    pauses.settle()
+    footprint.settle()
     try:
         watched.write(banning("two"))
         await until(lambda: watched.rules == ["two"])
