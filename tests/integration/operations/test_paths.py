@@ -34,7 +34,10 @@ async def test_everything_starts_from_such_a_home_and_answers(folder):
     weights = folder / f"{SIGNS} model.gguf"
     shutil.copyfile(Catalogue(Root(REPOSITORY)).path(EMBEDDED_MODEL), weights)
     certificates = Certificates(folder / "certificates")
-    up = Up(folder, **certificates.server, **certificates.client, STILE_MODEL=str(weights))
+    # A name of a model has no comma and no backslash.
+    name = SIGNS.replace(",", "").replace("\\", "")
+    model = {"STILE_MODEL": str(weights), "STILE_MODEL_NAME": name}
+    up = Up(folder, **certificates.server, **certificates.client, **model)
     code, _, err = await up.run("policy", "init")
     assert (code, err) == (0, "")
     await up.start().ready()
@@ -42,7 +45,7 @@ async def test_everything_starts_from_such_a_home_and_answers(folder):
         answer = await up.ask("Say hello.")
         assert answer.status_code == 200, answer.text
         assert answer.json()["response"]
-        assert answer.json()["model"] == weights.stem.replace(",", "_").replace("\\", "_")
+        assert answer.json()["model"] == name
         assert (up.home / "data" / "nats" / "jetstream").is_dir()
         code, _, err = await up.run("clients", "add", "kitchen")
         assert (code, err) == (0, "")
