@@ -85,6 +85,16 @@ def test_a_heartbeat_says_how_long_it_counts(fleet, clock):
     assert [heartbeat.instance for heartbeat in fleet.alive("consumer")] == ["b"]
 
 
+def test_after_what_silence_all_are_away(fleet, clock):
+    """The process that sends most often is the one to miss; one that has gone does not count."""
+    assert fleet.silent_after() == ALIVE_SECONDS
+    fleet.receive(beat(instance="a", alive_seconds=2.0))
+    fleet.receive(beat(instance="b"))
+    assert fleet.silent_after() == 2.0
+    clock.now += 2.1
+    assert fleet.silent_after() == ALIVE_SECONDS
+
+
 def test_models_live_as_their_workers_and_are_remembered_longer(fleet, clock):
     """Who asks says how long ago the last heartbeat of a model may be."""
     fleet.receive(beat(model="SmolLM2"))

@@ -78,6 +78,7 @@ class NatsBus:
         self._attended_elsewhere: dict[str, asyncio.Event] = {}
         self._client: Client | None = None
         self._heartbeat_at = time.monotonic()
+        self._silent_after = ALIVE_SECONDS
 
     @property
     def connected(self) -> bool:
@@ -247,12 +248,13 @@ class NatsBus:
 
     async def _heartbeat(self, message: Msg) -> None:
         now = time.monotonic()
-        if now - self._heartbeat_at > ALIVE_SECONDS:
+        if now - self._heartbeat_at > self._silent_after:
             # No part was heard: a link between servers was cut (docs/scaling.md). It is as if this
             # connection had been lost.
             self.come_back()
         self._heartbeat_at = now
         self._fleet.receive_body(message.data)
+        self._silent_after = self._fleet.silent_after()
 
     def come_back(self) -> None:
         """Have every request sent again: what was published in the meantime may be lost."""

@@ -111,6 +111,11 @@ class Fleet:
         """Return the heartbeats of ``members``."""
         return [member.heartbeat for member in self.members(part, model)]
 
+    def silent_after(self) -> float:
+        """Return after how many seconds without any heartbeat all of the living are away, or cut off."""
+        counts = [_counts(member) for member in self._members.values() if self._is_alive(member)]
+        return min(counts, default=ALIVE_SECONDS)
+
     def queue(self) -> QueueState | None:
         """Return the queue as a living filter sent it last, or None if there is none."""
         sent = [member for member in self.members("filter") if member.heartbeat.queue is not None]
@@ -176,8 +181,12 @@ class Fleet:
         return False
 
     def _is_alive(self, member: Member) -> bool:
-        alive_seconds = member.heartbeat.alive_seconds or ALIVE_SECONDS
-        return self._clock() - member.received_at <= alive_seconds
+        return self._clock() - member.received_at <= _counts(member)
+
+
+def _counts(member: Member) -> float:
+    """Return how many seconds a heartbeat counts."""
+    return member.heartbeat.alive_seconds or ALIVE_SECONDS
 
 
 def _token(heartbeat: Heartbeat) -> str | None:

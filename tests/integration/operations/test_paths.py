@@ -18,6 +18,10 @@ from stile.home import Root
 from stile.models.catalogue import Catalogue
 from stile.settings import EMBEDDED_MODEL
 
+OUTSIDE_OF_MAKE = {
+    name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}
+}
+"""`make test` runs these tests, and a make inside of another one says more."""
 SIGNS = 'it\'s "all", [b] {c} (d) #e $HOME `f` \\n %20 é日; & *?'
 
 
@@ -112,7 +116,7 @@ def make(checkout: Path, *arguments: str, **environment: str) -> subprocess.Comp
     return subprocess.run(
         ["make", *arguments],
         cwd=checkout,
-        env={**os.environ, **environment},
+        env={**OUTSIDE_OF_MAKE, **environment},
         capture_output=True,
         text=True,
         check=False,
