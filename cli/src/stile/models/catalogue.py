@@ -45,10 +45,10 @@ class Catalogue:
             ModelError: it is no list of models.
         """
         self.folder = root.weights
-        listed = root.weights if (root.weights / models_file.NAME).is_file() else root.models
+        listed = models_file.place(root)
         self.models = models_file.read(listed, "model", Model)
         if not self.models:
-            raise ModelError(f"{listed / models_file.NAME}: it names no model")
+            raise ModelError(f"{listed}: it names no model")
 
     def find(self, name: str) -> Model:
         """Look a model up by its name, or by its file's.

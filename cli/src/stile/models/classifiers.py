@@ -54,7 +54,7 @@ class Classifiers:
             ModelError: it is no list of classifiers.
         """
         self.folder = root.weights
-        self.all = models_file.read(root.models, "classifier", Classifier)
+        self.all = models_file.read(models_file.place(root), "classifier", Classifier)
 
     def find(self, name: str) -> Classifier:
         """Look a classifier up by its name, or by the rule that it is for.

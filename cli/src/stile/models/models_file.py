@@ -7,23 +7,29 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from stile.errors import ModelError
+from stile.home import Root
 
 NAME = "models.toml"
 Entry = TypeVar("Entry", bound=BaseModel)
 
 
-def read(folder: Path, table: str, kind: type[Entry]) -> tuple[Entry, ...]:
+def place(root: Root) -> Path:
+    """Return the file: beside the weights, if there is one, else Stile's own."""
+    own = root.weights / NAME
+    return own if own.is_file() else root.models / NAME
+
+
+def read(path: Path, table: str, kind: type[Entry]) -> tuple[Entry, ...]:
     """Read the entries ``[[table]]``; there may be none.
 
     Args:
-        folder: the one that has the file.
+        path: the file.
         table: ``model`` or ``classifier``.
         kind: what each entry is.
 
     Raises:
         ModelError: the file cannot be read, or an entry is not as it must be.
     """
-    path = folder / NAME
     try:
         entries = tomllib.loads(path.read_text()).get(table, [])
         return tuple(kind.model_validate(entry) for entry in entries)
