@@ -40,6 +40,7 @@ CHAT = "chat completions"
 APIS: dict[str, tuple[str, dict[str, Any]]] = {
     CHAT: ("/v1/chat/completions", {"messages": TURNS}),
     "responses": ("/v1/responses", {"input": TURNS}),
+    "responses, not stored": ("/v1/responses", {"input": TURNS, "store": False}),
     "text completions": ("/v1/completions", {"prompt": PROMPT}),
     "Ollama's chat": ("/api/chat", {"messages": TURNS}),
     "Ollama's generate": ("/api/generate", {"prompt": PROMPT}),
