@@ -121,9 +121,9 @@ release-worker: setup
 	$(UV) pip install --quiet --python .venv --no-deps --reinstall-package stile-consumer ./rust-consumer
 
 tables: release-worker ## measure fairness, leaving clients and first tokens: benchmarks/results (five minutes)
-	.venv/bin/python benchmarks/fair.py
-	.venv/bin/python benchmarks/leavers.py
-	.venv/bin/python benchmarks/first_token.py
+	.venv/bin/python benchmarks/waiting/fair.py
+	.venv/bin/python benchmarks/waiting/leavers.py
+	.venv/bin/python benchmarks/generation/first_token.py
 
 faults: setup ## kill, pause and cut each part under load, and account for every request (ten minutes)
 	.venv/bin/python tests/faults/run.py --seconds 60
@@ -144,7 +144,7 @@ wheels: $(OWN_UV) ## the wheels of a release for this machine's architecture, in
 PYTHON_PACKAGES = contracts runtime gateway console filter-service cli .
 
 release-check: setup wheels ## install the wheels of dist/ into an empty environment, and ask a question
-	TEST_WHEELS=dist .venv/bin/pytest
+	TEST_WHEELS=dist .venv/bin/pytest tests/release/test_wheels.py
 
 arm64: TARGET = aarch64-unknown-linux-gnu
 arm64: wheels ## the same for ARM64, emulated: needs Docker with qemu, and `rustup target add aarch64-unknown-linux-gnu`

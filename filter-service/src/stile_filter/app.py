@@ -64,7 +64,7 @@ class Service:
         self._metrics = Metrics()
         own = settings.own_policy
         self._source = PolicySource(settings.policy or default_policy(), own)
-        files = Files(*[own] if own else [], home=settings.home)
+        files = Files(*[own] if own else [], weights=settings.weights)
         self._live = LivePolicy(self._guard(files), self._guard, files, self._metrics)
         self._archive = Archive(settings.archive, self._metrics.archived) if settings.archive else NoArchive()
         self._live.swapped = self._swapped

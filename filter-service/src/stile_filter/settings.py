@@ -6,18 +6,31 @@ from pydantic import Field, FilePath, field_validator
 
 from stile_filter.admission.signing import FileSigner, NoSigner, read_key
 from stile_filter.guard.policy import PolicyPath
+from stile_runtime import settings
 from stile_runtime.installation import POLICY_FILE
-from stile_runtime.settings import ServiceSettings
 
 
-class Settings(ServiceSettings):
+class Places(settings.Settings):
+    """Where the files of an installation are, for the service and for its commands."""
+
+    home: Path | None = None
+    """The folder of the installation."""
+    models_dir: Path | None = None
+    """The folder of the weights, if it is not in ``home``."""
+    archive: Path | None = None
+    """The folder of the sealed archive."""
+
+    @property
+    def weights(self) -> Path | None:
+        """Where `stile guard pull` puts a scanner's model."""
+        return self.models_dir or (self.home / "models" if self.home is not None else None)
+
+
+class Settings(settings.ServiceSettings, Places):
     """The service's settings; ``docs/configuration.md`` has a row for each."""
 
     policy: PolicyPath | None = None
-    home: Path | None = None
-    """The folder of the installation. Without ``policy``, the policy in it counts as soon as it is there."""
-    archive: Path | None = None
-    """The folder of the sealed archive."""
+    """Without it, the policy in ``home`` counts as soon as it is there."""
     signing_key: FilePath | None = None
     filter_host: str = "127.0.0.1"
     filter_port: int | None = Field(None, ge=1, le=65535)

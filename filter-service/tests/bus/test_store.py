@@ -263,7 +263,7 @@ async def test_what_chat_holds(side, store):
 
 
 async def test_an_approval_wakes_the_workers(side, store):
-    """After CHAT has it, and only then, a sleeping worker is told which request it is."""
+    """A sleeping worker learns which request it is, but only after CHAT has the request."""
     await store.approve(PLACES[0], b"", {})
     assert await side.next_event() == (subjects.WAKE, PLACES[0])
 

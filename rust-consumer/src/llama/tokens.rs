@@ -34,11 +34,11 @@ struct Prompt {
 }
 
 impl Llama {
-    /// Asks how the model reads `text`, its special tokens read as such or as plain text. `None` if
-    /// the server cannot be asked this.
+    /// Asks for the tokens of `text`. Special tokens in it are read as such, or as plain text. `None`:
+    /// this server cannot tell.
     ///
     /// # Errors
-    /// [`ModelError::NotThere`]: nobody answers just now; another one: the server fails.
+    /// [`ModelError::NotThere`]: no server answers now. Another one: the server has failed.
     pub async fn tokenize(
         &self,
         text: &str,
@@ -58,7 +58,7 @@ impl Llama {
     /// them. `None` if the server cannot be asked this.
     ///
     /// # Errors
-    /// [`ModelError::NotThere`]: nobody answers just now; another one: the server fails.
+    /// [`ModelError::NotThere`]: no server answers now. Another one: the server has failed.
     pub async fn count_prompt(&self, request: Bytes) -> Result<Option<u64>, ModelError> {
         let Some(body) = self.post(&self.template, request).await? else {
             return Ok(None);

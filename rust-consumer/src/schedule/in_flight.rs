@@ -19,7 +19,7 @@ pub struct InFlight(Arc<Mutex<Requests>>);
 #[derive(Debug, Default)]
 struct Requests {
     held: HashMap<RequestKey, Holds>,
-    /// Those that were cancelled of late while they were not in flight here, the oldest first.
+    /// Requests that were cancelled recently, before they were in flight here. The oldest is first.
     cancelled: VecDeque<(RequestKey, Instant)>,
 }
 

@@ -73,8 +73,8 @@ impl Queue {
         Sleep(self.wake.subscribe())
     }
 
-    /// Takes the next job; `None` if there is none that this worker may start now. Requests that name
-    /// another model are left out, and those that name any until this model's name is known.
+    /// Takes the next job. `None`: this worker may start no job now. Requests that name another model
+    /// are left out. Until this model's name is known, all that name a model are left out.
     ///
     /// While the queue is on hold there are none.
     ///
@@ -104,7 +104,7 @@ impl Queue {
         Ok(None)
     }
 
-    /// The durables of the requests that may be started, in the order in which they are to be tried.
+    /// The durables of the requests that may be started, the one to try first at the beginning.
     ///
     /// # Errors
     /// [`BusError`]: the stream had to be listed, and it or the bus is away.
@@ -177,7 +177,7 @@ impl Queue {
         Ok(pulled)
     }
 
-    /// A request of this worker has ended, whatever a listing says that was made before.
+    /// A request of this worker has ended. An older listing may still show it as waiting.
     pub fn left(&self, request: &RequestKey) {
         locked(&self.view).left(request);
     }

@@ -18,7 +18,7 @@ pub struct View {
     heard: Mark,
     /// When the last listing came; `None` if there was none.
     listed: Option<Instant>,
-    /// When something was heard that only a listing later than that explains.
+    /// When something was heard that a later listing must explain.
     expired: Option<Mark>,
     /// The number of the connection on which everything was heard.
     connection: u64,

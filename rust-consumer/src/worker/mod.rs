@@ -41,8 +41,8 @@ const MAX_ATTEMPTS: u64 = 3;
 /// Holds the model's slot: a job has it until the model has ended its answer.
 pub type SlotGuard = OwnedMutexGuard<Slot>;
 
-/// Answers jobs. Whoever has the model's [`Slot`] is the one that may call it; the results of the
-/// jobs before may still be on their way.
+/// Answers jobs. A job may call the model only while it has the model's [`Slot`]. Results of earlier
+/// jobs may still be on their way.
 #[derive(Debug)]
 pub struct Worker {
     /// The bus.

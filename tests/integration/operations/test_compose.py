@@ -1,4 +1,4 @@
-"""The scripts of docker-compose.yml without Docker: how llama.cpp is told which model to run, and how."""
+"""The scripts of docker-compose.yml without Docker: how llama.cpp gets its model and its settings."""
 
 import os
 import re

@@ -28,20 +28,18 @@ from stile_filter.policies.expectations import texts_of
 from stile_filter.policies.guard import Guard
 from stile_filter.policies.replay import Replayed, Summary, replay
 from stile_filter.policies.trial import RuleFinding
-from stile_runtime.settings import Settings, SettingsError
+from stile_filter.settings import Places
+from stile_runtime.settings import SettingsError
 
 BAD = 1
 
 _UNITS = {"h": 3600, "d": 86_400, "w": 604_800}
 
 
-class CommandSettings(Settings):
+class CommandSettings(Places):
     """The variables that the commands read; they are the service's."""
 
     policy: PolicyPath = Field(default_factory=default_policy)
-    archive: Path | None = None
-    home: Path | None = None
-    """Where a bare name of a file is looked for as well."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -211,7 +209,7 @@ async def _init(asked: argparse.Namespace, _: CommandSettings) -> int:
 
 async def _started(path: Path, settings: CommandSettings) -> Guard:
     # Only the service needs a folder for the archive.
-    guard = Guard(path, settings.archive or Path(), Files(home=settings.home))
+    guard = Guard(path, settings.archive or Path(), Files(weights=settings.weights))
     await guard.start()
     return guard
 

@@ -216,18 +216,27 @@ def test_an_optional_scanner_waits_for_its_model(policy_file, tmp_path):
     assert on.layers == ["on: control_tokens, Toxicity"]
 
 
-def test_an_installation_from_wheels_has_its_models_in_its_own_folder(policy_file, tmp_path):
-    """`../models/NAME` is found there, and a model that is downloaded later changes the policy."""
+def test_a_model_is_found_in_the_folder_of_the_weights(policy_file, tmp_path):
+    """`../models/NAME` is looked for there, too. A model that is downloaded later changes the policy."""
     home = tmp_path / "home"
     scanner = "{type: Toxicity, optional: true, params: {model_path: ../models/no-such-model}}"
     text = f"input_scanners: [{scanner}]\n"
-    files = Files(home=home)
+    files = Files(weights=home / "models")
     assert Policy(policy_file(text), files).absent == ["Toxicity"]
     (home / "models" / "no-such-model").mkdir(parents=True)
     (home / "models" / "no-such-model" / "config.json").touch()
     assert files.have_changed()
     policy = Policy(policy_file(text), files.again(policy_file(text)))
     assert [rule.id for rule in policy.scanners] == ["Toxicity"]
+
+
+def test_the_folder_of_the_weights(monkeypatch, tmp_path):
+    """It is in STILE_HOME, unless STILE_MODELS_DIR names another one."""
+    assert Settings().weights is None
+    monkeypatch.setenv("STILE_HOME", str(tmp_path))
+    assert Settings().weights == tmp_path / "models"
+    monkeypatch.setenv("STILE_MODELS_DIR", str(tmp_path / "disk"))
+    assert Settings().weights == tmp_path / "disk"
 
 
 def test_the_policy_for_schools_is_chosen_by_its_name(monkeypatch):

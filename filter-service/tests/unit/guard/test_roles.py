@@ -1,4 +1,4 @@
-"""An injection counts whoever seems to have written it: each text of a request is checked as it ships."""
+"""An injection counts in every role: each text of a request is checked, with the weights that ship."""
 
 import json
 

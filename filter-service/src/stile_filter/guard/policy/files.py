@@ -52,25 +52,25 @@ class Files:
 
     Args:
         paths: files to watch from now on, even if they are not read.
-        home: the folder of the installation, if there is one.
+        weights: where `stile guard pull` puts models, if it is not beside the policies of the service.
     """
 
-    def __init__(self, *paths: Path, home: Path | None = None) -> None:
+    def __init__(self, *paths: Path, weights: Path | None = None) -> None:
         self._versions: dict[Path, object] = {}
-        self._home = home
+        self._weights = weights
         self._watched = paths
         for path in paths:
             self._note(path)
 
     def again(self, path: Path) -> "Files":
         """Return a new reader, which watches ``path`` and what this one watched from the start."""
-        return Files(*{path: None, **dict.fromkeys(self._watched)}, home=self._home)
+        return Files(*{path: None, **dict.fromkeys(self._watched)}, weights=self._weights)
 
     def find(self, folder: Path, relative: str) -> Path:
         """Return the file of this name in ``folder``, or else beside the policies that come with the service.
 
-        So a copy of such a policy finds its word lists from anywhere. If Stile was installed from wheels, the
-        folder ``models`` is in the folder of the installation, where `stile guard pull` puts a model.
+        So a copy of such a policy finds its word lists from anywhere. A model is also looked for in the
+        folder of the weights.
         """
         here = folder / relative
         self._note(here)
@@ -78,8 +78,8 @@ class Files:
             return here
         shipped = default_policy().parent
         own = [Path(os.path.normpath(place / relative)) for place in (shipped, shipped / _PRESETS)]
-        if self._home is not None and relative.startswith(_MODELS):
-            pulled = self._home / relative.removeprefix("../")
+        if self._weights is not None and relative.startswith(_MODELS):
+            pulled = self._weights / relative.removeprefix(_MODELS)
             self._note(pulled)
             own.append(pulled)
         return next((path for path in own if path.exists()), here)

@@ -1,6 +1,6 @@
 """Tokens that one gateway relays in a second, with the check of answers and without, and beside slow readers.
 
-    .venv/bin/python benchmarks/relay.py [--rounds 3] [--workers 2] [--consumer path/to/stile-consumer]
+    .venv/bin/python benchmarks/generation/relay.py [--rounds 3] [--workers 2] [--consumer PATH]
 
 The model writes an answer of 2,000 tokens at once (``measuring/model.py``), so the worker, the bus, the
 filter and the gateway are the limit. As many clients as there are workers, and one more, read streams of
@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+HERE = Path(__file__).parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from measuring.machine import load, machine  # noqa: E402 -- after the path of the tests' harness
 from measuring.model import Model  # noqa: E402

@@ -2,7 +2,7 @@
 
 No process is started. The times are of the CPU, so that other work on the machine counts little.
 
-    .venv/bin/python benchmarks/positions.py
+    .venv/bin/python benchmarks/waiting/positions.py
 """
 
 import time

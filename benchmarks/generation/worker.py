@@ -3,7 +3,7 @@
 The speed of the stand-in is set. The bus is the real one, with the project's permissions. To compare
 two builds, name the program of the other one:
 
-    .venv/bin/python benchmarks/worker.py --consumer path/to/stile-consumer
+    .venv/bin/python benchmarks/generation/worker.py --consumer path/to/stile-consumer
 """
 
 import argparse
@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 from nats.aio.subscription import Subscription
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+HERE = Path(__file__).parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from harness.models.standin import Standin  # noqa: E402
 from harness.nats.bus import Bus  # noqa: E402 -- after the path of the tests' harness

@@ -1,7 +1,7 @@
 """From a clone to a page that is ready: the seconds, and the size of what is installed, for some commits.
 
-    .venv/bin/python benchmarks/first_start.py              # this commit
-    .venv/bin/python benchmarks/first_start.py main~20 HEAD
+    .venv/bin/python benchmarks/people/first_start.py              # this commit
+    .venv/bin/python benchmarks/people/first_start.py main~20 HEAD
 
 Each commit is cloned into a new folder, and `make up` is run there. Downloads come from uv's and cargo's
 caches if they are there, so what is computed is compared. With STILE_WHEELS the worker is not compiled.
@@ -17,18 +17,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from measuring.machine import load, machine
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests")]
 
-ROOT = Path(__file__).parents[1]
-PORTS = (
-    "PORT",
-    "NATS_PORT",
-    "NATS_MONITOR_PORT",
-    "LLAMA_PORT",
-    "CONSUMER_PORT",
-    "FILTER_PORT",
-    "CONSOLE_PORT",
-)
+from measuring.machine import load, machine  # noqa: E402
+
+from harness.parts.up import PORTS  # noqa: E402
+
 FIRST_PORT = 18_700
 
 

@@ -4,8 +4,8 @@ llama.cpp and the small model are the real ones, with one slot. People ask in tu
 thousand tokens. llama.cpp itself says how many tokens of a prompt it read anew, and how many it had already.
 One person alone, on a second server, asks once in each round, so that both are measured under the same load.
 
-    .venv/bin/python benchmarks/prompt_cache.py   # about twenty minutes on two quiet cores (an estimate)
-    .venv/bin/python benchmarks/prompt_cache.py --only thirty --people 8 --turns 4
+    .venv/bin/python benchmarks/generation/prompt_cache.py   # twenty minutes on two quiet cores (an estimate)
+    .venv/bin/python benchmarks/generation/prompt_cache.py --only thirty --people 8 --turns 4
 """
 
 import argparse
@@ -24,8 +24,8 @@ from typing import Any
 import httpx
 import psutil
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+HERE = Path(__file__).parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from measuring.machine import load, machine, write  # noqa: E402
 

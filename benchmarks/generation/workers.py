@@ -1,6 +1,7 @@
 """Throughput of 1, 2, 4 and 8 workers, each with a stand-in model of fixed speed.
 
-    .venv/bin/python benchmarks/workers.py [--seconds 8] [--cluster] [--tokens 20] [--token-seconds 0.01]
+    .venv/bin/python benchmarks/generation/workers.py [--seconds 8] [--cluster] [--tokens 20]
+        [--token-seconds 0.01]
 
 Workers join while the system runs. With ``--cluster`` the bus is three servers with R3 streams.
 """
@@ -13,15 +14,16 @@ from pathlib import Path
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+HERE = Path(__file__).parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
-from bench import prompt_of, to_model
-from measuring import load
-from measuring.machine import machine
+from bench import prompt_of, to_model  # noqa: E402
+from measuring import load  # noqa: E402
+from measuring.machine import machine  # noqa: E402
 
-from harness.nats.bus import Bus
-from harness.nats.cluster import Cluster
-from harness.parts.fleet import Fleet
+from harness.nats.bus import Bus  # noqa: E402
+from harness.nats.cluster import Cluster  # noqa: E402
+from harness.parts.fleet import Fleet  # noqa: E402
 
 WORKERS = (1, 2, 4, 8)
 CLIENTS_EACH = 4

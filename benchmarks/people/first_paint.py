@@ -14,8 +14,8 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+HERE = Path(__file__).parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from measuring.machine import load, machine, write  # noqa: E402
 

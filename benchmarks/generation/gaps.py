@@ -1,6 +1,6 @@
 """How long the model is idle between two answers, for one build of the worker or several.
 
-    .venv/bin/python benchmarks/gaps.py [--consumer path/to/stile-consumer]... [--rounds 5]
+    .venv/bin/python benchmarks/generation/gaps.py [--consumer path/to/stile-consumer]... [--rounds 5]
 
 The requests are in CHAT before the worker starts, so nothing else needs the processor. The builds are
 measured by turns, in rounds of one run. The bus is the real one, with the project's permissions; the model
@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 from nats.aio.client import Client
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+HERE = Path(__file__).parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from measuring.machine import load, machine  # noqa: E402 -- after the path of the tests' harness
 from measuring.model import Model  # noqa: E402
