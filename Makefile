@@ -36,7 +36,7 @@ setup: $(OWN_UV) worker ## install what developers need, too: tests, linters, No
 worker:
 ifndef STILE_WHEELS
 	@if command -v cargo >/dev/null; then \
-	  [ -d rust-consumer/target/quick ] || echo "The worker is compiled, the first time only. This takes a minute or two ..."; \
+	  [ -d rust-consumer/target/quick ] || echo "The worker is compiled, the first time only. This takes two or three minutes ..."; \
 	  cd rust-consumer && cargo build --locked --profile quick; fi || { $(WHY_SETUP_FAILED); exit 1; }
 endif
 
