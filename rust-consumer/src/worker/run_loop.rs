@@ -38,7 +38,7 @@ pub async fn run_loop(worker: Arc<Worker>, slot: Slot, queue: Queue, stop: Cance
             sleep_unless(&stop, SHORTEST_WAIT).await;
             continue;
         }
-        let Some(mut slot) = free(&slot, &mut jobs, &queue, &stop).await else {
+        let Some(mut slot) = take_slot(&slot, &mut jobs, &queue, &stop).await else {
             continue;
         };
         if let Some(last) = last.take() {
@@ -70,13 +70,13 @@ pub async fn run_loop(worker: Arc<Worker>, slot: Slot, queue: Queue, stop: Cance
         }
     }
     while let Some(ended) = jobs.join_next().await {
-        whole(ended);
+        resume_panic(ended);
     }
 }
 
 /// Waits until the model is free for the next job, and keeps the view of the queue current
 /// meanwhile; `None` at a stop.
-async fn free(
+async fn take_slot(
     slot: &Arc<Mutex<Slot>>,
     jobs: &mut JoinSet<()>,
     queue: &Queue,
@@ -85,12 +85,12 @@ async fn free(
     let free = async {
         let slot = Arc::clone(slot).lock_owned().await;
         while let Some(ended) = jobs.try_join_next() {
-            whole(ended);
+            resume_panic(ended);
         }
         while jobs.len() > MAX_UNACKNOWLEDGED
             && let Some(ended) = jobs.join_next().await
         {
-            whole(ended);
+            resume_panic(ended);
         }
         slot
     };
@@ -118,7 +118,7 @@ async fn answer(worker: Arc<Worker>, queue: Queue, delivery: Delivery, slot: Slo
 }
 
 /// A job that panicked takes the service down, which is started again.
-fn whole(ended: Result<(), JoinError>) {
+fn resume_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && let Ok(panic) = error.try_into_panic()
     {
